@@ -1,0 +1,110 @@
+/** The checked and frozen file. What the rest of Flotilla reads; nothing of YAML is left in it. */
+
+export interface ClusterFile {
+  /** Absolute path of the file. */
+  readonly path: string;
+  /** The folder of the file: relative names are relative to it, `run:` is started in it. */
+  readonly folder: string;
+  /** Cluster key, at least 32 bytes. */
+  readonly secret: Buffer;
+  /** The key before, accepted while secrets are changed, or null. */
+  readonly previousSecret: Buffer | null;
+  /** Absolute folder for what servers keep. */
+  readonly dataFolder: string;
+  readonly clusters: ReadonlyMap<string, Cluster>;
+  /** All servers of all clusters by name, `processes:` expanded ("app-a.1"). */
+  readonly servers: ReadonlyMap<string, Server>;
+}
+
+export interface Cluster {
+  readonly name: string;
+  /** `web`: it has routes and speaks to browsers. `app`: it makes the content. */
+  readonly tier: "web" | "app";
+  readonly servers: readonly Server[];
+  /** Web tier: where browsers connect. App tier: R74. */
+  readonly listen: readonly Listener[];
+  readonly routes: readonly Route[];
+  /** Command line that is one app server, or null. */
+  readonly run: string | null;
+  readonly balance: "round-robin" | "least-connections" | "least-load";
+  /** Null: the cluster's applications have no sessions of ours by the file (session() still works with defaults). */
+  readonly sessions: SessionSettings | null;
+  readonly trustedNetworks: readonly string[];
+  readonly accessLog: AccessLogSettings;
+  readonly limits: HttpLimits;
+  readonly timeouts: Timeouts;
+}
+
+export interface Server {
+  /** "app-a", or "app-a.2" where the entry has `processes:`. */
+  readonly name: string;
+  /** The entry's name ("app-a"), shared by its processes. */
+  readonly entry: string;
+  readonly cluster: string;
+  /** R20: one of a-z A-Z 0-9. */
+  readonly letter: string;
+  /** 0 without `processes:`, else 1 to N. */
+  readonly processIndex: number;
+  /** `link`: has a cluster port. `http`: a plain HTTP server. */
+  readonly kind: "link" | "http";
+  /** Cluster port, or the plain server's host and port. */
+  readonly address: string;
+  readonly port: number;
+  /** Plain servers: sent as Host when the site's own is not to be passed, e.g. "192.168.0.30:8080". */
+  readonly authority: string;
+}
+
+export interface Listener {
+  readonly scheme: "http" | "https";
+  /** "::" or "0.0.0.0" when the file names only a port. */
+  readonly address: string;
+  readonly port: number;
+  readonly tls: { readonly certPath: string; readonly keyPath: string } | null;
+}
+
+export interface Route {
+  /** Lower-case host, "*.example.com", or null for any. */
+  readonly host: string | null;
+  /** "/foo/*" (prefix), "/foo" (exact), "*.{png,gif}" (pattern), or null for any. */
+  readonly path: string | null;
+  readonly to: string | null;
+  /** Absolute folder, or null. */
+  readonly files: string | null;
+  /** Position in the file, for messages: "flotilla.yaml:12:9". */
+  readonly at: string;
+}
+
+export interface SessionSettings {
+  readonly store: "cluster";
+  readonly cookieName: string;
+  readonly idleTimeoutMs: number;
+}
+
+export interface AccessLogSettings {
+  /** Absolute file, "-" for standard output, or null for none. `{server}` in it is the server's name. */
+  readonly path: string | null;
+  readonly format: "combined" | "json";
+}
+
+export interface HttpLimits {
+  readonly headBytesMax: number;
+  readonly fieldsMax: number;
+  readonly targetBytesMax: number;
+  /** Largest request body, or Infinity. */
+  readonly bodyBytesMax: number;
+  readonly connectionsMax: number;
+}
+
+export interface Timeouts {
+  readonly headTimeoutMs: number;
+  readonly bodySilenceTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly writeSilenceTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly upstreamIdleTimeMs: number;
+  readonly recoverTimeMs: number;
+  readonly requestTimeoutMs: number;
+  readonly appKeepAliveTimeoutMs: number;
+  readonly socketTimeoutMs: number;
+  readonly drainTimeoutMs: number;
+}

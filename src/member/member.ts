@@ -1,0 +1,48 @@
+/** This process as a member of the cluster: which server of which file it is, and what it tells of itself. */
+import { randomBytes } from "node:crypto";
+import type { Cluster, ClusterFile, Server } from "../config/model.ts";
+
+export type ServerState = "up" | "starting" | "draining" | "maintenance" | "down";
+
+export class Member {
+  readonly file: ClusterFile;
+  readonly server: Server;
+  readonly cluster: Cluster;
+  /** Another one for every start of the process. */
+  readonly incarnation: string = randomBytes(9).toString("base64url");
+  state: ServerState = "starting";
+  /** Requests answered or being answered since the start. */
+  requests = 0;
+  /** Living sessions in this process; set by whoever keeps them. */
+  sessionCount: () => number = () => 0;
+
+  constructor(file: ClusterFile, server: Server) {
+    this.file = file;
+    this.server = server;
+    this.cluster = file.clusters.get(server.cluster)!;
+  }
+
+  status(): MemberStatus {
+    return {
+      name: this.server.name,
+      cluster: this.cluster.name,
+      letter: this.server.letter,
+      state: this.state,
+      pid: process.pid,
+      requests: this.requests,
+      sessions: this.sessionCount(),
+    };
+  }
+}
+
+/** One row of `flotilla status --json`. */
+export interface MemberStatus {
+  readonly name: string;
+  readonly cluster: string;
+  readonly letter: string;
+  readonly state: ServerState;
+  /** The process that serves and holds the sessions; null when there is none. */
+  readonly pid: number | null;
+  readonly requests: number;
+  readonly sessions: number;
+}

@@ -1,0 +1,9 @@
+/** Keys for different purposes from the one secret of the file (HKDF, RFC 5869), so that none reveals another. */
+import { hkdfSync } from "node:crypto";
+
+export type KeyPurpose = "link" | "session-id" | "tls-ticket";
+
+/** 32 bytes. `context` separates keys of one purpose, e.g. the cluster's name for session ids. */
+export function deriveKey(secret: Buffer, purpose: KeyPurpose, context = ""): Buffer {
+  return Buffer.from(hkdfSync("sha256", secret, "flotilla/1", `${purpose}\0${context}`, 32));
+}

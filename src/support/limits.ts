@@ -1,0 +1,108 @@
+/**
+ * Every maximum of Flotilla, in one place. A value that an operator may change is the default of a row in
+ * the table of settings (config/settings.ts), which takes it from here; the others are fixed.
+ */
+
+/** The cluster port. */
+export const link = {
+  /** One frame, its 8-byte header included. */
+  frameBytesMax: 65_536,
+  /** Largest slice of one stream's body sent before other streams get their turn. */
+  sliceBytesMax: 16_384,
+  /** First credit of a stream in each direction, and what a receiver tops it up to. */
+  windowBytes: 262_144,
+  /** Streams open at once on one link; one more is refused. */
+  streamsMax: 10_000,
+  /** Bytes handed to the kernel socket and not yet taken by it, above which bodies wait in their streams. */
+  socketBytesMax: 1_048_576,
+  /** TLS and hello must be over by then, or the connection is closed. */
+  handshakeTimeoutMs: 5_000,
+  /** Connections whose handshake is not over, per listener; one more is closed unread. */
+  handshakesMax: 64,
+  pingIntervalMs: 250,
+  /** No byte from the peer for so long: no new streams ("silent"). */
+  silentAfterMs: 1_000,
+  /** No byte from the peer for so long: the connection is given up. */
+  deadAfterMs: 10_000,
+  reconnectMinMs: 50,
+  reconnectMaxMs: 2_000,
+} as const;
+
+/** HTTP from browsers and to browsers. */
+export const http = {
+  headBytesMax: 16_384,
+  fieldsMax: 100,
+  targetBytesMax: 8_192,
+  /** One chunk-size line with its extensions. */
+  chunkLineBytesMax: 256,
+  /** All chunk extensions of one body. */
+  chunkExtensionBytesMax: 16_384,
+  trailerBytesMax: 8_192,
+  headTimeoutMs: 10_000,
+  bodySilenceTimeoutMs: 30_000,
+  keepAliveTimeoutMs: 65_000,
+  /** Requests read ahead on one connection while an earlier one is answered. */
+  pipelinedBytesMax: 65_536,
+  /** Connections of one web server; one more is closed at once. */
+  connectionsMax: 50_000,
+  /** An answer's bytes waiting for one slow reader. */
+  answerBufferBytesMax: 262_144,
+  /** A reader that takes no byte for so long is cut off. */
+  writeSilenceTimeoutMs: 30_000,
+  /** Body left unread after an early answer that we still read, before the connection is closed instead. */
+  drainBytesMax: 262_144,
+  /** Response head of an app server. */
+  responseHeadBytesMax: 65_536,
+  responseFieldsMax: 200,
+  /** Interim (1xx) answers before the final one. */
+  interimAnswersMax: 16,
+} as const;
+
+/** Towards app servers. */
+export const upstream = {
+  connectTimeoutMs: 5_000,
+  idleTimeMs: 5_000,
+  recoverTimeMs: 15_000,
+  requestTimeoutMs: 665_000,
+  appKeepAliveTimeoutMs: 15_000,
+  socketTimeoutMs: 65_000,
+  /** Idle connections kept to one plain HTTP server. */
+  idleSocketsMax: 64,
+  /** Connections to one plain HTTP server; requests above wait in a queue. */
+  socketsMax: 512,
+  queuedRequestsMax: 1_024,
+  queueTimeoutMs: 10_000,
+} as const;
+
+/** Sessions. */
+export const session = {
+  /** A session's data as stored. */
+  dataBytesMax: 1_048_576,
+  /** Sessions of one app process; the longest idle one makes room. */
+  sessionsMax: 1_000_000,
+  /** Ids whose signature was checked and is remembered, per process. */
+  verifiedIdsMax: 100_000,
+  idleTimeoutMs: 1_800_000,
+} as const;
+
+/** The file. */
+export const config = {
+  fileBytesMax: 1_048_576,
+  /** A file named by ${file:...}. */
+  includedBytesMax: 65_536,
+  serversPerClusterMax: 62,
+  processesMax: 62,
+  secretBytesMin: 32,
+} as const;
+
+/** Programs started by run: */
+export const supervise = {
+  restartMinMs: 100,
+  restartMaxMs: 15_000,
+  /** Up for so long: the next restart is immediate again. */
+  stableAfterMs: 10_000,
+  /** Deaths in a row before "crash loop" is said, once. */
+  crashLoopDeaths: 5,
+  drainTimeoutMs: 30_000,
+  outputLineBytesMax: 16_384,
+} as const;
