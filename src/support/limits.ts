@@ -43,6 +43,10 @@ export const http = {
   keepAliveTimeoutMs: 65_000,
   /** Requests read ahead on one connection while an earlier one is answered. */
   pipelinedBytesMax: 65_536,
+  /** The buffer that all plain connections are read into. */
+  readBytes: 65_536,
+  /** Connections that the kernel accepts ahead of us. */
+  backlog: 1_024,
   /** Connections of one web server; one more is closed at once. */
   connectionsMax: 50_000,
   /** An answer's bytes waiting for one slow reader. */
@@ -54,6 +58,14 @@ export const http = {
   /** Response head of an app server. */
   responseHeadBytesMax: 65_536,
   responseFieldsMax: 200,
+  /** A request's body kept so that it can be sent to another server. */
+  replayBytesMax: 65_536,
+  /** A body up to here leaves in one write with its head. */
+  oneWriteBytesMax: 16_384,
+  /** After a last answer the client's remaining bytes are read and dropped for so long, so that it can read the answer. */
+  lingerTimeoutMs: 2_000,
+  /** Silence of a tunnel (WebSocket) in both directions. */
+  tunnelSilenceTimeoutMs: 3_600_000,
   /** Interim (1xx) answers before the final one. */
   interimAnswersMax: 16,
 } as const;
@@ -93,6 +105,12 @@ export const config = {
   serversPerClusterMax: 62,
   processesMax: 62,
   secretBytesMin: 32,
+  /** Keys and values of the file, those behind an alias counted at every use. */
+  nodesMax: 20_000,
+  /** Sections within sections. */
+  depthMax: 32,
+  /** Mistakes told at once. */
+  problemsMax: 100,
 } as const;
 
 /** Programs started by run: */
@@ -104,5 +122,29 @@ export const supervise = {
   /** Deaths in a row before "crash loop" is said, once. */
   crashLoopDeaths: 5,
   drainTimeoutMs: 30_000,
+  /** After the drain time, before SIGKILL: a program that has a drain time of its own comes first. */
+  killGraceMs: 1_000,
   outputLineBytesMax: 16_384,
+  /** A line without an end is shown after so long. */
+  outputPartialAfterMs: 250,
+  /** Last lines of a program's output, told with a crash loop. */
+  lastLinesMax: 5,
+} as const;
+
+/** Questions to servers and supervisors, and what is known of them on disk. */
+export const admin = {
+  questionBytesMax: 4_096,
+  answerBytesMax: 1_048_576,
+  /** `status` gives up on a server after so long; it answers within 2 s in all, its own start included. */
+  statusTimeoutMs: 1_200,
+  stopTimeoutMs: 2_000,
+  runRecordsMax: 4_096,
+  runRecordBytesMax: 65_536,
+} as const;
+
+/** Access lines on their way to the disk. */
+export const accessLog = {
+  gatherBytes: 65_536,
+  bufferBytesMax: 8_388_608,
+  flushIntervalMs: 1_000,
 } as const;

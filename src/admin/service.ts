@@ -1,0 +1,82 @@
+/**
+ * Questions of operators, answered over the cluster port. A question is one JSON object in the stream's
+ * opening metadata, `{"ask":"status"}`; the answer is one JSON object as the stream's data, then its end.
+ * What can't be answered is answered too: `{"error":"..."}`.
+ */
+import type { LinkStream, StreamHandler, StreamService } from "../link/api.ts";
+import type { Member, MemberStatus } from "../member/member.ts";
+import { messageOf } from "../support/errors.ts";
+import { admin as limits } from "../support/limits.ts";
+
+export interface Question {
+  readonly ask: string;
+  /** Supervisors: which servers, or all. */
+  readonly servers?: readonly string[];
+}
+
+/** What an asked one does for each question it knows; the returned object is the answer. */
+export type Answers = Readonly<Record<string, (question: Question) => object>>;
+
+/** A server's answer to `stop`. */
+export interface StopAnswer {
+  readonly pid: number;
+}
+
+/** For a server's cluster port. `actions.stop` begins the same drain as SIGTERM; it is called once answered. */
+export function adminService(member: Member, actions: { stop(): void }): StreamService {
+  return answerQuestions({
+    status: (): MemberStatus => member.status(),
+    stop: (): StopAnswer => {
+      // The answer leaves in this turn of the event loop; a drain may close the link in its first.
+      setImmediate(() => setImmediate(actions.stop));
+      return { pid: process.pid };
+    },
+  });
+}
+
+export function answerQuestions(answers: Answers): StreamService {
+  return {
+    onStream(stream: LinkStream, meta: string): StreamHandler {
+      stream.write(JSON.stringify(answer(answers, meta)), "utf8");
+      stream.end();
+      return questionHandler;
+    },
+  };
+}
+
+/** A question has no body; one that comes all the same is dropped. */
+const questionHandler: StreamHandler = {
+  onData: (stream, bytes) => stream.consumed(bytes.length),
+  onEnd: () => {},
+  onReset: () => {},
+  onDrain: () => {},
+};
+
+function answer(answers: Answers, meta: string): object {
+  try {
+    const question = parseQuestion(meta);
+    if (!Object.hasOwn(answers, question.ask)) {
+      const known = Object.keys(answers).join(", ");
+      return {
+        error: `this server does not know the question ${JSON.stringify(question.ask)}; it knows ${known}`,
+      };
+    }
+    return answers[question.ask]!(question);
+  } catch (thrown) {
+    return { error: messageOf(thrown) };
+  }
+}
+
+function parseQuestion(meta: string): Question {
+  if (meta.length > limits.questionBytesMax)
+    throw new Error(`a question has at most ${limits.questionBytesMax} bytes`);
+  const value: unknown = JSON.parse(meta);
+  const question = value as Partial<Question> | null;
+  if (typeof question !== "object" || question === null || typeof question.ask !== "string")
+    throw new Error('a question is an object with "ask"');
+  const { ask, servers } = question;
+  if (servers === undefined) return { ask };
+  if (!Array.isArray(servers) || !servers.every((name) => typeof name === "string"))
+    throw new Error('"servers" is a list of names');
+  return { ask, servers };
+}

@@ -1,0 +1,164 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Clock, Timer } from "../support/clock.ts";
+import { supervise as limits } from "../support/limits.ts";
+import type { Ending } from "./program.ts";
+import { inWords, restartDelayMs, Unit } from "./unit.ts";
+
+class FakeClock implements Clock {
+  #now = 0;
+  #timers = new Set<{ at: number; callback: () => void }>();
+
+  now(): number {
+    return this.#now;
+  }
+
+  after(delayMs: number, callback: () => void): Timer {
+    const timer = { at: this.#now + delayMs, callback };
+    this.#timers.add(timer);
+    return { cancel: () => this.#timers.delete(timer) };
+  }
+
+  advance(ms: number): void {
+    const target = this.#now + ms;
+    for (;;) {
+      const due = [...this.#timers].filter(({ at }) => at <= target).sort((a, b) => a.at - b.at)[0];
+      if (due === undefined) break;
+      this.#timers.delete(due);
+      this.#now = due.at;
+      due.callback();
+    }
+    this.#now = target;
+  }
+}
+
+const killed: Ending = { code: null, signal: "SIGKILL", failure: null };
+const failed: Ending = { code: 1, signal: null, failure: null };
+
+function bench() {
+  const clock = new FakeClock();
+  const events: string[] = [];
+  let end: (ending: Ending) => void = () => {};
+  let print: (line: string) => void = () => {};
+  const tell = (level: string) => (first: unknown, second?: string) => {
+    events.push(`${level}: ${second ?? first}`);
+    if (second !== undefined)
+      events.push(`last: ${(first as { lastOutput: string[] }).lastOutput.join("/")}`);
+  };
+  const unit = new Unit({
+    name: "app-a",
+    drainTimeoutMs: 30_000,
+    clock,
+    random: () => 1,
+    log: { info: tell("info"), warn: tell("warn"), error: tell("error") } as never,
+    start: (onLine, onEnd) => {
+      end = onEnd;
+      print = onLine;
+      return { pid: 42, terminate: () => events.push("TERM"), kill: () => events.push("KILL") };
+    },
+    onStopped: () => events.push("onStopped"),
+  });
+  const take = () => events.splice(0);
+  return { clock, unit, take, end: (ending: Ending) => end(ending), print: (line: string) => print(line) };
+}
+
+test("a program that dies is started again after a short while", () => {
+  const { clock, unit, take, end } = bench();
+  unit.start();
+  assert.deepEqual(take(), ["info: app-a started (process 42)"]);
+  assert.equal(unit.pid, 42);
+  end(killed);
+  assert.deepEqual(take(), ["warn: app-a was ended by SIGKILL; it is started again in 0.1 s"]);
+  assert.equal(unit.state, "waiting");
+  assert.equal(unit.pid, null);
+  clock.advance(99);
+  assert.equal(unit.state, "waiting");
+  clock.advance(1);
+  assert.equal(unit.state, "running");
+  assert.equal(unit.restarts, 1);
+});
+
+test("after a stable time it is started again at once", () => {
+  const { clock, unit, take, end } = bench();
+  unit.start();
+  end(failed);
+  clock.advance(100);
+  clock.advance(limits.stableAfterMs);
+  take();
+  end(failed);
+  assert.deepEqual(take(), ["warn: app-a ended with code 1; it is started again at once"]);
+  clock.advance(0);
+  assert.equal(unit.state, "running");
+});
+
+test("the delay doubles up to its maximum, and half of it is chance", () => {
+  const delays = [1, 2, 3, 8, 9, 50].map((deaths) => restartDelayMs(deaths, () => 1));
+  assert.deepEqual(delays, [100, 200, 400, 12_800, 15_000, 15_000]);
+  assert.equal(
+    restartDelayMs(3, () => 0),
+    200,
+  );
+});
+
+test("a crash loop is told once with the last lines, and its end is told too", () => {
+  const { clock, unit, take, end, print } = bench();
+  unit.start();
+  for (let death = 1; death < limits.crashLoopDeaths; death++) {
+    end(failed);
+    clock.advance(restartDelayMs(death, () => 1));
+  }
+  take();
+  for (let line = 1; line <= 9; line++) print(`line ${line}`);
+  end(failed);
+  const [loop, last, ...more] = take();
+  assert.match(loop!, /^error: app-a crashes in a loop: 5 times in a row, at last it ended with code 1/);
+  assert.equal(last, "last: line 5/line 6/line 7/line 8/line 9");
+  assert.deepEqual(more, []);
+  for (let death = limits.crashLoopDeaths; death < 20; death++) {
+    clock.advance(restartDelayMs(death, () => 1));
+    end(failed);
+  }
+  assert.deepEqual(take(), []);
+  assert.equal(unit.note, "it ended with code 1, and is started again");
+  clock.advance(limits.restartMaxMs);
+  clock.advance(limits.stableAfterMs);
+  assert.deepEqual(take(), ["info: app-a runs again (process 42)"]);
+  assert.equal(unit.note, "");
+});
+
+test("stop: TERM, KILL after the drain time, no restart", () => {
+  const { clock, unit, take, end } = bench();
+  unit.start();
+  take();
+  unit.stop();
+  unit.stop();
+  assert.deepEqual(take(), ["TERM"]);
+  clock.advance(30_000 + limits.killGraceMs);
+  assert.deepEqual(take(), ["warn: app-a did not end within 30 s and is killed", "KILL"]);
+  end(killed);
+  assert.deepEqual(take(), ["info: app-a stopped", "onStopped"]);
+  clock.advance(100_000);
+  assert.equal(unit.state, "stopped");
+  assert.deepEqual(take(), []);
+});
+
+test("stop while it waits for its restart", () => {
+  const { clock, unit, take, end } = bench();
+  unit.start();
+  end(failed);
+  take();
+  unit.stop();
+  assert.deepEqual(take(), ["info: app-a stopped", "onStopped"]);
+  clock.advance(100_000);
+  assert.equal(unit.state, "stopped");
+});
+
+test("endings in words", () => {
+  assert.equal(inWords({ code: null, signal: null, failure: "EAGAIN" }), "could not be started (EAGAIN)");
+  assert.equal(
+    inWords({ code: 127, signal: null, failure: null }),
+    "ended with code 127 (command not found?)",
+  );
+  assert.equal(inWords({ code: 137, signal: null, failure: null }), "ended with code 137 (signal 9)");
+  assert.equal(inWords({ code: 0, signal: null, failure: null }), "ended with code 0");
+});

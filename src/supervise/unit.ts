@@ -1,0 +1,167 @@
+/**
+ * One server in a supervisor's care:
+ *
+ *   running --ends--> waiting --delay over--> running ...        stop() from anywhere --> stopping --> stopped
+ *
+ * The delay grows with each death in a row and has jitter; a program that had been up for a stable time is
+ * started again at once. A crash loop is told once, with the program's last words; the tries go on quietly.
+ */
+import type { Clock, Random, Timer } from "../support/clock.ts";
+import { supervise as limits } from "../support/limits.ts";
+import type { Log } from "../support/log.ts";
+import type { Ending, Program } from "./program.ts";
+
+export type UnitState = "running" | "waiting" | "stopping" | "stopped";
+
+/** Starts the program; `onEnd` is called once per start, never before this returns. */
+export type StartProgram = (onLine: (line: string) => void, onEnd: (ending: Ending) => void) => Program;
+
+export interface UnitParts {
+  readonly name: string;
+  /** After TERM, until KILL. */
+  readonly drainTimeoutMs: number;
+  readonly start: StartProgram;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Pick<Log, "info" | "warn" | "error">;
+  onStopped(): void;
+}
+
+export class Unit {
+  readonly name: string;
+  state: UnitState = "stopped";
+  /** Starts after the first. */
+  restarts = 0;
+  readonly #parts: UnitParts;
+  #program: Program | null = null;
+  #startedAt = 0;
+  /** Deaths in a row, none of which came after a stable time. */
+  #deaths = 0;
+  #lastEnding = "";
+  #lastLines: string[] = [];
+  #timer: Timer | null = null;
+
+  constructor(parts: UnitParts) {
+    this.name = parts.name;
+    this.#parts = parts;
+  }
+
+  /** The first process of the running program, or null. */
+  get pid(): number | null {
+    return this.#program?.pid || null;
+  }
+
+  /** What an operator should know of it, or "". */
+  get note(): string {
+    if (this.state === "waiting" || this.#looping) return `it ${this.#lastEnding}, and is started again`;
+    return "";
+  }
+
+  get #looping(): boolean {
+    return this.#deaths >= limits.crashLoopDeaths;
+  }
+
+  start(): void {
+    const { clock, log } = this.#parts;
+    this.state = "running";
+    this.#startedAt = clock.now();
+    this.#lastLines = [];
+    this.#program = this.#parts.start(
+      (line) => this.#keep(line),
+      (ending) => this.#ended(ending),
+    );
+    if (!this.#looping) log.info(`${this.name} started (process ${this.#program.pid})`);
+    this.#timer = clock.after(limits.stableAfterMs, () => {
+      if (this.#looping) log.info(`${this.name} runs again (process ${this.pid})`);
+      this.#deaths = 0;
+    });
+  }
+
+  /** Ends it for good: TERM, and KILL when the drain time is over. */
+  stop(): void {
+    if (this.state === "stopping" || this.state === "stopped") return;
+    this.#timer?.cancel();
+    const program = this.#program;
+    if (program === null) {
+      this.#stopped();
+      return;
+    }
+    this.state = "stopping";
+    program.terminate();
+    const { clock, drainTimeoutMs, log } = this.#parts;
+    this.#timer = clock.after(drainTimeoutMs + limits.killGraceMs, () => {
+      log.warn(`${this.name} did not end within ${drainTimeoutMs / 1000} s and is killed`);
+      program.kill();
+    });
+  }
+
+  /** At once, without drain. */
+  kill(): void {
+    this.stop();
+    this.#program?.kill();
+  }
+
+  #ended(ending: Ending): void {
+    this.#program = null;
+    this.#timer?.cancel();
+    this.#lastEnding = inWords(ending);
+    if (this.state === "stopping") {
+      this.#stopped();
+      return;
+    }
+    const { clock } = this.#parts;
+    const stable = clock.now() - this.#startedAt >= limits.stableAfterMs;
+    this.#deaths = stable ? 1 : this.#deaths + 1;
+    const delayMs = stable ? 0 : restartDelayMs(this.#deaths, this.#parts.random);
+    this.#report(delayMs);
+    this.state = "waiting";
+    this.#timer = clock.after(delayMs, () => {
+      this.restarts++;
+      this.start();
+    });
+  }
+
+  #report(delayMs: number): void {
+    const { log } = this.#parts;
+    if (this.#deaths < limits.crashLoopDeaths) {
+      const when = delayMs === 0 ? "at once" : `in ${(delayMs / 1000).toFixed(1)} s`;
+      log.warn(`${this.name} ${this.#lastEnding}; it is started again ${when}`);
+    } else if (this.#deaths === limits.crashLoopDeaths) {
+      const words = this.#lastLines.length === 0 ? "it printed nothing" : "its last output";
+      log.error(
+        { lastOutput: this.#lastLines },
+        `${this.name} crashes in a loop: ${this.#deaths} times in a row, at last it ${this.#lastEnding} (${words}); ` +
+          `it is tried again at least every ${limits.restartMaxMs / 1000} s, and this is not repeated`,
+      );
+    }
+  }
+
+  #keep(line: string): void {
+    this.#lastLines.push(line);
+    if (this.#lastLines.length > limits.lastLinesMax) this.#lastLines.shift();
+  }
+
+  #stopped(): void {
+    this.state = "stopped";
+    this.#deaths = 0;
+    this.#parts.log.info(`${this.name} stopped`);
+    this.#parts.onStopped();
+  }
+}
+
+/** Doubles with each death in a row, up to the maximum; half of it is chance, so that servers don't start in step. */
+export function restartDelayMs(deaths: number, random: Random): number {
+  const fullMs = Math.min(limits.restartMaxMs, limits.restartMinMs * 2 ** (deaths - 1));
+  return fullMs / 2 + (random() * fullMs) / 2;
+}
+
+/** The end of a sentence that begins with the server's name. */
+export function inWords({ code, signal, failure }: Ending): string {
+  if (failure !== null) return `could not be started (${failure})`;
+  if (signal !== null) return `was ended by ${signal}`;
+  if (code === 127) return "ended with code 127 (command not found?)";
+  if (code === 126) return "ended with code 126 (command not executable?)";
+  // A shell in between tells a signal as 128 and its number.
+  if (code !== null && code > 128 && code < 160) return `ended with code ${code} (signal ${code - 128})`;
+  return `ended with code ${code}`;
+}

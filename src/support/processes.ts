@@ -1,0 +1,58 @@
+/**
+ * What the kernel says of other processes (proc(5)). A process number alone names nobody for long: with the
+ * time of its start it does, and only such a pair is ever sent a signal.
+ */
+import { readFileSync } from "node:fs";
+
+export interface ProcessState {
+  /** "R" running, "S" sleeping, "T" stopped, "Z" ended and not yet collected, ... */
+  readonly letter: string;
+  /** Clock ticks from the start of the machine to the start of the process. */
+  readonly startTime: string;
+}
+
+/** @returns null when there is no such process, or the kernel does not tell. */
+export function processState(pid: number): ProcessState | null {
+  let line: string;
+  try {
+    line = readFileSync(`/proc/${pid}/stat`, "latin1");
+  } catch {
+    return null;
+  }
+  // The second field is the program's name in parentheses and may hold anything, ")" and blanks too.
+  const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
+  const [letter = "", startTime = ""] = [fields[0], fields[19]];
+  return { letter, startTime };
+}
+
+/** True while the process that started at `startTime` lives. One that ended and was not yet collected is dead. */
+export function isAlive(pid: number, startTime: string): boolean {
+  const state = processState(pid);
+  return state !== null && state.startTime === startTime && state.letter !== "Z" && state.letter !== "X";
+}
+
+/** Another one for every start of the machine; "" where the kernel has none. */
+export function bootId(): string {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+  } catch {
+    return "";
+  }
+}
+
+/**
+ * Asks a process to end. A stopped one (SIGSTOP, ^Z) would not hear TERM: CONT wakes it.
+ * @returns false when there is none, or it belongs to somebody else.
+ */
+export function askToEnd(pid: number): boolean {
+  return sendSignal(pid, "SIGTERM") && sendSignal(pid, "SIGCONT");
+}
+
+/** @param pid negative for a whole process group. */
+export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false;
+  }
+}
