@@ -15,6 +15,8 @@ export const link = {
   streamsMax: 10_000,
   /** Bytes handed to the kernel socket and not yet taken by it, above which bodies wait in their streams. */
   socketBytesMax: 1_048_576,
+  /** Opens, credits, resets and pongs on top of `socketBytesMax`; then no stream can be opened. */
+  controlBytesMax: 1_048_576,
   /** TLS and hello must be over by then, or the connection is closed. */
   handshakeTimeoutMs: 5_000,
   /** Connections whose handshake is not over, per listener; one more is closed unread. */
@@ -24,6 +26,12 @@ export const link = {
   silentAfterMs: 1_000,
   /** No byte from the peer for so long: the connection is given up. */
   deadAfterMs: 10_000,
+  /** Our own process stood still for so long: the silence of others is counted anew from here. */
+  ownPauseMs: 300,
+  /** An ended link sends what it has; a peer that does not take it is cut off after so long. */
+  closeTimeoutMs: 1_000,
+  /** A failed connection attempt from one address is logged once in this time. */
+  complaintIntervalMs: 10_000,
   reconnectMinMs: 50,
   reconnectMaxMs: 2_000,
 } as const;
@@ -80,10 +88,10 @@ export const upstream = {
   socketTimeoutMs: 65_000,
   /** Idle connections kept to one plain HTTP server. */
   idleSocketsMax: 64,
-  /** Connections to one plain HTTP server; requests above wait in a queue. */
+  /** Connections to one plain HTTP server; a request above goes to another server or is answered 503. */
   socketsMax: 512,
-  queuedRequestsMax: 1_024,
-  queueTimeoutMs: 10_000,
+  /** A web server that starts waits so long for its first app servers before it accepts browsers. */
+  firstServersWaitMs: 1_000,
 } as const;
 
 /** Sessions. */

@@ -1,0 +1,16 @@
+/** The policies by their names in the file. */
+import type { Cluster } from "../config/model.ts";
+import { LeastConnections } from "./least-connections.ts";
+import type { Policy } from "./policy.ts";
+import { RoundRobin } from "./round-robin.ts";
+
+export function createPolicy(name: Cluster["balance"]): Policy {
+  switch (name) {
+    case "round-robin":
+      return new RoundRobin();
+    // Without load figures the requests in flight are the best measure of load there is.
+    case "least-load":
+    case "least-connections":
+      return new LeastConnections();
+  }
+}

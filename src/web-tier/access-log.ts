@@ -1,0 +1,121 @@
+/**
+ * Step "log": one line per request, in Apache's "combined" format or as JSON. Lines are gathered and written
+ * once a second or by 64 KiB; a disk that does not follow costs lines, which are counted and told, never memory.
+ */
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { SonicBoom } from "sonic-boom";
+import type { AccessLogSettings } from "../config/model.ts";
+import { accessLog as limits } from "../support/limits.ts";
+import type { Log } from "../support/log.ts";
+
+/** One finished request. */
+export interface AccessEntry {
+  readonly clientAddress: string;
+  readonly method: string;
+  readonly target: string;
+  readonly versionMinor: number;
+  readonly host: string;
+  readonly referer: string;
+  readonly userAgent: string;
+  readonly requestId: string;
+  /** 0 when the client left before an answer. */
+  readonly status: number;
+  /** Body bytes sent to the client. */
+  readonly sentBytes: number;
+  readonly durationMs: number;
+  /** Name of the app server that answered, or "". */
+  readonly server: string;
+  /** How many app servers were tried. */
+  readonly attempts: number;
+}
+
+export class AccessLog {
+  readonly #format: AccessLogSettings["format"];
+  readonly #out: SonicBoom | null;
+  readonly #timer: NodeJS.Timeout | null = null;
+  #second = 0;
+  #stamp = "";
+  #dropped = 0;
+
+  /** @param serverName replaces `{server}` in the path. */
+  constructor(settings: AccessLogSettings, serverName: string, log: Log) {
+    this.#format = settings.format;
+    if (settings.path === null) {
+      this.#out = null;
+      return;
+    }
+    const path = settings.path.replaceAll("{server}", serverName);
+    if (path !== "-") mkdirSync(dirname(path), { recursive: true });
+    this.#out = new SonicBoom({
+      ...(path === "-" ? { fd: 1 } : { dest: path }),
+      sync: false,
+      minLength: limits.gatherBytes,
+      maxLength: limits.bufferBytesMax,
+    });
+    this.#out.on("drop", () => {
+      this.#dropped++;
+    });
+    this.#out.on("error", (error: Error) => log.error(`access log ${path}: ${error.message}`));
+    this.#timer = setInterval(() => {
+      this.#out?.flush();
+      if (this.#dropped > 0)
+        log.warn(`access log ${path}: ${this.#dropped} lines lost, the disk does not follow`);
+      this.#dropped = 0;
+    }, limits.flushIntervalMs);
+    this.#timer.unref();
+  }
+
+  write(entry: AccessEntry): void {
+    if (this.#out === null) return;
+    this.#out.write(this.#format === "combined" ? this.#combined(entry) : jsonLine(entry));
+  }
+
+  /** Writes what is gathered. */
+  close(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    try {
+      this.#out?.flushSync();
+      this.#out?.end();
+    } catch {
+      // Never opened, or the disk is full: it was told when it happened.
+    }
+  }
+
+  #combined(entry: AccessEntry): string {
+    const second = Math.floor(Date.now() / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#stamp = commonLogTime(new Date(second * 1000));
+    }
+    const referer = entry.referer === "" ? "-" : escaped(entry.referer);
+    const userAgent = entry.userAgent === "" ? "-" : escaped(entry.userAgent);
+    return `${entry.clientAddress} - - [${this.#stamp}] "${entry.method} ${escaped(entry.target)} HTTP/1.${entry.versionMinor}" ${entry.status} ${entry.sentBytes} "${referer}" "${userAgent}"\n`;
+  }
+}
+
+function jsonLine(entry: AccessEntry): string {
+  return `${JSON.stringify({ time: new Date().toISOString(), ...entry, durationMs: Math.round(entry.durationMs * 1000) / 1000 })}\n`;
+}
+
+// Anything that could end a quoted part, start a new line or move a terminal's cursor (A47).
+const unsafe = /["\\\x00-\x1f\x7f-\uffff]/;
+const eachUnsafe = /["\\\x00-\x1f\x7f-\uffff]/g;
+
+/** As nginx writes it: `\x22`. */
+function escaped(text: string): string {
+  if (!unsafe.test(text)) return text;
+  return text.replace(
+    eachUnsafe,
+    (char) => `\\x${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`,
+  );
+}
+
+const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** 21/Nov/2026:07:45:32 +0000, in UTC. */
+function commonLogTime(date: Date): string {
+  const two = (value: number): string => String(value).padStart(2, "0");
+  const day = `${two(date.getUTCDate())}/${months[date.getUTCMonth()]}/${date.getUTCFullYear()}`;
+  return `${day}:${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())} +0000`;
+}

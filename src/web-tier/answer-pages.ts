@@ -1,0 +1,62 @@
+/** Answers that the web server makes itself: what happened, in words for a visitor, and the id to ask the operator about. */
+import { httpDate } from "./http-date.ts";
+
+const pages = {
+  400: ["Bad Request", "The request was not understood."],
+  404: ["Not Found", "There is nothing at this address."],
+  405: ["Method Not Allowed", "This method is not served here."],
+  408: ["Request Timeout", "The request did not arrive in time."],
+  413: ["Content Too Large", "The request's body is too long."],
+  414: ["URI Too Long", "The address is too long."],
+  417: ["Expectation Failed", "The expectation can't be met."],
+  421: ["Misdirected Request", "This site is not served here."],
+  431: ["Request Header Fields Too Large", "The request's header is too long."],
+  500: ["Internal Server Error", "The web server made a mistake."],
+  501: ["Not Implemented", "This is not served here."],
+  502: ["Bad Gateway", "The application broke off before it had answered."],
+  503: [
+    "Service Unavailable",
+    "No application server can take the request right now. Please try again in a moment.",
+  ],
+  504: ["Gateway Timeout", "The application did not answer in time."],
+  505: ["HTTP Version Not Supported", "This version of HTTP is not spoken here."],
+} as const;
+
+export type PageStatus = keyof typeof pages;
+
+/** @param why one more sentence, or "". @param requestId "" when the request was not understood. */
+export function answerPage(
+  status: PageStatus,
+  why: string,
+  requestId: string,
+  keepOpen: boolean,
+  headOnly: boolean,
+): { readonly text: string; readonly bodyBytes: number } {
+  const [reason, sentence] = pages[status];
+  const body = pageBody(`${status} ${reason}`, why === "" ? sentence : why, requestId);
+  let head = `HTTP/1.1 ${status} ${reason}\r\nDate: ${httpDate()}\r\nContent-Type: text/html; charset=utf-8\r\n`;
+  head += `Content-Length: ${body.length}\r\nCache-Control: no-store\r\n`;
+  if (requestId !== "") head += `X-Request-Id: ${requestId}\r\n`;
+  if (status === 503) head += "Retry-After: 2\r\n";
+  if (!keepOpen) head += "Connection: close\r\n";
+  return { text: headOnly ? `${head}\r\n` : `${head}\r\n${body}`, bodyBytes: headOnly ? 0 : body.length };
+}
+
+function pageBody(title: string, sentence: string, requestId: string): string {
+  const ask = requestId === "" ? "" : `<p><small>Request ${requestId}</small></p>\n`;
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>${title}</title>
+<style>body{font:1.1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:20vh auto;padding:0 1rem;color:#222}small{color:#666}</style>
+<h1>${title}</h1>
+<p>${asciiHtml(sentence)}</p>
+${ask}</html>
+`;
+}
+
+/** The text inside HTML; what is not ASCII becomes a character reference, so that characters are bytes. */
+function asciiHtml(text: string): string {
+  return text.replace(/[^ -~]|[&<>"]/gu, (char) => `&#${char.codePointAt(0)};`);
+}

@@ -1,0 +1,170 @@
+/** Step "accept": where browsers connect, over TCP or TLS. Makes a ClientConnection of each socket. */
+import { readFileSync } from "node:fs";
+import { createServer, type Server as NetServer, Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
+import type { Listener } from "../config/model.ts";
+import { codeOf, FlotillaError, messageOf } from "../support/errors.ts";
+import { http as limits } from "../support/limits.ts";
+import { ClientConnection } from "./client-connection.ts";
+import { ClientOrigin, isTrusted } from "./forwarded.ts";
+import type { Site } from "./site.ts";
+
+export class BrowserListener {
+  readonly #site: Site;
+  readonly #settings: Listener;
+  readonly #server: NetServer;
+  readonly #connections = new Set<ClientConnection>();
+  #onEmpty: (() => void) | null = null;
+
+  constructor(site: Site, settings: Listener) {
+    this.#site = site;
+    this.#settings = settings;
+    this.#server = settings.tls === null ? this.#plain() : this.#encrypted(settings.tls);
+  }
+
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === "object" && address !== null ? address.port : this.#settings.port;
+  }
+
+  get url(): string {
+    const host = this.#settings.address.includes(":")
+      ? `[${this.#settings.address}]`
+      : this.#settings.address;
+    return `${this.#settings.scheme}://${host}:${this.port}`;
+  }
+
+  /** @throws FlotillaError when the port can't be had. */
+  listen(): Promise<void> {
+    const { address, port } = this.#settings;
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", (error) => reject(listenError(error, address, port)));
+      this.#server.listen({ host: address, port, backlog: limits.backlog }, () => {
+        this.#server.removeAllListeners("error");
+        this.#server.on("error", (error) => this.#site.log.error(`${this.url}: ${error.message}`));
+        resolve();
+      });
+    });
+  }
+
+  /** Accepts no more, lets answers come to their end. Resolves when the last connection is gone. */
+  drain(): Promise<void> {
+    this.#server.close();
+    for (const connection of this.#connections) connection.drain();
+    if (this.#connections.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onEmpty = resolve;
+    });
+  }
+
+  /** Cuts what is left. */
+  close(): void {
+    this.#server.close();
+    for (const connection of this.#connections) connection.destroy();
+  }
+
+  #plain(): NetServer {
+    return createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (accepted) => {
+      readShared(accepted, (socket) => this.#connected(socket));
+    });
+  }
+
+  #encrypted(tls: NonNullable<Listener["tls"]>): NetServer {
+    const server = createTlsServer({
+      cert: readFileSync(tls.certPath),
+      key: readFileSync(tls.keyPath),
+      minVersion: "TLSv1.2",
+      handshakeTimeout: this.#site.timeouts.headTimeoutMs,
+      allowHalfOpen: true,
+      noDelay: true,
+      ALPNProtocols: ["http/1.1"],
+    });
+    server.on("secureConnection", (socket) => {
+      const connection = this.#connected(socket);
+      if (connection !== null) socket.on("data", (bytes: Buffer) => connection.received(bytes));
+    });
+    server.on("tlsClientError", (_error, socket) => socket.destroy());
+    return server;
+  }
+
+  #connected(socket: Socket): ClientConnection | null {
+    const { remoteAddress, remotePort, localAddress, localPort } = socket;
+    // It was reset before we came to it, or it is one too many.
+    if (remoteAddress === undefined || this.#connections.size >= this.#site.limits.connectionsMax) {
+      socket.destroy();
+      return null;
+    }
+    const client = {
+      address: remoteAddress,
+      port: remotePort ?? 0,
+      localAddress: localAddress ?? "",
+      localPort: localPort ?? 0,
+    };
+    const origin = new ClientOrigin(
+      client,
+      this.#settings.scheme,
+      isTrusted(this.#site.trusted, remoteAddress),
+    );
+    const connection = new ClientConnection(this.#site, socket, origin, (closed) => {
+      this.#connections.delete(closed);
+      if (this.#connections.size === 0) this.#onEmpty?.();
+    });
+    this.#connections.add(connection);
+    return connection;
+  }
+}
+
+const sharedBuffer = Buffer.allocUnsafeSlow(limits.readBytes);
+
+/**
+ * Reads all connections into one buffer (`onread`), which costs half of what `data` events do. Node offers that
+ * only for sockets which a program opens itself, so a socket is made around the accepted handle.
+ */
+function readShared(accepted: Socket, connect: (socket: Socket) => ClientConnection | null): void {
+  const holder = accepted as unknown as { _handle: object | null };
+  const handle = holder._handle;
+  if (handle === null) return void accepted.destroy();
+  holder._handle = null;
+  let connection: ClientConnection | null = null;
+  const socket = new Socket({
+    handle,
+    allowHalfOpen: true,
+    onread: {
+      buffer: sharedBuffer,
+      callback: (bytes: number) => {
+        connection?.received(sharedBuffer.subarray(0, bytes));
+        return true;
+      },
+    },
+  } as ConstructorParameters<typeof Socket>[0]);
+  connection = connect(socket);
+  socket.resume();
+}
+
+function listenError(error: Error, address: string, port: number): FlotillaError {
+  const where = `${address}:${port}`;
+  switch (codeOf(error)) {
+    case "EADDRINUSE":
+      return new FlotillaError(
+        "FLOTILLA_PORT_IN_USE",
+        `${where} is in use by another program: stop it, or choose another port under listen:`,
+        { cause: error },
+      );
+    case "EACCES":
+      return new FlotillaError(
+        "FLOTILLA_NO_PERMISSION",
+        `no permission to listen on ${where}: ports below 1024 need root or the capability CAP_NET_BIND_SERVICE`,
+        { cause: error },
+      );
+    case "EADDRNOTAVAIL":
+      return new FlotillaError(
+        "FLOTILLA_ADDRESS_NOT_HERE",
+        `${address} is not an address of this machine: see listen: in the file`,
+        { cause: error },
+      );
+    default:
+      return new FlotillaError("FLOTILLA_LISTEN_FAILED", `can't listen on ${where}: ${messageOf(error)}`, {
+        cause: error,
+      });
+  }
+}

@@ -1,0 +1,389 @@
+/**
+ * A browser's connection: HTTP/1.1 read strictly and in order. It parses a head, lets the Exchange work, decodes
+ * the request's body for it, and reads the next head when the answer is over: pipelined requests wait their turn
+ * in a bounded buffer. Every phase has its deadline on the one wheel.
+ */
+import type { Socket } from "node:net";
+import { BodyDecoder, type BodySink } from "../http/body.ts";
+import { findHeadEnd, parseRequestHead, RequestHead } from "../http/request-head.ts";
+import { http as limits } from "../support/limits.ts";
+import { WheelEntry } from "../support/timer-wheel.ts";
+import { answerPage, type PageStatus } from "./answer-pages.ts";
+import type { Client } from "./client.ts";
+import type { ClientOrigin } from "./forwarded.ts";
+import { Exchange } from "./request-path.ts";
+import type { Site } from "./site.ts";
+
+/**
+ * head: between requests or inside a head. body: inside a request's body. drop: the same, after the answer; the
+ * rest of the body is read and dropped. wait: the request is complete, its answer is not. tunnel: after 101.
+ * linger: our last answer is sent; what still comes is dropped, so that the client can read the answer.
+ */
+type Phase = "head" | "body" | "drop" | "wait" | "tunnel" | "linger" | "closed";
+
+const nothing = Buffer.alloc(0);
+
+export class ClientConnection implements Client, BodySink {
+  readonly head: RequestHead = new RequestHead();
+  readonly origin: ClientOrigin;
+  readonly #site: Site;
+  readonly #socket: Socket;
+  readonly #onClosed: (connection: ClientConnection) => void;
+  readonly #exchange: Exchange;
+  readonly #deadline: WheelEntry;
+  readonly #requestBody = new BodyDecoder();
+  #phase: Phase = "head";
+  /** Bytes that came and can't be used yet: a part of a head, or pipelined requests. */
+  #waiting: Buffer = nothing;
+  /** How far `#waiting` was searched for the end of a head. */
+  #searched = 0;
+  #consuming = false;
+  #bodyHeld = false;
+  #clientEnded = false;
+  #droppedBytes = 0;
+  /** Bytes that the kernel had taken when the deadline was last looked at. */
+  #takenBytes = 0;
+
+  constructor(
+    site: Site,
+    socket: Socket,
+    origin: ClientOrigin,
+    onClosed: (connection: ClientConnection) => void,
+  ) {
+    this.#site = site;
+    this.#socket = socket;
+    this.origin = origin;
+    this.#onClosed = onClosed;
+    this.#exchange = new Exchange(site, this);
+    this.#deadline = new WheelEntry(() => this.#expired());
+    socket.on("drain", () => this.#drained());
+    socket.on("end", () => this.#ended());
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => this.#closed());
+    site.wheel.start(this.#deadline, site.timeouts.headTimeoutMs);
+  }
+
+  /** Nothing is being asked or answered: may be closed at any time. */
+  get idle(): boolean {
+    return this.#phase === "head" && this.#waiting.length === 0;
+  }
+
+  /** Bytes from the socket; the buffer may be reused when this returns. */
+  received(bytes: Buffer): void {
+    if (this.#waiting.length === 0) {
+      const used = this.#consume(bytes, 0, bytes.length);
+      if (used < bytes.length) this.#stash(bytes, used);
+    } else {
+      this.#stash(bytes, 0);
+      this.#consumeWaiting();
+    }
+  }
+
+  #stash(bytes: Buffer, from: number): void {
+    if (this.#phase === "closed" || this.#phase === "linger") return;
+    const rest = bytes.subarray(from);
+    this.#waiting = this.#waiting.length === 0 ? Buffer.from(rest) : Buffer.concat([this.#waiting, rest]);
+    if (this.#phase !== "head" && this.#waiting.length > limits.pipelinedBytesMax) this.#socket.pause();
+  }
+
+  #consumeWaiting(): void {
+    if (this.#consuming || this.#waiting.length === 0) return;
+    const bytes = this.#waiting;
+    if (this.#phase === "head" && bytes.length < this.#site.limits.headBytesMax) {
+      // A head that comes in pieces is searched once for its end, not parsed once per piece.
+      if (findHeadEnd(bytes, Math.max(0, this.#searched - 3), bytes.length) < 0) {
+        this.#searched = bytes.length;
+        return;
+      }
+    }
+    this.#waiting = nothing;
+    this.#searched = 0;
+    const used = this.#consume(bytes, 0, bytes.length);
+    // A copy: a slice would keep all of it.
+    if (used < bytes.length) this.#stash(bytes, used);
+    else if (this.#socket.isPaused() && !this.#bodyHeld) this.#socket.resume();
+  }
+
+  /** @returns how far it came; the rest has to wait. */
+  #consume(bytes: Buffer, start: number, end: number): number {
+    let at = start;
+    this.#consuming = true;
+    while (at < end) {
+      const before = at;
+      at = this.#step(bytes, at, end);
+      if (at === before) break;
+    }
+    this.#consuming = false;
+    return at;
+  }
+
+  #step(bytes: Buffer, at: number, end: number): number {
+    switch (this.#phase) {
+      case "head":
+        return this.#readHead(bytes, at, end);
+      case "body":
+      case "drop":
+        return this.#readBody(bytes, at, end);
+      case "tunnel":
+        this.#exchange.tunnelBytes(at === 0 && end === bytes.length ? bytes : bytes.subarray(at, end));
+        this.#site.wheel.start(this.#deadline, limits.tunnelSilenceTimeoutMs);
+        return end;
+      case "wait":
+        return at;
+      case "linger":
+      case "closed":
+        return end;
+    }
+  }
+
+  #readHead(bytes: Buffer, at: number, end: number): number {
+    const { head } = this;
+    const headBytes = parseRequestHead(bytes, at, end, this.#site.limits, head);
+    if (headBytes < 0) {
+      this.#refuseHead(head.error!.status, head.error!.message);
+      return end;
+    }
+    if (headBytes === 0) {
+      // The first byte of a head starts its deadline; a slow one is not prolonged by the next bytes.
+      if (this.#waiting.length === 0)
+        this.#site.wheel.start(this.#deadline, this.#site.timeouts.headTimeoutMs);
+      return at;
+    }
+    const hasBody = head.chunked || head.contentLength > 0;
+    if (hasBody) this.#requestBody.begin(head.chunked ? "chunked" : "length", head.contentLength);
+    this.#phase = hasBody ? "body" : "wait";
+    this.#site.wheel.start(
+      this.#deadline,
+      hasBody ? this.#site.timeouts.bodySilenceTimeoutMs : this.#site.timeouts.requestTimeoutMs,
+    );
+    this.#exchange.begin();
+    return at + headBytes;
+  }
+
+  #readBody(bytes: Buffer, at: number, end: number): number {
+    const used = this.#requestBody.push(bytes, at, end, this);
+    if (used < 0) {
+      this.#refuseBody();
+      return end;
+    }
+    if (this.#requestBody.done) this.#bodyDone();
+    else if (this.#phase === "body")
+      this.#site.wheel.start(this.#deadline, this.#site.timeouts.bodySilenceTimeoutMs);
+    return at + used;
+  }
+
+  onBodyBytes(bytes: Buffer): void {
+    if (this.#phase === "body") return this.#exchange.requestBytes(bytes);
+    this.#droppedBytes += bytes.length;
+    if (this.#droppedBytes > limits.drainBytesMax) this.#linger();
+  }
+
+  #bodyDone(): void {
+    if (this.#phase === "drop") this.#nextRequest();
+    else if (this.#phase === "body") {
+      this.#phase = "wait";
+      this.#site.wheel.start(this.#deadline, this.#site.timeouts.requestTimeoutMs);
+      this.#exchange.requestEnd(this.#requestBody.trailer);
+    }
+  }
+
+  #refuseBody(): void {
+    if (this.#phase === "drop") return this.#linger();
+    this.#phase = "linger";
+    this.#exchange.refuse(400, `The body's framing is wrong: ${this.#requestBody.error}`);
+  }
+
+  /** A head that is not HTTP as we read it: answered, and the connection closed, for what follows can't be trusted. */
+  #refuseHead(status: PageStatus, message: string): void {
+    const page = answerPage(status, message, "", false, false);
+    this.#site.accessLog.write({
+      clientAddress: this.origin.address,
+      method: "-",
+      target: "-",
+      versionMinor: 1,
+      host: "",
+      referer: "",
+      userAgent: "",
+      requestId: "",
+      status,
+      sentBytes: page.bodyBytes,
+      durationMs: 0,
+      server: "",
+      attempts: 0,
+    });
+    this.writeText(page.text);
+    this.#linger();
+  }
+
+  get reusable(): boolean {
+    if (this.#clientEnded && this.#waiting.length === 0) return false;
+    if (this.#phase === "wait") return true;
+    // The rest of an unread body is read and dropped if it is short enough, and nobody waits for our 100.
+    const { head } = this;
+    const rest = head.contentLength - this.#requestBody.receivedBytes;
+    return this.#phase === "body" && !head.chunked && !head.expectContinue && rest <= limits.drainBytesMax;
+  }
+
+  answered(keepOpen: boolean): void {
+    if (!keepOpen || this.#phase === "linger") return this.#linger();
+    if (this.#phase === "closed") return;
+    if (this.#phase === "body") {
+      this.#phase = "drop";
+      this.#droppedBytes = 0;
+      this.holdRequestBody(false);
+      this.#site.wheel.start(this.#deadline, this.#site.timeouts.bodySilenceTimeoutMs);
+    } else this.#nextRequest();
+  }
+
+  #nextRequest(): void {
+    this.#phase = "head";
+    this.#site.wheel.start(this.#deadline, this.#site.timeouts.keepAliveTimeoutMs);
+    if (this.#waiting.length > 0) this.#consumeWaiting();
+    if (this.#clientEnded && this.idle) this.#socket.end();
+  }
+
+  /** Our direction ends; the client's is read for a while and dropped, else a reset could destroy our last answer. */
+  #linger(): void {
+    if (this.#phase === "closed") return;
+    this.#phase = "linger";
+    this.#waiting = nothing;
+    if (this.#clientEnded) this.#socket.destroySoon();
+    else this.#socket.end(() => this.#site.wheel.start(this.#deadline, limits.lingerTimeoutMs));
+    if (this.#socket.isPaused()) this.#socket.resume();
+    this.#site.wheel.start(this.#deadline, this.#site.timeouts.writeSilenceTimeoutMs);
+  }
+
+  writeText(text: string): boolean {
+    return this.#socket.write(text, "latin1") || this.#slow();
+  }
+
+  writeBytes(bytes: Buffer): boolean {
+    return this.#socket.write(Buffer.from(bytes)) || this.#slow();
+  }
+
+  /** The kernel takes no more for now: the client has to read some of it in time. */
+  #slow(): false {
+    this.#site.wheel.start(this.#deadline, this.#site.timeouts.writeSilenceTimeoutMs);
+    return false;
+  }
+
+  /** Did the client read anything since this was last asked? */
+  #reads(): boolean {
+    const taken = this.#socket.bytesWritten - this.#socket.writableLength;
+    const reads = taken > this.#takenBytes;
+    this.#takenBytes = taken;
+    return reads;
+  }
+
+  cork(): void {
+    this.#socket.cork();
+  }
+
+  uncork(): void {
+    this.#socket.uncork();
+  }
+
+  holdRequestBody(hold: boolean): void {
+    if (hold === this.#bodyHeld) return;
+    this.#bodyHeld = hold;
+    if (hold) this.#socket.pause();
+    else {
+      this.#socket.resume();
+      this.#consumeWaiting();
+    }
+  }
+
+  beginTunnel(): void {
+    this.#phase = "tunnel";
+    this.#socket.setKeepAlive(true, 60_000);
+    this.#site.wheel.start(this.#deadline, limits.tunnelSilenceTimeoutMs);
+    this.#consumeWaiting();
+    if (this.#clientEnded) this.#exchange.tunnelEnd();
+  }
+
+  endTunnel(): void {
+    this.#socket.end();
+    if (this.#clientEnded) this.#socket.destroySoon();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #drained(): void {
+    if (!this.#exchange.active) return;
+    this.answerGoesOn();
+    this.#exchange.clientDrained();
+  }
+
+  answerGoesOn(): void {
+    if (this.#phase === "wait") this.#site.wheel.start(this.#deadline, this.#site.timeouts.requestTimeoutMs);
+  }
+
+  /** The client has ended its direction; a request that came whole is still answered. */
+  #ended(): void {
+    this.#clientEnded = true;
+    switch (this.#phase) {
+      case "head":
+        this.#socket.end();
+        break;
+      case "body":
+        this.#exchange.clientGone();
+        this.#socket.destroy();
+        break;
+      case "tunnel":
+        this.#exchange.tunnelEnd();
+        break;
+      case "drop":
+      case "linger":
+        this.#socket.destroySoon();
+        break;
+      case "wait":
+      case "closed":
+        break;
+    }
+  }
+
+  #closed(): void {
+    this.#phase = "closed";
+    this.#waiting = nothing;
+    this.#site.wheel.stop(this.#deadline);
+    this.#exchange.clientGone();
+    this.#onClosed(this);
+  }
+
+  #expired(): void {
+    if (this.#socket.writableLength > 0 && this.#phase !== "closed") return this.#expiredWriting();
+    switch (this.#phase) {
+      case "head":
+        // Between requests it is closed without a word: an answer would be taken for that of the next request.
+        if (this.#waiting.length > 0) this.#refuseHead(408, "The request's head did not arrive in time.");
+        else this.#socket.destroySoon();
+        break;
+      case "body":
+        if (this.#bodyHeld) this.#exchange.timedOut();
+        else this.#exchange.refuse(408, "The request's body did not arrive in time.");
+        break;
+      case "wait":
+        this.#exchange.timedOut();
+        break;
+      case "drop":
+      case "tunnel":
+      case "linger":
+        this.#socket.destroy();
+        break;
+      case "closed":
+        break;
+    }
+  }
+
+  #expiredWriting(): void {
+    if (this.#reads()) this.#slow();
+    else this.#socket.destroy();
+  }
+
+  /** The web server stops: an idle connection closes now, another after its answer. */
+  drain(): void {
+    if (this.idle) this.#socket.destroySoon();
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Step "rewrite": the fields that tell an app server who asked. They are always written by us: what a client
+ * sends under these names goes on only when it comes from a network that the file trusts (A17).
+ */
+import { randomBytes } from "node:crypto";
+import { BlockList, isIPv6 } from "node:net";
+import type { RequestHead } from "../http/request-head.ts";
+
+/** What is the same for all requests of one connection, made once. */
+export class ClientOrigin {
+  readonly address: string;
+  readonly scheme: "http" | "https";
+  /** Its own X-Forwarded fields are believed. */
+  readonly trusted: boolean;
+  /** Lines 3 to 7 of the link's request metadata. */
+  readonly linkLines: string;
+  /** The fields of an untrusted client up to the host's value. */
+  readonly untrustedFields: string;
+
+  constructor(
+    client: { address: string; port: number; localAddress: string; localPort: number },
+    scheme: "http" | "https",
+    trusted: boolean,
+  ) {
+    this.address = plainAddress(client.address);
+    this.scheme = scheme;
+    this.trusted = trusted;
+    const local = plainAddress(client.localAddress);
+    this.linkLines = `${scheme}\n${this.address}\n${client.port}\n${local}\n${client.localPort}`;
+    this.untrustedFields = `\nX-Forwarded-For\n${this.address}\nX-Forwarded-Proto\n${scheme}\nX-Forwarded-Host\n`;
+  }
+}
+
+/** "name\nvalue..." with a leading LF, to be put behind the request's own fields. */
+export function forwardedFields(head: RequestHead, origin: ClientOrigin, requestId: string): string {
+  const via =
+    head.via === "" ? `1.${head.versionMinor} flotilla` : `${head.via}, 1.${head.versionMinor} flotilla`;
+  if (!origin.trusted) {
+    return `${origin.untrustedFields}${head.authority}\nVia\n${via}\nX-Request-Id\n${requestId}`;
+  }
+  const forwardedFor =
+    head.xForwardedFor === "" ? origin.address : `${head.xForwardedFor}, ${origin.address}`;
+  const scheme = head.xForwardedProto === "" ? origin.scheme : head.xForwardedProto;
+  const host = head.xForwardedHost === "" ? head.authority : head.xForwardedHost;
+  return `\nX-Forwarded-For\n${forwardedFor}\nX-Forwarded-Proto\n${scheme}\nX-Forwarded-Host\n${host}\nVia\n${via}\nX-Request-Id\n${requestId}`;
+}
+
+/** Ids that are unique over all web servers: a random part per process, then a number. */
+export class RequestIds {
+  readonly #prefix: string = randomBytes(9).toString("base64url");
+  #last = 0;
+
+  next(): string {
+    return `${this.#prefix}-${(++this.#last).toString(36)}`;
+  }
+}
+
+/** @param networks addresses or CIDR ranges of the file's `trust:`, checked there. */
+export function trustedNetworks(networks: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const network of networks) {
+    const [address = "", bits] = network.split("/");
+    const family = isIPv6(address) ? "ipv6" : "ipv4";
+    if (bits === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Number(bits), family);
+  }
+  return list;
+}
+
+export function isTrusted(list: BlockList, address: string): boolean {
+  const plain = plainAddress(address);
+  return list.check(plain, isIPv6(plain) ? "ipv6" : "ipv4");
+}
+
+/** An IPv4 client of a socket that listens on "::" is shown as ::ffff:192.0.2.1. */
+function plainAddress(address: string): string {
+  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
+}

@@ -1,0 +1,165 @@
+/**
+ * One socket of the pool to a plain HTTP server. While it serves a request it behaves as a stream of the link:
+ * body bytes in, the answer's bytes out, credit, reset; so the request path knows no difference.
+ */
+import { connect, type Socket } from "node:net";
+import { ResetCode } from "../link/api.ts";
+import { messageOf } from "../support/errors.ts";
+import { http as httpLimits } from "../support/limits.ts";
+import { WheelEntry } from "../support/timer-wheel.ts";
+import { trailerLines } from "./answer-head.ts";
+import type { HttpUpstream } from "./http-upstream.ts";
+import type { UpstreamRequest, UpstreamStream } from "./upstream.ts";
+
+const sharedBuffer = Buffer.allocUnsafeSlow(httpLimits.readBytes);
+const goOn = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n", "latin1");
+
+export class HttpConnection implements UpstreamStream {
+  readonly #upstream: HttpUpstream;
+  readonly #socket: Socket;
+  readonly #deadline: WheelEntry;
+  #request: UpstreamRequest | null = null;
+  #connected = false;
+  #chunking = false;
+  #expectsGoOn = false;
+  #unreadBytes = 0;
+  #failure = "";
+
+  constructor(upstream: HttpUpstream) {
+    this.#upstream = upstream;
+    this.#deadline = new WheelEntry(() => this.#expired());
+    this.#socket = connect({
+      host: upstream.server.address,
+      port: upstream.server.port,
+      noDelay: true,
+      allowHalfOpen: true,
+      onread: {
+        buffer: sharedBuffer,
+        callback: (bytes: number) => {
+          this.#received(sharedBuffer.subarray(0, bytes));
+          return true;
+        },
+      },
+    });
+    this.#socket.on("connect", () => this.#established());
+    this.#socket.on("drain", () => this.#request?.onDrain(this));
+    this.#socket.on("end", () => this.#ended());
+    this.#socket.on("error", (error) => {
+      this.#failure = messageOf(error);
+    });
+    this.#socket.on("close", () => this.#closed());
+    upstream.wheel.start(this.#deadline, upstream.timeouts.connectTimeoutMs);
+  }
+
+  get pendingBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** Sends the head; waits for the connection by itself if need be. */
+  begin(request: UpstreamRequest): void {
+    this.#request = request;
+    this.#unreadBytes = 0;
+    this.#expectsGoOn = false;
+    this.#chunking = !request.bodyless && request.bodyLength < 0;
+    this.#socket.write(this.#head(request), "latin1");
+    if (!this.#connected) return;
+    this.#upstream.wheel.stop(this.#deadline);
+    if (this.#expectsGoOn) process.nextTick(() => this.#goOn());
+  }
+
+  #head(request: UpstreamRequest): string {
+    const parts = request.upstreamFields.split("\n");
+    let text = `${request.method} ${request.target} HTTP/1.1\r\n`;
+    for (let at = parts[0] === "" ? 1 : 0; at + 1 < parts.length; at += 2) {
+      // Few servers answer 100 in time: we say it for them, which an intermediary may (RFC 9110, 10.1.1).
+      if (parts[at] === "Expect") this.#expectsGoOn = true;
+      else text += `${parts[at]}: ${parts[at + 1]}\r\n`;
+    }
+    return `${text}\r\n`;
+  }
+
+  write(data: Uint8Array | string): boolean {
+    const bytes = typeof data === "string" ? Buffer.from(data, "latin1") : Buffer.from(data);
+    if (!this.#chunking) return this.#socket.write(bytes);
+    this.#socket.cork();
+    this.#socket.write(`${bytes.length.toString(16)}\r\n`, "latin1");
+    this.#socket.write(bytes);
+    const flowing = this.#socket.write("\r\n", "latin1");
+    this.#socket.uncork();
+    return flowing;
+  }
+
+  end(trailer = ""): void {
+    if (this.#request?.upgrading) this.#socket.end();
+    else if (this.#chunking) this.#socket.write(`0\r\n${trailerLines(trailer)}\r\n`, "latin1");
+  }
+
+  reset(): void {
+    this.#request = null;
+    this.destroy();
+  }
+
+  consumed(bytes: number): void {
+    this.#unreadBytes -= bytes;
+    if (this.#unreadBytes < httpLimits.answerBufferBytesMax / 2 && this.#socket.isPaused())
+      this.#socket.resume();
+  }
+
+  /** The request is over. @returns true when the connection can serve another. */
+  release(): boolean {
+    this.#request = null;
+    if (!this.#socket.writable || !this.#socket.readable || this.#socket.writableLength > 0) return false;
+    if (this.#socket.isPaused()) this.#socket.resume();
+    this.#upstream.wheel.start(this.#deadline, this.#upstream.timeouts.upstreamIdleTimeMs);
+    return true;
+  }
+
+  destroy(): void {
+    this.#request = null;
+    this.#socket.destroy();
+  }
+
+  #established(): void {
+    this.#connected = true;
+    this.#upstream.wheel.stop(this.#deadline);
+    this.#upstream.connected();
+    if (this.#expectsGoOn) this.#goOn();
+  }
+
+  #goOn(): void {
+    this.#request?.onData(this, goOn);
+  }
+
+  #received(bytes: Buffer): void {
+    // Bytes that nobody asked for: whatever they are, the next answer on this connection could not be trusted.
+    if (this.#request === null) return this.destroy();
+    this.#unreadBytes += bytes.length;
+    this.#request.onData(this, bytes);
+    if (this.#unreadBytes > httpLimits.answerBufferBytesMax) this.#socket.pause();
+  }
+
+  #ended(): void {
+    const request = this.#request;
+    if (request === null) return this.destroy();
+    request.onEnd(this, "");
+    if (this.#request === request && !request.upgrading) this.destroy();
+  }
+
+  #closed(): void {
+    const request = this.#request;
+    this.#request = null;
+    this.#upstream.wheel.stop(this.#deadline);
+    this.#upstream.closed(this);
+    if (!this.#connected && request !== null)
+      this.#upstream.unreachable(this.#failure || "connection refused");
+    if (request === null) return;
+    const message = this.#failure || "the connection was closed";
+    request.onReset(this, this.#connected ? ResetCode.linkLost : ResetCode.refused, message);
+  }
+
+  #expired(): void {
+    if (!this.#connected)
+      this.#failure = `no connection within ${this.#upstream.timeouts.connectTimeoutMs} ms`;
+    this.#socket.destroy();
+  }
+}

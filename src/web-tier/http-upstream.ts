@@ -1,0 +1,86 @@
+/** An app server in any language: plain HTTP/1.1 over a pool of sockets (R8 to R11). */
+import type { Server, Timeouts } from "../config/model.ts";
+import { upstream as limits } from "../support/limits.ts";
+import type { TimerWheel } from "../support/timer-wheel.ts";
+import { HttpConnection } from "./http-connection.ts";
+import { type Upstream, type UpstreamRequest, type UpstreamStream, WaitingList } from "./upstream.ts";
+
+export class HttpUpstream implements Upstream {
+  readonly server: Server;
+  inFlight = 0;
+  readonly timeouts: Timeouts;
+  readonly wheel: TimerWheel;
+  readonly #waiting = new WaitingList();
+  /** The last one used is taken first, so that those which are not needed grow old and close. */
+  readonly #idle: HttpConnection[] = [];
+  readonly #all = new Set<HttpConnection>();
+  #failure = "";
+  #retryAtMs = 0;
+
+  constructor(server: Server, timeouts: Timeouts, wheel: TimerWheel) {
+    this.server = server;
+    this.timeouts = timeouts;
+    this.wheel = wheel;
+  }
+
+  /** A server that could not be reached is tried by one request each recover time (R11). */
+  get usable(): boolean {
+    return this.#failure === "" || performance.now() >= this.#retryAtMs;
+  }
+
+  get unusableReason(): string {
+    return this.usable ? "" : this.#failure;
+  }
+
+  send(request: UpstreamRequest): UpstreamStream | null {
+    const connection = this.#idle.pop() ?? this.#open();
+    if (connection === null) return null;
+    if (this.#failure !== "") this.#retryAtMs = performance.now() + this.timeouts.recoverTimeMs;
+    this.inFlight++;
+    this.#waiting.add(request);
+    connection.begin(request);
+    return connection;
+  }
+
+  answered(request: UpstreamRequest): void {
+    this.#waiting.remove(request);
+  }
+
+  done(request: UpstreamRequest, stream: UpstreamStream, complete: boolean): void {
+    this.#waiting.remove(request);
+    this.inFlight--;
+    const connection = stream as HttpConnection;
+    if (complete && this.#idle.length < limits.idleSocketsMax && connection.release())
+      this.#idle.push(connection);
+    else connection.destroy();
+  }
+
+  close(): void {
+    for (const connection of this.#all) connection.destroy();
+  }
+
+  #open(): HttpConnection | null {
+    if (this.#all.size >= limits.socketsMax) return null;
+    const connection = new HttpConnection(this);
+    this.#all.add(connection);
+    return connection;
+  }
+
+  /** @internal A connection tells that it was established. */
+  connected(): void {
+    this.#failure = "";
+  }
+
+  /** @internal A connection could not be established. */
+  unreachable(reason: string): void {
+    this.#failure = reason;
+    this.#retryAtMs = performance.now() + this.timeouts.recoverTimeMs;
+  }
+
+  /** @internal A connection is gone. */
+  closed(connection: HttpConnection): void {
+    this.#all.delete(connection);
+    const at = this.#idle.indexOf(connection);
+    if (at >= 0) this.#idle.splice(at, 1);
+  }
+}

@@ -1,0 +1,80 @@
+/** An app server reached over its cluster port. */
+import type { Server } from "../config/model.ts";
+import { type Link, type LinkObserver, StreamKind } from "../link/api.ts";
+import { LinkDialer, type LinkDialerOptions } from "../link/dialer.ts";
+import { http as limits } from "../support/limits.ts";
+import { type Upstream, type UpstreamRequest, type UpstreamStream, WaitingList } from "./upstream.ts";
+
+export class LinkUpstream implements Upstream, LinkObserver {
+  readonly server: Server;
+  inFlight = 0;
+  readonly #dialer: LinkDialer;
+  readonly #waiting = new WaitingList();
+  #link: Link | null = null;
+
+  constructor(
+    server: Server,
+    options: Omit<LinkDialerOptions, "expected" | "address" | "port" | "observer">,
+  ) {
+    this.server = server;
+    this.#dialer = new LinkDialer({
+      ...options,
+      expected: server.name,
+      address: server.address,
+      port: server.port,
+      observer: this,
+    });
+    this.#dialer.start();
+  }
+
+  get usable(): boolean {
+    return this.#link !== null && this.#link.usable && !this.#link.silent;
+  }
+
+  get unusableReason(): string {
+    if (this.#link === null)
+      return this.#dialer.lastError === "" ? "not connected yet" : this.#dialer.lastError;
+    if (this.#link.silent) return "silent";
+    return this.#link.usable ? "" : "going away";
+  }
+
+  send(request: UpstreamRequest): UpstreamStream | null {
+    if (this.#link === null) return null;
+    const stream = this.#link.open(
+      StreamKind.http,
+      request.linkMeta,
+      request.bodyless && !request.upgrading,
+      request,
+      limits.answerBufferBytesMax,
+    );
+    if (stream === null) return null;
+    this.inFlight++;
+    this.#waiting.add(request);
+    return stream;
+  }
+
+  answered(request: UpstreamRequest): void {
+    this.#waiting.remove(request);
+  }
+
+  done(request: UpstreamRequest, _stream: UpstreamStream, _complete: boolean): void {
+    this.#waiting.remove(request);
+    this.inFlight--;
+  }
+
+  close(): void {
+    this.#dialer.close();
+  }
+
+  onUp(link: Link): void {
+    this.#link = link;
+  }
+
+  onChange(link: Link): void {
+    if (link === this.#link && link.silent) this.#waiting.tellSilent();
+  }
+
+  onDown(link: Link): void {
+    if (link === this.#link) this.#link = null;
+  }
+}

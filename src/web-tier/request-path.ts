@@ -1,0 +1,509 @@
+/**
+ * READ FIRST: one request, top to bottom.
+ *
+ *   accept, parse, check framing   client-connection.ts, http/request-head.ts
+ *   route                          #route        route.ts
+ *   rewrite                        #rewrite      forwarded.ts
+ *   choose server                  #choose       server-pool.ts (sticky, then balance)
+ *   send                           #send         link-upstream.ts or http-upstream.ts
+ *   read head                      #readHead     http/response-head.ts
+ *   retry or continue              #failed
+ *   reply                          #reply        answer-head.ts, http/body.ts
+ *   log                            #finish       access-log.ts
+ *
+ * A connection has one Exchange and uses it for one request after the other. Nothing here waits: each step is
+ * called by the bytes or the failure that makes it possible. There are no promises, streams or closures per request.
+ */
+import { BodyDecoder, type BodySink } from "../http/body.ts";
+import { encodeLinkRequest } from "../http/link-request.ts";
+import { parseResponseHead, ResponseHead, responseBodyKind } from "../http/response-head.ts";
+import { ResetCode } from "../link/api.ts";
+import { http as limits } from "../support/limits.ts";
+import { answerHead, interimHead, switchingHead, trailerLines } from "./answer-head.ts";
+import { answerPage, type PageStatus } from "./answer-pages.ts";
+import type { Client } from "./client.ts";
+import { forwardedFields } from "./forwarded.ts";
+import { knowsHost, matchRoute } from "./route.ts";
+import type { ServerPool } from "./server-pool.ts";
+import type { Site } from "./site.ts";
+import type { Upstream, UpstreamRequest, UpstreamStream } from "./upstream.ts";
+
+type Phase = "idle" | "waiting" | "answering" | "tunnel";
+
+/** Methods that may be sent twice without harm (RFC 9110, 9.2.2). */
+const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
+const responseHeadLimits = {
+  headBytesMax: limits.responseHeadBytesMax,
+  fieldsMax: limits.responseFieldsMax,
+  targetBytesMax: limits.targetBytesMax,
+};
+const nothing = Buffer.alloc(0);
+
+export class Exchange implements UpstreamRequest, BodySink {
+  readonly #site: Site;
+  readonly #client: Client;
+  #phase: Phase = "idle";
+
+  // The request.
+  method = "";
+  target = "";
+  linkMeta = "";
+  upstreamFields = "";
+  bodyLength = -1;
+  bodyless = true;
+  upgrading = false;
+  #requestId = "";
+  #startedAtMs = 0;
+  #requestEnded = true;
+  #requestTrailer = "";
+  /** The body as far as it came, to be sent again if need be; `#keptAll` is false when it grew too long for that. */
+  readonly #kept: Buffer[] = [];
+  #keptBytes = 0;
+  #keptAll = true;
+  #bodyBytes = 0;
+
+  // The attempt.
+  #pool: ServerPool | null = null;
+  #upstream: Upstream | null = null;
+  #stream: UpstreamStream | null = null;
+  #attempts = 0;
+  nextWaiting: UpstreamRequest | null = null;
+  previousWaiting: UpstreamRequest | null = null;
+
+  // The answer.
+  readonly #answer = new ResponseHead();
+  readonly #body = new BodyDecoder();
+  #partialHead: Buffer = nothing;
+  #interims = 0;
+  #status = 0;
+  #chunking = false;
+  #keepOpen = false;
+  #congested = false;
+  #unconsumedBytes = 0;
+  #sentBytes = 0;
+  #lastServer = "";
+
+  constructor(site: Site, client: Client) {
+    this.#site = site;
+    this.#client = client;
+  }
+
+  /** A request is being worked on. */
+  get active(): boolean {
+    return this.#phase !== "idle";
+  }
+
+  /** The client's head has been read and its framing is sound. */
+  begin(): void {
+    const { head } = this.#client;
+    this.#site.member.requests++;
+    this.#startedAtMs = performance.now();
+    this.#phase = "waiting";
+    this.method = head.method;
+    this.target = head.target;
+    this.upgrading = head.upgrade !== "";
+    this.bodyLength = head.contentLength;
+    this.bodyless = head.contentLength <= 0 && !head.chunked;
+    this.#requestEnded = this.bodyless;
+    this.#requestId = this.#site.requestIds.next();
+    if (head.contentLength > this.#site.limits.bodyBytesMax) return this.#refuseBody();
+    if (this.#route()) {
+      this.#rewrite();
+      this.#send(this.#choose(null));
+    }
+  }
+
+  #route(): boolean {
+    const { head } = this.#client;
+    const found = matchRoute(this.#site.routes, head.host, head.path);
+    if (found === null) {
+      this.answerItself(knowsHost(this.#site.routes, head.host) ? 404 : 421, "");
+      return false;
+    }
+    if (found.target === null) {
+      this.answerItself(501, "This route serves files, which this version does not do yet.");
+      return false;
+    }
+    this.#pool = found.target;
+    return true;
+  }
+
+  #rewrite(): void {
+    const { head, origin } = this.#client;
+    let fields = head.fields + forwardedFields(head, origin, this.#requestId);
+    if (head.chunked) fields += "\nTransfer-Encoding\nchunked";
+    else if (head.contentLength >= 0) fields += `\nContent-Length\n${head.contentLength}`;
+    if (head.expectContinue) fields += "\nExpect\n100-continue";
+    if (this.upgrading) fields += `\nConnection\nUpgrade\nUpgrade\n${head.upgrade}`;
+    this.upstreamFields = fields;
+    this.linkMeta = encodeLinkRequest(
+      head.method,
+      head.target,
+      head.versionMinor,
+      origin.linkLines,
+      this.upgrading,
+      fields,
+    );
+  }
+
+  #choose(tried: Upstream | null): Upstream | null {
+    return this.#pool!.choose(this.#client.head.cookie, tried);
+  }
+
+  /** Sends to this server, or to the next one for as long as nothing could be sent. */
+  #send(first: Upstream | null): void {
+    let upstream = first;
+    for (let tries = this.#pool!.size; upstream !== null && tries > 0; tries--) {
+      const stream = upstream.send(this);
+      if (stream !== null) return this.#sent(upstream, stream);
+      upstream = this.#choose(upstream);
+    }
+    this.#pool!.tellUnusable(this.#site.log);
+    this.answerItself(503, "");
+  }
+
+  #sent(upstream: Upstream, stream: UpstreamStream): void {
+    this.#upstream = upstream;
+    this.#stream = stream;
+    this.#attempts++;
+    if (this.bodyless) return;
+    for (const bytes of this.#kept) stream.write(bytes);
+    if (this.#requestEnded) stream.end(this.#requestTrailer);
+    else this.#client.holdRequestBody(stream.pendingBytes > 0);
+  }
+
+  /** Some of the request's body; the view is valid during the call. */
+  requestBytes(bytes: Buffer): void {
+    this.#bodyBytes += bytes.length;
+    if (this.#bodyBytes > this.#site.limits.bodyBytesMax) {
+      if (this.#phase === "waiting") this.#refuseBody();
+      return;
+    }
+    if (this.#phase === "waiting") this.#keep(bytes);
+    if (this.#stream !== null && !this.#stream.write(bytes)) this.#client.holdRequestBody(true);
+  }
+
+  requestEnd(trailer: string): void {
+    this.#requestEnded = true;
+    this.#requestTrailer = trailer;
+    this.#stream?.end(trailer);
+  }
+
+  #keep(bytes: Buffer): void {
+    if (!this.#keptAll) return;
+    this.#keptBytes += bytes.length;
+    if (this.#keptBytes <= limits.replayBytesMax) this.#kept.push(Buffer.from(bytes));
+    else this.#forget(false);
+  }
+
+  /** Drops the kept body: it will not be sent again. */
+  #forget(keepNext: boolean): void {
+    this.#kept.length = 0;
+    this.#keptBytes = 0;
+    this.#keptAll = keepNext;
+  }
+
+  /** The app server's answer, as it comes. */
+  onData(stream: UpstreamStream, bytes: Buffer): void {
+    if (stream !== this.#stream) return;
+    if (this.#phase === "tunnel") this.#tunnelToClient(bytes);
+    else if (this.#phase === "answering") this.#reply(bytes, 0);
+    else this.#readHead(bytes);
+    if (stream !== this.#stream) return;
+    if (this.#congested) this.#unconsumedBytes += bytes.length;
+    else {
+      stream.consumed(bytes.length);
+      this.#client.answerGoesOn();
+    }
+  }
+
+  #readHead(received: Buffer): void {
+    const bytes = this.#partialHead.length === 0 ? received : Buffer.concat([this.#partialHead, received]);
+    this.#partialHead = nothing;
+    let at = 0;
+    for (;;) {
+      const headBytes = parseResponseHead(bytes, at, bytes.length, responseHeadLimits, this.#answer);
+      if (headBytes < 0) return this.#badAnswer(this.#answer.error);
+      if (headBytes === 0) {
+        this.#partialHead = Buffer.from(bytes.subarray(at));
+        return;
+      }
+      at += headBytes;
+      if (this.#answer.status >= 200) return this.#beginReply(bytes, at);
+      if (this.#answer.status === 101) return this.#switchProtocols(bytes, at);
+      if (++this.#interims > limits.interimAnswersMax) return this.#badAnswer("too many interim answers");
+      if (this.#client.head.versionMinor === 1) this.#client.writeText(interimHead(this.#answer));
+    }
+  }
+
+  #beginReply(bytes: Buffer, at: number): void {
+    const { head } = this.#client;
+    const answer = this.#answer;
+    const kind = responseBodyKind(this.method, answer);
+    const bodyBytes = kind === "length" ? answer.contentLength : 0;
+    const sized = kind === "none" || kind === "length";
+    if (sized && bytes.length - at > bodyBytes) return this.#badAnswer("bytes after the end of the answer");
+    this.#upstream!.answered(this);
+    this.#phase = "answering";
+    if (!this.bodyless) this.#forget(false);
+    this.#status = answer.status;
+    this.#chunking = (kind === "chunked" || kind === "close") && head.versionMinor === 1;
+    // HTTP/1.0 has no chunks: there the end of the connection ends the body.
+    const framed = sized || this.#chunking;
+    this.#keepOpen =
+      framed && !this.upgrading && head.keepAlive && this.#client.reusable && !this.#site.draining;
+    const text = answerHead(answer, kind, this.#chunking, this.#keepOpen, head.versionMinor);
+    if (sized && bodyBytes <= limits.oneWriteBytesMax && bytes.length - at === bodyBytes) {
+      // The whole answer is here: one string, one system call.
+      this.#sentBytes = bodyBytes;
+      this.#client.writeText(bodyBytes === 0 ? text : text + bytes.latin1Slice(at, at + bodyBytes));
+      return this.#finish(true);
+    }
+    this.#body.begin(kind, answer.contentLength);
+    this.#client.cork();
+    this.#client.writeText(text);
+    this.#reply(bytes, at);
+    this.#client.uncork();
+  }
+
+  #reply(bytes: Buffer, start: number): void {
+    const used = this.#body.push(bytes, start, bytes.length, this);
+    if (used < 0) return this.#badAnswer(this.#body.error);
+    if (!this.#body.done) return;
+    if (start + used < bytes.length) return this.#badAnswer("bytes after the end of the answer");
+    this.#endReply();
+  }
+
+  /** A piece of the answer's body, freed of its framing; framed anew for the client. */
+  onBodyBytes(bytes: Buffer): void {
+    this.#sentBytes += bytes.length;
+    let flowing: boolean;
+    if (!this.#chunking) flowing = this.#client.writeBytes(bytes);
+    else if (bytes.length <= limits.oneWriteBytesMax) {
+      flowing = this.#client.writeText(
+        `${bytes.length.toString(16)}\r\n${bytes.latin1Slice(0, bytes.length)}\r\n`,
+      );
+    } else {
+      this.#client.cork();
+      this.#client.writeText(`${bytes.length.toString(16)}\r\n`);
+      this.#client.writeBytes(bytes);
+      flowing = this.#client.writeText("\r\n");
+      this.#client.uncork();
+    }
+    if (!flowing) this.#congest();
+  }
+
+  #endReply(): void {
+    if (this.#chunking) this.#client.writeText(`0\r\n${trailerLines(this.#body.trailer)}\r\n`);
+    this.#finish(true);
+  }
+
+  #congest(): void {
+    this.#congested = true;
+  }
+
+  /** The client has read what was written: the app server gets its credit back. */
+  clientDrained(): void {
+    this.#congested = false;
+    if (this.#unconsumedBytes === 0) return;
+    const bytes = this.#unconsumedBytes;
+    this.#unconsumedBytes = 0;
+    this.#stream?.consumed(bytes);
+  }
+
+  /** The app server has read what was written: the client may go on with its body. */
+  onDrain(stream: UpstreamStream): void {
+    if (stream === this.#stream) this.#client.holdRequestBody(false);
+  }
+
+  onEnd(stream: UpstreamStream, _trailer: string): void {
+    if (stream !== this.#stream) return;
+    if (this.#phase === "tunnel") return this.#client.endTunnel();
+    if (this.#phase === "waiting") return this.#failed(ResetCode.internal, "ended without an answer");
+    this.#body.closeEnd();
+    if (this.#body.done) this.#endReply();
+    else this.#badAnswer("the answer broke off");
+  }
+
+  onReset(stream: UpstreamStream, code: ResetCode, message: string): void {
+    if (stream === this.#stream) this.#failed(code, message);
+  }
+
+  /** The server fell silent: who waits for its answer moves on where that is safe. */
+  onSilent(): void {
+    if (this.#phase !== "waiting" || !this.#mayRetry(ResetCode.linkLost)) return;
+    const stream = this.#stream!;
+    const silent = this.#leave(false);
+    stream.reset(ResetCode.cancel);
+    this.#send(this.#choose(silent));
+  }
+
+  #failed(code: ResetCode, message: string): void {
+    const failed = this.#upstream!;
+    if (this.#phase !== "waiting") {
+      this.#logBroken(failed, message);
+      this.#leave(false);
+      return this.#client.destroy();
+    }
+    const retry = this.#mayRetry(code);
+    this.#leave(false);
+    if (retry) {
+      const next = this.#choose(failed);
+      if (next !== null) return this.#send(next);
+    }
+    this.#logBroken(failed, message);
+    this.answerItself(code === ResetCode.timeout ? 504 : code === ResetCode.refused ? 503 : 502, "");
+  }
+
+  /** Once more on one other server: when nothing was acted upon, or when acting twice does no harm. */
+  #mayRetry(code: ResetCode): boolean {
+    if (this.#attempts > 1 || !this.#keptAll || this.upgrading || this.#interims > 0) return false;
+    return code === ResetCode.refused || (code === ResetCode.linkLost && idempotent.has(this.method));
+  }
+
+  /** An answer that can't be trusted: the client never sees it, the connection it came on is given up (RFC 9112, 11.2). */
+  #badAnswer(what: string): void {
+    const { server } = this.#upstream!;
+    this.#site.log.warn(`${server.name} gave a wrong answer to ${this.method} ${this.target}: ${what}`);
+    const stream = this.#stream!;
+    this.#leave(false);
+    stream.reset(ResetCode.protocol, what);
+    if (this.#phase === "waiting") this.answerItself(502, "");
+    else this.#client.destroy();
+  }
+
+  #logBroken(upstream: Upstream, message: string): void {
+    this.#site.log.warn(`${upstream.server.name} failed during ${this.method} ${this.target}: ${message}`);
+  }
+
+  #switchProtocols(bytes: Buffer, at: number): void {
+    if (!this.upgrading) return this.#badAnswer("101 to a request that asked for no upgrade");
+    this.#upstream!.answered(this);
+    this.#phase = "tunnel";
+    this.#status = 101;
+    this.#client.writeText(switchingHead(this.#answer));
+    this.#client.beginTunnel();
+    if (at < bytes.length) this.#tunnelToClient(bytes.subarray(at));
+  }
+
+  #tunnelToClient(bytes: Buffer): void {
+    if (!this.#client.writeBytes(bytes)) this.#congest();
+  }
+
+  /** Bytes of the client in a tunnel. */
+  tunnelBytes(bytes: Buffer): void {
+    if (this.#stream !== null && !this.#stream.write(bytes)) this.#client.holdRequestBody(true);
+  }
+
+  tunnelEnd(): void {
+    this.#stream?.end();
+  }
+
+  /** The time for an answer is over. */
+  timedOut(): void {
+    const stream = this.#stream;
+    const upstream = this.#upstream;
+    if (stream !== null) {
+      this.#logBroken(upstream!, "no answer in time");
+      this.#leave(false);
+      stream.reset(ResetCode.timeout, "no answer in time");
+    }
+    if (this.#phase === "waiting") this.answerItself(504, "");
+    else this.#client.destroy();
+  }
+
+  /** The client's connection is gone, or its body broke the rules: the app server need not go on. */
+  clientGone(): void {
+    if (this.#phase === "idle") return;
+    const stream = this.#stream;
+    this.#leave(false);
+    stream?.reset(ResetCode.cancel, "the client has gone");
+    this.#log();
+    this.#reset();
+  }
+
+  /** The body broke the rules or the limit before an answer came. */
+  refuse(status: PageStatus, why: string): void {
+    const stream = this.#stream;
+    this.#leave(false);
+    stream?.reset(ResetCode.cancel, why);
+    if (this.#phase === "waiting") this.answerItself(status, why);
+    else this.#client.destroy();
+  }
+
+  #refuseBody(): void {
+    this.refuse(413, `The body is longer than ${this.#site.limits.bodyBytesMax} bytes.`);
+  }
+
+  /** An answer of the web server itself: an error page. */
+  answerItself(status: PageStatus, why: string): void {
+    const { head } = this.#client;
+    this.#phase = "answering";
+    this.#status = status;
+    this.#keepOpen = head.keepAlive && !this.upgrading && this.#client.reusable && !this.#site.draining;
+    const page = answerPage(status, why, this.#requestId, this.#keepOpen, this.method === "HEAD");
+    this.#sentBytes = page.bodyBytes;
+    this.#client.writeText(page.text);
+    this.#finish(true);
+  }
+
+  #finish(complete: boolean): void {
+    const keepOpen = this.#keepOpen;
+    const stream = this.#stream;
+    const abandoned = stream !== null && !this.#requestEnded;
+    this.#leave(complete && this.#answer.keepAlive && this.#requestEnded);
+    if (abandoned) stream.reset(ResetCode.cancel, "answered before the body was sent");
+    this.#log();
+    this.#reset();
+    this.#client.answered(keepOpen);
+  }
+
+  /** Ends the attempt; whatever its stream still tells is not heard. @returns the server left. */
+  #leave(reusable: boolean): Upstream | null {
+    const upstream = this.#upstream;
+    if (upstream !== null) upstream.done(this, this.#stream!, reusable);
+    this.#upstream = null;
+    this.#stream = null;
+    this.#partialHead = nothing;
+    if (upstream !== null) this.#lastServer = upstream.server.name;
+    return upstream;
+  }
+
+  #log(): void {
+    const { head, origin } = this.#client;
+    this.#site.accessLog.write({
+      clientAddress: origin.address,
+      method: this.method,
+      target: this.target,
+      versionMinor: head.versionMinor,
+      host: head.authority,
+      referer: head.referer,
+      userAgent: head.userAgent,
+      requestId: this.#requestId,
+      status: this.#status,
+      sentBytes: this.#sentBytes,
+      durationMs: performance.now() - this.#startedAtMs,
+      server: this.#lastServer,
+      attempts: this.#attempts,
+    });
+  }
+
+  #reset(): void {
+    this.#phase = "idle";
+    this.#pool = null;
+    this.linkMeta = "";
+    this.upstreamFields = "";
+    this.#requestEnded = true;
+    this.#requestTrailer = "";
+    this.#forget(true);
+    this.#bodyBytes = 0;
+    this.#attempts = 0;
+    this.#interims = 0;
+    this.#status = 0;
+    this.#chunking = false;
+    this.#congested = false;
+    this.#unconsumedBytes = 0;
+    this.#sentBytes = 0;
+    this.#lastServer = "";
+  }
+}

@@ -1,0 +1,75 @@
+/** Step "choose server": the servers of one cluster; a session's own server first, else the policy's choice. */
+import { createPolicy } from "../balance/policies.ts";
+import type { Policy } from "../balance/policy.ts";
+import type { Cluster } from "../config/model.ts";
+import { SessionIds } from "../session/id.ts";
+import type { Log } from "../support/log.ts";
+import type { Upstream } from "./upstream.ts";
+
+export class ServerPool {
+  readonly cluster: Cluster;
+  readonly upstreams: readonly Upstream[];
+  readonly #policy: Policy;
+  readonly #ids: SessionIds;
+  readonly #cookieName: string;
+  /** Owner's letter and process index, as one text: the server that holds the session. */
+  readonly #owners: ReadonlyMap<string, Upstream>;
+  #refused = 0;
+  #toldAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    cluster: Cluster,
+    upstreams: readonly Upstream[],
+    secret: Buffer,
+    previousSecret: Buffer | null,
+  ) {
+    this.cluster = cluster;
+    this.upstreams = upstreams;
+    this.#policy = createPolicy(cluster.balance);
+    this.#ids = new SessionIds(secret, previousSecret, cluster.name);
+    this.#cookieName = cluster.sessions?.cookieName ?? "sid";
+    this.#owners = new Map(
+      upstreams.map((upstream) => [ownerOf(upstream.server.letter, upstream.server.processIndex), upstream]),
+    );
+  }
+
+  get size(): number {
+    return this.upstreams.length;
+  }
+
+  /**
+   * @param cookie the request's Cookie field, or "". @param tried a server that failed it already, or null.
+   * @returns null when no other server can take requests.
+   */
+  choose(cookie: string, tried: Upstream | null): Upstream | null {
+    if (cookie !== "") {
+      const id = this.#ids.fromCookie(cookie, this.#cookieName);
+      if (id !== null) {
+        const owner = this.#owners.get(ownerOf(id.owner, id.processIndex));
+        if (owner?.usable && owner !== tried) return owner;
+      }
+    }
+    return this.#policy.pick(this.upstreams, tried);
+  }
+
+  /** Tells the operator that `choose` found none: at most one line in five seconds, with how often it happened. */
+  tellUnusable(log: Log): void {
+    this.#refused++;
+    const now = performance.now();
+    if (now - this.#toldAtMs < tellIntervalMs) return;
+    const why = this.upstreams.map(
+      (upstream) => `${upstream.server.name} (${upstream.unusableReason || "tried"})`,
+    );
+    log.warn(
+      `503 to ${this.#refused} request(s): no server of ${this.cluster.name} takes requests: ${why.join(", ")}`,
+    );
+    this.#toldAtMs = now;
+    this.#refused = 0;
+  }
+}
+
+const tellIntervalMs = 5_000;
+
+function ownerOf(letter: string, processIndex: number): string {
+  return processIndex === 0 ? letter : `${letter}${processIndex}`;
+}

@@ -1,0 +1,25 @@
+/** What all requests of one web server share. */
+import type { BlockList } from "node:net";
+import type { HttpLimits, Timeouts } from "../config/model.ts";
+import type { Member } from "../member/member.ts";
+import type { Log } from "../support/log.ts";
+import type { TimerWheel } from "../support/timer-wheel.ts";
+import type { AccessLog } from "./access-log.ts";
+import type { RequestIds } from "./forwarded.ts";
+import type { CompiledRoute } from "./route.ts";
+import type { ServerPool } from "./server-pool.ts";
+
+export interface Site {
+  readonly member: Member;
+  readonly log: Log;
+  /** Target null: a route that leads to no cluster. */
+  readonly routes: readonly CompiledRoute<ServerPool | null>[];
+  readonly limits: HttpLimits;
+  readonly timeouts: Timeouts;
+  readonly trusted: BlockList;
+  readonly wheel: TimerWheel;
+  readonly accessLog: AccessLog;
+  readonly requestIds: RequestIds;
+  /** We are about to stop: answers say that their connection closes. */
+  draining: boolean;
+}

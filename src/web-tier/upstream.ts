@@ -1,0 +1,77 @@
+/** An app server as the web tier sees it: reached over the link or over plain HTTP, the request path does not care. */
+import type { Candidate } from "../balance/policy.ts";
+import type { Server } from "../config/model.ts";
+import type { LinkStream, ResetCode } from "../link/api.ts";
+
+/** One request's way to an app server and back. A stream of the link is one; a pooled HTTP socket behaves as one. */
+export type UpstreamStream = Pick<LinkStream, "write" | "end" | "reset" | "consumed" | "pendingBytes">;
+
+/** A request on its way, as an upstream sees it; answers and failures are told to it as to any stream's handler. */
+export interface UpstreamRequest {
+  readonly method: string;
+  readonly target: string;
+  /** Opening metadata for the link (http/link-request.ts). */
+  readonly linkMeta: string;
+  /** "name\nvalue\n..." as the application shall see them, framing included. */
+  readonly upstreamFields: string;
+  /** The body comes with this length, -1 for chunked. */
+  readonly bodyLength: number;
+  /** No body follows. */
+  readonly bodyless: boolean;
+  /** Upgrade requested: the stream stays open in both directions. */
+  readonly upgrading: boolean;
+  /** As a link's StreamHandler, for streams of either kind. */
+  onData(stream: UpstreamStream, bytes: Buffer): void;
+  onEnd(stream: UpstreamStream, trailer: string): void;
+  onReset(stream: UpstreamStream, code: ResetCode, message: string): void;
+  onDrain(stream: UpstreamStream): void;
+  /** The server fell silent while this request waits: it may move to another one. */
+  onSilent(): void;
+  /** Neighbours in the upstream's list of requests that wait for an answer's head. */
+  nextWaiting: UpstreamRequest | null;
+  previousWaiting: UpstreamRequest | null;
+}
+
+export interface Upstream extends Candidate {
+  readonly server: Server;
+  /** One word on why it is not usable, for the log and pages; "" when it is. */
+  readonly unusableReason: string;
+  inFlight: number;
+  /** Sends the request's head. @returns null when nothing was sent: another server may be tried. */
+  send(request: UpstreamRequest): UpstreamStream | null;
+  /** The request has its answer's head, or is over: it no longer waits. */
+  answered(request: UpstreamRequest): void;
+  /** The request is over. `complete`: the answer came to its end and the connection may serve another one. */
+  done(request: UpstreamRequest, stream: UpstreamStream, complete: boolean): void;
+  close(): void;
+}
+
+/** The requests of one upstream that wait for the head of their answer: an intrusive list, no allocation per request. */
+export class WaitingList {
+  #first: UpstreamRequest | null = null;
+
+  add(request: UpstreamRequest): void {
+    request.previousWaiting = null;
+    request.nextWaiting = this.#first;
+    if (this.#first !== null) this.#first.previousWaiting = request;
+    this.#first = request;
+  }
+
+  remove(request: UpstreamRequest): void {
+    if (request.previousWaiting !== null) request.previousWaiting.nextWaiting = request.nextWaiting;
+    else if (this.#first === request) this.#first = request.nextWaiting;
+    else return;
+    if (request.nextWaiting !== null) request.nextWaiting.previousWaiting = request.previousWaiting;
+    request.nextWaiting = request.previousWaiting = null;
+  }
+
+  /** Calls `onSilent` of each; a request that moves away leaves the list during the walk. */
+  tellSilent(): void {
+    let request = this.#first;
+    while (request !== null) {
+      const next: UpstreamRequest | null = request.nextWaiting;
+      request.onSilent();
+      request = next;
+    }
+  }
+}
