@@ -23,9 +23,11 @@ export interface Cluster {
   readonly servers: readonly Server[];
   /** Web tier: where browsers connect. App tier: R74. */
   readonly listen: readonly Listener[];
+  /** Without those that are not in force yet (`files:`): `to` of each is a cluster. */
   readonly routes: readonly Route[];
   /** Command line that is one app server, or null. */
   readonly run: string | null;
+  /** What is in force: a policy that the file names but this version has not is "round-robin" here. */
   readonly balance: "round-robin" | "least-connections" | "least-load";
   /** Null: the cluster's applications have no sessions of ours by the file (session() still works with defaults). */
   readonly sessions: SessionSettings | null;
@@ -65,7 +67,7 @@ export interface Listener {
 export interface Route {
   /** Lower-case host, "*.example.com", or null for any. */
   readonly host: string | null;
-  /** "/foo/*" (prefix), "/foo" (exact), "*.{png,gif}" (pattern), or null for any. */
+  /** "/foo/*" (all below), "/foo" (exact), "*.png" or "*.{png,gif}" (all that end so), or null for any. */
   readonly path: string | null;
   readonly to: string | null;
   /** Absolute folder, or null. */

@@ -103,6 +103,15 @@ export const session = {
   /** Ids whose signature was checked and is remembered, per process. */
   verifiedIdsMax: 100_000,
   idleTimeoutMs: 1_800_000,
+  /** Nesting of one value. */
+  depthMax: 100,
+  /** All sessions of one app process as stored, bookkeeping included; the longest idle ones make room. */
+  memoryBytesMax: 536_870_912,
+  /** Sessions whose values are kept ready as objects; those of the others are parsed when next asked for. */
+  readySessionsMax: 20_000,
+  /** A response held so long for its session's changes is answered 503 instead. */
+  commitTimeoutMs: 2_000,
+  sweepIntervalMs: 1_000,
 } as const;
 
 /** The file. */

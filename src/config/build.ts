@@ -1,0 +1,162 @@
+/** Values -> ClusterFile: one cluster after the other, then what must agree between them. */
+import { resolve } from "node:path";
+import type { Context, Placed } from "./context.ts";
+import { checkCookies } from "./cookies.ts";
+import { buildListeners } from "./listeners.ts";
+import type {
+  AccessLogSettings,
+  Cluster,
+  ClusterFile,
+  HttpLimits,
+  Listener,
+  Route,
+  Server,
+  Timeouts,
+} from "./model.ts";
+import { buildRoutes, checkRoutes } from "./routes.ts";
+import type { NamedSection, Section } from "./section.ts";
+import { buildServers } from "./servers.ts";
+import { checkSockets } from "./sockets.ts";
+
+/** One cluster and where its parts stand in the file. */
+export interface ClusterDraft {
+  readonly entry: NamedSection;
+  readonly cluster: Cluster;
+  readonly servers: readonly Placed<Server>[];
+  readonly listeners: readonly Placed<Listener>[];
+  readonly routes: readonly Placed<Route>[];
+}
+
+/** @returns a file that is good only if no problem was told. */
+export function buildFile(root: Section, path: string, context: Context): ClusterFile {
+  const entries = root.named("clusters");
+  checkServerNames(entries, context);
+  const servers = entries.map(({ name, section }) => buildServers(section.named("servers"), name, context));
+  const someHere = servers.flat().some((server) => context.machine.owns(server.value.address));
+  const drafts = entries.map((entry, i) => buildCluster(entry, servers[i]!, someHere, context));
+  checkRoutes(drafts, context.problems);
+  checkSockets(drafts, context);
+  checkCookies(drafts, context.problems);
+  const previousSecret = root.text("previousSecret");
+  return {
+    path,
+    folder: context.folder,
+    secret: Buffer.from(root.text("secret") ?? ""),
+    previousSecret: previousSecret === null ? null : Buffer.from(previousSecret),
+    dataFolder: context.dataFolder,
+    clusters: new Map(drafts.map(({ cluster }) => [cluster.name, cluster])),
+    servers: new Map(drafts.flatMap(({ cluster }) => cluster.servers.map((server) => [server.name, server]))),
+  };
+}
+
+function buildCluster(
+  entry: NamedSection,
+  servers: readonly Placed<Server>[],
+  someHere: boolean,
+  context: Context,
+): ClusterDraft {
+  const { name, section } = entry;
+  const tier = section.has("routes") ? "web" : "app";
+  checkTier(section, tier, context);
+  const elsewhere = someHere && !servers.some((server) => context.machine.owns(server.value.address));
+  const listeners = buildListeners(section.sections("listen"), elsewhere, context);
+  if (tier === "web" && !section.has("listen")) {
+    context.problems.error(
+      entry.at,
+      `${section.where} has routes: and needs listen: too (where browsers connect)`,
+    );
+  }
+  const routes = buildRoutes(section.sections("routes"), context);
+  const sessions = section.section("sessions");
+  if (section.has("sessions") && servers.length > 0 && servers.every(({ value }) => value.kind === "http")) {
+    context.problems.error(
+      section.atOf("sessions"),
+      `${section.where}: sessions: needs servers with address:; plain HTTP servers keep their own sessions`,
+    );
+  }
+  const cluster: Cluster = {
+    name,
+    tier,
+    servers: servers.map(({ value }) => value),
+    listen: listeners.map(({ value }) => value),
+    // A route to files is not in force yet: what it would take goes on to the next route.
+    routes: routes.map(({ value }) => value).filter(({ to }) => to !== null),
+    run: section.text("run"),
+    balance: section.text("balance") as Cluster["balance"],
+    sessions: section.has("sessions")
+      ? {
+          store: "cluster",
+          cookieName: sessions.section("cookie").text("name") ?? "",
+          idleTimeoutMs: sessions.number("idleTimeout"),
+        }
+      : null,
+    trustedNetworks: section.scalarItems("trust").map(({ value }) => String(value)),
+    accessLog: buildAccessLog(section.section("log"), context),
+    limits: buildLimits(section.section("limits")),
+    timeouts: buildTimeouts(section.section("timeouts")),
+  };
+  return { entry, cluster, servers, listeners, routes };
+}
+
+/** A name is what a process is started with (R2), so no two servers of the file may share one. */
+function checkServerNames(clusters: readonly NamedSection[], { problems }: Context): void {
+  const first = new Map<string, { cluster: string; line: number }>();
+  for (const { name: cluster, section } of clusters) {
+    for (const { name, at } of section.named("servers")) {
+      const other = first.get(name);
+      if (other === undefined) first.set(name, { cluster, line: at.line });
+      else {
+        problems.error(
+          at,
+          `the server name ${name} stands twice (first in cluster ${other.cluster}, line ${other.line}); server names are unique in the file`,
+        );
+      }
+    }
+  }
+}
+
+/** Keys that belong to the other tier, in the cluster and in its servers. */
+function checkTier(section: Section, tier: Cluster["tier"], { problems }: Context): void {
+  const because = tier === "web" ? "with routes: (a web tier)" : "without routes: (an app tier)";
+  for (const part of [section, ...section.named("servers").map((server) => server.section)]) {
+    for (const [key, at] of part.written) {
+      const belongs = part.shape.keys.get(key)?.setting.tier;
+      if (belongs === undefined || belongs === tier) continue;
+      problems.error(at, `${part.where}: ${key}: does not belong in a cluster ${because}`);
+    }
+  }
+}
+
+function buildAccessLog(section: Section, { folder, dataFolder }: Context): AccessLogSettings {
+  const access = section.text("access") ?? "off";
+  const format = section.text("format") === "json" ? "json" : "combined";
+  if (access === "off") return { path: null, format };
+  if (access === "-") return { path: "-", format };
+  return { path: resolve(folder, access.replace("<data>", dataFolder)), format };
+}
+
+function buildLimits(section: Section): HttpLimits {
+  return {
+    headBytesMax: section.number("head"),
+    fieldsMax: section.number("fields"),
+    targetBytesMax: section.number("target"),
+    bodyBytesMax: section.number("body"),
+    connectionsMax: section.number("connections"),
+  };
+}
+
+function buildTimeouts(section: Section): Timeouts {
+  return {
+    headTimeoutMs: section.number("head"),
+    bodySilenceTimeoutMs: section.number("bodySilence"),
+    keepAliveTimeoutMs: section.number("keepAlive"),
+    writeSilenceTimeoutMs: section.number("writeSilence"),
+    connectTimeoutMs: section.number("connect"),
+    upstreamIdleTimeMs: section.number("upstreamIdle"),
+    recoverTimeMs: section.number("recover"),
+    requestTimeoutMs: section.number("request"),
+    appKeepAliveTimeoutMs: section.number("appKeepAlive"),
+    socketTimeoutMs: section.number("socket"),
+    drainTimeoutMs: section.number("drain"),
+  };
+}

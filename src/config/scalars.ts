@@ -1,0 +1,243 @@
+/** What a single value of the file may be: one entry per type, for the check, the messages and the JSON Schema. */
+import { BlockList, isIP, isIPv6 } from "node:net";
+import {
+  durationPattern,
+  formatDuration,
+  formatSize,
+  parseDuration,
+  parseSize,
+  sizePattern,
+} from "./quantities.ts";
+import type { Setting } from "./settings.ts";
+
+export type ScalarType =
+  | "secret"
+  | "flag"
+  | "integer"
+  | "duration"
+  | "size"
+  | "sizeOrUnlimited"
+  | "choice"
+  | "letter"
+  | "address"
+  | "endpoint"
+  | "url"
+  | "file"
+  | "folder"
+  | "command"
+  | "hostPattern"
+  | "pathPattern"
+  | "network"
+  | "clusterName"
+  | "cookieName"
+  | "logTarget";
+
+export type ScalarValue = string | number | boolean;
+
+export interface Scalar {
+  /** The value in the units of the table, or null when the text is none. Bounds are checked by the caller. */
+  parse(text: string, setting: Setting): ScalarValue | null;
+  /** What is allowed, after "allowed is". */
+  allowed(setting: Setting): string;
+  /** JSON Schema (draft-07) of the value as an editor sees it. */
+  schema(setting: Setting): Record<string, unknown>;
+}
+
+export interface Endpoint {
+  /** Null: all addresses. */
+  readonly address: string | null;
+  readonly port: number;
+}
+
+export const nameSource = "[a-z0-9][a-z0-9-]{0,62}";
+const hostSource = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})?(\\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})?)*";
+const name = new RegExp(`^${nameSource}$`);
+const host = new RegExp(`^${hostSource}$`);
+/** token of RFC 9110, section 5.6.2, as RFC 6265 wants cookie names. */
+const cookieNameSource = "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$";
+const pathSources = [
+  "/[^*{}]*",
+  "/([^*{}]*/)?\\*",
+  "\\*[^*{}]+",
+  "\\*[^*{}]*\\{[^*{},]+(,[^*{},]+)*\\}[^*{}]*",
+];
+const path = new RegExp(`^(${pathSources.join("|")})$`);
+
+export function isName(text: string): boolean {
+  return name.test(text);
+}
+
+/** Lower-case address or host name, or null. Addresses that mean "all" are none. */
+export function parseAddress(text: string): string | null {
+  const lower = text.toLowerCase();
+  if (isIP(lower) !== 0)
+    return lower === "0.0.0.0" || isUnspecified(lower) || lower.includes("%") ? null : lower;
+  // A name whose last label is a number would be read as an IPv4 address by some parts of the system.
+  return lower.length <= 253 && host.test(lower) && !/(^|\.)(\d+|0x[0-9a-f]*)$/.test(lower) ? lower : null;
+}
+
+/** "80", "127.0.0.1:80", "[::1]:80". */
+export function parseEndpoint(text: string): Endpoint | null {
+  const parts = /^(?:(.+):)?(\d{1,5})$/.exec(text);
+  if (parts === null) return null;
+  const port = Number(parts[2]);
+  if (port < 1 || port > 65_535) return null;
+  if (parts[1] === undefined) return { address: null, port };
+  const bracketed = /^\[(.+)\]$/.exec(parts[1]);
+  if (bracketed === null && parts[1].includes(":")) return null;
+  const address = (bracketed?.[1] ?? parts[1]).toLowerCase();
+  if (isIP(address) !== 0 && !address.includes("%")) return { address, port };
+  return bracketed === null && parseAddress(address) !== null ? { address, port } : null;
+}
+
+/** The host and port of "http://host:port", or null. */
+export function parsePlainServer(text: string): { address: string; port: number; authority: string } | null {
+  if (!/^http:\/\/[^/?#@\\\s]+\/?$/i.test(text) || !URL.canParse(text)) return null;
+  const url = new URL(text);
+  const address = parseAddress(url.hostname.replace(/^\[(.*)\]$/, "$1"));
+  const port = url.port === "" ? 80 : Number(url.port);
+  return address === null || port === 0 ? null : { address, port, authority: url.host };
+}
+
+export function isUnspecified(address: string): boolean {
+  return address === "0.0.0.0" || (isIPv6(address) && /^[0:.]+$/.test(address));
+}
+
+const oneLine = { type: "string", minLength: 1 };
+const ofPattern = (pattern: string): Record<string, unknown> => ({ type: "string", pattern });
+
+export const scalars: Readonly<Record<ScalarType, Scalar>> = {
+  secret: {
+    parse: (text) => text,
+    allowed: ({ minimum }) => `a text of at least ${minimum} bytes; "flotilla secret" makes one`,
+    schema: () => ({ type: "string" }),
+  },
+  flag: {
+    parse: (text) => (text === "true" ? true : text === "false" ? false : null),
+    allowed: () => "true or false",
+    schema: () => ({ type: "boolean" }),
+  },
+  integer: {
+    parse: (text) => (/^\d{1,15}$/.test(text) ? Number(text) : null),
+    allowed: ({ minimum, maximum }) => `a whole number from ${minimum} to ${maximum}`,
+    schema: ({ minimum, maximum }) => ({ type: "integer", minimum, maximum }),
+  },
+  duration: {
+    parse: parseDuration,
+    allowed: ({ minimum, maximum }) =>
+      `a duration with its unit (ms, s, m, h, d) from ${formatDuration(minimum ?? 0)} to ${formatDuration(maximum ?? 0)}`,
+    schema: () => ofPattern(durationPattern),
+  },
+  size: {
+    parse: parseSize,
+    allowed: ({ minimum, maximum }) =>
+      `a size with its unit (B, KB, KiB, MB, MiB, GB, GiB, TB, TiB) from ${formatSize(minimum ?? 0)} to ${formatSize(maximum ?? 0)}`,
+    schema: () => ofPattern(sizePattern),
+  },
+  sizeOrUnlimited: {
+    parse: (text) => (text === "unlimited" ? Number.POSITIVE_INFINITY : parseSize(text)),
+    allowed: (setting) => `${scalars.size.allowed(setting)}, or unlimited`,
+    schema: () => ofPattern(`^unlimited$|${sizePattern}`),
+  },
+  choice: {
+    parse: (text, { choices, plannedChoices }) =>
+      choices?.includes(text) || plannedChoices?.includes(text) ? text : null,
+    allowed: ({ choices, plannedChoices }) => [...(choices ?? []), ...(plannedChoices ?? [])].join(", "),
+    schema: ({ choices, plannedChoices }) => ({ enum: [...(choices ?? []), ...(plannedChoices ?? [])] }),
+  },
+  letter: {
+    parse: (text) => (/^[a-zA-Z0-9]$/.test(text) ? text : null),
+    allowed: () => "one of a to z, A to Z, 0 to 9",
+    // 0 to 9 without quotes is a number to an editor.
+    schema: () => ({ type: ["string", "integer"], pattern: "^[a-zA-Z0-9]$", minimum: 0, maximum: 9 }),
+  },
+  address: {
+    parse: parseAddress,
+    allowed: () => "an IP address or a host name on which the other servers reach this one, without a port",
+    schema: () => oneLine,
+  },
+  endpoint: {
+    parse: (text) => (parseEndpoint(text) === null ? null : text),
+    allowed: () => 'a port from 1 to 65535 or "address:port" ("[address]:port" with IPv6)',
+    schema: () => ({
+      type: ["integer", "string"],
+      minimum: 1,
+      maximum: 65_535,
+      pattern: "^(.+:)?[0-9]{1,5}$",
+    }),
+  },
+  url: {
+    parse: (text) => (parsePlainServer(text) === null ? null : text),
+    allowed: () => '"http://host:port" without a path',
+    schema: () => ofPattern("^[hH][tT][tT][pP]://[^/?#@\\\\\\s]+/?$"),
+  },
+  file: { parse: parsePath, allowed: () => "the name of a file", schema: () => oneLine },
+  folder: { parse: parsePath, allowed: () => "the name of a folder", schema: () => oneLine },
+  command: {
+    parse: (text) => (text.trim() === "" || text.includes("\0") ? null : text.trim()),
+    allowed: () => 'a command line like "node server.js"',
+    schema: () => oneLine,
+  },
+  hostPattern: {
+    parse: parseHostPattern,
+    allowed: () => 'a host name, "*.name" for all names below it, or an IP address; without a port',
+    schema: () => oneLine,
+  },
+  pathPattern: {
+    parse: parsePathPattern,
+    allowed: () => '"/foo" (that path), "/foo/*" (all below it), "*.png" or "*.{png,gif}" (all that end so)',
+    schema: () => ofPattern(`^(${pathSources.join("|")})$`),
+  },
+  network: {
+    parse: (text) => (isNetwork(text) ? text.toLowerCase() : null),
+    allowed: () => 'an IP address or a network like "10.0.0.0/8"',
+    schema: () => oneLine,
+  },
+  clusterName: {
+    parse: (text) => text,
+    allowed: () => "the name of a cluster of this file",
+    schema: () => ({ type: ["string", "integer"] }),
+  },
+  cookieName: {
+    parse: (text) => (new RegExp(cookieNameSource).test(text) ? text : null),
+    allowed: () => "up to 64 letters, digits or !#$%&'*+-.^_`|~",
+    schema: () => ofPattern(cookieNameSource),
+  },
+  logTarget: {
+    parse: (text) => (/[{}]/.test(text.replaceAll("{server}", "")) ? null : parsePath(text)),
+    allowed: () => 'the name of a file (with {server} for the server\'s name), "-" or off',
+    schema: () => ({ type: ["string", "boolean"] }),
+  },
+};
+
+function parsePath(text: string): string | null {
+  return text === "" || /[\0-\x1f]/.test(text) ? null : text;
+}
+
+function parseHostPattern(text: string): string | null {
+  const lower = text.toLowerCase();
+  const plain = lower.startsWith("*.") ? lower.slice(2) : lower;
+  const bracketed = /^\[(.+)\]$/.exec(lower);
+  if (bracketed !== null) return isIPv6(bracketed[1]!) ? lower : null;
+  if (isIP(lower) === 4) return lower;
+  return host.test(plain) && plain.length <= 253 ? lower : null;
+}
+
+/** Requests are matched in their canonical form, so a pattern that is not canonical would fit none. */
+function parsePathPattern(text: string): string | null {
+  if (text.length > 1_024 || !path.test(text)) return null;
+  return /[^\x21-\x7e]|[?#\\]|\/\/|\/\.\.?(\/|$)/.test(text) ? null : text;
+}
+
+function isNetwork(text: string): boolean {
+  const parts = /^([^/]+?)(?:\/(\d{1,3}))?$/.exec(text);
+  const family = parts === null || parts[1]!.includes("%") ? 0 : isIP(parts[1]!);
+  if (parts === null || family === 0) return false;
+  if (parts[2] === undefined) return true;
+  try {
+    new BlockList().addSubnet(parts[1]!, Number(parts[2]), family === 6 ? "ipv6" : "ipv4");
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,478 @@
+/**
+ * THE table of settings: every key of flotilla.yaml, one row each. It drives the check of the file, the JSON
+ * Schema (schema/flotilla.schema.json) and the reference (docs/reference.md); `npm run generate` writes both.
+ *
+ * Paths: `<name>` stands for a name that the file chooses, `[]` for each item of a list. A section comes before
+ * its keys. Durations are in milliseconds and sizes in bytes here, and with a unit in the file.
+ */
+import * as limits from "../support/limits.ts";
+import type { ScalarType } from "./scalars.ts";
+
+export interface Setting {
+  readonly path: string;
+  /** `named`: a section whose keys are names. */
+  readonly type: "section" | "named" | "list" | ScalarType;
+  readonly description: string;
+  /** The version that brought it. */
+  readonly since: string;
+  /** Accepted, with a warning that it is not in force yet. */
+  readonly planned?: true;
+  readonly required?: true;
+  /** Of numbers their size, of a secret its bytes, of `named` and `list` their entries. */
+  readonly minimum?: number;
+  readonly maximum?: number;
+  /** In the unit of the type. Infinity is written `unlimited`. */
+  readonly default?: string | number | boolean;
+  readonly choices?: readonly string[];
+  /** Choices that are accepted, with a warning that they are not in force yet. */
+  readonly plannedChoices?: readonly string[];
+  /** Exactly one of these keys must be in the section. */
+  readonly oneOf?: readonly string[];
+  /** Belongs to clusters of this tier only. A cluster with `routes:` is of the web tier, any other of the app tier. */
+  readonly tier?: "web" | "app";
+}
+
+const since = "0.1";
+const dayMs = 86_400_000;
+
+const fileSettings: readonly Setting[] = [
+  {
+    path: "secret",
+    type: "secret",
+    since,
+    required: true,
+    minimum: limits.config.secretBytesMin,
+    maximum: limits.config.includedBytesMax,
+    description: `The key of the cluster, the same on every machine; "flotilla secret" makes one. Best kept out of this file: \${file:/etc/flotilla/secret} or \${env:NAME}.`,
+  },
+  {
+    path: "previousSecret",
+    type: "secret",
+    since,
+    minimum: limits.config.secretBytesMin,
+    maximum: limits.config.includedBytesMax,
+    description:
+      "The key before this one, accepted but no longer used for anything new, so that the key can be changed while the cluster runs.",
+  },
+  {
+    path: "data",
+    type: "folder",
+    since,
+    default: ".flotilla",
+    description: "Folder for what a server keeps: logs and its own state. Relative to this file.",
+  },
+  {
+    path: "clusters",
+    type: "named",
+    since,
+    required: true,
+    minimum: 1,
+    maximum: 1_000,
+    description: "The clusters of the site, each under its name (a-z, 0-9, `-`).",
+  },
+  {
+    path: "clusters.<name>",
+    type: "section",
+    since,
+    description:
+      "Servers that do the same work. With `routes:` it is a web tier (it speaks to browsers), without it an app tier (it makes the content).",
+  },
+];
+
+const serverSettings: readonly Setting[] = [
+  {
+    path: "clusters.<name>.servers",
+    type: "named",
+    since,
+    required: true,
+    minimum: 1,
+    maximum: limits.config.serversPerClusterMax,
+    description: "The servers of the cluster, each under a name that no other server of the file has.",
+  },
+  {
+    path: "clusters.<name>.servers.<name>",
+    type: "section",
+    since,
+    oneOf: ["address", "http"],
+    description: "One server: a member of the cluster (`address:`) or any plain HTTP server (`http:`).",
+  },
+  {
+    path: "clusters.<name>.servers.<name>.address",
+    type: "address",
+    since,
+    description: "IP address or host name on which the other servers reach this one.",
+  },
+  {
+    path: "clusters.<name>.servers.<name>.port",
+    type: "integer",
+    since,
+    minimum: 1,
+    maximum: 65_535,
+    default: 6_800,
+    description: "The cluster port: everything between servers travels there, encrypted.",
+  },
+  {
+    path: "clusters.<name>.servers.<name>.letter",
+    type: "letter",
+    since,
+    description:
+      "First character of the ids of sessions that this server owns. By default given by its place: a to z, A to Z, 0 to 9, passing over letters that are given explicitly.",
+  },
+  {
+    path: "clusters.<name>.servers.<name>.processes",
+    type: "integer",
+    since,
+    tier: "app",
+    minimum: 1,
+    maximum: limits.config.processesMax,
+    description:
+      "Start the application so many times, on consecutive cluster ports from `port:` on, as servers NAME.1, NAME.2 and so on. Node uses one processor core per process.",
+  },
+  {
+    path: "clusters.<name>.servers.<name>.http",
+    type: "url",
+    since,
+    tier: "app",
+    description:
+      'A plain HTTP server in any language, as "http://host:port". It needs no library, and its cluster port does not exist.',
+  },
+];
+
+const listenSettings: readonly Setting[] = [
+  {
+    path: "clusters.<name>.listen",
+    type: "list",
+    since,
+    minimum: 1,
+    maximum: 64,
+    description:
+      "Where each server of the cluster takes HTTP. A web tier needs it; app servers may have it too, for sites with a balancer of their own.",
+  },
+  {
+    path: "clusters.<name>.listen[]",
+    type: "section",
+    since,
+    oneOf: ["http", "https"],
+    description: "One port.",
+  },
+  {
+    path: "clusters.<name>.listen[].http",
+    type: "endpoint",
+    since,
+    description: 'Port for HTTP on all addresses, or "address:port" for one ("[::1]:8080" with IPv6).',
+  },
+  {
+    path: "clusters.<name>.listen[].https",
+    type: "endpoint",
+    since,
+    description: "The same for HTTPS; it needs `tls:`.",
+  },
+  {
+    path: "clusters.<name>.listen[].tls",
+    type: "section",
+    since,
+    description: "Certificate and key for `https:`.",
+  },
+  {
+    path: "clusters.<name>.listen[].tls.cert",
+    type: "file",
+    since,
+    required: true,
+    description: "PEM file: the certificate, then those of the authorities between it and the root.",
+  },
+  {
+    path: "clusters.<name>.listen[].tls.key",
+    type: "file",
+    since,
+    required: true,
+    description: "PEM file: the private key of the certificate, without a passphrase.",
+  },
+];
+
+const routeSettings: readonly Setting[] = [
+  {
+    path: "clusters.<name>.routes",
+    type: "list",
+    since,
+    minimum: 1,
+    maximum: 1_000,
+    description: "Which request goes to which cluster. The first route that fits takes the request.",
+  },
+  {
+    path: "clusters.<name>.routes[]",
+    type: "section",
+    since,
+    oneOf: ["to", "files"],
+    description: "One route. Without `host:` it fits every host, without `path:` every path.",
+  },
+  {
+    path: "clusters.<name>.routes[].host",
+    type: "hostPattern",
+    since,
+    description: "`shop.example.com`, or `*.example.com` for all names below it (not for `example.com`).",
+  },
+  {
+    path: "clusters.<name>.routes[].path",
+    type: "pathPattern",
+    since,
+    description:
+      "`/foo` for that path alone, `/foo/*` for all below it, `*.png` or `*.{png,gif}` for all that end so. Upper and lower case differ; the query does not count.",
+  },
+  {
+    path: "clusters.<name>.routes[].to",
+    type: "clusterName",
+    since,
+    description: "The cluster that answers.",
+  },
+  {
+    path: "clusters.<name>.routes[].files",
+    type: "folder",
+    since,
+    planned: true,
+    description: "Folder whose files the web tier sends itself. Until then such a route is passed over.",
+  },
+];
+
+const clusterSettings: readonly Setting[] = [
+  {
+    path: "clusters.<name>.run",
+    type: "command",
+    since,
+    tier: "app",
+    description:
+      "Command line that starts one app server. `flotilla start` runs it in the folder of this file with FLOTILLA_SERVER and FLOTILLA_CONFIG set, and keeps it running.",
+  },
+  {
+    path: "clusters.<name>.attach",
+    type: "flag",
+    since,
+    planned: true,
+    tier: "app",
+    default: true,
+    description: "Join an unmodified application started by `run:` to its cluster port when it listens.",
+  },
+  {
+    path: "clusters.<name>.balance",
+    type: "choice",
+    since,
+    tier: "app",
+    default: "round-robin",
+    choices: ["round-robin"],
+    plannedChoices: ["least-connections", "least-load"],
+    description: "How requests without a session are spread over the servers of this cluster.",
+  },
+  {
+    path: "clusters.<name>.sessions",
+    type: "section",
+    since,
+    tier: "app",
+    description:
+      "The sessions of the applications in this cluster. `session()` uses the defaults without it.",
+  },
+  {
+    path: "clusters.<name>.sessions.store",
+    type: "choice",
+    since,
+    default: "cluster",
+    choices: ["cluster"],
+    description: "Where sessions live: `cluster`, in the memory of the app servers.",
+  },
+  {
+    path: "clusters.<name>.sessions.cookie",
+    type: "section",
+    since,
+    description: "The session cookie.",
+  },
+  {
+    path: "clusters.<name>.sessions.cookie.name",
+    type: "cookieName",
+    since,
+    default: "sid",
+    description: "Its name (`name` of express-session). Two clusters reached on one host need two names.",
+  },
+  {
+    path: "clusters.<name>.sessions.idleTimeout",
+    type: "duration",
+    since,
+    minimum: 1_000,
+    maximum: 3_650 * dayMs,
+    default: limits.session.idleTimeoutMs,
+    description: "A session that no request used for so long ends.",
+  },
+  {
+    path: "clusters.<name>.trust",
+    type: "list",
+    since,
+    maximum: 1_000,
+    description:
+      "Networks of balancers in front of us, whose X-Forwarded-* and Forwarded fields are believed. All others' are replaced.",
+  },
+  {
+    path: "clusters.<name>.trust[]",
+    type: "network",
+    since,
+    description: "An address or a network like `10.0.0.0/8`.",
+  },
+  {
+    path: "clusters.<name>.log",
+    type: "section",
+    since,
+    description: "The access log of servers that take HTTP.",
+  },
+  {
+    path: "clusters.<name>.log.access",
+    type: "logTarget",
+    since,
+    default: "<data>/log/{server}.access.log",
+    description:
+      "File for one line per request, relative to this file; `{server}` in it is the server's name. `-` is standard output, `off` is none.",
+  },
+  {
+    path: "clusters.<name>.log.format",
+    type: "choice",
+    since,
+    default: "combined",
+    choices: ["combined", "json"],
+    description: "`combined` as Apache and nginx write it, or one JSON object per line.",
+  },
+  {
+    path: "clusters.<name>.cache",
+    type: "section",
+    since,
+    planned: true,
+    tier: "web",
+    description: "The web tier's cache of answers.",
+  },
+  {
+    path: "clusters.<name>.cache.memory",
+    type: "size",
+    since,
+    minimum: 0,
+    maximum: 2 ** 40,
+    description: "Memory for it, per server.",
+  },
+  {
+    path: "clusters.<name>.cache.disk",
+    type: "size",
+    since,
+    minimum: 0,
+    maximum: 2 ** 50,
+    description: "Disk for it, per server.",
+  },
+];
+
+const limitSettings: readonly Setting[] = [
+  {
+    path: "clusters.<name>.limits",
+    type: "section",
+    since,
+    description: "What a client may send. More is answered with 400, 413, 414 or 431, never cut short.",
+  },
+  {
+    path: "clusters.<name>.limits.head",
+    type: "size",
+    since,
+    minimum: 1_024,
+    maximum: 49_152,
+    default: limits.http.headBytesMax,
+    description: "Request line and all fields together.",
+  },
+  {
+    path: "clusters.<name>.limits.fields",
+    type: "integer",
+    since,
+    minimum: 10,
+    maximum: 1_000,
+    default: limits.http.fieldsMax,
+    description: "Fields of one request.",
+  },
+  {
+    path: "clusters.<name>.limits.target",
+    type: "size",
+    since,
+    minimum: 256,
+    maximum: 32_768,
+    default: limits.http.targetBytesMax,
+    description: "The request's target: path and query.",
+  },
+  {
+    path: "clusters.<name>.limits.body",
+    type: "sizeOrUnlimited",
+    since,
+    minimum: 0,
+    maximum: 2 ** 50,
+    default: Number.POSITIVE_INFINITY,
+    description: "A request's body. It is streamed and costs no memory, whatever its size.",
+  },
+  {
+    path: "clusters.<name>.limits.connections",
+    type: "integer",
+    since,
+    minimum: 1,
+    maximum: 1_000_000,
+    default: limits.http.connectionsMax,
+    description: "Connections of browsers to one server; one more is closed at once.",
+  },
+];
+
+const timeoutSettings: readonly Setting[] = [
+  {
+    path: "clusters.<name>.timeouts",
+    type: "section",
+    since,
+    description: "How long to wait. Those towards app servers are the web tier's.",
+  },
+  timeout("head", limits.http.headTimeoutMs, "A request's head must be complete."),
+  timeout("bodySilence", limits.http.bodySilenceTimeoutMs, "A request's body may pause between two bytes."),
+  timeout(
+    "keepAlive",
+    limits.http.keepAliveTimeoutMs,
+    "A browser's connection may be idle between requests.",
+  ),
+  timeout(
+    "writeSilence",
+    limits.http.writeSilenceTimeoutMs,
+    "A client may take no byte of its answer, then it is cut off.",
+  ),
+  timeout("connect", limits.upstream.connectTimeoutMs, "To open a connection to an app server."),
+  timeout(
+    "upstreamIdle",
+    limits.upstream.idleTimeMs,
+    "The web tier closes its idle connection to a plain HTTP server (well below that server's own keep-alive timeout).",
+  ),
+  timeout("recover", limits.upstream.recoverTimeMs, "A server that failed is tried again."),
+  timeout(
+    "request",
+    limits.upstream.requestTimeoutMs,
+    "A valid request must be answered; raise it for slow pages.",
+  ),
+  timeout(
+    "appKeepAlive",
+    limits.upstream.appKeepAliveTimeoutMs,
+    "An app server that listens on HTTP keeps an idle connection.",
+  ),
+  timeout("socket", limits.upstream.socketTimeoutMs, "One read or write between web tier and app server."),
+  timeout("drain", limits.supervise.drainTimeoutMs, "A server that stops lets its requests finish."),
+];
+
+export const settings: readonly Setting[] = [
+  ...fileSettings,
+  ...serverSettings,
+  ...listenSettings,
+  ...routeSettings,
+  ...clusterSettings,
+  ...limitSettings,
+  ...timeoutSettings,
+];
+
+function timeout(key: string, defaultMs: number, description: string): Setting {
+  return {
+    path: `clusters.<name>.timeouts.${key}`,
+    type: "duration",
+    since,
+    minimum: 10,
+    maximum: dayMs,
+    default: defaultMs,
+    description,
+  };
+}

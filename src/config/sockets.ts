@@ -1,0 +1,86 @@
+/** No address and port may be used twice: cluster ports, plain servers and listeners of the whole file. */
+import { isIPv4, isIPv6, SocketAddress } from "node:net";
+import type { ClusterDraft } from "./build.ts";
+import type { Context } from "./context.ts";
+import { isLoopback } from "./local.ts";
+import type { Position } from "./problems.ts";
+import { isUnspecified } from "./scalars.ts";
+
+interface Socket {
+  readonly at: Position;
+  /** "app-a" or "web-a's listen:" */
+  readonly owner: string;
+  readonly address: string;
+  readonly port: number;
+  /** Sockets of one machine are known by the server's address; all of loopback is one machine. */
+  readonly machine: string;
+  readonly isListener: boolean;
+}
+
+export function checkSockets(drafts: readonly ClusterDraft[], { problems }: Context): void {
+  const byPort = new Map<number, Socket[]>();
+  for (const socket of drafts.flatMap(socketsOf)) {
+    const sockets = byPort.get(socket.port) ?? [];
+    byPort.set(socket.port, sockets);
+    const other = sockets.find((earlier) => collide(earlier, socket));
+    sockets.push(socket);
+    if (other === undefined) continue;
+    problems.error(
+      socket.at,
+      `${written(socket)} of ${socket.owner} is used twice: ${other.owner} has ${written(other)} (line ${other.at.line})`,
+    );
+  }
+}
+
+function socketsOf({ servers, listeners }: ClusterDraft): Socket[] {
+  const ports = servers.map(({ at, value: { name, address, port } }) => ({
+    at,
+    owner: name,
+    address: normal(address),
+    port,
+    machine: machineOf(address),
+    isListener: false,
+  }));
+  const listening = servers.flatMap(({ value: server }) =>
+    listeners.map(({ at, value: { address, port } }) => ({
+      at,
+      owner: `${server.name}'s listen:`,
+      address: normal(address),
+      port,
+      machine: machineOf(server.address),
+      isListener: true,
+    })),
+  );
+  return [...ports, ...listening];
+}
+
+function collide(a: Socket, b: Socket): boolean {
+  if (a.machine === b.machine && wildcardOverlap(a.address, b.address)) return true;
+  if (a.address !== b.address) return false;
+  // Two web servers may listen on one address that moves between their machines (keepalived).
+  return !(a.isListener && b.isListener) || a.machine === b.machine;
+}
+
+function wildcardOverlap(a: string, b: string): boolean {
+  const covers = (all: string, other: string): boolean =>
+    isUnspecified(all) && (isIPv6(all) || !isIPv6(other));
+  return covers(a, b) || covers(b, a);
+}
+
+function machineOf(address: string): string {
+  return isLoopback(address) ? "loopback" : normal(address);
+}
+
+/** One spelling per address ("::1" and "0:0:0:0:0:0:0:1"). */
+function normal(address: string): string {
+  if (isIPv4(address)) return address;
+  return isIPv6(address) ? new SocketAddress({ address, family: "ipv6" }).address : address;
+}
+
+function written({ address, port }: Socket): string {
+  return isUnspecified(address)
+    ? `port ${port}`
+    : address.includes(":")
+      ? `[${address}]:${port}`
+      : `${address}:${port}`;
+}
