@@ -1,0 +1,52 @@
+/** The sockets of one server that live: for closing them all, and for closing the finished ones once per turn. */
+import type { VirtualSocket } from "./virtual-socket.ts";
+
+export class SocketList {
+  #first: VirtualSocket | null = null;
+  #finished: VirtualSocket[] = [];
+  size = 0;
+
+  add(socket: VirtualSocket): void {
+    this.size++;
+    socket.next = this.#first;
+    if (this.#first !== null) this.#first.previous = socket;
+    this.#first = socket;
+  }
+
+  remove(socket: VirtualSocket): void {
+    this.size--;
+    if (socket.previous === null) this.#first = socket.next;
+    else socket.previous.next = socket.next;
+    if (socket.next !== null) socket.next.previous = socket.previous;
+    socket.previous = null;
+    socket.next = null;
+  }
+
+  /**
+   * `close` of a socket comes after `close` of its response and of its request, which take a few ticks. One
+   * immediate for all sockets of a turn.
+   */
+  closeLater(socket: VirtualSocket): void {
+    if (this.#finished.length === 0) setImmediate(closeFinished, this);
+    this.#finished.push(socket);
+  }
+
+  closeFinished(): void {
+    const finished = this.#finished;
+    this.#finished = [];
+    for (const socket of finished) socket.closeQuietly();
+  }
+
+  destroyAll(): void {
+    let socket = this.#first;
+    while (socket !== null) {
+      const next: VirtualSocket | null = socket.next;
+      socket.destroy();
+      socket = next;
+    }
+  }
+}
+
+function closeFinished(list: SocketList): void {
+  list.closeFinished();
+}

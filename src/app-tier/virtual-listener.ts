@@ -1,0 +1,91 @@
+/**
+ * Lets an http.Server listen on the cluster port: `listening`, `address()`, `close(callback)`, `getConnections`
+ * and the events `listening` and `close` are net.Server's own; it is only given a handle which is no socket.
+ */
+import type http from "node:http";
+import type { AddressInfo } from "node:net";
+import { FlotillaError } from "../support/errors.ts";
+import { HttpService } from "./http-service.ts";
+import { LinkDuplex } from "./link-duplex.ts";
+import { type NodeServer, nodeConnectionListener } from "./node-internals.ts";
+import { VirtualSocket } from "./virtual-socket.ts";
+
+/** In the place of Node's TCP handle. */
+class VirtualHandle {
+  readonly fd = -1;
+  readonly #address: string;
+  readonly #port: number;
+  readonly #onClose: () => void;
+
+  constructor(address: string, port: number, onClose: () => void) {
+    this.#address = address;
+    this.#port = port;
+    this.#onClose = onClose;
+  }
+
+  getsockname(into: Partial<AddressInfo>): number {
+    into.address = this.#address;
+    into.family = this.#address.includes(":") ? "IPv6" : "IPv4";
+    into.port = this.#port;
+    return 0;
+  }
+
+  close(): void {
+    this.#onClose();
+  }
+
+  /** The link's listener keeps the process alive, or not. */
+  ref(): void {}
+
+  unref(): void {}
+
+  hasRef(): boolean {
+    return true;
+  }
+}
+
+/**
+ * @param onClose the application called `server.close()`.
+ * @returns the service whose streams reach the server.
+ * @throws FLOTILLA_SERVER_LISTENS when the server listens on a port already.
+ */
+export function attachServer(
+  server: http.Server,
+  options: {
+    readonly address: string;
+    readonly port: number;
+    readonly counter: { requests: number };
+    readonly compat: boolean;
+    readonly onClose: () => void;
+  },
+): HttpService {
+  if (server.listening) {
+    throw new FlotillaError(
+      "FLOTILLA_SERVER_LISTENS",
+      "serve() was given an http.Server that listens already: leave out server.listen(), serve() does it",
+      { source: "server" },
+    );
+  }
+  const target = server as NodeServer;
+  const service = new HttpService(target, options.counter, options.compat);
+  target._handle = new VirtualHandle(options.address, options.port, () => {
+    service.accepting = false;
+    options.onClose();
+  });
+  // Everybody who listens for `connection` hears of virtual sockets, except Node's parser, which has nothing to parse.
+  server.removeListener("connection", nodeConnectionListener);
+  server.prependListener("connection", function giveToParser(this: http.Server, socket: unknown): void {
+    if (!isVirtual(socket)) nodeConnectionListener.call(this, socket);
+  });
+  const closeAllConnections = server.closeAllConnections;
+  server.closeAllConnections = function closeAll(): void {
+    closeAllConnections.call(this);
+    service.destroyAll();
+  };
+  process.nextTick(() => server.emit("listening"));
+  return service;
+}
+
+function isVirtual(socket: unknown): boolean {
+  return socket instanceof VirtualSocket || (socket instanceof LinkDuplex && !socket.parsed);
+}

@@ -1,0 +1,632 @@
+/**
+ * The socket of one request that came over a link. Node's own IncomingMessage and ServerResponse sit on it and
+ * find what they find on a net.Socket of an http.Server; behind it is one stream of the link. It takes the
+ * place of Node's socket, parser and `connectionListener` together, so the order of events here follows
+ * lib/_http_server.js, whose functions are named in the comments.
+ *
+ * It is an EventEmitter and no stream.Duplex: the streams' state machine twice per request would cost more than
+ * all the rest of this tier. What becomes of a connection after an upgrade is a real Duplex (link-duplex.ts).
+ */
+import { AsyncResource } from "node:async_hooks";
+import { channel } from "node:diagnostics_channel";
+import { EventEmitter } from "node:events";
+import type { AddressInfo } from "node:net";
+import { getDefaultHighWaterMark } from "node:stream";
+import { type LinkStream, ResetCode, type StreamHandler } from "../link/api.ts";
+import { type Endpoints, familyOf } from "./endpoints.ts";
+import {
+  detachAbortSignal,
+  drainResponse,
+  type NodeRequest,
+  type NodeResponse,
+  type NodeServer,
+} from "./node-internals.ts";
+import type { SocketList } from "./socket-list.ts";
+
+/** `null` (or undefined) when the bytes went out, else why they did not. */
+type WriteCallback = (error?: Error | null) => void;
+
+const finishChannel = channel("http.server.response.finish");
+const defaultHighWaterMark = getDefaultHighWaterMark(false);
+
+export class VirtualSocket extends EventEmitter implements StreamHandler {
+  readonly server: NodeServer;
+  req: NodeRequest | null = null;
+  /** The response that is being written; Node's assignSocket and detachSocket keep it. */
+  _httpMessage: NodeResponse | null = null;
+  /** Node's parser stands here; some libraries ask whether there is one. */
+  readonly parser: null = null;
+
+  readable = true;
+  writable = true;
+  destroyed = false;
+  closed = false;
+  errored: Error | null = null;
+  readonly readableHighWaterMark: number = defaultHighWaterMark;
+  readonly writableHighWaterMark: number = defaultHighWaterMark;
+  bytesRead = 0;
+  bytesWritten = 0;
+  /** `_writableState.corked`: how often cork() was called. */
+  corked = 0;
+  needDrain = false;
+  /** Milliseconds given to setTimeout. */
+  timeout = 0;
+  /** IncomingMessage asks for it before it resumes the socket. */
+  _paused = false;
+
+  /** Neighbours in the list of living sockets (socket-list.ts). */
+  previous: VirtualSocket | null = null;
+  next: VirtualSocket | null = null;
+
+  readonly #stream: LinkStream;
+  readonly #endpoints: Endpoints;
+  readonly #sockets: SocketList;
+  /** One asynchronous context per request: what `enterWith` does in one is not seen in the next. */
+  readonly #context: AsyncResource = new AsyncResource("FLOTILLAREQUEST");
+  #timer: NodeJS.Timeout | null = null;
+  /** Request bytes delivered to the application's buffer and not yet credited to the sender. */
+  #owedBytes = 0;
+  /** The request has wholly arrived, or nothing more of it will. */
+  #inputOver = false;
+  /** We ended our direction. */
+  #outputOver = false;
+  /** Nobody wants the rest of the request: it is thrown away as it comes. */
+  #discarding = false;
+  /** The answer is out: `resOnFinish` has run. */
+  #answered = false;
+  /** The link has no credit: bytes wait until onDrain. */
+  #blocked = false;
+  /** Bytes written since cork(); they count against the high-water mark as Node's buffered ones do. */
+  #corkedBytes = 0;
+  #afterWriteScheduled = false;
+  /** Callbacks of writes; most requests have exactly one, of `res.end(text)`. */
+  #writeCallback: WriteCallback | null = null;
+  #moreWriteCallbacks: WriteCallback[] | null = null;
+
+  constructor(stream: LinkStream, endpoints: Endpoints, server: NodeServer, sockets: SocketList) {
+    super();
+    this.#stream = stream;
+    this.#endpoints = endpoints;
+    this.server = server;
+    this.#sockets = sockets;
+    sockets.add(this);
+  }
+
+  /** Runs a function in the request's own asynchronous context; what it throws surfaces as an uncaught exception. */
+  enter<A, B>(run: (socket: VirtualSocket, a: A, b: B) => void, a: A, b: B): void {
+    this.#context.runInAsyncScope(guarded, undefined, run, this, a, b);
+  }
+
+  // --- What Node's streams and messages ask of a socket's state ---------------------------------------------
+
+  /** OutgoingMessage sets `corked` here; stream.finished reads the rest. One object less per request. */
+  get _writableState(): this {
+    return this;
+  }
+
+  get writableCorked(): number {
+    return this.corked;
+  }
+
+  get writableLength(): number {
+    return this.#blocked ? this.#stream.pendingBytes : this.#corkedBytes;
+  }
+
+  /** As stream states name it. */
+  get length(): number {
+    return this.writableLength;
+  }
+
+  get bufferSize(): number {
+    return this.writableLength;
+  }
+
+  get writableNeedDrain(): boolean {
+    return this.needDrain && !this.destroyed && this.writable;
+  }
+
+  get writableEnded(): boolean {
+    return this.#outputOver;
+  }
+
+  get writableFinished(): boolean {
+    return this.#outputOver && !this.#blocked && this.#writeCallback === null;
+  }
+
+  get readableEnded(): boolean {
+    return this.#inputOver;
+  }
+
+  get readableFlowing(): boolean {
+    return !this._paused;
+  }
+
+  get _hadError(): boolean {
+    return this.errored !== null;
+  }
+
+  get autoDestroy(): boolean {
+    return true;
+  }
+
+  get emitClose(): boolean {
+    return true;
+  }
+
+  get allowHalfOpen(): boolean {
+    return true;
+  }
+
+  get connecting(): boolean {
+    return false;
+  }
+
+  get pending(): boolean {
+    return false;
+  }
+
+  get readyState(): "open" | "readOnly" | "writeOnly" | "closed" {
+    if (this.readable) return this.writable ? "open" : "readOnly";
+    return this.writable ? "writeOnly" : "closed";
+  }
+
+  // --- Addresses ------------------------------------------------------------------------------------------
+
+  /** As on a TLSSocket when the browser speaks https, else undefined as on a net.Socket. */
+  get encrypted(): true | undefined {
+    return this.#endpoints.encrypted || undefined;
+  }
+
+  /** Browsers show no certificate: false under https, as on a TLSSocket, else undefined. */
+  get authorized(): false | undefined {
+    return this.#endpoints.encrypted ? false : undefined;
+  }
+
+  get remoteAddress(): string {
+    return this.#endpoints.remoteAddress;
+  }
+
+  get remotePort(): number {
+    return this.#endpoints.remotePort;
+  }
+
+  get remoteFamily(): string {
+    return familyOf(this.#endpoints.remoteAddress);
+  }
+
+  get localAddress(): string {
+    return this.#endpoints.localAddress;
+  }
+
+  get localPort(): number {
+    return this.#endpoints.localPort;
+  }
+
+  get localFamily(): string {
+    return familyOf(this.#endpoints.localAddress);
+  }
+
+  address(): AddressInfo {
+    return { address: this.localAddress, family: this.localFamily, port: this.localPort };
+  }
+
+  // --- Settings of a connection: the link's, not one stream's --------------------------------------------------
+
+  setNoDelay(): this {
+    return this;
+  }
+
+  setKeepAlive(): this {
+    return this;
+  }
+
+  ref(): this {
+    return this;
+  }
+
+  unref(): this {
+    return this;
+  }
+
+  /** As net.Socket: emits `timeout` after so many milliseconds without a byte in either direction; 0 ends it. */
+  setTimeout(delayMs: number, callback?: () => void): this {
+    if (this.destroyed) return this;
+    this.timeout = delayMs;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = delayMs > 0 ? setTimeout(onTimeout, delayMs, this).unref() : null;
+    if (callback !== undefined) {
+      if (delayMs > 0) this.once("timeout", callback);
+      else this.removeListener("timeout", callback);
+    }
+    return this;
+  }
+
+  /** Called by the timer: socketOnTimeout. */
+  emitTimeout(): void {
+    this.#timer?.refresh();
+    const req = this.req;
+    const taken = req !== null && !req.complete && req.emit("timeout", this);
+    const takenByResponse = this._httpMessage?.emit("timeout", this) === true;
+    const takenByServer = this.server.emit("timeout", this);
+    this.emit("timeout");
+    if (!taken && !takenByResponse && !takenByServer) this.destroy();
+  }
+
+  // --- Reading: the request's body ----------------------------------------------------------------------------
+
+  /** IncomingMessage wants more (`readStart`), or the application lets the connection flow. */
+  resume(): this {
+    this._paused = false;
+    if (this.#owedBytes > 0) this.#giveCredit(0);
+    return this;
+  }
+
+  pause(): this {
+    this._paused = true;
+    return this;
+  }
+
+  isPaused(): boolean {
+    return this._paused;
+  }
+
+  onData(_stream: LinkStream, bytes: Buffer): void {
+    this.#timer?.refresh();
+    this.bytesRead += bytes.length;
+    if (this.#discarding || this.#inputOver) this.#stream.consumed(bytes.length);
+    else this.enter(deliverBody, bytes, null);
+  }
+
+  /** Pushes one piece of the body: parserOnBody. */
+  pushBody(bytes: Buffer): void {
+    const req = this.req!;
+    if (req._dumped || req.destroyed) {
+      this.#giveCredit(bytes.length);
+      return;
+    }
+    this.#owedBytes += bytes.length;
+    // The link's view ends with this call. When the buffer is full, `_read` resumes and gives the credit.
+    if (req.push(Buffer.from(bytes)) && !this._paused) this.#giveCredit(0);
+  }
+
+  #giveCredit(moreBytes: number): void {
+    const bytes = this.#owedBytes + moreBytes;
+    this.#owedBytes = 0;
+    if (!this.#inputOver) this.#stream.consumed(bytes);
+  }
+
+  onEnd(_stream: LinkStream, trailer: string): void {
+    if (this.#inputOver) return;
+    if (this.#discarding) this.#inputOver = true;
+    else this.enter(deliverEnd, trailer, null);
+  }
+
+  /** The request has wholly arrived: parserOnMessageComplete. */
+  endBody(trailer: string): void {
+    this.#inputOver = true;
+    const req = this.req!;
+    req.complete = true;
+    if (trailer !== "") {
+      const fields = trailer.split("\n");
+      req._addHeaderLines(fields, fields.length);
+    }
+    req.push(null);
+    if (this.#answered) this.#closeLater();
+  }
+
+  // --- Writing: the answer ------------------------------------------------------------------------------------
+
+  cork(): void {
+    this.corked++;
+  }
+
+  uncork(): void {
+    if (this.corked === 0) return;
+    this.corked--;
+    if (this.corked > 0) return;
+    this.#corkedBytes = 0;
+    if (this.#writeCallback !== null || this.needDrain) this.#scheduleAfterWrite();
+  }
+
+  /** As Writable.write: false when the high-water mark is reached or the link has no credit; then `drain` follows. */
+  write(
+    data: string | Uint8Array,
+    encodingOrCallback?: BufferEncoding | WriteCallback | null,
+    callback?: WriteCallback | null,
+  ): boolean {
+    const encoding = typeof encodingOrCallback === "function" ? undefined : encodingOrCallback;
+    const done = typeof encodingOrCallback === "function" ? encodingOrCallback : callback;
+    if (this.#outputOver || this.destroyed) return this.#refuseWrite(done);
+    const bytes = this.#send(data, encoding);
+    this.bytesWritten += bytes;
+    if (this.#timer !== null) this.#timer.refresh();
+    let buffered = bytes;
+    if (this.corked > 0) buffered = this.#corkedBytes += bytes;
+    const accepted = !this.#blocked && buffered < this.writableHighWaterMark;
+    if (!accepted) this.needDrain = true;
+    if (done) this.#keepCallback(done);
+    if (this.corked === 0 && (this.needDrain || this.#writeCallback !== null)) this.#scheduleAfterWrite();
+    return accepted;
+  }
+
+  /** @returns how many bytes it was. */
+  #send(data: string | Uint8Array, encoding: BufferEncoding | null | undefined): number {
+    if (data.length === 0) return 0;
+    if (typeof data !== "string") {
+      if (!this.#stream.write(data)) this.#blocked = true;
+      return data.length;
+    }
+    switch (encoding) {
+      case undefined:
+      case null:
+      case "utf8":
+      case "utf-8":
+        if (!this.#stream.write(data, "utf8")) this.#blocked = true;
+        return Buffer.byteLength(data);
+      case "latin1":
+      case "binary":
+      case "ascii":
+        if (!this.#stream.write(data, "latin1")) this.#blocked = true;
+        return data.length;
+      default: {
+        const bytes = Buffer.from(data, encoding);
+        if (!this.#stream.write(bytes)) this.#blocked = true;
+        return bytes.length;
+      }
+    }
+  }
+
+  #refuseWrite(done: WriteCallback | null | undefined): boolean {
+    const error = this.destroyed
+      ? Object.assign(new Error("Cannot call write after a stream was destroyed"), {
+          code: "ERR_STREAM_DESTROYED",
+        })
+      : Object.assign(new Error("write after end"), { code: "ERR_STREAM_WRITE_AFTER_END" });
+    if (done) process.nextTick(done, error);
+    return false;
+  }
+
+  #keepCallback(done: WriteCallback): void {
+    if (this.#writeCallback === null) this.#writeCallback = done;
+    else if (this.#moreWriteCallbacks === null) this.#moreWriteCallbacks = [done];
+    else this.#moreWriteCallbacks.push(done);
+  }
+
+  #scheduleAfterWrite(): void {
+    if (this.#afterWriteScheduled || this.#blocked) return;
+    this.#afterWriteScheduled = true;
+    process.nextTick(afterWrite, this);
+  }
+
+  /** All that was written has its credit: `drain`, then the callbacks, as Writable's afterWrite. */
+  afterWrite(): void {
+    this.#afterWriteScheduled = false;
+    if (this.#blocked || this.corked > 0 || this.destroyed) return;
+    if (this.needDrain && !this.#outputOver) {
+      this.needDrain = false;
+      if (this._httpMessage !== null) drainResponse(this._httpMessage);
+      this.emit("drain");
+    }
+    this.#runCallbacks(null);
+  }
+
+  #runCallbacks(error: Error | null): void {
+    const first = this.#writeCallback;
+    if (first === null) return;
+    const more = this.#moreWriteCallbacks;
+    this.#writeCallback = null;
+    this.#moreWriteCallbacks = null;
+    first(error);
+    if (more !== null) for (const done of more) done(error);
+  }
+
+  onDrain(_stream: LinkStream): void {
+    this.#blocked = false;
+    this.#timer?.refresh();
+    this.enter(afterWrite, null, null);
+  }
+
+  /** Ends our direction, as net.Socket.end. */
+  end(
+    data?: string | Uint8Array | WriteCallback | null,
+    encodingOrCallback?: BufferEncoding | WriteCallback | null,
+    callback?: WriteCallback,
+  ): this {
+    const done = [data, encodingOrCallback, callback].find((argument) => typeof argument === "function");
+    if (data !== undefined && data !== null && typeof data !== "function") {
+      this.write(data, typeof encodingOrCallback === "function" ? undefined : encodingOrCallback);
+    }
+    if (done !== undefined) this.once("finish", done);
+    if (this.#outputOver || this.destroyed) return this;
+    this.#endOutput();
+    this.#keepCallback(() => this.emit("finish"));
+    this.#scheduleAfterWrite();
+    return this;
+  }
+
+  #endOutput(): void {
+    this.#outputOver = true;
+    this.writable = false;
+    this.#stream.end();
+  }
+
+  // --- The end of the answer, of the request, of the socket ----------------------------------------------------
+
+  /** `finish` of the response: resOnFinish. */
+  answerFinished(res: NodeResponse): void {
+    const req = this.req!;
+    if (finishChannel.hasSubscribers) {
+      finishChannel.publish({ request: req, response: res, socket: this, server: this.server });
+    }
+    this.#answered = true;
+    detachAbortSignal(req);
+    if (!req._consuming && !req._readableState.resumeScheduled) req._dump();
+    res.detachSocket(this as never);
+    process.nextTick(emitResponseClose, res);
+    if (!this.#outputOver && !this.destroyed) this.#endOutput();
+    // Node closes the connection here after `Connection: close`; otherwise it reads the rest of the request.
+    if (res._last) this.#discarding = true;
+    if (this.#inputOver || this.#discarding) this.#closeLater();
+  }
+
+  #closeLater(): void {
+    if (!this.destroyed) this.#sockets.closeLater(this);
+  }
+
+  /** Both directions are over in good order. The connection to the browser lives on; this socket was only for its request. */
+  closeQuietly(): void {
+    if (this.destroyed) return;
+    this.#shut(null);
+    this.enter(emitClose, null, null);
+  }
+
+  onReset(_stream: LinkStream, _code: ResetCode, _message: string): void {
+    const cutShort = !this.#inputOver && !this.#discarding;
+    this.#inputOver = true;
+    this.#outputOver = true;
+    if (this.destroyed) return;
+    // A browser that leaves in the middle of its upload is a client error for Node, one that leaves later is not.
+    this.enter(destroyReset, cutShort && !this.#answered ? connectionReset() : undefined, null);
+  }
+
+  /** Ends this request's stream and nothing else: an answer that is complete still goes out. */
+  destroy(error?: Error | null): this {
+    if (this.destroyed) return this;
+    const answerComplete = this._httpMessage?.writableEnded === true && !this.#blocked;
+    if (answerComplete && !this.#outputOver) this.#endOutput();
+    if (!this.#outputOver) this.#stream.reset(ResetCode.internal, "the application closed the connection");
+    else if (!this.#inputOver) {
+      // Reset would take the answer back. What still comes of the request is thrown away.
+      this.#discarding = true;
+      if (this.#owedBytes > 0) this.#giveCredit(0);
+    }
+    this.#shut(error ?? null);
+    process.nextTick(emitErrorAndClose, this);
+    return this;
+  }
+
+  #shut(error: Error | null): void {
+    this.destroyed = true;
+    this.readable = false;
+    this.writable = false;
+    this.errored = error;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  /** Closes when what was written is out; then the rest of the request is of no interest. */
+  destroySoon(): void {
+    if (this.writable) this.end();
+    if (this.writableFinished) this.destroy();
+    else this.once("finish", this.destroy);
+  }
+
+  /** As net.Socket: the peer sees a reset instead of an end. */
+  resetAndDestroy(): this {
+    if (!this.#outputOver && !this.destroyed) {
+      this.#outputOver = true;
+      this.#inputOver = true;
+      this.#stream.reset(ResetCode.internal, "the application reset the connection");
+    }
+    return this.destroy();
+  }
+
+  /** The last events: socketOnError, then socketOnClose. */
+  emitErrorAndClose(): void {
+    const error = this.errored;
+    this.#runCallbacks(error ?? streamDestroyed());
+    if (error !== null) {
+      this.server.emit("clientError", error, this);
+      if (this.listenerCount("error") > 0) this.emit("error", error);
+    }
+    this.finishClose();
+  }
+
+  finishClose(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.#sockets.remove(this);
+    // abortIncoming
+    if (!this.#answered && this.req !== null && !this.req.destroyed) this.req.destroy(aborted());
+    this.emit("close", this._hadError);
+    this.server._connections--;
+    this.server._emitCloseIfDrained();
+  }
+}
+
+/** Listener of every response's `finish`. */
+export function onResponseFinish(this: NodeResponse): void {
+  (this.socket as unknown as VirtualSocket).answerFinished(this);
+}
+
+/** emitCloseNT of _http_server.js */
+function emitResponseClose(res: NodeResponse): void {
+  if (res._closed) return;
+  res.destroyed = true;
+  res._closed = true;
+  res.emit("close");
+}
+
+function afterWrite(socket: VirtualSocket): void {
+  socket.afterWrite();
+}
+
+function deliverBody(socket: VirtualSocket, bytes: Buffer): void {
+  socket.pushBody(bytes);
+}
+
+function deliverEnd(socket: VirtualSocket, trailer: string): void {
+  socket.endBody(trailer);
+}
+
+function destroyReset(socket: VirtualSocket, error: Error | undefined): void {
+  socket.destroy(error);
+}
+
+function emitClose(socket: VirtualSocket): void {
+  socket.finishClose();
+}
+
+function emitErrorAndClose(socket: VirtualSocket): void {
+  socket.emitErrorAndClose();
+}
+
+function onTimeout(socket: VirtualSocket): void {
+  socket.emitTimeout();
+}
+
+/**
+ * What a handler throws surfaces as an uncaught exception, as it does under node:http, but only after the link's
+ * read is over: the frames of other requests that came in the same read are not lost.
+ */
+function guarded<A, B>(
+  run: (socket: VirtualSocket, a: A, b: B) => void,
+  socket: VirtualSocket,
+  a: A,
+  b: B,
+): void {
+  try {
+    run(socket, a, b);
+  } catch (error) {
+    process.nextTick(rethrow, error);
+  }
+}
+
+function rethrow(error: unknown): never {
+  throw error;
+}
+
+function connectionReset(): Error {
+  return Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET", syscall: "read" });
+}
+
+/** ConnResetException("aborted") */
+function aborted(): Error {
+  return Object.assign(new Error("aborted"), { code: "ECONNRESET" });
+}
+
+function streamDestroyed(): Error {
+  return Object.assign(new Error("Cannot call write after a stream was destroyed"), {
+    code: "ERR_STREAM_DESTROYED",
+  });
+}
