@@ -1,0 +1,73 @@
+/**
+ * `npm test`: everything that needs no system package, and what was left out for want of one. With
+ * FLOTILLA_TEST_ALL=1 (CI) anything left out is a failure. Stops at the first step that fails.
+ *
+ *   npm test                     all steps
+ *   npm test -- src/link         only the tests below this folder (or of this file)
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, globSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const bin = join(root, "node_modules", ".bin");
+const everything = process.env.FLOTILLA_TEST_ALL === "1";
+const chosen = process.argv.slice(2);
+
+/** System packages that some tests need: [Debian package, program, what is tested with it]. */
+const systemPackages = [
+  ["nginx-light", "nginx", "the benchmark's answers beside nginx"],
+  ["haproxy", "haproxy", "the benchmark's answers beside HAProxy"],
+  ["wrk", "wrk", "the benchmark's saturation load"],
+  ["chromium", "chromium", "the shop in a real browser"],
+];
+
+function step(name, command, args, env = {}) {
+  console.log(`\n== ${name}`);
+  const { status, signal } = spawnSync(command, args, {
+    cwd: root,
+    stdio: "inherit",
+    env: { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}`, ...env },
+  });
+  if (status === 0) return;
+  console.error(`\n${name} failed (${signal ?? `exit ${status}`})`);
+  process.exit(1);
+}
+
+function findProgram(name) {
+  return ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"].some((folder) =>
+    existsSync(join(folder, name)),
+  );
+}
+
+/** Test files below the chosen folders, or all. */
+function testFiles() {
+  const all = globSync(
+    ["src/**/*.test.ts", "test/**/*.test.ts", "bench/**/*.test.ts", "tools/**/*.test.ts"],
+    { cwd: root },
+  );
+  const picked =
+    chosen.length === 0 ? all : all.filter((file) => chosen.some((part) => file.startsWith(part)));
+  return picked.sort();
+}
+
+const files = testFiles();
+if (files.length === 0) {
+  console.error(`no test file matches ${chosen.join(", ")}`);
+  process.exit(1);
+}
+if (chosen.length === 0) {
+  step("lint and format", join(bin, "biome"), ["ci", "--error-on-warnings", "."]);
+  step("types", join(bin, "tsc"), ["-p", "tsconfig.json"]);
+}
+// Two test files at a time at most: those with real processes measure time, and want a core to do it on.
+step("tests", join(bin, "node"), ["--test", "--test-concurrency=2", ...files]);
+
+const missing = systemPackages.filter(([, program]) => !findProgram(program));
+if (missing.length > 0) {
+  console.log("\nLeft out, for these are not installed:");
+  for (const [name, , what] of missing) console.log(`  ${name}: ${what}`);
+  console.log("  (Debian: apt-get install " + missing.map(([name]) => name).join(" ") + ")");
+  if (everything) process.exit(1);
+}
