@@ -15,4 +15,22 @@
  * The answer comes back as HTTP/1.1 bytes on the stream, as Node's ServerResponse writes them; the web tier
  * parses them as strictly as those of any HTTP server (http/response-head.ts).
  */
+import { LF } from "./fields.ts";
+
 export const linkRequestLines = 9;
+
+/**
+ * @param clientLines lines 3 to 7, joined by LF: the same for all requests of a connection.
+ * @param fields "name LF value LF name LF value", with or without an LF in front; may be "".
+ */
+export function encodeLinkRequest(
+  method: string,
+  target: string,
+  versionMinor: 0 | 1,
+  clientLines: string,
+  upgrade: boolean,
+  fields: string,
+): string {
+  const separator = fields === "" || fields.charCodeAt(0) === LF ? "" : "\n";
+  return `${method}\n${target}\n1.${versionMinor}\n${clientLines}\n${upgrade ? "u" : ""}${separator}${fields}`;
+}
