@@ -5,7 +5,8 @@
  */
 import type { Socket } from "node:net";
 import { BodyDecoder, type BodySink } from "../http/body.ts";
-import { findHeadEnd, parseRequestHead, RequestHead } from "../http/request-head.ts";
+import { findHeadEnd } from "../http/fields.ts";
+import { parseRequestHead, RequestHead } from "../http/request-head.ts";
 import { http as limits } from "../support/limits.ts";
 import { WheelEntry } from "../support/timer-wheel.ts";
 import { answerPage, type PageStatus } from "./answer-pages.ts";
