@@ -31,7 +31,7 @@ const list = [
   },
   {
     id: "rope",
-    name: "Mooring rope, 20 m",
+    name: "Mooring rope, 20\u00a0m",
     cents: 2800,
     summary: "Three strands of hemp, spliced by hand.",
     story: "It holds a ten-metre boat in a strong wind and still coils like new the next morning.",
