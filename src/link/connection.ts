@@ -1,0 +1,486 @@
+/**
+ * One link: the streams between two servers over one transport. It reads frames (decoder.ts), keeps the table of
+ * streams and their credit, and tells their users. Writing is in sender.ts, one stream's state in stream.ts,
+ * whether the peer lives in liveness.ts. A link begins with one hello in each direction (hello.ts).
+ */
+import { type Clock, systemClock } from "../support/clock.ts";
+import { messageOf } from "../support/errors.ts";
+import * as limits from "../support/limits.ts";
+import type { Log } from "../support/log.ts";
+import {
+  type Link,
+  type PeerIdentity,
+  ResetCode,
+  type StreamHandler,
+  type StreamKind,
+  type StreamService,
+} from "./api.ts";
+import { FrameDecoder, type FrameSink } from "./decoder.ts";
+import {
+  commonVersion,
+  encodeHello,
+  type Hello,
+  ownVersions,
+  parseHello,
+  refusalOf,
+  type VersionRange,
+  versionRefusal,
+} from "./hello.ts";
+import { Liveness, type LivenessEvents } from "./liveness.ts";
+import { type LinkTransport, Sender, type SenderEvents } from "./sender.ts";
+import { Stream, type StreamOwner } from "./stream.ts";
+import {
+  creditMax,
+  FrameType,
+  flagEnd,
+  metaBytesMax,
+  openBytes,
+  printable,
+  readUint16,
+  readUint32,
+  streamIdMask,
+  textBytesMax,
+  writeUint32,
+} from "./wire.ts";
+
+export interface LinkSelf {
+  readonly name: string;
+  readonly incarnation: string;
+}
+
+/** What happens to a link; exactly one `ended` ends it. */
+export interface ConnectionEvents {
+  /** Both hellos are over. */
+  up(): void;
+  /** `silent` or `usable` changed. */
+  changed(): void;
+  /** `reason` is for a person and names the peer where it is known. */
+  ended(reason: string): void;
+}
+
+export interface ConnectionOptions {
+  readonly self: LinkSelf;
+  /** The dialing side: the name of the server that it means to reach. The accepting side: null. */
+  readonly expected: string | null;
+  /** The accepting side: whether a server (or tool) of this name may connect. */
+  readonly knows: (name: string) => boolean;
+  /** "host:port" of the other end. */
+  readonly remote: string;
+  readonly services: ReadonlyMap<StreamKind, StreamService>;
+  readonly log: Log;
+  readonly clock?: Clock;
+  readonly versions?: VersionRange;
+  /** The id after which ids begin, for tests of their wrap. */
+  readonly lastStreamId?: number;
+}
+
+type State = "hello" | "up" | "ended";
+
+const nobody: PeerIdentity = { name: "", incarnation: "", pid: 0, version: 0 };
+
+export class LinkConnection implements Link, StreamOwner, FrameSink, SenderEvents, LivenessEvents {
+  peer: PeerIdentity = nobody;
+  readonly remote: string;
+  readonly sender: Sender;
+  readonly #options: ConnectionOptions;
+  readonly #versions: VersionRange;
+  readonly #events: ConnectionEvents;
+  readonly #decoder: FrameDecoder;
+  readonly #liveness: Liveness;
+  readonly #streams: Map<number, Stream> = new Map();
+  #state: State = "hello";
+  #peerGoesAway = false;
+  /** Highest id opened by us (odd when we dialed) and by the peer; ids go up by two and wrap at 31 bits. */
+  #lastOwnId: number;
+  #lastPeerId: number;
+  /** First credit of the streams that we open, from the peer's hello. */
+  #peerWindowBytes = 0;
+
+  constructor(transport: LinkTransport, options: ConnectionOptions, events: ConnectionEvents) {
+    this.#options = options;
+    this.#events = events;
+    this.remote = options.remote;
+    this.#versions = options.versions ?? ownVersions;
+    const last = options.lastStreamId ?? streamIdMask - 1;
+    this.#lastOwnId = options.expected !== null ? (last + 1) & streamIdMask : last;
+    this.#lastPeerId = options.expected !== null ? last : (last + 1) & streamIdMask;
+    this.sender = new Sender(transport, this);
+    this.#decoder = new FrameDecoder(this);
+    this.#liveness = new Liveness(options.clock ?? systemClock, this);
+    if (options.expected !== null) this.#sendHello();
+  }
+
+  // The user's side.
+
+  get usable(): boolean {
+    return this.#state === "up" && !this.#peerGoesAway;
+  }
+
+  get silent(): boolean {
+    return this.#liveness.silent;
+  }
+
+  get streamCount(): number {
+    return this.#streams.size;
+  }
+
+  get roundTripMs(): number {
+    return this.#liveness.roundTripMs;
+  }
+
+  open(
+    kind: StreamKind,
+    meta: string,
+    ended: boolean,
+    handler: StreamHandler,
+    windowBytes: number = limits.link.windowBytes,
+  ): Stream | null {
+    if (meta.length > metaBytesMax) throw new RangeError(`Opening metadata of ${meta.length} bytes`);
+    if (this.#state !== "up" || this.#peerGoesAway || !this.sender.takesOpens) return null;
+    if (this.#streams.size >= limits.link.streamsMax) return null;
+    let id = (this.#lastOwnId + 2) & streamIdMask;
+    // After a wrap: a stream of the last round may still be open. 0 is the link itself.
+    while (id === 0 || this.#streams.has(id)) id = (id + 2) & streamIdMask;
+    this.#lastOwnId = id;
+    const stream = new Stream(this, id, handler, this.#peerWindowBytes, windowBytes);
+    this.#streams.set(id, stream);
+    this.sender.open(stream, kind, meta, ended, windowBytes);
+    if (ended) {
+      stream.closed = true;
+      stream.sent = true;
+    }
+    return stream;
+  }
+
+  goAway(): void {
+    if (this.#state === "up") this.sender.control(FrameType.goAway, noBytes, 0, 0);
+  }
+
+  destroy(reason: string): void {
+    this.#end(reason, "");
+  }
+
+  // The transport's side.
+
+  /** Bytes of the peer. The buffer may be used again when this returns. */
+  receive(chunk: Buffer): void {
+    if (this.#state === "ended") return;
+    this.#liveness.heard();
+    this.#decoder.push(chunk);
+  }
+
+  /** The oldest write has been taken by the kernel. */
+  written(): void {
+    this.sender.written();
+  }
+
+  /** The connection is broken. */
+  lost(reason: string): void {
+    this.#end(`${this.#peerName()}: ${reason}`, "");
+  }
+
+  // Frames.
+
+  onFrame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    if (this.#state === "up") this.#handleFrame(type, flags, id, bytes, start, end);
+    else this.#handleHello(type, bytes, start, end);
+  }
+
+  onData(id: number, bytes: Buffer, start: number, end: number, ended: boolean): void {
+    if (this.#state !== "up") {
+      this.onViolation("DATA before the hello");
+      return;
+    }
+    const stream = this.#streamOf(id, "DATA");
+    if (stream === null) return;
+    const length = end - start;
+    if (length > stream.receiveCredit) {
+      this.onViolation(`more DATA than credit on stream ${id}`);
+      return;
+    }
+    if (length > 0) {
+      stream.receiveCredit -= length;
+      stream.heldBytes += length;
+      try {
+        stream.handler!.onData(stream, bytes.subarray(start, end));
+      } catch (thrown) {
+        this.#handlerFailed(stream, thrown);
+      }
+    }
+    if (ended && !stream.over) this.#peerEnded(stream, "");
+  }
+
+  onViolation(text: string): void {
+    const reason = `broke the cluster protocol: ${text}`;
+    this.#end(`${this.#peerName()} ${reason}`, `"${this.#peerName()}" ${reason}`);
+  }
+
+  #handleFrame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    switch (type) {
+      case FrameType.open:
+        this.#handleOpen(flags === flagEnd, id, bytes, start, end);
+        break;
+      case FrameType.trailer: {
+        const stream = this.#streamOf(id, "TRAILER");
+        if (stream !== null) this.#peerEnded(stream, bytes.toString("latin1", start, end));
+        break;
+      }
+      case FrameType.credit:
+        this.#handleCredit(id, readUint32(bytes, start));
+        break;
+      case FrameType.reset:
+        this.#handleReset(id, bytes, start, end);
+        break;
+      case FrameType.ping:
+        this.sender.control(FrameType.pong, bytes, start, end);
+        break;
+      case FrameType.pong:
+        this.#liveness.pong(readUint32(bytes, start));
+        break;
+      case FrameType.goAway:
+        this.#peerGoesAway = true;
+        this.#events.changed();
+        break;
+      case FrameType.refuse:
+        this.#handleRefuse(bytes, start, end);
+        break;
+      default:
+        this.onViolation("a second HELLO");
+    }
+  }
+
+  #handleOpen(ended: boolean, id: number, bytes: Buffer, start: number, end: number): void {
+    const ahead = (id - this.#lastPeerId) & streamIdMask;
+    if (ahead === 0 || ahead > streamIdMask >> 1 || (ahead & 1) === 1 || this.#streams.has(id)) {
+      this.onViolation(`OPEN with stream id ${id} after ${this.#lastPeerId}`);
+      return;
+    }
+    const windowBytes = readUint32(bytes, start + 1);
+    if (windowBytes === 0 || windowBytes > creditMax) {
+      this.onViolation(`OPEN with a window of ${windowBytes} bytes`);
+      return;
+    }
+    this.#lastPeerId = id;
+    const stream = new Stream(this, id, null, windowBytes, limits.link.windowBytes);
+    stream.received = ended;
+    this.#streams.set(id, stream);
+    if (this.#streams.size > limits.link.streamsMax) {
+      this.resetStream(stream, ResetCode.refused, "too many streams are open");
+      return;
+    }
+    const kind = bytes[start]! as StreamKind;
+    const service = this.#options.services.get(kind);
+    if (service === undefined) {
+      this.resetStream(stream, ResetCode.refused, `streams of kind ${kind} are not served here`);
+      return;
+    }
+    try {
+      const handler = service.onStream(stream, bytes.toString("latin1", start + openBytes, end), ended);
+      if (!stream.over) stream.handler = handler;
+      if (handler === null && !stream.over) throw new Error("the service gave no handler");
+    } catch (thrown) {
+      this.#handlerFailed(stream, thrown);
+    }
+  }
+
+  #handleCredit(id: number, bytes: number): void {
+    // Our direction may be over, or the stream: the peer could not know.
+    const stream = this.#streams.get(id);
+    if (stream === undefined) {
+      if (!this.#wasOpen(id)) this.onViolation(`CREDIT on stream ${id}, which was never open`);
+      return;
+    }
+    if (bytes === 0 || stream.sendCredit + bytes > creditMax) {
+      this.onViolation(`CREDIT of ${bytes} bytes on stream ${id}`);
+      return;
+    }
+    stream.sendCredit += bytes;
+    if (stream.pendingBytes > 0) this.sender.enqueue(stream);
+  }
+
+  #handleReset(id: number, bytes: Buffer, start: number, end: number): void {
+    const stream = this.#streams.get(id);
+    if (stream === undefined) {
+      if (!this.#wasOpen(id)) this.onViolation(`RESET on stream ${id}, which was never open`);
+      return;
+    }
+    const code = readUint16(bytes, start);
+    if (code < ResetCode.cancel || code > ResetCode.protocol) {
+      this.onViolation(`RESET with code ${code}`);
+      return;
+    }
+    this.#forget(stream);
+    this.#tellReset(stream, code as ResetCode, printable(bytes.toString("utf8", start + 2, end)));
+  }
+
+  #peerEnded(stream: Stream, trailer: string): void {
+    stream.received = true;
+    if (stream.sent) this.#forget(stream);
+    try {
+      stream.handler!.onEnd(stream, trailer);
+    } catch (thrown) {
+      this.#handlerFailed(stream, thrown);
+    }
+  }
+
+  /** @returns null for a stream that is over (its last frames may still come), or after a violation. */
+  #streamOf(id: number, frame: string): Stream | null {
+    const stream = this.#streams.get(id);
+    if (stream === undefined) {
+      if (!this.#wasOpen(id)) this.onViolation(`${frame} on stream ${id}, which was never open`);
+      return null;
+    }
+    if (stream.received) {
+      this.onViolation(`${frame} on stream ${id} after its end`);
+      return null;
+    }
+    return stream;
+  }
+
+  /** Ids go up: those that were used lie at most half the circle behind the last one. */
+  #wasOpen(id: number): boolean {
+    const last = ((id ^ this.#lastOwnId) & 1) === 0 ? this.#lastOwnId : this.#lastPeerId;
+    return ((last - id) & streamIdMask) <= streamIdMask >> 1;
+  }
+
+  // Hello.
+
+  #sendHello(): void {
+    const hello = encodeHello({
+      ...this.#options.self,
+      versions: this.#versions,
+      pid: process.pid,
+      windowBytes: limits.link.windowBytes,
+      expected: this.#options.expected ?? "",
+    });
+    this.sender.control(FrameType.hello, hello, 0, hello.length);
+    this.sender.flush();
+  }
+
+  #handleHello(type: number, bytes: Buffer, start: number, end: number): void {
+    if (type === FrameType.refuse) {
+      this.#handleRefuse(bytes, start, end);
+      return;
+    }
+    const hello = type === FrameType.hello ? parseHello(bytes.subarray(start, end)) : null;
+    if (hello === null) {
+      this.onViolation("no proper HELLO as its first frame");
+      return;
+    }
+    const refusal = this.#judge(hello);
+    if (refusal !== "") {
+      this.#end(`refused: ${refusal}`, refusal);
+      return;
+    }
+    const { name, incarnation, pid } = hello;
+    this.peer = { name, incarnation, pid, version: commonVersion(this.#versions, hello.versions) };
+    this.#peerWindowBytes = hello.windowBytes;
+    if (this.#options.expected === null) this.#sendHello();
+    this.#state = "up";
+    this.#liveness.start();
+    this.#events.up();
+  }
+
+  #judge(hello: Hello): string {
+    const self = { name: this.#options.self.name, versions: this.#versions };
+    const expected = this.#options.expected;
+    if (expected === null) return refusalOf(self, hello, this.#options.knows);
+    if (commonVersion(this.#versions, hello.versions) === 0) return versionRefusal(self, hello);
+    if (hello.name === expected) return "";
+    return `"${self.name}" dialed "${expected}" and reached "${hello.name}": give each server the address that is its own`;
+  }
+
+  #handleRefuse(bytes: Buffer, start: number, end: number): void {
+    const text = printable(bytes.toString("utf8", start, end));
+    const verb = this.#state === "up" ? "ended the link" : "refused the link";
+    this.#end(`${this.#peerName()} ${verb}: ${text}`, "");
+  }
+
+  // What stream and sender tell.
+
+  streamSent(stream: Stream): void {
+    if (stream.received) this.#forget(stream);
+  }
+
+  streamDrained(stream: Stream): void {
+    if (!stream.drained()) return;
+    try {
+      stream.handler!.onDrain(stream);
+    } catch (thrown) {
+      this.#handlerFailed(stream, thrown);
+    }
+  }
+
+  resetStream(stream: Stream, code: ResetCode, message: string): void {
+    this.#forget(stream);
+    if (this.#state !== "up") return;
+    // Version 1 knows no text.
+    this.sender.reset(stream.id, code, this.peer.version === 1 ? "" : message);
+  }
+
+  overflowed(): void {
+    this.#end(`${this.#peerName()} asks and does not read what we answer`, "");
+  }
+
+  sendPing(sequence: number): void {
+    writeUint32(pingBytes, 0, sequence);
+    this.sender.control(FrameType.ping, pingBytes, 0, pingBytes.length);
+  }
+
+  silenceChanged(): void {
+    this.#events.changed();
+  }
+
+  dead(): void {
+    this.#end(`${this.#peerName()} sent nothing for ${limits.link.deadAfterMs / 1_000} s`, "");
+  }
+
+  #forget(stream: Stream): void {
+    stream.finish();
+    this.#streams.delete(stream.id);
+  }
+
+  /** One user's fault ends one stream: the frames behind it in the same read belong to others. */
+  #handlerFailed(stream: Stream, thrown: unknown): void {
+    this.#options.log.error(
+      { stack: thrown instanceof Error ? thrown.stack : undefined },
+      `the handler of stream ${stream.id} with ${this.#peerName()} failed, the stream is reset: ${messageOf(thrown)}`,
+    );
+    stream.reset(ResetCode.internal, "the handler of the stream failed");
+  }
+
+  #tellReset(stream: Stream, code: ResetCode, message: string): void {
+    try {
+      stream.handler?.onReset(stream, code, message);
+    } catch (thrown) {
+      this.#handlerFailed(stream, thrown);
+    }
+  }
+
+  #peerName(): string {
+    return this.peer.name !== "" ? this.peer.name : (this.#options.expected ?? this.remote);
+  }
+
+  /** @param told what the peer is to be told, or "". */
+  #end(reason: string, told: string): void {
+    if (this.#state === "ended") return;
+    this.#state = "ended";
+    this.#decoder.stop();
+    this.#liveness.stop();
+    if (told !== "") {
+      const text = Buffer.from(told).subarray(0, textBytesMax);
+      this.sender.control(FrameType.refuse, text, 0, text.length);
+    }
+    this.sender.close();
+    for (const stream of [...this.#streams.values()]) {
+      // One user's answer to its loss may reset another.
+      if (stream.over) continue;
+      this.#forget(stream);
+      this.#tellReset(stream, ResetCode.linkLost, reason);
+    }
+    this.#events.ended(reason);
+  }
+}
+
+const noBytes = Buffer.alloc(0);
+const pingBytes = Buffer.alloc(8);

@@ -1,0 +1,44 @@
+/** A link's way to the kernel: an encrypted socket after its handshake. */
+import type { TLSSocket } from "node:tls";
+import { codeOf } from "../support/errors.ts";
+import * as limits from "../support/limits.ts";
+import type { LinkConnection } from "./connection.ts";
+import type { LinkTransport } from "./sender.ts";
+
+export class SocketTransport implements LinkTransport {
+  readonly #socket: TLSSocket;
+  #connection: LinkConnection | null = null;
+  readonly #written: () => void = () => this.#connection?.written();
+
+  constructor(socket: TLSSocket) {
+    this.#socket = socket;
+  }
+
+  /** The socket's bytes go to the connection from now on. */
+  carry(connection: LinkConnection): void {
+    this.#connection = connection;
+    const socket = this.#socket;
+    let failure = "";
+    socket.on("data", (chunk: Buffer) => connection.receive(chunk));
+    socket.on("error", (error) => {
+      failure = codeOf(error) || error.message;
+    });
+    socket.on("end", () => connection.lost("it closed the connection"));
+    socket.on("close", () =>
+      connection.lost(failure === "" ? "the connection closed" : `the connection broke (${failure})`),
+    );
+  }
+
+  write(bytes: Buffer): void {
+    this.#socket.write(bytes, this.#written);
+  }
+
+  close(): void {
+    const socket = this.#socket;
+    if (socket.destroyed) return;
+    socket.destroySoon();
+    const timer = setTimeout(() => socket.destroy(), limits.link.closeTimeoutMs);
+    timer.unref();
+    socket.once("close", () => clearTimeout(timer));
+  }
+}
