@@ -1,0 +1,30 @@
+/** Which server this process is: told by its environment, as `flotilla start` and `run:` set it. */
+import { loadOrThrow } from "../config/load.ts";
+import { FlotillaError } from "../support/errors.ts";
+import { Member } from "./member.ts";
+
+let current: Member | null | undefined;
+
+/**
+ * This process's member, made at the first call from FLOTILLA_SERVER and FLOTILLA_CONFIG (default ./flotilla.yaml);
+ * null outside a cluster.
+ * @throws FlotillaError FLOTILLA_CONFIG_INVALID, FLOTILLA_SERVER_UNKNOWN
+ */
+export function currentMember(): Member | null {
+  if (current === undefined) current = memberFrom(process.env);
+  return current;
+}
+
+/** The same from a given environment, made anew with every call. */
+export function memberFrom(env: Readonly<Record<string, string | undefined>>): Member | null {
+  const name = env["FLOTILLA_SERVER"];
+  if (name === undefined || name === "") return null;
+  const file = loadOrThrow(env["FLOTILLA_CONFIG"] ?? "flotilla.yaml");
+  const server = file.servers.get(name);
+  if (server !== undefined) return new Member(file, server);
+  throw new FlotillaError(
+    "FLOTILLA_SERVER_UNKNOWN",
+    `FLOTILLA_SERVER is "${name}", but ${file.path} has no such server; it has ${[...file.servers.keys()].join(", ")}`,
+    { source: "server" },
+  );
+}
