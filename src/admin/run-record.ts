@@ -14,6 +14,8 @@ export interface RunRecord {
   readonly kind: "server" | "supervisor";
   /** The server's name, or "supervisor-<pid>". */
   readonly name: string;
+  /** The file that it was started with. */
+  readonly file: string;
   readonly pid: number;
   readonly startTime: string;
   /** The folder may be shared between machines: only records of this one count. */
@@ -77,6 +79,7 @@ function writeRecord(file: ClusterFile, own: OwnRecord): void {
 function replaceRecord(file: ClusterFile, own: OwnRecord): string {
   const record: RunRecord = {
     ...own,
+    file: file.path,
     pid: process.pid,
     startTime: processState(process.pid)?.startTime ?? "",
     host: hostname(),
@@ -118,6 +121,7 @@ function isRecord(value: unknown): value is RunRecord {
   return (
     (record.kind === "server" || record.kind === "supervisor") &&
     typeof record.name === "string" &&
+    typeof record.file === "string" &&
     Number.isSafeInteger(record.pid) &&
     record.pid! > 0 &&
     typeof record.startTime === "string" &&

@@ -104,7 +104,7 @@ export class OutputPrinter {
 
 /** Our own servers' log lines are made readable; everything else is the program's own words behind its name. */
 function terminalFormat(nameWidth: number): (server: string, line: string) => string {
-  const colorize = process.env["NO_COLOR"] === undefined;
+  const colorize = process.env.NO_COLOR === undefined;
   const pretty = prettyFactory({
     colorize,
     ignore: "pid,hostname,server",

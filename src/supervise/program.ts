@@ -77,7 +77,7 @@ function environmentOf(settings: ProgramSettings): NodeJS.ProcessEnv {
   return {
     ...process.env,
     // `node` in a command line means the Node that runs us.
-    PATH: `${dirname(process.execPath)}:${process.env["PATH"] ?? "/usr/bin:/bin"}`,
+    PATH: `${dirname(process.execPath)}:${process.env.PATH ?? "/usr/bin:/bin"}`,
     ...settings.environment,
     FLOTILLA_RUN: settings.command,
   };

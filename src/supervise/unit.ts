@@ -6,12 +6,11 @@
  * The delay grows with each death in a row and has jitter; a program that had been up for a stable time is
  * started again at once. A crash loop is told once, with the program's last words; the tries go on quietly.
  */
+import type { UnitStatus } from "../admin/cluster-status.ts";
 import type { Clock, Random, Timer } from "../support/clock.ts";
 import { supervise as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import type { Ending, Program } from "./program.ts";
-
-export type UnitState = "running" | "waiting" | "stopping" | "stopped";
 
 /** Starts the program; `onEnd` is called once per start, never before this returns. */
 export type StartProgram = (onLine: (line: string) => void, onEnd: (ending: Ending) => void) => Program;
@@ -29,7 +28,7 @@ export interface UnitParts {
 
 export class Unit {
   readonly name: string;
-  state: UnitState = "stopped";
+  state: UnitStatus["state"] = "stopped";
   /** Starts after the first. */
   restarts = 0;
   readonly #parts: UnitParts;

@@ -1,0 +1,112 @@
+/**
+ * How every server of the file is: asked over the cluster port, all at once, and what this machine knows of
+ * those that do not answer.
+ */
+import { connect } from "node:net";
+import type { ClusterFile, Server } from "../config/model.ts";
+import type { MemberStatus } from "../member/member.ts";
+import { codeOf, messageOf } from "../support/errors.ts";
+import { admin as limits } from "../support/limits.ts";
+import { processState } from "../support/processes.ts";
+import { Asker } from "./ask.ts";
+import { livingRecords, type RunRecord } from "./run-record.ts";
+
+/** One server. `note` says what is wrong with one that is not up. */
+export interface ServerStatus extends MemberStatus {
+  readonly note?: string;
+}
+
+/** One server in a supervisor's answer to `status`. */
+export interface UnitStatus {
+  readonly name: string;
+  readonly state: "running" | "waiting" | "stopping" | "stopped";
+  /** The first process of its group; not always the one that serves (`npm start`). */
+  readonly pid: number | null;
+  readonly restarts: number;
+  /** Why it is not up, or "". */
+  readonly note: string;
+}
+
+/** A supervisor's answer to `status`. */
+export interface SupervisorStatus {
+  readonly pid: number;
+  readonly units: readonly UnitStatus[];
+}
+
+/** In the order of the file. Takes at most `statusTimeoutMs` of the limits, whatever is frozen. */
+export async function clusterStatus(file: ClusterFile): Promise<ServerStatus[]> {
+  const records = livingRecords(file);
+  const asker = new Asker(file);
+  const units = unitsOf(asker, records);
+  return await Promise.all(
+    [...file.servers.values()].map(async (server) => {
+      try {
+        if (server.kind === "link") return await askMember(asker, server);
+        await connectOnce(server);
+        // A plain server tells nothing of itself; its process is known to its supervisor, if it has one.
+        return { ...nothingKnown(server), state: "up", pid: (await units).get(server.name)?.pid ?? null };
+      } catch (error) {
+        const record = records.find(({ kind, name }) => kind === "server" && name === server.name);
+        return silentStatus(server, error, record, (await units).get(server.name));
+      }
+    }),
+  );
+}
+
+async function askMember(asker: Asker, server: Server): Promise<ServerStatus> {
+  return (await asker.server(server, { ask: "status" }, limits.statusTimeoutMs)) as MemberStatus;
+}
+
+/** @throws when the server does not accept a connection in time. */
+function connectOnce({ name, address, port }: Server): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: address, port, timeout: limits.statusTimeoutMs });
+    socket.once("connect", resolve);
+    socket.once("timeout", () => socket.destroy(new Error(`no answer from ${name} at ${address}:${port}`)));
+    socket.once("error", (error) => {
+      const refused = codeOf(error) === "ECONNREFUSED";
+      reject(refused ? new Error(`nothing listens at ${address}:${port}`) : error);
+    });
+    socket.once("connect", () => socket.destroy());
+  });
+}
+
+/** What the supervisors of this machine know, by server. One that does not answer knows nothing. */
+async function unitsOf(asker: Asker, records: readonly RunRecord[]): Promise<Map<string, UnitStatus>> {
+  const supervisors = records.filter(({ kind }) => kind === "supervisor");
+  const answers = await Promise.allSettled(
+    supervisors.map((record) => asker.supervisor(record, { ask: "status" }, limits.statusTimeoutMs)),
+  );
+  const units = new Map<string, UnitStatus>();
+  for (const answer of answers) {
+    if (answer.status === "rejected") continue;
+    for (const unit of (answer.value as SupervisorStatus).units) units.set(unit.name, unit);
+  }
+  return units;
+}
+
+/** The state of a server that gave no answer. */
+function silentStatus(
+  server: Server,
+  error: unknown,
+  record: RunRecord | undefined,
+  unit: UnitStatus | undefined,
+): ServerStatus {
+  const known = nothingKnown(server);
+  if (record !== undefined) return { ...known, pid: record.pid, note: silentProcess(record.pid) };
+  if (unit === undefined || unit.state === "stopped") return { ...known, note: messageOf(error) };
+  if (unit.state === "stopping") return { ...known, state: "draining", pid: unit.pid };
+  if (unit.note !== "") return { ...known, pid: unit.pid, note: unit.note };
+  // It records itself once its port is open: it is on the way there.
+  return { ...known, state: "starting", pid: unit.pid, note: messageOf(error) };
+}
+
+function nothingKnown({ name, cluster, letter }: Server): ServerStatus {
+  return { name, cluster, letter, state: "down", pid: null, requests: 0, sessions: 0 };
+}
+
+function silentProcess(pid: number): string {
+  return processState(pid)?.letter === "T"
+    ? `no answer: process ${pid} is stopped (kill -CONT ${pid} lets it go on)`
+    : `no answer: process ${pid} lives and is busy, blocked or cut off`;
+}

@@ -1,0 +1,152 @@
+/** The command line: which words mean what. Each command is a file of its own; this one only reads the words. */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, Option } from "commander";
+import { codeOf, messageOf } from "../support/errors.ts";
+import { complain } from "./terminal.ts";
+
+/** Wrong words on the command line. */
+const usageExitCode = 2;
+
+/**
+ * @param words what stands after `flotilla`.
+ * @returns the exit code: 0 done, 1 failed, 2 not understood.
+ */
+export async function main(words: readonly string[]): Promise<number> {
+  let exitCode = 0;
+  const program = describeCommands((code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync(withCheckFlag(words), { from: "user" });
+    return exitCode;
+  } catch (error) {
+    // Commander has printed it already: help, the version, or what it did not understand.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageExitCode;
+    const code = codeOf(error);
+    complain(`flotilla: ${messageOf(error)}${code === "" ? "" : ` [${code}]`}`);
+    return 1;
+  }
+}
+
+/** `flotilla -t` is `flotilla check`, as nginx users type it. */
+function withCheckFlag(words: readonly string[]): readonly string[] {
+  const at = words.indexOf("-t");
+  const isFirst = at === 0 || (at === 2 && words[0]!.startsWith("-"));
+  return isFirst ? ["check", ...words.toSpliced(at, 1)] : words;
+}
+
+function describeCommands(done: (exitCode: number) => void): Command {
+  const program = new Command("flotilla")
+    .description(
+      "Turns a handful of Linux machines into one website. One file describes the cluster: flotilla.yaml.",
+    )
+    .version(readVersion(), "-v, --version", "print the version")
+    .helpOption("-h, --help", "print this")
+    .helpCommand("help [command]", "explain a command")
+    .addOption(
+      new Option("-c, --config <file>", "the file of the cluster")
+        .env("FLOTILLA_CONFIG")
+        .default("flotilla.yaml", "./flotilla.yaml"),
+    )
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride()
+    .showHelpAfterError("(flotilla --help explains the commands)")
+    .addHelpText("after", firstSteps);
+  const config = (): string => program.opts<{ config: string }>().config;
+
+  program
+    .command("check")
+    .description("check the file and tell everything that is wrong with it (also: flotilla -t)")
+    .option("--json", "print one JSON object", false)
+    .action(async (options: { json: boolean }) => {
+      const { check } = await import("./check.ts");
+      done(check(config(), options));
+    });
+
+  program
+    .command("start")
+    .argument("[names...]", "servers of the file, e.g. web-a app-a")
+    .description("run servers of this machine, in the foreground, until INT or TERM")
+    .option("--all", "every server of the file on this machine", false)
+    .addOption(new Option("--supervised").default(false).hideHelp())
+    .addHelpText("after", startNotes)
+    .action(async (names: string[], options: { all: boolean; supervised: boolean }, command: Command) => {
+      if (options.all === names.length > 0)
+        command.error(
+          "error: name the servers to start, or say --all for every server of the file on this machine",
+        );
+      const { start } = await import("./start.ts");
+      done(await start(config(), names, options));
+    });
+
+  program
+    .command("status")
+    .description("ask every server of the file how it is; answers within 2 seconds whatever is frozen")
+    .option("--json", "print one JSON object", false)
+    .action(async (options: { json: boolean }) => {
+      const { status } = await import("./status.ts");
+      done(await status(config(), options));
+    });
+
+  program
+    .command("stop")
+    .argument("[names...]", "servers of the file; without: all that run on this machine")
+    .description("stop servers of this machine and return when they are gone")
+    .option("--json", "print one JSON object", false)
+    .action(async (names: string[], options: { json: boolean }) => {
+      const { stop } = await import("./stop.ts");
+      done(await stop(config(), names, options));
+    });
+
+  program
+    .command("demo")
+    .description("run a small shop on a cluster of this machine, to see how it works")
+    .option("--drill", "put load on it, kill each app server in turn, and show what visitors noticed", false)
+    .option("--json <file>", "with --drill: write its figures to a file")
+    .action(async (options: { drill: boolean; json?: string }) => {
+      const { runDemo } = await import("../demo/run-demo.ts");
+      done(await runDemo(options));
+    });
+
+  program
+    .command("secret")
+    .description("make a new cluster key")
+    .option("--write <file>", "write it to a new file that only you may read, instead of printing it")
+    .action(async (options: { write?: string }) => {
+      const { secret } = await import("./secret.ts");
+      done(secret(options));
+    });
+
+  return program;
+}
+
+const firstSteps = `
+First steps:
+  flotilla demo                       see it work, nothing to write
+  flotilla secret --write secret      make a key for your cluster
+  flotilla check                      is ./flotilla.yaml right?
+  flotilla start --all                run every server of the file on this machine
+  flotilla status                     (in another terminal) how are they?
+  flotilla stop                       end them all
+
+Exit codes: 0 done, 1 failed (check: the file is wrong), 2 the command line was not understood.
+Environment: FLOTILLA_CONFIG names the file, FLOTILLA_LOG_LEVEL=debug tells more, NO_COLOR tells it plainly.
+`;
+
+const startNotes = `
+Examples:
+  flotilla start web-a                one web server, in this process
+  flotilla start app-a app-b          app servers: their \`run:\` is started and kept running
+  flotilla start --all                everything of the file on this machine, each as a process of its own
+
+TERM or INT lets open requests end first (drainTimeout); a second INT ends at once. Logs are readable lines on a
+terminal and one JSON object per line when piped.
+`;
+
+function readVersion(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+// Run on the sources, as the tests do; bin/flotilla imports the built file and calls main itself.
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));

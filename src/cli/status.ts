@@ -1,0 +1,65 @@
+/** `flotilla status`: every server of the file, asked at once. */
+import { clusterStatus, type ServerStatus } from "../admin/cluster-status.ts";
+import { openFile } from "./cluster-file.ts";
+import { type Colour, coloured, count, say, sayJson, table } from "./terminal.ts";
+
+/** @returns the exit code: 0 when everybody could be asked, whatever they answered. */
+export async function status(path: string, options: { readonly json: boolean }): Promise<number> {
+  const file = openFile(path);
+  if (file === null) return 1;
+  const servers = await clusterStatus(file);
+  if (options.json) sayJson({ servers: servers.map(inOrder) });
+  else for (const line of statusText(servers)) say(line);
+  return 0;
+}
+
+/** The fields that scripts rely on, in the documented order, then the note. */
+function inOrder({
+  name,
+  cluster,
+  letter,
+  state,
+  pid,
+  requests,
+  sessions,
+  note,
+}: ServerStatus): ServerStatus {
+  const fields = { name, cluster, letter, state, pid, requests, sessions };
+  return note === undefined ? fields : { ...fields, note };
+}
+
+const stateColours: Readonly<Record<ServerStatus["state"], Colour>> = {
+  up: "green",
+  starting: "yellow",
+  draining: "yellow",
+  maintenance: "yellow",
+  down: "red",
+};
+
+function statusText(servers: readonly ServerStatus[]): string[] {
+  const head = ["SERVER", "CLUSTER", "LETTER", "STATE", "PID", "REQUESTS", "SESSIONS"];
+  const rows = servers.map(({ name, cluster, letter, state, pid, requests, sessions }) => [
+    ...[name, cluster, letter, state],
+    ...[pid === null ? "-" : String(pid), String(requests), String(sessions)],
+  ]);
+  const [headLine, ...lines] = table([head, ...rows], new Set([4, 5, 6]));
+  return [
+    coloured(headLine!, "bold"),
+    ...lines.map((line, index) => coloured(line, stateColours[servers[index]!.state])),
+    "",
+    ...troubles(servers),
+  ];
+}
+
+/** What is wrong and what to do: the last lines are the ones a person reads. */
+function troubles(servers: readonly ServerStatus[]): string[] {
+  const notUp = servers.filter(({ state }) => state !== "up");
+  if (notUp.length === 0)
+    return [`${servers.length === 1 ? "The server is" : `All ${servers.length} servers are`} up.`];
+  const lines = notUp.map(
+    ({ name, state, note }) => `${name} is ${state}${note === undefined ? "" : `: ${note}`}`,
+  );
+  if (notUp.length === servers.length && notUp.every(({ state, pid }) => state === "down" && pid === null))
+    return [...lines, "No server runs. Start those of this machine with: flotilla start --all"];
+  return [...lines, `${count(notUp.length, "server")} of ${servers.length} not up. Their logs say why.`];
+}

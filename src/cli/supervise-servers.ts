@@ -1,0 +1,72 @@
+/** `flotilla start` for app servers, for several servers and for --all: this process is their supervisor. */
+import { recordSupervisor } from "../admin/run-record.ts";
+import type { Cluster, ClusterFile, Server } from "../config/model.ts";
+import { openControl } from "../supervise/control.ts";
+import { Supervisor } from "../supervise/supervisor.ts";
+import { messageOf } from "../support/errors.ts";
+import { createLog, type Log } from "../support/log.ts";
+import { onStopSignals } from "./signals.ts";
+import { enumerate } from "./terminal.ts";
+
+export async function superviseServers(file: ClusterFile, servers: readonly Server[]): Promise<number> {
+  const log = createLog("flotilla");
+  let recordLeft: (names: readonly string[]) => void = () => {};
+  const supervisor = new Supervisor({
+    file,
+    servers,
+    log,
+    commandOf: (server, cluster) => commandOf(file, server, cluster),
+    onLeft: (names) => recordLeft(names),
+  });
+  const control = await openControl(file, supervisor, log);
+  recordLeft = recordOrWarn(file, control.port, servers, log);
+  onStopSignals(
+    (signal) => {
+      const names = supervisor.stop().map(({ name }) => name);
+      log.info(`${signal}: stopping ${enumerate(names)}`);
+    },
+    () => supervisor.kill(),
+  );
+  supervisor.start();
+  await supervisor.ended;
+  control.close();
+  // Not by itself: something that left a program's group may hold its output open.
+  process.exit(0);
+}
+
+function recordOrWarn(
+  file: ClusterFile,
+  controlPort: number,
+  servers: readonly Server[],
+  log: Log,
+): (left: readonly string[]) => void {
+  try {
+    return recordSupervisor(
+      file,
+      controlPort,
+      servers.map(({ name }) => name),
+    );
+  } catch (error) {
+    log.warn(`flotilla stop and flotilla status will not find this process: ${messageOf(error)}`);
+    return () => {};
+  }
+}
+
+/** A web server is this same program once more; an app server is the user's. */
+function commandOf(file: ClusterFile, server: Server, cluster: Cluster): string {
+  if (cluster.tier === "app") return cluster.run!;
+  const words = [
+    process.execPath,
+    process.argv[1]!,
+    "start",
+    server.name,
+    "--config",
+    file.path,
+    "--supervised",
+  ];
+  return `exec ${words.map(quoteForShell).join(" ")}`;
+}
+
+function quoteForShell(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}
