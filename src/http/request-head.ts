@@ -13,12 +13,13 @@ import {
   CR,
   copyWhile,
   decimal,
+  headBytesCeiling,
   KnownField,
   knownField,
   LF,
-  reserveScratch,
   SPACE,
   scratch,
+  scratchSlice,
   skipBlanks,
   TAB,
   trimmedEnd,
@@ -118,15 +119,15 @@ export function parseRequestHead(
   head: RequestHead,
 ): number {
   reset(head);
-  reserveScratch(limits.headBytesMax + limits.targetBytesMax);
-  const stop = Math.min(end, start + limits.headBytesMax);
+  const bytesMax = Math.min(limits.headBytesMax, headBytesCeiling);
+  const stop = Math.min(end, start + bytesMax);
   let at = readRequestLine(bytes, start, stop, limits, head);
   if (at > 0) {
     head.written = head.targetLength;
     at = readFields(bytes, at, stop, limits, head);
   }
   if (at > 0) return finish(head) ? at - start : -1;
-  if (at === 0 && end - start >= limits.headBytesMax)
+  if (at === 0 && end - start >= bytesMax)
     return refuse(head, head.targetLength === 0 ? refusals.targetTooLong : refusals.headTooLarge);
   return at;
 }
@@ -199,19 +200,19 @@ function takeKnown(known: KnownField, from: number, to: number, head: RequestHea
       return true;
     case KnownField.cookie:
       if (head.cookieFrom !== 0)
-        head.cookie = `${head.cookie || text(head.cookieFrom, head.cookieTo)}; ${text(from, to)}`;
+        head.cookie = `${head.cookie || scratchSlice(head.cookieFrom, head.cookieTo)}; ${scratchSlice(from, to)}`;
       head.cookieFrom = from;
       head.cookieTo = to;
       return true;
     case KnownField.userAgent:
       if (head.userAgentFrom !== 0)
-        head.userAgent = `${head.userAgent || text(head.userAgentFrom, head.userAgentTo)}, ${text(from, to)}`;
+        head.userAgent = `${head.userAgent || scratchSlice(head.userAgentFrom, head.userAgentTo)}, ${scratchSlice(from, to)}`;
       head.userAgentFrom = from;
       head.userAgentTo = to;
       return true;
     case KnownField.referer:
       if (head.refererFrom !== 0)
-        head.referer = `${head.referer || text(head.refererFrom, head.refererTo)}, ${text(from, to)}`;
+        head.referer = `${head.referer || scratchSlice(head.refererFrom, head.refererTo)}, ${scratchSlice(from, to)}`;
       head.refererFrom = from;
       head.refererTo = to;
       return true;
@@ -223,15 +224,15 @@ function takeKnown(known: KnownField, from: number, to: number, head: RequestHea
       head.contentLength = decimal(scratch, from, to);
       return head.contentLength === -1 && refused(head, refusals.badLength);
     case KnownField.transferEncoding:
-      return takeCoding(text(from, to).toLowerCase(), head);
+      return takeCoding(scratchSlice(from, to).toLowerCase(), head);
     case KnownField.expect:
-      return takeExpect(text(from, to).toLowerCase(), head);
+      return takeExpect(scratchSlice(from, to).toLowerCase(), head);
     case KnownField.date:
     case KnownField.server:
     case KnownField.contentType:
       return true;
     default:
-      takeForwarding(known, text(from, to), head);
+      takeForwarding(known, scratchSlice(from, to), head);
       return false;
   }
 }
@@ -273,7 +274,7 @@ function takeConnection(from: number, to: number, head: RequestHead): false {
   if (options >= ConnectionOption.bad) return refused(head, refusals.badConnection);
   head.connection |= options;
   if (options >= ConnectionOption.other) {
-    const value = text(from, to);
+    const value = scratchSlice(from, to);
     if (namesFraming(value)) return refused(head, refusals.connectionNamesFraming);
     head.connectionText = joined(head.connectionText, value);
   }
@@ -308,13 +309,9 @@ function refused(head: RequestHead, error: HeadError): false {
   return false;
 }
 
-function text(from: number, to: number): string {
-  return scratch.toString("latin1", from, to);
-}
-
 /** What can be said only about the whole head. */
 function finish(head: RequestHead): boolean {
-  const all = scratch.toString("latin1", 0, head.written);
+  const all = scratchSlice(0, head.written);
   head.target = all.substring(0, head.targetLength);
   head.path = head.pathLength === head.targetLength ? head.target : all.substring(0, head.pathLength);
   head.fields = all.substring(head.targetLength, Math.max(head.targetLength, head.written - 1));

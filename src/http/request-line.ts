@@ -3,7 +3,17 @@
  * target is left at the front of `scratch` when it is canonical already, as nearly every one is.
  */
 import { absoluteTarget, canonicalPath } from "./canonical.ts";
-import { ByteClass, byteClasses, CR, LF, SPACE, scratch } from "./fields.ts";
+import {
+  ByteClass,
+  byteClasses,
+  CR,
+  headBytesCeiling,
+  LF,
+  SPACE,
+  scratch,
+  scratchSlice,
+  writeScratch,
+} from "./fields.ts";
 import { type HeadError, refusals } from "./refusals.ts";
 import type { HeadLimits, RequestHead } from "./request-head.ts";
 
@@ -23,6 +33,10 @@ const versionLength = 8;
 const commonMethods: ReadonlyMap<string, string> = new Map(
   ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"].map((method) => [method, method]),
 );
+
+// See fields.ts for the second names.
+const classes = byteClasses;
+const room = scratch;
 
 /** @returns the place behind the line, 0 when it is not complete, -1 when it is refused. */
 export function readRequestLine(
@@ -113,29 +127,26 @@ function readTarget(
 
 /** @returns the place of the first byte that is not part of a path. */
 function copyPath(bytes: Buffer, start: number, limit: number, head: RequestHead): number {
-  const target = scratch;
   let at = start;
   let previous = 0;
   for (; at < limit; at++) {
     const byte = bytes[at]!;
-    if ((byteClasses[byte]! & ByteClass.path) === 0) {
+    if ((classes[byte]! & ByteClass.path) === 0) {
       if (byte === SLASH || byte === DOT) {
         if (previous === SLASH) head.targetNeedsWork = true;
-      } else if (byte === PERCENT || (byteClasses[byte]! & ByteClass.encode) !== 0)
-        head.targetNeedsWork = true;
+      } else if (byte === PERCENT || (classes[byte]! & ByteClass.encode) !== 0) head.targetNeedsWork = true;
       else break;
     }
-    target[at - start] = previous = byte;
+    room[at - start] = previous = byte;
   }
   return at;
 }
 
 /** `scratch` holds the path; the query goes behind it. */
 function copyQuery(bytes: Buffer, from: number, limit: number, to: number): number {
-  const target = scratch;
   let at = from;
-  while (at < limit && (byteClasses[bytes[at]!]! & ByteClass.query) !== 0) {
-    target[to++] = bytes[at]!;
+  while (at < limit && (classes[bytes[at]!]! & ByteClass.query) !== 0) {
+    room[to++] = bytes[at]!;
     at++;
   }
   return at;
@@ -149,7 +160,7 @@ function badTarget(byte: number, empty: boolean): HeadError {
 
 /** Everything but a canonical origin form: seldom enough to work on strings. @returns `next` or -1. */
 function rewriteTarget(head: RequestHead, limits: HeadLimits, next: number): number {
-  let raw = scratch.toString("latin1", 0, head.targetLength);
+  let raw = scratchSlice(0, head.targetLength);
   if (scratch[0] !== SLASH) {
     if (raw === "*" && head.method === "OPTIONS") return next;
     const absolute = scratch[0] === STAR ? null : absoluteTarget(raw, head.method);
@@ -161,8 +172,9 @@ function rewriteTarget(head: RequestHead, limits: HeadLimits, next: number): num
   const path = raw === "*" ? raw : canonicalPath(question < 0 ? raw : raw.slice(0, question));
   if (typeof path !== "string") return refuse(head, path);
   const query = question < 0 ? "" : raw.slice(question);
-  if (path.length + query.length > limits.targetBytesMax) return refuse(head, refusals.targetTooLong);
-  scratch.write(path + query, 0, "latin1");
+  if (path.length + query.length > Math.min(limits.targetBytesMax, headBytesCeiling))
+    return refuse(head, refusals.targetTooLong);
+  writeScratch(path + query);
   head.pathLength = path.length;
   head.targetLength = path.length + query.length;
   return next;

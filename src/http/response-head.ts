@@ -10,12 +10,13 @@ import {
   CR,
   copyWhile,
   decimal,
+  headBytesCeiling,
   KnownField,
   knownField,
   LF,
-  reserveScratch,
   SPACE,
   scratch,
+  scratchSlice,
   skipBlanks,
   trimmedEnd,
 } from "./fields.ts";
@@ -49,6 +50,9 @@ export class ResponseHead {
   error: string = "";
 
   /** @internal Bytes of `scratch` that are filled. */ written: number = 0;
+  /** @internal Place of the value in `scratch`; 0 when absent. */
+  contentTypeFrom: number = 0;
+  /** @internal */ contentTypeTo: number = 0;
   /** @internal ConnectionOption bits. */ connection: number = 0;
   /** @internal Connection values with options that are not understood. */ connectionText: string = "";
 }
@@ -66,13 +70,12 @@ export function parseResponseHead(
   head: ResponseHead,
 ): number {
   reset(head);
-  // A field may grow by the space behind its colon.
-  reserveScratch(limits.headBytesMax + limits.fieldsMax);
-  const stop = Math.min(end, start + limits.headBytesMax);
+  const bytesMax = Math.min(limits.headBytesMax, headBytesCeiling);
+  const stop = Math.min(end, start + bytesMax);
   let at = readStatusLine(bytes, start, stop, head);
   if (at > 0) at = readFields(bytes, at, stop, limits, head);
   if (at > 0) return finish(head) ? at - start : -1;
-  if (at === 0 && end - start >= limits.headBytesMax) return refuse(head, "the head is too large");
+  if (at === 0 && end - start >= bytesMax) return refuse(head, "the head is too large");
   return at;
 }
 
@@ -107,8 +110,14 @@ function readStatusLine(bytes: Buffer, start: number, stop: number, head: Respon
   const reasonEnd = copyWhile(ByteClass.value, bytes, reasonFrom, stop, 0);
   if (reasonEnd === stop) return 0;
   const next = lineEnd(bytes, reasonEnd, stop, head);
-  if (next > 0 && reasonEnd > reasonFrom) head.reason = scratch.toString("latin1", 1, reasonEnd - reasonFrom);
+  if (next > 0 && reasonEnd > reasonFrom) head.reason = reasonText(head.status, reasonEnd - reasonFrom);
   return next;
+}
+
+/** The reason in `scratch[1, to)`; making a string costs a tenth of the whole parse, and nearly all answers are 200 OK. */
+function reasonText(status: number, to: number): string {
+  if (status === 200 && to === 3 && scratch[1] === 0x4f && scratch[2] === 0x4b) return "OK";
+  return scratchSlice(1, to);
 }
 
 /** Whether the byte may be number `i` of "HTTP/1.1 200 ". */
@@ -180,14 +189,15 @@ function takeKnown(known: KnownField, from: number, to: number, head: ResponseHe
         head.contentLength === -1 && refused(head, "Content-Length is not one decimal number within bounds")
       );
     case KnownField.transferEncoding:
-      return takeCoding(scratch.toString("latin1", from, to).toLowerCase(), head);
+      return takeCoding(scratchSlice(from, to).toLowerCase(), head);
     case KnownField.connection:
       return takeConnection(from, to, head);
     case KnownField.upgrade:
-      head.upgrade = scratch.toString("latin1", from, to);
+      head.upgrade = scratchSlice(from, to);
       return false;
     case KnownField.contentType:
-      head.contentType = scratch.toString("latin1", from, to);
+      head.contentTypeFrom = from;
+      head.contentTypeTo = to;
       return true;
     case KnownField.date:
       head.hasDate = true;
@@ -221,7 +231,7 @@ function takeConnection(from: number, to: number, head: ResponseHead): false {
   if (options >= ConnectionOption.bad) return refused(head, "Connection is not a list of tokens");
   head.connection |= options;
   if (options >= ConnectionOption.other) {
-    const value = scratch.toString("latin1", from, to);
+    const value = scratchSlice(from, to);
     if (namesFraming(value)) return refused(head, "Connection names a framing field");
     head.connectionText = head.connectionText === "" ? value : `${head.connectionText},${value}`;
   }
@@ -234,7 +244,8 @@ function refused(head: ResponseHead, error: string): false {
 }
 
 function finish(head: ResponseHead): true {
-  head.fields = scratch.toString("latin1", 0, head.written);
+  head.fields = scratchSlice(0, head.written);
+  head.contentType = head.fields.substring(head.contentTypeFrom, head.contentTypeTo);
   const { connection } = head;
   const close = (connection & ConnectionOption.close) !== 0;
   head.keepAlive = !close && (head.versionMinor === 1 || (connection & ConnectionOption.keepAlive) !== 0);
@@ -252,7 +263,7 @@ function dropNamed(head: ResponseHead): void {
 }
 
 function reset(head: ResponseHead): void {
-  head.status = head.written = head.connection = 0;
+  head.status = head.written = head.connection = head.contentTypeFrom = head.contentTypeTo = 0;
   head.contentLength = -1;
   head.chunked = head.hasDate = head.hasServer = head.hasVia = false;
   head.keepAlive = true;

@@ -9,8 +9,8 @@ import {
   CR,
   copyWhile,
   LF,
-  reserveScratch,
   scratch,
+  scratchSlice,
   skipBlanks,
   trimmedEnd,
 } from "./fields.ts";
@@ -57,13 +57,12 @@ const forbiddenPrefixes: readonly string[] = ["access-control-", "if-", "sec-", 
  * @returns "name LF value LF name LF value" of those that go on, or null when a line is not a field.
  */
 export function readTrailer(bytes: Buffer, length: number): string | null {
-  reserveScratch(length);
   let written = 0;
   for (let at = 0; at < length; ) {
     const nameEnd = copyWhile(ByteClass.token, bytes, at, length, written);
     if (nameEnd === length || nameEnd === at || bytes[nameEnd] !== COLON) return null;
     let to = written + nameEnd - at;
-    const allowed = isAllowed(scratch.toString("latin1", written, to).toLowerCase());
+    const allowed = isAllowed(scratchSlice(written, to).toLowerCase());
     scratch[to++] = LF;
     const valueFrom = skipBlanks(bytes, nameEnd + 1, length);
     const valueEnd = copyWhile(ByteClass.value, bytes, valueFrom, length, to);
@@ -73,7 +72,7 @@ export function readTrailer(bytes: Buffer, length: number): string | null {
     if (allowed) written = to + 1;
     at = valueEnd + 2;
   }
-  return scratch.toString("latin1", 0, Math.max(0, written - 1));
+  return scratchSlice(0, Math.max(0, written - 1));
 }
 
 function isAllowed(name: string): boolean {
