@@ -1,31 +1,13 @@
 /** Values -> ClusterFile: one cluster after the other, then what must agree between them. */
 import { resolve } from "node:path";
-import type { Context, Placed } from "./context.ts";
+import type { ClusterDraft, Context, Placed } from "./context.ts";
 import { checkCookies } from "./cookies.ts";
 import { buildListeners } from "./listeners.ts";
-import type {
-  AccessLogSettings,
-  Cluster,
-  ClusterFile,
-  HttpLimits,
-  Listener,
-  Route,
-  Server,
-  Timeouts,
-} from "./model.ts";
+import type { AccessLogSettings, Cluster, ClusterFile, HttpLimits, Server, Timeouts } from "./model.ts";
 import { buildRoutes, checkRoutes } from "./routes.ts";
 import type { NamedSection, Section } from "./section.ts";
 import { buildServers } from "./servers.ts";
 import { checkSockets } from "./sockets.ts";
-
-/** One cluster and where its parts stand in the file. */
-export interface ClusterDraft {
-  readonly entry: NamedSection;
-  readonly cluster: Cluster;
-  readonly servers: readonly Placed<Server>[];
-  readonly listeners: readonly Placed<Listener>[];
-  readonly routes: readonly Placed<Route>[];
-}
 
 /** @returns a file that is good only if no problem was told. */
 export function buildFile(root: Section, path: string, context: Context): ClusterFile {

@@ -1,6 +1,8 @@
 /** What the checks of one file share. */
 import type { Machine } from "./local.ts";
+import type { Cluster, Listener, Route, Server } from "./model.ts";
 import type { Position, Problems } from "./problems.ts";
+import type { NamedSection } from "./section.ts";
 
 export interface Context {
   readonly problems: Problems;
@@ -17,4 +19,18 @@ export interface Context {
 export interface Placed<T> {
   readonly at: Position;
   readonly value: T;
+}
+
+export interface PlacedRoute extends Placed<Route> {
+  /** `to:` as it stands in the file, for messages. */
+  readonly writtenTo: string;
+}
+
+/** One cluster and where its parts stand in the file. */
+export interface ClusterDraft {
+  readonly entry: NamedSection;
+  readonly cluster: Cluster;
+  readonly servers: readonly Placed<Server>[];
+  readonly listeners: readonly Placed<Listener>[];
+  readonly routes: readonly PlacedRoute[];
 }

@@ -2,7 +2,7 @@
  * Two clusters with sessions that a browser meets under one host name must name their cookies differently:
  * each would overwrite the other's, and visitors would lose their sessions at every change between them.
  */
-import type { ClusterDraft } from "./build.ts";
+import type { ClusterDraft } from "./context.ts";
 import type { Problems } from "./problems.ts";
 import { coversHost, takesEveryPath } from "./routes.ts";
 

@@ -20,7 +20,7 @@ export function buildListeners(
   return sections.flatMap((section) => {
     const scheme = section.has("https") ? "https" : "http";
     const tls = scheme === "https" ? readTls(section, elsewhere, context) : null;
-    if (scheme === "http" && section.has("tls")) {
+    if (section.has("tls") && section.has("http") && scheme === "http") {
       context.problems.error(section.atOf("tls"), `${section.where}: tls: goes with https:, not with http:`);
     }
     const text = section.text(scheme);
@@ -59,14 +59,14 @@ class TlsFiles {
   check(): void {
     const certAt = this.#section.atOf("cert");
     const keyAt = this.#section.atOf("key");
-    const cert = this.#read(certAt, this.#paths.certPath);
-    const key = this.#read(keyAt, this.#paths.keyPath);
+    const cert = this.#read("cert", this.#paths.certPath);
+    const key = this.#read("key", this.#paths.keyPath);
     const certificate = cert === null ? null : this.#certificate(cert, certAt);
     const privateKey = key === null ? null : this.#privateKey(key, keyAt);
     if (certificate === null || privateKey === null) return;
     this.#checkTime(certificate, certAt);
     if (!certificate.checkPrivateKey(privateKey)) {
-      this.#error(keyAt, `the key in ${quote(this.#paths.keyPath)} is not that of the certificate`);
+      this.#error(keyAt, `the key in ${this.#shown("key")} is not that of the certificate`);
       return;
     }
     try {
@@ -76,17 +76,23 @@ class TlsFiles {
     }
   }
 
-  #read(at: Position, path: string): string | null {
+  #read(key: "cert" | "key", path: string): string | null {
     const { text, trouble } = readTextFile(path, config.fileBytesMax);
-    if (trouble !== null) this.#error(at, `cannot read ${quote(path)}: ${trouble}`);
+    if (trouble !== null) this.#error(this.#section.atOf(key), `cannot read ${this.#shown(key)}: ${trouble}`);
     return text;
+  }
+
+  /** The whole path; or what was written, where a part of it is substituted. */
+  #shown(key: "cert" | "key"): string {
+    const written = this.#section.writtenText(key);
+    return quote(written.includes("${") ? written : resolve(this.#context.folder, written));
   }
 
   #certificate(pem: string, at: Position): X509Certificate | null {
     try {
       return new X509Certificate(pem);
     } catch {
-      this.#error(at, `there is no certificate in PEM form in ${quote(this.#paths.certPath)}`);
+      this.#error(at, `there is no certificate in PEM form in ${this.#shown("cert")}`);
       return null;
     }
   }
@@ -99,7 +105,7 @@ class TlsFiles {
       const found = protectedKey
         ? "the private key is protected by a passphrase"
         : "there is no private key in PEM form";
-      this.#error(at, `${found} in ${quote(this.#paths.keyPath)}`);
+      this.#error(at, `${found} in ${this.#shown("key")}`);
       return null;
     }
   }

@@ -67,7 +67,7 @@ export interface Listener {
 export interface Route {
   /** Lower-case host, "*.example.com", or null for any. */
   readonly host: string | null;
-  /** "/foo/*" (all below), "/foo" (exact), "*.png" or "*.{png,gif}" (all that end so), or null for any. */
+  /** "/foo/*" (it and all below), "/foo" (exact), "*.png" or "/foo/*.{png,gif}" (last part of the path), or null for any. */
   readonly path: string | null;
   readonly to: string | null;
   /** Absolute folder, or null. */

@@ -21,8 +21,8 @@ const sizeUnits: Readonly<Record<string, number>> = {
   TiB: 1_099_511_627_776,
 };
 
-export const durationPattern = "^[0-9]{1,12}(\\.[0-9]{1,6})?(ms|s|m|h|d)$";
-export const sizePattern = "^[0-9]{1,12}(\\.[0-9]{1,6})?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$";
+export const durationPattern = "^[0-9]{1,15}(\\.[0-9]{1,6})?(ms|s|m|h|d)$";
+export const sizePattern = "^[0-9]{1,15}(\\.[0-9]{1,6})?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$";
 
 /** @returns whole milliseconds, or null when the text is no duration. */
 export function parseDuration(text: string): number | null {

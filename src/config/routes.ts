@@ -1,7 +1,6 @@
 /** `routes:` -> routes, and whether they and the clusters agree: every target known, nothing out of reach. */
 import { resolve } from "node:path";
-import type { ClusterDraft } from "./build.ts";
-import type { Context, Placed } from "./context.ts";
+import type { ClusterDraft, Context, PlacedRoute } from "./context.ts";
 import type { Route } from "./model.ts";
 import { suggestion } from "./nearest.ts";
 import { alternatives, type Problems, quote } from "./problems.ts";
@@ -10,7 +9,7 @@ import type { Section } from "./section.ts";
 export function buildRoutes(
   sections: readonly Section[],
   { problems, folder }: Context,
-): readonly Placed<Route>[] {
+): readonly PlacedRoute[] {
   return sections
     .map((section) => {
       const files = section.text("files");
@@ -22,7 +21,8 @@ export function buildRoutes(
         at: `${problems.path}:${section.at.line}:${section.at.column}`,
       };
       const wrong = ["host", "path"].some((key) => section.has(key) && section.text(key) === null);
-      return { at: section.has("to") ? section.atOf("to") : section.at, value, wrong };
+      const at = section.has("to") ? section.atOf("to") : section.at;
+      return { at, value, writtenTo: section.writtenText("to"), wrong };
     })
     .filter(({ wrong }) => !wrong);
 }
@@ -60,7 +60,7 @@ export function coversHost(outer: string | null, inner: string | null): boolean 
 }
 
 function checkTarget(
-  route: Placed<Route>,
+  route: PlacedRoute,
   targets: ReadonlyMap<string, ClusterDraft>,
   problems: Problems,
 ): void {
@@ -73,7 +73,7 @@ function checkTarget(
   if (target === undefined) {
     problems.error(
       route.at,
-      `the route leads to ${quote(name)}, which is no cluster${suggestion(name, names)}; ${allowed}`,
+      `the route leads to ${quote(route.writtenTo)}, which is no cluster${suggestion(route.writtenTo, names)}; ${allowed}`,
     );
   } else if (target.cluster.tier === "web") {
     problems.error(route.at, `the route leads to ${name}, which has routes: itself (a web tier); ${allowed}`);
@@ -81,7 +81,7 @@ function checkTarget(
 }
 
 /** A route is never used when one before it takes all that it would take. Files are not in force and take nothing. */
-function checkOrder(routes: readonly Placed<Route>[], problems: Problems): void {
+function checkOrder(routes: readonly PlacedRoute[], problems: Problems): void {
   const before: Route[] = [];
   const lines: number[] = [];
   for (const { at, value } of routes) {
@@ -103,5 +103,5 @@ function checkOrder(routes: readonly Placed<Route>[], problems: Problems): void 
 function coversPath(outer: Route, inner: Route): boolean {
   if (takesEveryPath(outer) || outer.path === inner.path) return true;
   if (inner.path === null || outer.path === null || inner.path.startsWith("*")) return false;
-  return outer.path.endsWith("/*") && inner.path.startsWith(outer.path.slice(0, -1));
+  return outer.path.endsWith("/*") && `${inner.path}/`.startsWith(outer.path.slice(0, -1));
 }

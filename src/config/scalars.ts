@@ -8,29 +8,7 @@ import {
   parseSize,
   sizePattern,
 } from "./quantities.ts";
-import type { Setting } from "./settings.ts";
-
-export type ScalarType =
-  | "secret"
-  | "flag"
-  | "integer"
-  | "duration"
-  | "size"
-  | "sizeOrUnlimited"
-  | "choice"
-  | "letter"
-  | "address"
-  | "endpoint"
-  | "url"
-  | "file"
-  | "folder"
-  | "command"
-  | "hostPattern"
-  | "pathPattern"
-  | "network"
-  | "clusterName"
-  | "cookieName"
-  | "logTarget";
+import type { ScalarType, Setting } from "./settings.ts";
 
 export type ScalarValue = string | number | boolean;
 
@@ -55,13 +33,12 @@ const name = new RegExp(`^${nameSource}$`);
 const host = new RegExp(`^${hostSource}$`);
 /** token of RFC 9110, section 5.6.2, as RFC 6265 wants cookie names. */
 const cookieNameSource = "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$";
-const pathSources = [
-  "/[^*{}]*",
-  "/([^*{}]*/)?\\*",
-  "\\*[^*{}]+",
-  "\\*[^*{}]*\\{[^*{},]+(,[^*{},]+)*\\}[^*{}]*",
-];
-const path = new RegExp(`^(${pathSources.join("|")})$`);
+/** "{png,gif}" */
+const choicesSource = "\\{[^*{}/,]+(,[^*{}/,]+)*\\}";
+/** One star and one choice at most, in the last part of the path: no pattern is slow to match (A48). */
+const lastPartSource = `[^*{}/]*(${choicesSource}[^*{}/]*)?`;
+const pathSource = `^(/([^*{}]*/)?[^*{}/]*\\*?${lastPartSource}|\\*${lastPartSource})$`;
+const path = new RegExp(pathSource);
 
 export function isName(text: string): boolean {
   return name.test(text);
@@ -185,8 +162,9 @@ export const scalars: Readonly<Record<ScalarType, Scalar>> = {
   },
   pathPattern: {
     parse: parsePathPattern,
-    allowed: () => '"/foo" (that path), "/foo/*" (all below it), "*.png" or "*.{png,gif}" (all that end so)',
-    schema: () => ofPattern(`^(${pathSources.join("|")})$`),
+    allowed: () =>
+      '"/foo" (that path), "/foo/*" (it and all below it), "*.png" or "/foo/*.{png,gif}" (names that end so)',
+    schema: () => ofPattern(pathSource),
   },
   network: {
     parse: (text) => (isNetwork(text) ? text.toLowerCase() : null),
@@ -209,6 +187,14 @@ export const scalars: Readonly<Record<ScalarType, Scalar>> = {
     schema: () => ({ type: ["string", "boolean"] }),
   },
 };
+
+/** A default as the file would write it, or null. */
+export function defaultText({ type, default: value }: Setting): string | null {
+  if (value === undefined) return null;
+  if (value === Number.POSITIVE_INFINITY) return "unlimited";
+  if (type === "duration") return formatDuration(Number(value));
+  return type === "size" || type === "sizeOrUnlimited" ? formatSize(Number(value)) : String(value);
+}
 
 function parsePath(text: string): string | null {
   return text === "" || /[\0-\x1f]/.test(text) ? null : text;

@@ -1,5 +1,6 @@
 /** The table of settings as a JSON Schema (draft-07, which editors' YAML support knows), for completion and hints. */
-import { nameSource, scalars } from "./scalars.ts";
+import { defaultText, nameSource, scalars } from "./scalars.ts";
+import type { ScalarType, Setting } from "./settings.ts";
 import { fileShape, type Shape } from "./shape.ts";
 
 /** A fresh copy at every call. Published as `flotilla/schema.json`. */
@@ -35,8 +36,20 @@ function schemaOf(shape: Shape): Record<string, unknown> {
         maxItems: setting.maximum,
       };
     default:
-      return { ...described, anyOf: [scalars[setting.type].schema(setting), substituted] };
+      return { ...described, ...defaulted(setting), ...scalarSchema(setting.type, setting) };
   }
+}
+
+function scalarSchema(type: ScalarType, setting: Setting): Record<string, unknown> {
+  const schema = scalars[type].schema(setting);
+  const anyText = schema.type === "string" && schema.pattern === undefined;
+  return anyText ? schema : { anyOf: [schema, substituted] };
+}
+
+function defaulted(setting: Setting): Record<string, unknown> {
+  const text = defaultText(setting);
+  if (text === null) return {};
+  return { default: setting.type === "integer" || setting.type === "flag" ? setting.default : text };
 }
 
 /** What `${file:}` or `${env:}` stands for is known only when the file is read. */

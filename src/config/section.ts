@@ -3,7 +3,7 @@
  * told and left out, so that the checks that follow see only what is right and tell nothing twice.
  */
 
-import { suggestion } from "./nearest.ts";
+import { nearest, suggestion } from "./nearest.ts";
 import { type Position, type Problems, quote } from "./problems.ts";
 import { isName, type ScalarValue, scalars } from "./scalars.ts";
 import type { Setting } from "./settings.ts";
@@ -15,6 +15,8 @@ export interface ScalarItem {
   readonly kind: "scalar";
   readonly at: Position;
   readonly value: ScalarValue;
+  /** As it stands in the file: what `${file:}` and `${env:}` stand for is not for messages. */
+  readonly written: string;
 }
 
 interface NamedItems {
@@ -78,6 +80,12 @@ export class Section {
     return typeof value === "string" ? value : null;
   }
 
+  /** The value as it stands in the file, for messages. */
+  writtenText(key: string): string {
+    const value = this.#values.get(key);
+    return value?.kind === "scalar" ? value.written : "";
+  }
+
   /** The written number or the default; NaN where the value was wrong (the file is refused then). */
   number(key: string): number {
     const value = this.#scalar(key);
@@ -138,7 +146,9 @@ export class SectionReader {
     for (const entry of node.entries) {
       const known = shape.keys.get(entry.key);
       if (known === undefined) {
-        this.#unknownKey(entry, where, shape);
+        const meant = this.#unknownKey(entry, where, shape);
+        // A mistyped key is not told a second time as a missing one.
+        if (meant !== null && !written.has(meant)) written.set(meant, entry.at);
         continue;
       }
       written.set(entry.key, entry.at);
@@ -184,6 +194,7 @@ export class SectionReader {
         : setting.type === "list"
           ? "list"
           : "scalar";
+    if (node.kind === "wrong") return null;
     if (node.kind !== kind || (node.kind === "scalar" && node.isNull)) {
       this.#problems.error(node.at, `${where}: found ${describe(node)}, allowed is ${this.#allowed(shape)}`);
       return null;
@@ -241,10 +252,12 @@ export class SectionReader {
     if (type === "secret") return this.#readSecret(node, text, where, setting);
     const value = scalars[type].parse(text, setting);
     if (value === null || outOfBounds(value, setting)) {
-      const hint = isSubstituted(node) ? "" : suggestion(text, setting.choices ?? []);
+      const hint = isSubstituted(node)
+        ? ""
+        : suggestion(text, [...(setting.choices ?? []), ...(setting.plannedChoices ?? [])]);
       this.#problems.error(
         node.at,
-        `${where}: found ${quote(node.text)}, allowed is ${scalars[type].allowed(setting)}${hint}`,
+        `${where}: found ${quote(withoutPassword(node.text))}, allowed is ${scalars[type].allowed(setting)}${hint}`,
       );
       return null;
     }
@@ -253,15 +266,15 @@ export class SectionReader {
         node.at,
         `${where}: ${text} is not in force in this version; ${setting.default} is used`,
       );
-      return { kind: "scalar", at: node.at, value: setting.default ?? value };
+      return { kind: "scalar", at: node.at, value: setting.default ?? value, written: node.text };
     }
-    return { kind: "scalar", at: node.at, value };
+    return { kind: "scalar", at: node.at, value, written: node.text };
   }
 
   /** Apart from the other values, because no message may show any of it. */
   #readSecret(node: ScalarNode, text: string, where: string, setting: Setting): ScalarItem | null {
     const bytes = Buffer.byteLength(text);
-    if (bytes >= (setting.minimum ?? 0)) return { kind: "scalar", at: node.at, value: text };
+    if (bytes >= (setting.minimum ?? 0)) return { kind: "scalar", at: node.at, value: text, written: "" };
     this.#problems.error(
       node.at,
       `${where}: found ${bytes} bytes, allowed is ${scalars.secret.allowed(setting)}`,
@@ -269,16 +282,23 @@ export class SectionReader {
     return null;
   }
 
-  #unknownKey({ key, at }: Entry, where: string, shape: Shape): void {
+  /** @returns the key that was probably meant. */
+  #unknownKey({ key, at }: Entry, where: string, shape: Shape): string | null {
     const place = where === "" ? "the file" : where;
     const hint = suggestion(key, shape.keys.keys());
     this.#problems.error(at, `unknown key ${quote(key)} in ${place}${hint}; allowed are ${keyList(shape)}`);
+    return nearest(key, shape.keys.keys());
   }
 }
 
 function outOfBounds(value: ScalarValue, { minimum, maximum }: Setting): boolean {
   if (typeof value !== "number" || value === Number.POSITIVE_INFINITY) return false;
   return value < (minimum ?? 0) || value > (maximum ?? Number.MAX_SAFE_INTEGER);
+}
+
+/** A URL may name a user and a password; neither is allowed, and neither is printed. */
+function withoutPassword(text: string): string {
+  return text.replace(/\/\/[^/]*@/, "//...@");
 }
 
 function keyList(shape: Shape): string {

@@ -6,7 +6,29 @@
  * its keys. Durations are in milliseconds and sizes in bytes here, and with a unit in the file.
  */
 import * as limits from "../support/limits.ts";
-import type { ScalarType } from "./scalars.ts";
+
+/** Kinds of single values; what each may be stands in scalars.ts. */
+export type ScalarType =
+  | "secret"
+  | "flag"
+  | "integer"
+  | "duration"
+  | "size"
+  | "sizeOrUnlimited"
+  | "choice"
+  | "letter"
+  | "address"
+  | "endpoint"
+  | "url"
+  | "file"
+  | "folder"
+  | "command"
+  | "hostPattern"
+  | "pathPattern"
+  | "network"
+  | "clusterName"
+  | "cookieName"
+  | "logTarget";
 
 export interface Setting {
   readonly path: string;
@@ -216,7 +238,7 @@ const routeSettings: readonly Setting[] = [
     type: "pathPattern",
     since,
     description:
-      "`/foo` for that path alone, `/foo/*` for all below it, `*.png` or `*.{png,gif}` for all that end so. Upper and lower case differ; the query does not count.",
+      "`/foo` for that path alone, `/foo/*` for it and all below it, `*.png` or `/foo/*.{png,gif}` for names that end so; `*` stands for anything but `/`. Upper and lower case differ; the query does not count.",
   },
   {
     path: "clusters.<name>.routes[].to",
@@ -348,7 +370,7 @@ const clusterSettings: readonly Setting[] = [
     type: "size",
     since,
     minimum: 0,
-    maximum: 2 ** 40,
+    maximum: 2 ** 46,
     description: "Memory for it, per server.",
   },
   {
@@ -356,7 +378,7 @@ const clusterSettings: readonly Setting[] = [
     type: "size",
     since,
     minimum: 0,
-    maximum: 2 ** 50,
+    maximum: 2 ** 46,
     description: "Disk for it, per server.",
   },
 ];
@@ -400,7 +422,7 @@ const limitSettings: readonly Setting[] = [
     type: "sizeOrUnlimited",
     since,
     minimum: 0,
-    maximum: 2 ** 50,
+    maximum: 2 ** 46,
     default: Number.POSITIVE_INFINITY,
     description: "A request's body. It is streamed and costs no memory, whatever its size.",
   },

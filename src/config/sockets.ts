@@ -1,7 +1,6 @@
 /** No address and port may be used twice: cluster ports, plain servers and listeners of the whole file. */
 import { isIPv4, isIPv6, SocketAddress } from "node:net";
-import type { ClusterDraft } from "./build.ts";
-import type { Context } from "./context.ts";
+import type { ClusterDraft, Context } from "./context.ts";
 import { isLoopback } from "./local.ts";
 import type { Position } from "./problems.ts";
 import { isUnspecified } from "./scalars.ts";

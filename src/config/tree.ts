@@ -2,11 +2,11 @@
  * Text -> tree with positions. YAML is read with the failsafe schema: every scalar stays the text that was
  * written, and the table of settings alone decides what it means ("port: 6800", "letter: 1", "access: off").
  */
-import { type ErrorCode, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { type ErrorCode, isAlias, isMap, isScalar, isSeq, type Node, parseDocument } from "yaml";
 import { config } from "../support/limits.ts";
 import { type Position, type Problems, quote } from "./problems.ts";
 
-export type TreeNode = MapNode | ListNode | ScalarNode;
+export type TreeNode = MapNode | ListNode | ScalarNode | WrongNode;
 
 export interface MapNode {
   readonly kind: "map";
@@ -35,13 +35,17 @@ export interface ScalarNode {
   readonly isNull: boolean;
 }
 
+/** What is wrong here is told already. */
+export interface WrongNode {
+  readonly kind: "wrong";
+  readonly at: Position;
+}
+
 /** @returns the tree, or null when the text is no YAML or empty; what is wrong is in `problems`. */
 export function parseTree(text: string, problems: Problems): MapNode | null {
-  const lines = new LineCounter();
-  const reader = new Reader(lines, problems);
+  const reader = new Reader(new Lines(text), problems);
   try {
     const document = parseDocument(text, {
-      lineCounter: lines,
       prettyErrors: false,
       schema: "failsafe",
       merge: false,
@@ -49,8 +53,11 @@ export function parseTree(text: string, problems: Problems): MapNode | null {
       uniqueKeys: false,
     });
     // The parser's own words may quote the text, and the text may be a secret: only its codes are used.
-    for (const error of [...document.errors, ...document.warnings]) {
-      problems.error(reader.position(error.pos[0]), syntaxMessages[error.code] ?? "this is not valid YAML");
+    const errors = [...document.errors, ...document.warnings];
+    // A tab makes what follows look wrong too.
+    const tabs = errors.filter(({ code }) => code === "TAB_AS_INDENT");
+    for (const { code, pos } of tabs.length > 0 ? tabs : errors) {
+      problems.error(reader.position(pos[0]), syntaxMessages[code] ?? "this is not valid YAML");
     }
     if (problems.hasErrors) return null;
     if (document.contents === null) {
@@ -73,6 +80,7 @@ export function parseTree(text: string, problems: Problems): MapNode | null {
 export function describe(node: TreeNode): string {
   if (node.kind === "map") return "a section of keys";
   if (node.kind === "list") return "a list";
+  if (node.kind === "wrong") return "a mistake";
   return node.isNull ? "nothing" : "a single value";
 }
 
@@ -85,22 +93,44 @@ class TooLarge extends Error {
   }
 }
 
+/** Where lines begin. (The library's LineCounter misses some line ends in text that is no YAML.) */
+class Lines {
+  readonly #starts: number[] = [0];
+  readonly #length: number;
+
+  constructor(text: string) {
+    this.#length = text.length;
+    for (let end = text.indexOf("\n"); end !== -1; end = text.indexOf("\n", end + 1))
+      this.#starts.push(end + 1);
+  }
+
+  position(anyOffset: number): Position {
+    const offset = Math.min(Math.max(0, anyOffset), this.#length);
+    let low = 0;
+    for (let high = this.#starts.length; low + 1 < high; ) {
+      const middle = (low + high) >>> 1;
+      if (this.#starts[middle]! <= offset) low = middle;
+      else high = middle;
+    }
+    return { line: low + 1, column: offset - this.#starts[low]! + 1 };
+  }
+}
+
 class Reader {
-  readonly #lines: LineCounter;
+  readonly #lines: Lines;
   readonly #problems: Problems;
   readonly #anchors = new Map<string, Node>();
   /** Collections around the one that is read: an alias to one of them would never end. */
   readonly #open = new Set<Node>();
   #nodes = 0;
 
-  constructor(lines: LineCounter, problems: Problems) {
+  constructor(lines: Lines, problems: Problems) {
     this.#lines = lines;
     this.#problems = problems;
   }
 
   position(offset: number): Position {
-    const { line, col } = this.#lines.linePos(offset);
-    return { line: Math.max(1, line), column: Math.max(1, col) };
+    return this.#lines.position(offset);
   }
 
   read(node: Node): TreeNode {
@@ -162,7 +192,7 @@ class Reader {
         ? "this alias has no anchor (&name) before it"
         : "this alias is inside of what it stands for",
     );
-    return readScalar("", true, at);
+    return { kind: "wrong", at };
   }
 }
 
