@@ -1,152 +1,155 @@
 /**
- * Two ends of a link in memory, without sockets or timers: the test says when bytes travel and how they are cut.
- * Chunks are handed over in one scratch buffer that is overwritten afterwards, as a socket's read buffer is.
+ * Two ends of one link in memory, without frames, keys or sockets: what a test of a service needs of the cluster
+ * port (src/link/api.ts), with its credit and its one delivery per turn.
  */
+import type { Link, LinkStream, ResetCode, StreamHandler, StreamService } from "../../src/link/api.ts";
 
-import type { StreamHandler } from "../../src/link/api.ts";
-import { type ConnectionOptions, LinkConnection } from "../../src/link/connection.ts";
-import type { LinkTransport } from "../../src/link/sender.ts";
-import type { Clock, Timer } from "../../src/support/clock.ts";
-import { silentLog } from "../../src/support/log.ts";
+type Delivery = () => void;
 
-export class MemoryTransport implements LinkTransport {
-  readonly writes: Buffer[] = [];
-  #taken = 0;
+/** Opens streams to a service. What one end sends in a turn of the event loop reaches the other in the next one. */
+export class MemoryLink {
+  readonly #service: StreamService;
+  readonly #windowBytes: number;
+  #deliveries: Delivery[] = [];
+  #nextId = 1;
+
+  constructor(service: StreamService, windowBytes: number = 262_144) {
+    this.#service = service;
+    this.#windowBytes = windowBytes;
+  }
+
+  open(meta: string, ended: boolean, handler: StreamHandler): LinkStream {
+    const ours = new MemoryStream(this, this.#nextId, this.#windowBytes);
+    const theirs = new MemoryStream(this, this.#nextId++, this.#windowBytes);
+    ours.handler = handler;
+    ours.connect(theirs);
+    theirs.connect(ours);
+    ours.closed = ended;
+    this.deliver(() => {
+      theirs.handler = this.#service.onStream(theirs, meta, ended);
+    });
+    return ours;
+  }
+
+  deliver(delivery: Delivery): void {
+    if (this.#deliveries.length === 0) setImmediate(() => this.#flush());
+    this.#deliveries.push(delivery);
+  }
+
+  #flush(): void {
+    const deliveries = this.#deliveries;
+    this.#deliveries = [];
+    for (const delivery of deliveries) delivery();
+  }
+}
+
+class MemoryStream implements LinkStream {
+  readonly id: number;
+  readonly link: Link = null as unknown as Link;
+  handler: StreamHandler | null = null;
   closed = false;
-  bytesWritten = 0;
+  /** Bytes delivered by the peer and not yet given back. */
+  unconsumed = 0;
+  reset_: ResetCode | null = null;
+  readonly #memory: MemoryLink;
+  readonly #windowBytes: number;
+  #peer: MemoryStream | null = null;
+  #credit: number;
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+  #trailer: string | null = null;
 
-  write(bytes: Buffer): void {
-    this.writes.push(bytes);
-    this.bytesWritten += bytes.length;
+  constructor(memory: MemoryLink, id: number, windowBytes: number) {
+    this.#memory = memory;
+    this.id = id;
+    this.#windowBytes = windowBytes;
+    this.#credit = windowBytes;
   }
 
-  close(): void {
+  connect(peer: MemoryStream): void {
+    this.#peer = peer;
+  }
+
+  get pendingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  write(data: Uint8Array | string, encoding: "latin1" | "utf8" = "utf8"): boolean {
+    if (this.closed) throw new Error("write after end or reset");
+    this.#waiting.push(typeof data === "string" ? Buffer.from(data, encoding) : Buffer.from(data));
+    this.#waitingBytes += this.#waiting.at(-1)!.length;
+    this.#send();
+    return this.#waitingBytes === 0;
+  }
+
+  end(trailer: string = ""): void {
+    if (this.closed) throw new Error("end after end or reset");
     this.closed = true;
+    this.#trailer = trailer;
+    this.#send();
   }
 
-  get waitingBytes(): number {
-    return this.writes.reduce((sum, bytes) => sum + bytes.length, -this.#taken);
-  }
-
-  /** Moves at most `bytesMax` bytes of one write. @returns how many. */
-  carry(bytesMax: number, from: LinkConnection, to: LinkConnection): number {
-    const first = this.writes[0];
-    if (first === undefined) return 0;
-    const count = Math.min(bytesMax, first.length - this.#taken);
-    const scratch = Buffer.from(first.subarray(this.#taken, this.#taken + count));
-    this.#taken += count;
-    to.receive(scratch);
-    scratch.fill(0xee);
-    if (this.#taken === first.length) {
-      this.#taken = 0;
-      this.writes.shift();
-      first.fill(0xdd);
-      from.written();
+  #send(): void {
+    const peer = this.#peer!;
+    while (this.#waiting.length > 0 && this.#credit > 0) {
+      let bytes = this.#waiting.shift()!;
+      if (bytes.length > this.#credit) {
+        this.#waiting.unshift(bytes.subarray(this.#credit));
+        bytes = bytes.subarray(0, this.#credit);
+      }
+      this.#credit -= bytes.length;
+      this.#waitingBytes -= bytes.length;
+      this.#memory.deliver(() => peer.arrive(bytes));
     }
-    return count;
-  }
-}
-
-/** One end, with a record of what happened to it. */
-export class MemoryEnd {
-  readonly transport: MemoryTransport = new MemoryTransport();
-  readonly connection: LinkConnection;
-  ups = 0;
-  changes = 0;
-  /** Reasons; at most one. */
-  readonly endings: string[] = [];
-
-  constructor(options: Partial<ConnectionOptions> & Pick<ConnectionOptions, "self" | "expected">) {
-    this.connection = new LinkConnection(
-      this.transport,
-      {
-        knows: () => true,
-        remote: "memory:0",
-        services: new Map(),
-        log: silentLog,
-        clock: new FakeClock(),
-        ...options,
-      },
-      {
-        up: () => void this.ups++,
-        changed: () => void this.changes++,
-        ended: (reason) => void this.endings.push(reason),
-      },
-    );
-  }
-}
-
-export class MemoryPair {
-  /** The dialing side. */
-  readonly a: MemoryEnd;
-  /** The accepting side. */
-  readonly b: MemoryEnd;
-
-  constructor(a: Partial<ConnectionOptions> = {}, b: Partial<ConnectionOptions> = {}) {
-    this.a = new MemoryEnd({ self: { name: "web-a", incarnation: "one" }, expected: "app-a", ...a });
-    this.b = new MemoryEnd({ self: { name: "app-a", incarnation: "two" }, expected: null, ...b });
+    if (this.#waiting.length > 0 || this.#trailer === null) return;
+    const trailer = this.#trailer;
+    this.#trailer = null;
+    this.#memory.deliver(() => {
+      if (peer.reset_ === null) peer.handler?.onEnd(peer, trailer);
+    });
   }
 
-  /** Lets everything travel until nothing moves any more. */
-  settle(): void {
-    for (let moved = 1; moved > 0; ) {
-      this.a.connection.sender.flush();
-      this.b.connection.sender.flush();
-      moved = this.toB(Number.POSITIVE_INFINITY) + this.toA(Number.POSITIVE_INFINITY);
-    }
+  arrive(bytes: Buffer): void {
+    if (this.reset_ !== null) return;
+    this.unconsumed += bytes.length;
+    if (this.unconsumed > this.#windowBytes) throw new Error("sent more than the window");
+    // The view is valid only during the call: spoil it afterwards.
+    const view = Buffer.from(bytes);
+    this.handler?.onData(this, view);
+    view.fill(0xaa);
   }
 
-  toB(bytesMax: number): number {
-    return this.a.transport.carry(bytesMax, this.a.connection, this.b.connection);
+  consumed(bytes: number): void {
+    if (bytes > this.unconsumed) throw new Error("gave back more than was delivered");
+    this.unconsumed -= bytes;
+    const peer = this.#peer!;
+    this.#memory.deliver(() => peer.credited(bytes));
   }
 
-  toA(bytesMax: number): number {
-    return this.b.transport.carry(bytesMax, this.b.connection, this.a.connection);
-  }
-}
-
-/** A handler that does nothing but what the test gives. */
-export function handlerOf(some: Partial<StreamHandler> = {}): StreamHandler {
-  return { onData: () => {}, onEnd: () => {}, onReset: () => {}, onDrain: () => {}, ...some };
-}
-
-/** Time that stands until the test moves it. */
-export class FakeClock implements Clock {
-  #now = 1_000;
-  readonly #timers: Set<{ at: number; callback: () => void }> = new Set();
-
-  now(): number {
-    return this.#now;
+  credited(bytes: number): void {
+    if (this.reset_ !== null) return;
+    const waited = this.#waitingBytes > 0;
+    this.#credit += bytes;
+    this.#send();
+    if (waited && this.#waitingBytes === 0) this.handler?.onDrain(this);
   }
 
-  after(delayMs: number, callback: () => void): Timer {
-    const timer = { at: this.#now + delayMs, callback };
-    this.#timers.add(timer);
-    return { cancel: () => void this.#timers.delete(timer) };
+  reset(code: ResetCode, message: string = ""): void {
+    if (this.reset_ !== null) return;
+    this.reset_ = code;
+    this.closed = true;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    const peer = this.#peer!;
+    this.#memory.deliver(() => peer.wasReset(code, message));
   }
 
-  /** When the next timer fires, counted from now, or null. */
-  get nextDelayMs(): number | null {
-    const ats = [...this.#timers].map((timer) => timer.at);
-    return ats.length === 0 ? null : Math.min(...ats) - this.#now;
-  }
-
-  /** Fires what is due on the way, each at its time. */
-  advance(ms: number): void {
-    const until = this.#now + ms;
-    for (;;) {
-      const due = [...this.#timers].filter((timer) => timer.at <= until).sort((a, b) => a.at - b.at)[0];
-      if (due === undefined) break;
-      this.#timers.delete(due);
-      this.#now = Math.max(this.#now, due.at);
-      due.callback();
-    }
-    this.#now = until;
-  }
-
-  /** The process stands still: timers that were due in between fire late, at the end. */
-  pause(ms: number): void {
-    this.#now += ms;
-    this.advance(0);
+  wasReset(code: ResetCode, message: string): void {
+    if (this.reset_ !== null) return;
+    this.reset_ = code;
+    this.closed = true;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    this.handler?.onReset(this, code, message);
   }
 }
