@@ -143,7 +143,8 @@ export class Sender {
   }
 
   credit(id: number, bytes: number): void {
-    writeUint32(this.#batch, this.#begin(FrameType.credit, 0, id, 4), bytes);
+    const at = this.#begin(FrameType.credit, 0, id, 4);
+    writeUint32(this.#batch, at, bytes);
     this.#boundAnswers();
   }
 

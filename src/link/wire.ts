@@ -71,10 +71,10 @@ const rules: readonly (FrameRule | null)[] = [
 export function headerProblem(type: number, flags: number, length: number, id: number): string {
   const rule = rules[type];
   if (rule === undefined || rule === null) return `a frame of unknown type ${type}`;
-  if (length < rule.least || length > rule.most) return `a ${rule.name} frame of ${length} bytes`;
-  if ((flags & ~rule.flags) !== 0) return `a ${rule.name} frame with unknown flags ${flags}`;
-  if (rule.onStream !== id > 0 || id > streamIdMask) return `a ${rule.name} frame with stream id ${id}`;
-  if (length === 0 && flags === 0 && type === FrameType.data) return "an empty DATA frame that ends nothing";
+  if (length < rule.least || length > rule.most) return `${rule.name} of ${length} bytes`;
+  if ((flags & ~rule.flags) !== 0) return `${rule.name} with unknown flags ${flags}`;
+  if (rule.onStream !== id > 0 || id > streamIdMask) return `${rule.name} with stream id ${id}`;
+  if (length === 0 && flags === 0 && type === FrameType.data) return "an empty DATA that ends nothing";
   return "";
 }
 
