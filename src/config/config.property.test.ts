@@ -54,7 +54,12 @@ const scalar = fc.oneof(
   fc.boolean(),
 );
 const { tree } = fc.letrec((tie) => ({
-  tree: fc.oneof({ depthSize: "medium", maxDepth: 8, withCrossShrink: true }, scalar, tie("map"), tie("list")),
+  tree: fc.oneof(
+    { depthSize: "medium", maxDepth: 8, withCrossShrink: true },
+    scalar,
+    tie("map"),
+    tie("list"),
+  ),
   map: fc.array(fc.tuple(key, tie("tree"))).map((entries) => new Map(entries as [string, unknown][])),
   list: fc.array(tie("tree"), { maxLength: 4 }),
 }));

@@ -87,7 +87,7 @@ export const scalars: Readonly<Record<ScalarType, Scalar>> = {
   secret: {
     parse: (text) => text,
     allowed: ({ minimum }) => `a text of at least ${minimum} bytes; "flotilla secret" makes one`,
-    schema: () => ({ type: "string" }),
+    schema: ({ minimum }) => ({ type: "string", minLength: minimum }),
   },
   flag: {
     parse: (text) => (text === "true" ? true : text === "false" ? false : null),

@@ -42,7 +42,7 @@ function schemaOf(shape: Shape): Record<string, unknown> {
 
 function scalarSchema(type: ScalarType, setting: Setting): Record<string, unknown> {
   const schema = scalars[type].schema(setting);
-  const anyText = schema.type === "string" && schema.pattern === undefined;
+  const anyText = schema.type === "string" && schema.pattern === undefined && schema.minLength === 1;
   return anyText ? schema : { anyOf: [schema, substituted] };
 }
 
