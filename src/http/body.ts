@@ -162,6 +162,8 @@ export class BodyDecoder {
   }
 
   #keepTrailer(byte: number, next: State): State {
+    if ((byteClasses[byte]! & ByteClass.value) === 0 && next === State.trailerLine)
+      return this.#refuse("a trailer line holds a control byte");
     this.#trailerBytes ??= Buffer.allocUnsafe(http.trailerBytesMax);
     if (this.#trailerLength === http.trailerBytesMax) return this.#refuse("the trailers are too large");
     this.#trailerBytes[this.#trailerLength++] = byte;

@@ -295,7 +295,7 @@ function unlikeChunked(value: string): HeadError {
   const codings = value.split(",").map((coding) => coding.trim());
   const last = codings.pop();
   const honest = codings.every((coding) => coding !== "" && coding !== "chunked" && coding !== "identity");
-  return last === "chunked" && honest ? refusals.codingUnknown : refusals.badCoding;
+  return last === "chunked" && codings.length > 0 && honest ? refusals.codingUnknown : refusals.badCoding;
 }
 
 function takeExpect(value: string, head: RequestHead): false {
@@ -361,14 +361,15 @@ function finishConnection(head: RequestHead): void {
     head.upgrade = withoutHttp2(head.upgradeText);
 }
 
+/** protocol-name["/"protocol-version] (RFC 9110 section 7.8). */
+const protocolPattern = /^[\w!#$%&'*+.^`|~-]+(\/[\w!#$%&'*+.^`|~-]+)?$/;
+
 /** Protocols that would put another parser behind this one (h2c, TLS) are not passed on. */
 function withoutHttp2(upgrade: string): string {
   if (upgrade === "" || upgrade === "websocket") return upgrade;
-  const ours = (protocol: string) => protocol !== "" && !/^(h2c?|http|tls)(\/|$)/i.test(protocol);
-  return upgrade
-    .split(",")
-    .map((protocol) => protocol.trim())
-    .filter(ours)
+  const protocols = upgrade.split(",").map((protocol) => protocol.trim());
+  return protocols
+    .filter((protocol) => protocolPattern.test(protocol) && !/^(h2c?|http|tls)(\/|$)/i.test(protocol))
     .join(", ");
 }
 

@@ -1,0 +1,105 @@
+/** The one canonical form of a path. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { absoluteTarget, canonicalPath } from "./canonical.ts";
+import { refusals } from "./refusals.ts";
+
+test("A21 one canonical form", () => {
+  const forms: [string, string][] = [
+    ["/", "/"],
+    ["//", "/"],
+    ["//admin", "/admin"],
+    ["/a//b///c", "/a/b/c"],
+    ["/a/./b/.", "/a/b/"],
+    ["/a/b/..", "/a/"],
+    ["/a/..", "/"],
+    ["/a/../", "/"],
+    ["/a//../b", "/b"],
+    ["/...", "/..."],
+    ["/a..b/.c/d.", "/a..b/.c/d."],
+    ["/%41%7e%2D%5f%2e", "/A~-_."],
+    ["/a/..%2fadmin", "/a/..%2Fadmin"],
+    ["/a/%2E%2e/b", "/b"],
+    ["/%252e%252e/", "/%252e%252e/"],
+    ["/%3b;%3B", "/%3B;%3B"],
+    ["/%e4%C3", "/%E4%C3"],
+    ['/[slug]|^`{}<>"', "/%5Bslug%5D%7C%5E%60%7B%7D%3C%3E%22"],
+    ["/%0d%0a%09", "/%0D%0A%09"],
+    ["/A/b", "/A/b"],
+  ];
+  for (const [path, canonical] of forms) {
+    assert.equal(canonicalPath(path), canonical, path);
+  }
+});
+
+test("A21 what has no canonical form", () => {
+  const refused: [string, unknown][] = [
+    ["/%", refusals.badPercent],
+    ["/%a", refusals.badPercent],
+    ["/%0g", refusals.badPercent],
+    ["/%%41", refusals.badPercent],
+    ["/%00", refusals.nulInPath],
+    ["/..", refusals.pathAboveRoot],
+    ["/a/../..", refusals.pathAboveRoot],
+    ["/%2e%2e%2f", refusals.pathAboveRoot],
+    ["/a/%2e%2e/%2e%2e/b", refusals.pathAboveRoot],
+    ["/a/..%2f..%2fb", refusals.pathAboveRoot],
+    ["/a%2f..%5C..%2Fb", refusals.pathAboveRoot],
+    ["/a b", refusals.badTargetByte],
+    ["/a\\b", refusals.badTargetByte],
+    ["/a#b", refusals.badTargetByte],
+    ["/\xe4", refusals.badTargetByte],
+    ["/\u0141", refusals.badTargetByte],
+  ];
+  for (const [path, error] of refused) assert.equal(canonicalPath(path), error, path);
+});
+
+test("a canonical path is its own canonical form and has no dot segments", () => {
+  const part = fc.constantFrom(
+    "/",
+    "/",
+    ".",
+    "..",
+    "%2e",
+    "%2F",
+    "%5c",
+    "%41",
+    "%zz",
+    "a",
+    "B",
+    ";",
+    "|",
+    "%25",
+    "%",
+    "~",
+  );
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 24 }), (parts) => {
+      const canonical = canonicalPath(`/${parts.join("")}`);
+      if (typeof canonical !== "string") return;
+      assert.equal(canonicalPath(canonical), canonical);
+      assert.match(canonical, /^\/[!-~]*$/);
+      assert.doesNotMatch(canonical, /\/\/|\/\.{1,2}(\/|$)|%[0-9A-F]?[a-f]/);
+    }),
+    { seed: 21, numRuns: 5_000 },
+  );
+});
+
+test("A19 absolute form taken apart", () => {
+  assert.deepEqual(absoluteTarget("http://a:1/b?c", "GET"), { authority: "a:1", target: "/b?c" });
+  assert.deepEqual(absoluteTarget("HTTPS://a", "GET"), { authority: "a", target: "/" });
+  assert.deepEqual(absoluteTarget("http://a", "OPTIONS"), { authority: "a", target: "*" });
+  assert.deepEqual(absoluteTarget("http://a?b/c@d", "OPTIONS"), { authority: "a", target: "/?b/c@d" });
+  for (const raw of [
+    "unix:/run/x",
+    "unix:///x",
+    "ftp://a/",
+    "http:a",
+    "http:///x",
+    "http://u:p@a/",
+    "http://@a/",
+    "x",
+  ])
+    assert.equal(absoluteTarget(raw, "GET"), null, raw);
+});
