@@ -14,7 +14,7 @@ export function buildFile(root: Section, path: string, context: Context): Cluste
   const entries = root.named("clusters");
   checkServerNames(entries, context);
   const servers = entries.map(({ name, section }) => buildServers(section.named("servers"), name, context));
-  const someHere = servers.flat().some((server) => context.machine.owns(server.value.address));
+  const someHere = servers.some((ofCluster) => hasMemberHere(ofCluster, context));
   const drafts = entries.map((entry, i) => buildCluster(entry, servers[i]!, someHere, context));
   checkRoutes(drafts, context.problems);
   checkSockets(drafts, context);
@@ -40,7 +40,7 @@ function buildCluster(
   const { name, section } = entry;
   const tier = section.has("routes") ? "web" : "app";
   checkTier(section, tier, context);
-  const elsewhere = someHere && !servers.some((server) => context.machine.owns(server.value.address));
+  const elsewhere = someHere && !hasMemberHere(servers, context);
   const listeners = buildListeners(section.sections("listen"), elsewhere, context);
   if (tier === "web" && !section.has("listen")) {
     context.problems.error(
@@ -80,6 +80,11 @@ function buildCluster(
   return { entry, cluster, servers, listeners, routes };
 }
 
+/** Whether this machine runs one of the servers; a plain HTTP server is nobody's to run. */
+function hasMemberHere(servers: readonly Placed<Server>[], { machine }: Context): boolean {
+  return servers.some(({ value }) => value.kind === "link" && machine.owns(value.address));
+}
+
 /** A name is what a process is started with (R2), so no two servers of the file may share one. */
 function checkServerNames(clusters: readonly NamedSection[], { problems }: Context): void {
   const first = new Map<string, { cluster: string; line: number }>();
@@ -114,7 +119,13 @@ function buildAccessLog(section: Section, { folder, dataFolder }: Context): Acce
   const format = section.text("format") === "json" ? "json" : "combined";
   if (access === "off") return { path: null, format };
   if (access === "-") return { path: "-", format };
-  return { path: resolve(folder, access.replace("<data>", dataFolder)), format };
+  return {
+    path: resolve(
+      folder,
+      access.replace("<data>", () => dataFolder),
+    ),
+    format,
+  };
 }
 
 function buildLimits(section: Section): HttpLimits {

@@ -1,7 +1,7 @@
 /** Makes the checked file unchangeable, Maps included (Object.freeze alone leaves their entries open). */
 
 export function freezeDeep<T>(value: T): T {
-  // Views of bytes can't be frozen; Buffer.from copies of secrets stay with those who derive keys from them.
+  // The secrets are Buffers, and views of bytes cannot be frozen.
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value) || Object.isFrozen(value))
     return value;
   if (value instanceof Map) {

@@ -1,5 +1,6 @@
 /** What a checked file is: values in the units of the code, letters, processes, defaults, and nothing that can be changed. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -145,6 +146,9 @@ describe("files that cannot be read", () => {
     assert.match(trouble("none.yaml"), /none\.yaml:1:1: error: cannot read the file: there is no such file$/);
     assert.match(trouble("."), /it is not a file$/);
     assert.match(trouble("binary.yaml"), /it is not a text file$/);
+    execFileSync("mkfifo", [join(folder, "pipe.yaml")]);
+    assert.match(trouble("pipe.yaml"), /it is not a file$/);
+    assert.match(formatProblem(loadClusterFile("/dev/zero").problems[0]!), /it is not a file$/);
     assert.match(trouble("latin1.yaml"), /it is not UTF-8 text$/);
     assert.match(trouble("large.yaml"), /it is larger than 1MiB$/);
     assert.match(trouble("none.yaml/x"), /there is no such file$|a part of its path is not a folder$/);

@@ -138,7 +138,7 @@ const serverSettings: readonly Setting[] = [
     type: "letter",
     since,
     description:
-      "First character of the ids of sessions that this server owns. By default given by its place: a to z, A to Z, 0 to 9, passing over letters that are given explicitly.",
+      "First character of the ids of sessions that this server owns. By default that of its place (a to z, A to Z, 0 to 9), or the first free one where another entry names that letter.",
   },
   {
     path: "clusters.<name>.servers.<name>.processes",
