@@ -23,7 +23,7 @@ export function shortName(file: ClusterFile): string {
 
 /**
  * The servers with these names; an entry with `processes:` means all of them. Each once, in the order of the file.
- * @throws FlotillaError FLOTILLA_UNKNOWN_SERVER
+ * @throws FlotillaError FLOTILLA_SERVER_UNKNOWN
  */
 export function serversNamed(file: ClusterFile, names: readonly string[]): Server[] {
   const servers = [...file.servers.values()];
@@ -31,7 +31,7 @@ export function serversNamed(file: ClusterFile, names: readonly string[]): Serve
     if (servers.some((server) => server.name === name || server.entry === name)) continue;
     const known = new Set(servers.flatMap((server) => [server.entry, server.name]));
     throw new FlotillaError(
-      "FLOTILLA_UNKNOWN_SERVER",
+      "FLOTILLA_SERVER_UNKNOWN",
       `there is no server "${name}" in ${shortName(file)}${suggestion(name, known)}; its servers: ` +
         [...new Set(servers.map((server) => server.entry))].join(", "),
       { source: "client" },

@@ -149,4 +149,4 @@ function readVersion(): string {
 }
 
 // Run on the sources, as the tests do; bin/flotilla imports the built file and calls main itself.
-if (import.meta.main) process.exitCode = await main(process.argv.slice(2));
+if (import.meta.main) process.exit(await main(process.argv.slice(2)));

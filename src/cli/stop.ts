@@ -24,6 +24,13 @@ interface Ending {
   readonly drainMs: number;
 }
 
+interface Outcome {
+  readonly endings: readonly Ending[];
+  readonly killed: readonly Ending[];
+  /** Those that live all the same. */
+  readonly left: readonly Ending[];
+}
+
 const pollMs = 25;
 /** From SIGKILL until we give up. */
 const killedMs = 3_000;
@@ -36,8 +43,7 @@ export async function stop(
   const file = openFile(path);
   if (file === null) return 1;
   const servers = names.length === 0 ? [...file.servers.values()] : await namedHere(file, names);
-  const endings = await new Stopping(file, servers, names.length === 0).askToEnd();
-  const { killed, left } = await awaitEnd(endings);
+  const { endings, killed, left } = await stopInOrder(file, servers, names.length === 0);
   if (options.json) sayJson({ stopped: told(endings, left), killed: told(killed, []), left: told(left, []) });
   else if (endings.length === 0) say(nothingRan(file, names.length === 0 ? [] : servers));
   else
@@ -49,6 +55,25 @@ export async function stop(
     `${enumerate(left.map(({ name, pid }) => `${name} (process ${pid})`))} could not be ended: ` +
       "does it belong to another user? Try again as that user or as root",
   );
+}
+
+/** Web servers first: their visitors' open requests need the app servers. */
+async function stopInOrder(file: ClusterFile, servers: readonly Server[], all: boolean): Promise<Outcome> {
+  const web = servers.filter(({ cluster }) => file.clusters.get(cluster)!.tier === "web");
+  const first = await awaitEnd(await new Stopping(file, web, false).askToEnd());
+  const second = await awaitEnd(await new Stopping(file, servers, all).askToEnd());
+  return {
+    endings: onePerName([...first.endings, ...second.endings]),
+    killed: [...first.killed, ...second.killed],
+    left: onePerName([...first.left, ...second.left]),
+  };
+}
+
+/** A server may be two processes: the shell of its `run:`, and the one that recorded itself, which comes first. */
+function onePerName(endings: readonly Ending[]): Ending[] {
+  const byName = new Map<string, Ending>();
+  for (const ending of endings) if (!byName.has(ending.name)) byName.set(ending.name, ending);
+  return [...byName.values()];
 }
 
 function told(endings: readonly Ending[], left: readonly Ending[]): object[] {
@@ -64,7 +89,7 @@ function nothingRan(file: ClusterFile, servers: readonly Server[]): string {
   return `${enumerate(servers.map(({ name }) => name))} ${servers.length === 1 ? "does" : "do"} not run.`;
 }
 
-/** @throws FlotillaError FLOTILLA_UNKNOWN_SERVER, FLOTILLA_ADDRESS_NOT_HERE */
+/** @throws FlotillaError FLOTILLA_SERVER_UNKNOWN, FLOTILLA_ADDRESS_NOT_HERE */
 async function namedHere(file: ClusterFile, names: readonly string[]): Promise<Server[]> {
   const servers = serversNamed(file, names);
   const local = await localServers(servers);
@@ -148,7 +173,11 @@ class Stopping {
     const ends = servers.length === record.servers.length;
     const itself = ends ? [this.#ending("supervisor", record.pid, record.startTime)] : [];
     try {
-      const answer = await this.#asker.supervisor(record, { ask: "stop", ...(ends ? {} : { servers }) }, admin.stopTimeoutMs);
+      const answer = await this.#asker.supervisor(
+        record,
+        { ask: "stop", ...(ends ? {} : { servers }) },
+        admin.stopTimeoutMs,
+      );
       const programs = (answer as SupervisorStatus).units.flatMap(({ name, pid }) =>
         pid === null ? [] : [this.#ending(name, pid, processState(pid)?.startTime ?? "")],
       );
@@ -169,7 +198,7 @@ class Stopping {
   }
 }
 
-async function awaitEnd(endings: readonly Ending[]): Promise<{ killed: Ending[]; left: Ending[] }> {
+async function awaitEnd(endings: readonly Ending[]): Promise<Outcome> {
   const start = performance.now();
   const killed = new Set<Ending>();
   for (;;) {
@@ -182,7 +211,7 @@ async function awaitEnd(endings: readonly Ending[]): Promise<{ killed: Ending[];
       sendSignal(ending.pid, "SIGKILL");
     }
     if (left.length === 0 || left.every(({ drainMs }) => now > drainMs + killedMs))
-      return { killed: [...killed], left };
+      return { endings, killed: [...killed], left };
     await sleep(pollMs);
   }
 }

@@ -27,6 +27,8 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #out: OutputPrinter;
   readonly #err: OutputPrinter;
+  /** To be stopped when the web servers are gone. */
+  #stopLater: readonly Unit[] = [];
   #resolveEnded!: () => void;
 
   constructor(options: SupervisorOptions) {
@@ -44,13 +46,20 @@ export class Supervisor {
     for (const unit of this.#units.values()) unit.start();
   }
 
-  /** Stops all, or those of `names` that are in its care, for good. @returns them, as they were a moment before. */
+  /**
+   * Stops all, or those of `names` that are in its care, for good: web servers first, because their visitors'
+   * open requests need the app servers.
+   * @returns them, as they were a moment before.
+   */
   stop(names: readonly string[] | null = null): UnitStatus[] {
     const units = [...this.#units.values()].filter(
       ({ name, state }) => state !== "stopped" && (names === null || names.includes(name)),
     );
     const before = units.map(statusOf);
-    for (const unit of units) unit.stop();
+    const web = units.filter(({ name }) => this.#isWeb(name));
+    this.#stopLater = [...this.#stopLater, ...units.filter((unit) => !web.includes(unit))];
+    for (const unit of web) unit.stop();
+    this.#stopRest();
     return before;
   }
 
@@ -85,7 +94,21 @@ export class Supervisor {
     });
   }
 
+  #isWeb(name: string): boolean {
+    const { clusters, servers } = this.#options.file;
+    return clusters.get(servers.get(name)!.cluster)!.tier === "web";
+  }
+
+  #stopRest(): void {
+    if ([...this.#units.values()].some(({ name, state }) => state === "stopping" && this.#isWeb(name)))
+      return;
+    const rest = this.#stopLater;
+    this.#stopLater = [];
+    for (const unit of rest) unit.stop();
+  }
+
   #left(): void {
+    this.#stopRest();
     const left = this.status()
       .filter(({ state }) => state !== "stopped")
       .map(({ name }) => name);
