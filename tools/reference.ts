@@ -75,6 +75,8 @@ function defaultOf(setting: Setting): string {
 function notes({ planned, plannedChoices, tier }: Setting): string {
   const planning = planned === true ? "**Not in force in this version.** " : "";
   const choices =
-    plannedChoices === undefined ? "" : `(Not in force in this version: ${plannedChoices.join(", ")}.) `;
+    plannedChoices === undefined
+      ? ""
+      : `(Not in force in this version: ${Object.keys(plannedChoices).join(", ")}.) `;
   return `${planning}${choices}${tier === undefined ? "" : `(${tier === "web" ? "Web" : "App"} tier.) `}`;
 }

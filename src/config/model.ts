@@ -27,7 +27,7 @@ export interface Cluster {
   readonly routes: readonly Route[];
   /** Command line that is one app server, or null. */
   readonly run: string | null;
-  /** What is in force: a policy that the file names but this version has not is "round-robin" here. */
+  /** What is in force: "least-load" of the file is "least-connections" in this version. */
   readonly balance: "round-robin" | "least-connections" | "least-load";
   /** Null: the cluster's applications have no sessions of ours by the file (session() still works with defaults). */
   readonly sessions: SessionSettings | null;

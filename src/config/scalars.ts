@@ -117,10 +117,9 @@ export const scalars: Readonly<Record<ScalarType, Scalar>> = {
     schema: () => ofPattern(`^unlimited$|${sizePattern}`),
   },
   choice: {
-    parse: (text, { choices, plannedChoices }) =>
-      choices?.includes(text) || plannedChoices?.includes(text) ? text : null,
-    allowed: ({ choices, plannedChoices }) => [...(choices ?? []), ...(plannedChoices ?? [])].join(", "),
-    schema: ({ choices, plannedChoices }) => ({ enum: [...(choices ?? []), ...(plannedChoices ?? [])] }),
+    parse: (text, setting) => (choicesOf(setting).includes(text) ? text : null),
+    allowed: (setting) => choicesOf(setting).join(", "),
+    schema: (setting) => ({ enum: choicesOf(setting) }),
   },
   letter: {
     parse: (text) => (/^[a-zA-Z0-9]$/.test(text) ? text : null),
@@ -187,6 +186,11 @@ export const scalars: Readonly<Record<ScalarType, Scalar>> = {
     schema: () => ({ type: ["string", "boolean"] }),
   },
 };
+
+/** In force or not. */
+export function choicesOf({ choices = [], plannedChoices = {} }: Setting): readonly string[] {
+  return [...choices, ...Object.keys(plannedChoices)];
+}
 
 /** A default as the file would write it, or null. */
 export function defaultText({ type, default: value }: Setting): string | null {

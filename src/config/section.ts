@@ -5,7 +5,7 @@
 
 import { nearest, suggestion } from "./nearest.ts";
 import { type Position, type Problems, quote } from "./problems.ts";
-import { isName, type ScalarValue, scalars } from "./scalars.ts";
+import { choicesOf, isName, type ScalarValue, scalars } from "./scalars.ts";
 import type { Setting } from "./settings.ts";
 import type { Shape } from "./shape.ts";
 import { isSubstituted, type SubstituteSources, substitute } from "./substitute.ts";
@@ -252,23 +252,17 @@ export class SectionReader {
     if (type === "secret") return this.#readSecret(node, text, where, setting);
     const value = scalars[type].parse(text, setting);
     if (value === null || outOfBounds(value, setting)) {
-      const hint = isSubstituted(node)
-        ? ""
-        : suggestion(text, [...(setting.choices ?? []), ...(setting.plannedChoices ?? [])]);
+      const hint = isSubstituted(node) ? "" : suggestion(text, choicesOf(setting));
       this.#problems.error(
         node.at,
         `${where}: found ${quote(withoutPassword(node.text))}, allowed is ${scalars[type].allowed(setting)}${hint}`,
       );
       return null;
     }
-    if (setting.plannedChoices?.includes(text) === true) {
-      this.#problems.warning(
-        node.at,
-        `${where}: ${text} is not in force in this version; ${setting.default} is used`,
-      );
-      return { kind: "scalar", at: node.at, value: setting.default ?? value, written: node.text };
-    }
-    return { kind: "scalar", at: node.at, value, written: node.text };
+    const inForce = inForceInstead(text, setting);
+    if (inForce === null) return { kind: "scalar", at: node.at, value, written: node.text };
+    this.#problems.warning(node.at, `${where}: ${text} is not in force in this version; ${inForce} is used`);
+    return { kind: "scalar", at: node.at, value: inForce, written: node.text };
   }
 
   /** Apart from the other values, because no message may show any of it. */
@@ -289,6 +283,10 @@ export class SectionReader {
     this.#problems.error(at, `unknown key ${quote(key)} in ${place}${hint}; allowed are ${keyList(shape)}`);
     return nearest(key, shape.keys.keys());
   }
+}
+
+function inForceInstead(choice: string, { plannedChoices = {} }: Setting): string | null {
+  return Object.hasOwn(plannedChoices, choice) ? plannedChoices[choice]! : null;
 }
 
 function outOfBounds(value: ScalarValue, { minimum, maximum }: Setting): boolean {

@@ -46,8 +46,8 @@ export interface Setting {
   /** In the unit of the type. Infinity is written `unlimited`. */
   readonly default?: string | number | boolean;
   readonly choices?: readonly string[];
-  /** Choices that are accepted, with a warning that they are not in force yet. */
-  readonly plannedChoices?: readonly string[];
+  /** Choices that are accepted, with a warning that they are not in force yet, and the one used instead. */
+  readonly plannedChoices?: Readonly<Record<string, string>>;
   /** Exactly one of these keys must be in the section. */
   readonly oneOf?: readonly string[];
   /** Belongs to clusters of this tier only. A cluster with `routes:` is of the web tier, any other of the app tier. */
@@ -279,8 +279,8 @@ const clusterSettings: readonly Setting[] = [
     since,
     tier: "app",
     default: "round-robin",
-    choices: ["round-robin"],
-    plannedChoices: ["least-connections", "least-load"],
+    choices: ["round-robin", "least-connections"],
+    plannedChoices: { "least-load": "least-connections" },
     description: "How requests without a session are spread over the servers of this cluster.",
   },
   {
