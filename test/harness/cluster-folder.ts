@@ -10,8 +10,6 @@ export interface ClusterShape {
   readonly web?: boolean;
   /** Of the app servers; null for none. Default: the smallest app server there is. */
   readonly run?: string | null;
-  /** More lines of the app cluster, each indented by four blanks. */
-  readonly more?: string;
   readonly files?: Readonly<Record<string, string>>;
 }
 
@@ -20,6 +18,8 @@ export interface ClusterFolder {
   readonly config: string;
   /** Cluster ports of app-a, app-b, ... */
   readonly appPorts: readonly number[];
+  /** Cluster port of web-a. */
+  readonly webPort: number;
   readonly httpPort: number;
 }
 
@@ -28,19 +28,19 @@ export const testSecret = "0123456789abcdef0123456789abcdef";
 export const appServer: string = `node ${join(import.meta.dirname, "..", "integration", "fixtures", "app-server.ts")}`;
 
 export async function clusterFolder(t: TestContext, shape: ClusterShape = {}): Promise<ClusterFolder> {
-  const [clusterPort, httpPort, ...appPorts] = await freePorts(2 + (shape.apps ?? 1));
+  const [webPort, httpPort, ...appPorts] = await freePorts(2 + (shape.apps ?? 1));
   const servers = appPorts.map(
     (port, index) => `      app-${"abcdefgh"[index]}: { address: 127.0.0.1, port: ${port} }\n`,
   );
   const run = shape.run === undefined ? appServer : shape.run;
   const text = `secret: ${testSecret}
 clusters:
-${shape.web === true ? webCluster(clusterPort!, httpPort!) : ""}  app:
+${shape.web === true ? webCluster(webPort!, httpPort!) : ""}  app:
     servers:
 ${servers.join("")}${run === null ? "" : `    run: ${JSON.stringify(run)}\n`}    timeouts: { drain: 1s }
-${shape.more ?? ""}`;
+`;
   const folder = temporaryFolder(t, { ...shape.files, "flotilla.yaml": text });
-  return { folder, config: join(folder, "flotilla.yaml"), appPorts, httpPort: httpPort! };
+  return { folder, config: join(folder, "flotilla.yaml"), appPorts, webPort: webPort!, httpPort: httpPort! };
 }
 
 function webCluster(clusterPort: number, httpPort: number): string {

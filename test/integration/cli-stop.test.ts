@@ -1,0 +1,114 @@
+/** `status` and `stop` from another shell. */
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { appServer, clusterFolder } from "../harness/cluster-folder.ts";
+import { processesIn, runFlotilla, start, startFlotilla, until } from "../harness/process.ts";
+
+interface Row {
+  name: string;
+  state: string;
+  pid: number | null;
+  note?: string;
+}
+
+test("status: the promised fields; a stopped process is down within 2 s, with its number", async (t) => {
+  const { folder } = await clusterFolder(t, { apps: 2 });
+  const running = startFlotilla(t, ["start", "--all"], { cwd: folder });
+  await running.line(/app-a is up/);
+  await running.line(/app-b is up/);
+  const status = async (): Promise<Row[]> =>
+    JSON.parse((await runFlotilla(t, ["status", "--json"], { cwd: folder })).stdout).servers;
+  const [first, second] = await status();
+  assert.deepEqual(Object.keys(first!), [
+    "name",
+    "cluster",
+    "letter",
+    "state",
+    "pid",
+    "requests",
+    "sessions",
+  ]);
+  assert.deepEqual([first!.state, second!.state], ["up", "up"]);
+
+  process.kill(first!.pid!, "SIGSTOP");
+  const startedAt = performance.now();
+  const [frozen, other] = await status();
+  assert.ok(performance.now() - startedAt < 2_000);
+  assert.deepEqual([frozen!.state, frozen!.pid, other!.state], ["down", first!.pid, "up"]);
+  assert.match(frozen!.note!, /process \d+ is stopped/);
+  const text = (await runFlotilla(t, ["status"], { cwd: folder })).stdout;
+  assert.match(text, /^SERVER {2}CLUSTER {2}LETTER {2}STATE +PID {2}REQUESTS {2}SESSIONS\n/);
+  assert.match(text, /app-a is down: no answer: process \d+ is stopped/);
+
+  // Stopping wakes it first: it drains like the others.
+  assert.equal((await runFlotilla(t, ["stop"], { cwd: folder })).code, 0);
+  assert.deepEqual(await running.exit, { code: 0, signal: null });
+  assert.doesNotMatch(running.output, /is killed/);
+  assert.deepEqual(processesIn(folder), []);
+});
+
+test("stop ends all that runs, however it was started, and returns when it is gone", async (t) => {
+  const { folder, config } = await clusterFolder(t, { apps: 3 });
+  const options = { cwd: folder };
+  const [, ...args] = appServer.split(" ");
+  const env = { FLOTILLA_SERVER: "app-c", FLOTILLA_CONFIG: config };
+  const supervised = startFlotilla(t, ["start", "app-a", "app-b"], options);
+  const byHand = start(t, process.execPath, args, { cwd: folder, env });
+  await supervised.line(/app-a is up/);
+  await supervised.line(/app-b is up/);
+  await byHand.line(/app-c is up/);
+  const { code, stdout } = await runFlotilla(t, ["stop", "--json"], options);
+  assert.equal(code, 0);
+  assert.deepEqual(processesIn(folder), []);
+  const answer = JSON.parse(stdout);
+  const names = answer.stopped.map(({ name }: Row) => name).sort();
+  assert.deepEqual(names, ["app-a", "app-b", "app-c", "supervisor"]);
+  assert.deepEqual([answer.killed, answer.left], [[], []]);
+  assert.deepEqual(readdirSync(join(folder, ".flotilla", "run")), []);
+
+  const nothing = await runFlotilla(t, ["stop"], options);
+  assert.deepEqual([nothing.code, nothing.stdout], [0, "No server of flotilla.yaml runs on this machine.\n"]);
+});
+
+test("stop NAME: its supervisor does not start it again, and the others stay", async (t) => {
+  const { folder } = await clusterFolder(t, { apps: 2 });
+  const running = startFlotilla(t, ["start", "--all"], { cwd: folder });
+  await running.line(/app-a is up/);
+  await running.line(/app-b is up/);
+  const { code, stdout } = await runFlotilla(t, ["stop", "app-a"], { cwd: folder });
+  assert.equal(code, 0);
+  assert.match(stdout, /^app-a \(process \d+\) stopped\n$/);
+  const { servers } = JSON.parse((await runFlotilla(t, ["status", "--json"], { cwd: folder })).stdout);
+  assert.deepEqual(
+    servers.map(({ state }: Row) => state),
+    ["down", "up"],
+  );
+  // It may be started again by itself, beside the supervisor of the other.
+  const again = startFlotilla(t, ["start", "app-a"], { cwd: folder });
+  await again.line(/app-a is up/);
+  // With its last server the supervisor ends too.
+  await runFlotilla(t, ["stop", "app-b"], { cwd: folder });
+  assert.deepEqual(await running.exit, { code: 0, signal: null });
+});
+
+test("stop: a supervisor that is stopped itself is woken and ends", async (t) => {
+  const { folder } = await clusterFolder(t);
+  const running = startFlotilla(t, ["start", "--all"], { cwd: folder });
+  await running.line(/app-a is up/);
+  running.signal("SIGSTOP");
+  assert.equal((await runFlotilla(t, ["stop"], { cwd: folder })).code, 0);
+  await running.exit;
+  assert.deepEqual(processesIn(folder), []);
+});
+
+test("stop: what ignores TERM is killed", async (t) => {
+  const run = "trap '' TERM; echo deaf; while :; do sleep 0.1; done";
+  const { folder } = await clusterFolder(t, { run });
+  const running = startFlotilla(t, ["start", "--all"], { cwd: folder });
+  await running.line(/deaf/);
+  assert.equal((await runFlotilla(t, ["stop"], { cwd: folder })).code, 0);
+  await running.line(/app-a did not end within 1 s and is killed/);
+  await until("all are gone", () => processesIn(folder).length === 0);
+});
