@@ -73,5 +73,6 @@ export function namedFields(connection: string): Set<string> {
 }
 
 function namesOf(connection: string): string[] {
-  return connection.split(",").map((name) => name.trim().toLowerCase());
+  const names = connection.split(",").map((name) => name.trim().toLowerCase());
+  return names.filter((name) => name !== "");
 }
