@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { SonicBoom } from "sonic-boom";
+import SonicBoom from "sonic-boom";
 import type { AccessLogSettings } from "../config/model.ts";
 import { accessLog as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
@@ -32,7 +32,7 @@ export interface AccessEntry {
 
 export class AccessLog {
   readonly #format: AccessLogSettings["format"];
-  readonly #out: SonicBoom | null;
+  readonly #out: InstanceType<typeof SonicBoom.SonicBoom> | null;
   readonly #timer: NodeJS.Timeout | null = null;
   #second = 0;
   #stamp = "";
@@ -47,7 +47,7 @@ export class AccessLog {
     }
     const path = settings.path.replaceAll("{server}", serverName);
     if (path !== "-") mkdirSync(dirname(path), { recursive: true });
-    this.#out = new SonicBoom({
+    this.#out = new SonicBoom.SonicBoom({
       ...(path === "-" ? { fd: 1 } : { dest: path }),
       sync: false,
       minLength: limits.gatherBytes,

@@ -96,12 +96,12 @@ export class RawOrigin {
         const text = data.toString("latin1");
         this.received += text;
         unanswered += text;
-        for (let end = unanswered.indexOf("\r\n\r\n"); end >= 0; end = unanswered.indexOf("\r\n\r\n")) {
-          const head = unanswered.slice(0, end + 4);
-          if (!/^[A-Z]+ \S+ HTTP\/1\.1\r\n/.test(head)) return;
-          unanswered = unanswered.slice(end + 4);
-          const text = answer(connection, head, ++count);
-          if (text !== null) connection.send(text);
+        // A body before the next head is passed over.
+        const nextHead = /[A-Z]+ \S+ HTTP\/1\.1\r\n[^]*?\r\n\r\n/;
+        for (let found = nextHead.exec(unanswered); found !== null; found = nextHead.exec(unanswered)) {
+          unanswered = unanswered.slice(found.index + found[0].length);
+          const answered = answer(connection, found[0], ++count);
+          if (answered !== null) connection.send(answered);
         }
       });
     });
