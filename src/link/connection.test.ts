@@ -1,5 +1,6 @@
 /** Two ends of a link in memory: what one side's user does is what the other side's user sees. */
 import assert from "node:assert/strict";
+import { AsyncLocalStorage } from "node:async_hooks";
 import { test } from "node:test";
 import fc from "fast-check";
 import { FakeClock, handlerOf, MemoryPair } from "../../test/harness/link-pair.ts";
@@ -260,7 +261,7 @@ test("random interleavings of many streams: both ends agree byte by byte", () =>
       assert.equal(world.pair.a.connection.streamCount, open.length);
       assert.equal(world.pair.b.connection.streamCount, open.length);
     }),
-    { seed: 3, numRuns: 150 },
+    { seed: 3, numRuns: 400 },
   );
 });
 
@@ -354,7 +355,7 @@ test("a stream whose reader stands still leaves the others their speed", () => {
 
 test("streams that wait take turns of one slice; a new stream overtakes them", () => {
   const world = new World();
-  for (let index = 0; index < 4; index++) world.open(true, false, 262_144);
+  for (let index = 0; index < 8; index++) world.open(true, false, 262_144);
   world.drain();
   const peers = world.exchanges.map((exchange) => exchange.opener);
   // The socket takes nothing until it is full, so that all have to wait.
@@ -363,16 +364,13 @@ test("streams that wait take turns of one slice; a new stream overtakes them", (
     world.exchanges.at(-1)!.opener.write(Buffer.alloc(262_144), "utf8");
   }
   world.pair.a.connection.sender.flush();
-  for (const peer of peers) peer.write(Buffer.alloc(100_000, 9), "utf8");
+  for (const peer of peers) peer.write(Buffer.alloc(250_000, 9), "utf8");
   world.open(true, true, 1_000);
   const latest = world.exchanges.at(-1)!;
   world.pair.a.connection.sender.flush();
   const waiting = (): number[] => peers.map((peer) => peer.stream!.pendingBytes);
   const held = world.pair.a.transport.waitingBytes;
-  assert.ok(
-    held >= limits.link.socketBytesMax && held < limits.link.socketBytesMax + 131_072,
-    `${held} bytes in the socket`,
-  );
+  assert.ok(Math.abs(held - limits.link.socketBytesMax) <= 131_072, `${held} bytes in the socket`);
   while (world.pair.a.transport.writes.length > 0 && latest.acceptor === null) {
     world.pair.toB(Number.POSITIVE_INFINITY);
     world.pair.a.connection.sender.flush();
@@ -382,7 +380,7 @@ test("streams that wait take turns of one slice; a new stream overtakes them", (
   assert.notEqual(latest.acceptor, null);
   assert.ok(Math.max(...waiting()) > 0, "the new stream did not wait for the bodies");
   world.drain();
-  assert.deepEqual(waiting(), [0, 0, 0, 0]);
+  assert.ok(waiting().every((bytes) => bytes === 0));
 });
 
 test("cancel from either side drops what waits, and late frames are no fault", () => {
@@ -474,6 +472,25 @@ test("a peer that asks and does not read is given up", () => {
   assert.ok(pair.b.transport.waitingBytes < 4 * 1_048_576);
 });
 
+test("what a flush calls runs in the context of the link, not in that of the request that wrote last", async () => {
+  const context = new AsyncLocalStorage<string>();
+  const world = new World();
+  world.open(true, false, 262_144);
+  world.drain();
+  const { opener, acceptor } = world.exchanges[0]!;
+  opener.write(Buffer.alloc(300_000), "utf8");
+  world.pair.settle();
+  const seen = new Promise((resolve) => {
+    opener.onDrain = () => resolve(context.getStore());
+  });
+  context.run("someone's request", () => {
+    acceptor!.giveBack(acceptor!.held);
+    world.pair.b.connection.sender.flush();
+    world.pair.toA(Number.POSITIVE_INFINITY);
+  });
+  assert.equal(await seen, undefined);
+});
+
 test("goAway: the peer opens no more, what is open goes on", () => {
   const world = new World();
   world.open(true, false, 1_000);
@@ -545,7 +562,9 @@ test("the previous version alone is spoken too; its resets carry no text", () =>
   );
   pair.settle();
   assert.deepEqual(resets, [`${ResetCode.refused}:`]);
-  assert.equal(new MemoryPair().a.connection.peer.version, 0);
+  pair.a.connection.open(StreamKind.http, "", true, handlerOf());
+  pair.a.connection.receive(Buffer.from([7, 0, 0, 3, 0, 0, 0, 3, 0, 1, 65]));
+  assert.deepEqual(pair.a.endings, ["app-a broke the cluster protocol: RESET with code 1 and text"]);
 });
 
 test("versions that have none in common refuse each other, and say which side to upgrade", () => {

@@ -305,8 +305,9 @@ export class LinkConnection implements Link, StreamOwner, FrameSink, SenderEvent
       return;
     }
     const code = readUint16(bytes, start);
-    if (code < ResetCode.cancel || code > ResetCode.protocol) {
-      this.onViolation(`RESET with code ${code}`);
+    const hasText = end - start > 2;
+    if (code < ResetCode.cancel || code > ResetCode.protocol || (hasText && this.peer.version === 1)) {
+      this.onViolation(`RESET with code ${code}${hasText ? " and text" : ""}`);
       return;
     }
     this.#forget(stream);

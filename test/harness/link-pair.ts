@@ -3,11 +3,12 @@
  * Chunks are handed over in one scratch buffer that is overwritten afterwards, as a socket's read buffer is.
  */
 
+import { pino } from "pino";
 import type { StreamHandler } from "../../src/link/api.ts";
 import { type ConnectionOptions, LinkConnection } from "../../src/link/connection.ts";
 import type { LinkTransport } from "../../src/link/sender.ts";
 import type { Clock, Timer } from "../../src/support/clock.ts";
-import { silentLog } from "../../src/support/log.ts";
+import { type Log, silentLog } from "../../src/support/log.ts";
 
 export class MemoryTransport implements LinkTransport {
   readonly writes: Buffer[] = [];
@@ -148,5 +149,50 @@ export class FakeClock implements Clock {
   pause(ms: number): void {
     this.#now += ms;
     this.advance(0);
+  }
+}
+
+/** A log whose messages a test reads. */
+export class LogRecorder {
+  readonly lines: string[] = [];
+  readonly log: Log;
+  #waiting: (() => void)[] = [];
+
+  constructor() {
+    this.log = pino(
+      { level: "debug" },
+      {
+        write: (line: string) => {
+          this.lines.push((JSON.parse(line) as { msg: string }).msg);
+          for (const look of this.#waiting.splice(0)) look();
+        },
+      },
+    );
+  }
+
+  /** The first line that matches, now or later. */
+  async line(pattern: RegExp): Promise<string> {
+    for (;;) {
+      const found = this.lines.find((line) => pattern.test(line));
+      if (found !== undefined) return found;
+      await new Promise<void>((resolve) => void this.#waiting.push(resolve));
+    }
+  }
+}
+
+/** What happened, in order; a test may wait for the next. */
+export class Notes<Note> {
+  readonly all: Note[] = [];
+  #waiting: (() => void)[] = [];
+
+  add(note: Note): void {
+    this.all.push(note);
+    for (const look of this.#waiting.splice(0)) look();
+  }
+
+  /** The note at `index`, now or when it comes. */
+  async at(index: number): Promise<Note> {
+    while (this.all.length <= index) await new Promise<void>((resolve) => void this.#waiting.push(resolve));
+    return this.all[index]!;
   }
 }
