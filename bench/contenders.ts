@@ -1,0 +1,179 @@
+/** nginx, HAProxy and Flotilla, each in front of an application process of its own, ready for requests. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { findProgram, pinned } from "./commands.ts";
+
+export type ContenderName = "nginx" | "haproxy" | "flotilla";
+export type AppKind = "plain" | "express";
+
+const startTimeoutMs = 15_000;
+const stopTimeoutMs = 5_000;
+
+interface Process {
+  readonly role: "proxy" | "app";
+  readonly child: ChildProcess;
+}
+
+/** How each is set up; `command` gets the path of the filled-in configuration file. */
+const setups: Record<ContenderName, { template: string; command: (path: string) => string[] }> = {
+  nginx: {
+    template: "nginx.conf",
+    command: (path) => [findProgram("nginx")!, "-c", path, "-g", "daemon off;"],
+  },
+  haproxy: {
+    template: "haproxy.cfg",
+    command: (path) => [findProgram("haproxy")!, "-db", "-f", path],
+  },
+  flotilla: {
+    template: "flotilla.yaml",
+    command: (path) => [
+      fileURLToPath(new URL("../bin/flotilla", import.meta.url)),
+      "start",
+      "web-a",
+      "-c",
+      path,
+    ],
+  },
+};
+
+export class Contender {
+  readonly name: ContenderName;
+  readonly port: number;
+  readonly #folder: string;
+  readonly #processes: Process[] = [];
+
+  private constructor(name: ContenderName, port: number) {
+    this.name = name;
+    this.port = port;
+    this.#folder = mkdtempSync(join(tmpdir(), `flotilla-bench-${name}-`));
+  }
+
+  /** @throws with what its processes wrote when it does not answer in time; nothing is left behind then. */
+  static async start(name: ContenderName, kind: AppKind): Promise<Contender> {
+    const [port, appPort, linkPort] = (await freePorts()) as [number, number, number];
+    const contender = new Contender(name, port);
+    try {
+      const path = contender.#configure({ PORT: port, APP_PORT: appPort, WEB_LINK_PORT: linkPort });
+      const script = fileURLToPath(new URL("app.js", import.meta.url));
+      contender.#spawn("app", [process.execPath, script, kind], {
+        ...(name === "flotilla"
+          ? { FLOTILLA_SERVER: "app-a", FLOTILLA_CONFIG: path }
+          : { PORT: String(appPort) }),
+      });
+      contender.#spawn("proxy", setups[name].command(path), {});
+      await contender.#awaitAnswer();
+    } catch (thrown) {
+      const output = contender.#output();
+      await contender.stop();
+      throw new Error(`${name} did not start: ${String(thrown)}\n${output}`);
+    }
+    return contender;
+  }
+
+  pids(role: "proxy" | "app"): number[] {
+    return this.#processes.filter((process) => process.role === role).map(({ child }) => child.pid!);
+  }
+
+  async stop(): Promise<void> {
+    // The proxy first: it would complain about an application that is gone.
+    for (const { child } of this.#processes.toReversed()) await end(child);
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #configure(values: Readonly<Record<string, number>>): string {
+    const { template } = setups[this.name];
+    const all: Record<string, string | number> = {
+      ...values,
+      FOLDER: this.#folder,
+      // As root, nginx would give its worker to a user who may not write into our folder.
+      USER: process.getuid?.() === 0 ? "user root;" : "",
+    };
+    const text = readFileSync(new URL(`peers/${template}`, import.meta.url), "utf8");
+    const path = join(this.#folder, template);
+    writeFileSync(
+      path,
+      text.replace(/__([A-Z_]+)__/g, (_, name: string) => String(all[name] ?? "")),
+    );
+    writeFileSync(join(this.#folder, "secret"), randomBytes(32).toString("base64url"), { mode: 0o600 });
+    return path;
+  }
+
+  #spawn(role: "proxy" | "app", command: readonly string[], environment: Record<string, string>): void {
+    const [program, ...args] = pinned(role, command);
+    const output = openSync(join(this.#folder, `${role}.log`), "a");
+    const { FLOTILLA_SERVER: _, FLOTILLA_CONFIG: __, ...inherited } = process.env;
+    const child = spawn(program!, args, {
+      env: { ...inherited, NODE_ENV: "production", ...environment },
+      stdio: ["ignore", output, output],
+    });
+    closeSync(output);
+    child.on("error", () => {});
+    this.#processes.push({ role, child });
+  }
+
+  async #awaitAnswer(): Promise<void> {
+    const deadline = performance.now() + startTimeoutMs;
+    for (;;) {
+      const status = await fetch(`http://127.0.0.1:${this.port}/`).then(
+        async (answer) => {
+          await answer.arrayBuffer();
+          return answer.status;
+        },
+        () => 0,
+      );
+      if (status === 200) return;
+      const gone = this.#processes.find(({ child }) => child.pid === undefined || child.exitCode !== null);
+      if (gone !== undefined) throw new Error(`its ${gone.role} process ended`);
+      if (performance.now() > deadline) throw new Error(`no answer, last status ${status}`);
+      await sleep(50);
+    }
+  }
+
+  #output(): string {
+    return ["proxy.log", "app.log", "error.log"]
+      .map((name) => {
+        try {
+          return readFileSync(join(this.#folder, name), "utf8").slice(-4_000);
+        } catch {
+          return "";
+        }
+      })
+      .join("");
+  }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const exit = once(child, "exit");
+  child.kill("SIGTERM");
+  const timer = setTimeout(() => child.kill("SIGKILL"), stopTimeoutMs);
+  await exit;
+  clearTimeout(timer);
+}
+
+/** Three free ports; they are let go together, so that none is given twice. */
+async function freePorts(): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: 3 }, async () => {
+      const server = createServer();
+      server.listen(0, "127.0.0.1");
+      await once(server, "listening");
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(
+    servers.map(async (server) => {
+      server.close();
+      await once(server, "close");
+    }),
+  );
+  return ports;
+}
