@@ -4,7 +4,6 @@
  * application that depends on something the virtual socket does not have.
  */
 import type { LinkStream } from "../link/api.ts";
-import { Endpoints } from "./endpoints.ts";
 import { LinkDuplex } from "./link-duplex.ts";
 import type { NodeServer } from "./node-internals.ts";
 
@@ -19,7 +18,7 @@ export class CompatConnection extends LinkDuplex {
     ended: boolean,
     server: NodeServer,
   ) {
-    super(stream, new Endpoints(head), server);
+    super(stream, head, server);
     server._connections++;
     this.#chunked = fieldOf(fields, "transfer-encoding") !== null;
     this.enter(() => {

@@ -6,7 +6,6 @@ import { channel } from "node:diagnostics_channel";
 import { linkRequestLines } from "../http/link-request.ts";
 import { type LinkStream, ResetCode, type StreamHandler, type StreamService } from "../link/api.ts";
 import { CompatConnection } from "./compat-connection.ts";
-import { Endpoints } from "./endpoints.ts";
 import { LinkDuplex } from "./link-duplex.ts";
 import {
   type NodeRequest,
@@ -17,7 +16,7 @@ import {
   responseClassOf,
 } from "./node-internals.ts";
 import { SocketList } from "./socket-list.ts";
-import { onResponseFinish, VirtualSocket } from "./virtual-socket.ts";
+import { onResponseFinish, onResponsePrefinish, VirtualSocket } from "./virtual-socket.ts";
 
 const startChannel = channel("http.server.request.start");
 
@@ -68,7 +67,7 @@ export class HttpService implements StreamService {
 
   #socket(stream: LinkStream, head: readonly string[]): VirtualSocket {
     this.#server._connections++;
-    return new VirtualSocket(stream, new Endpoints(head), this.#server, this.sockets);
+    return new VirtualSocket(stream, head, this.#server, this.sockets);
   }
 
   /** parserOnHeadersComplete */
@@ -102,6 +101,7 @@ export class HttpService implements StreamService {
     passUniqueHeaders(server, res);
     if (startChannel.hasSubscribers) startChannel.publish({ request: req, response: res, socket, server });
     res.assignSocket(socket as never);
+    res.on("prefinish", onResponsePrefinish);
     res.on("finish", onResponseFinish);
     if (req.httpVersionMinor === 1 && hasExpectation(fields)) this.#expect(req, res);
     else server.emit("request", req, res);
@@ -128,7 +128,7 @@ export class HttpService implements StreamService {
   /** onParserExecuteCommon, "Upgrade or CONNECT"; null when nobody upgrades: then it is a request like any other. */
   #upgrade(stream: LinkStream, head: readonly string[], fields: string[]): StreamHandler | null {
     const server = this.#server;
-    const duplex = new LinkDuplex(stream, new Endpoints(head), server);
+    const duplex = new LinkDuplex(stream, head, server);
     const req = this.#request(duplex, head, fields);
     req.upgrade = server.shouldUpgradeCallback?.(req) ?? server.listenerCount("upgrade") > 0;
     if (!req.upgrade) return null;

@@ -5,11 +5,10 @@
  */
 
 import { AsyncResource } from "node:async_hooks";
-import type { AddressInfo } from "node:net";
 import { Duplex } from "node:stream";
 import { type LinkStream, ResetCode, type StreamHandler } from "../link/api.ts";
-import { type Endpoints, familyOf } from "./endpoints.ts";
 import type { NodeServer } from "./node-internals.ts";
+import { type WithSocketLikeness, withSocketLikeness } from "./socket-likeness.ts";
 
 type WriteCallback = (error?: Error | null) => void;
 interface PendingWrite {
@@ -17,21 +16,18 @@ interface PendingWrite {
   readonly encoding: BufferEncoding;
 }
 
-export class LinkDuplex extends Duplex implements StreamHandler {
+const Base: WithSocketLikeness<typeof Duplex> = withSocketLikeness(Duplex);
+
+export class LinkDuplex extends Base implements StreamHandler {
   server: NodeServer;
   bytesRead = 0;
-  timeout = 0;
-  readonly connecting: boolean = false;
-  readonly pending: boolean = false;
   parser: unknown = null;
   /** Node's parser reads it (compat-connection.ts); else it has been given to an `upgrade` listener. */
   readonly parsed: boolean = false;
   _paused = false;
 
   readonly #stream: LinkStream;
-  readonly #endpoints: Endpoints;
   readonly #context: AsyncResource = new AsyncResource("FLOTILLAUPGRADE");
-  #timer: NodeJS.Timeout | null = null;
   #owedBytes = 0;
   #inputOver = false;
   #outputOver = false;
@@ -39,10 +35,10 @@ export class LinkDuplex extends Duplex implements StreamHandler {
   /** A write that waits for credit. */
   #blockedWrite: WriteCallback | null = null;
 
-  constructor(stream: LinkStream, endpoints: Endpoints, server: NodeServer) {
+  constructor(stream: LinkStream, head: readonly string[], server: NodeServer) {
     super({ allowHalfOpen: true });
     this.#stream = stream;
-    this.#endpoints = endpoints;
+    this.head = head;
     this.server = server;
   }
 
@@ -68,7 +64,7 @@ export class LinkDuplex extends Duplex implements StreamHandler {
   }
 
   onData(stream: LinkStream, bytes: Buffer): void {
-    this.#timer?.refresh();
+    this.idleTimer?.refresh();
     this.bytesRead += bytes.length;
     if (this.destroyed) {
       stream.consumed(bytes.length);
@@ -108,14 +104,14 @@ export class LinkDuplex extends Duplex implements StreamHandler {
   // --- Writing ------------------------------------------------------------------------------------------------
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: WriteCallback): void {
-    this.#timer?.refresh();
+    this.idleTimer?.refresh();
     this.#bytesSent += chunk.length;
     if (this.#stream.write(chunk)) done();
     else this.#blockedWrite = done;
   }
 
   override _writev(chunks: PendingWrite[], done: WriteCallback): void {
-    this.#timer?.refresh();
+    this.idleTimer?.refresh();
     let accepted = true;
     for (const { chunk } of chunks) {
       this.#bytesSent += chunk.length;
@@ -126,7 +122,7 @@ export class LinkDuplex extends Duplex implements StreamHandler {
   }
 
   onDrain(_stream: LinkStream): void {
-    this.#timer?.refresh();
+    this.idleTimer?.refresh();
     const done = this.#blockedWrite;
     this.#blockedWrite = null;
     if (done !== null) this.enter(done);
@@ -141,8 +137,7 @@ export class LinkDuplex extends Duplex implements StreamHandler {
   }
 
   override _destroy(error: Error | null, done: WriteCallback): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.stopIdleTimer();
     if (!this.#outputOver || !this.#inputOver) {
       this.#outputOver = true;
       this.#inputOver = true;
@@ -163,84 +158,9 @@ export class LinkDuplex extends Duplex implements StreamHandler {
     return this.destroy();
   }
 
-  // --- As net.Socket ------------------------------------------------------------------------------------------
-
+  /** As net.Socket: what was written, sent or not. */
   get bytesWritten(): number {
     // A write that waits for credit is counted in both.
     return this.#blockedWrite === null ? this.#bytesSent + this.writableLength : this.#bytesSent;
-  }
-
-  get bufferSize(): number {
-    return this.writableLength;
-  }
-
-  get readyState(): "open" | "readOnly" | "writeOnly" | "closed" {
-    if (this.readable) return this.writable ? "open" : "readOnly";
-    return this.writable ? "writeOnly" : "closed";
-  }
-
-  get encrypted(): true | undefined {
-    return this.#endpoints.encrypted || undefined;
-  }
-
-  get authorized(): false | undefined {
-    return this.#endpoints.encrypted ? false : undefined;
-  }
-
-  get remoteAddress(): string {
-    return this.#endpoints.remoteAddress;
-  }
-
-  get remotePort(): number {
-    return this.#endpoints.remotePort;
-  }
-
-  get remoteFamily(): string {
-    return familyOf(this.#endpoints.remoteAddress);
-  }
-
-  get localAddress(): string {
-    return this.#endpoints.localAddress;
-  }
-
-  get localPort(): number {
-    return this.#endpoints.localPort;
-  }
-
-  get localFamily(): string {
-    return familyOf(this.#endpoints.localAddress);
-  }
-
-  address(): AddressInfo {
-    return { address: this.localAddress, family: this.localFamily, port: this.localPort };
-  }
-
-  setNoDelay(): this {
-    return this;
-  }
-
-  setKeepAlive(): this {
-    return this;
-  }
-
-  ref(): this {
-    return this;
-  }
-
-  unref(): this {
-    return this;
-  }
-
-  /** As net.Socket: emits `timeout` after so many milliseconds of silence; the listener decides what follows. */
-  setTimeout(delayMs: number, callback?: () => void): this {
-    if (this.destroyed) return this;
-    this.timeout = delayMs;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = delayMs > 0 ? setTimeout(() => this.emit("timeout"), delayMs).unref() : null;
-    if (callback !== undefined) {
-      if (delayMs > 0) this.once("timeout", callback);
-      else this.removeListener("timeout", callback);
-    }
-    return this;
   }
 }

@@ -23,8 +23,8 @@ export class SocketList {
   }
 
   /**
-   * `close` of a socket comes after `close` of its response and of its request, which take a few ticks. One
-   * immediate for all sockets of a turn.
+   * `close` of a socket comes after all ticks of its turn, as that of a real one (whose handle closes in the last
+   * phase of the event loop): after `close` of its response. One immediate for all sockets of a turn.
    */
   closeLater(socket: VirtualSocket): void {
     if (this.#finished.length === 0) setImmediate(closeFinished, this);
@@ -34,7 +34,7 @@ export class SocketList {
   closeFinished(): void {
     const finished = this.#finished;
     this.#finished = [];
-    for (const socket of finished) socket.closeQuietly();
+    for (const socket of finished) socket.close();
   }
 
   destroyAll(): void {

@@ -10,10 +10,8 @@
 import { AsyncResource } from "node:async_hooks";
 import { channel } from "node:diagnostics_channel";
 import { EventEmitter } from "node:events";
-import type { AddressInfo } from "node:net";
 import { getDefaultHighWaterMark } from "node:stream";
 import { type LinkStream, ResetCode, type StreamHandler } from "../link/api.ts";
-import { type Endpoints, familyOf } from "./endpoints.ts";
 import {
   detachAbortSignal,
   drainResponse,
@@ -21,6 +19,7 @@ import {
   type NodeResponse,
   type NodeServer,
 } from "./node-internals.ts";
+import { type WithSocketLikeness, withSocketLikeness } from "./socket-likeness.ts";
 import type { SocketList } from "./socket-list.ts";
 
 /** `null` (or undefined) when the bytes went out, else why they did not. */
@@ -29,7 +28,9 @@ type WriteCallback = (error?: Error | null) => void;
 const finishChannel = channel("http.server.response.finish");
 const defaultHighWaterMark = getDefaultHighWaterMark(false);
 
-export class VirtualSocket extends EventEmitter implements StreamHandler {
+const Base: WithSocketLikeness<typeof EventEmitter> = withSocketLikeness(EventEmitter);
+
+export class VirtualSocket extends Base implements StreamHandler {
   readonly server: NodeServer;
   req: NodeRequest | null = null;
   /** The response that is being written; Node's assignSocket and detachSocket keep it. */
@@ -49,8 +50,6 @@ export class VirtualSocket extends EventEmitter implements StreamHandler {
   /** `_writableState.corked`: how often cork() was called. */
   corked = 0;
   needDrain = false;
-  /** Milliseconds given to setTimeout. */
-  timeout = 0;
   /** IncomingMessage asks for it before it resumes the socket. */
   _paused = false;
 
@@ -59,21 +58,23 @@ export class VirtualSocket extends EventEmitter implements StreamHandler {
   next: VirtualSocket | null = null;
 
   readonly #stream: LinkStream;
-  readonly #endpoints: Endpoints;
   readonly #sockets: SocketList;
   /** One asynchronous context per request: what `enterWith` does in one is not seen in the next. */
   readonly #context: AsyncResource = new AsyncResource("FLOTILLAREQUEST");
-  #timer: NodeJS.Timeout | null = null;
   /** Request bytes delivered to the application's buffer and not yet credited to the sender. */
   #owedBytes = 0;
   /** The request has wholly arrived, or nothing more of it will. */
   #inputOver = false;
-  /** We ended our direction. */
+  /** Nothing more is to be written: `end()`, or the answer is complete. */
   #outputOver = false;
+  /** The stream has been told that our direction is over. */
+  #endSent = false;
   /** Nobody wants the rest of the request: it is thrown away as it comes. */
   #discarding = false;
   /** The answer is out: `resOnFinish` has run. */
   #answered = false;
+  /** Stands in the list of sockets that close at the end of this turn. */
+  #closing = false;
   /** The link has no credit: bytes wait until onDrain. */
   #blocked = false;
   /** Bytes written since cork(); they count against the high-water mark as Node's buffered ones do. */
@@ -83,10 +84,10 @@ export class VirtualSocket extends EventEmitter implements StreamHandler {
   #writeCallback: WriteCallback | null = null;
   #moreWriteCallbacks: WriteCallback[] | null = null;
 
-  constructor(stream: LinkStream, endpoints: Endpoints, server: NodeServer, sockets: SocketList) {
+  constructor(stream: LinkStream, head: readonly string[], server: NodeServer, sockets: SocketList) {
     super();
     this.#stream = stream;
-    this.#endpoints = endpoints;
+    this.head = head;
     this.server = server;
     this.#sockets = sockets;
     sockets.add(this);
@@ -114,10 +115,6 @@ export class VirtualSocket extends EventEmitter implements StreamHandler {
 
   /** As stream states name it. */
   get length(): number {
-    return this.writableLength;
-  }
-
-  get bufferSize(): number {
     return this.writableLength;
   }
 
@@ -149,101 +146,18 @@ export class VirtualSocket extends EventEmitter implements StreamHandler {
     return true;
   }
 
+  /** As net.Socket, whose `close` is its own and no stream's: stream.finished does not wait for it. */
   get emitClose(): boolean {
-    return true;
+    return false;
   }
 
   get allowHalfOpen(): boolean {
     return true;
   }
 
-  get connecting(): boolean {
-    return false;
-  }
-
-  get pending(): boolean {
-    return false;
-  }
-
-  get readyState(): "open" | "readOnly" | "writeOnly" | "closed" {
-    if (this.readable) return this.writable ? "open" : "readOnly";
-    return this.writable ? "writeOnly" : "closed";
-  }
-
-  // --- Addresses ------------------------------------------------------------------------------------------
-
-  /** As on a TLSSocket when the browser speaks https, else undefined as on a net.Socket. */
-  get encrypted(): true | undefined {
-    return this.#endpoints.encrypted || undefined;
-  }
-
-  /** Browsers show no certificate: false under https, as on a TLSSocket, else undefined. */
-  get authorized(): false | undefined {
-    return this.#endpoints.encrypted ? false : undefined;
-  }
-
-  get remoteAddress(): string {
-    return this.#endpoints.remoteAddress;
-  }
-
-  get remotePort(): number {
-    return this.#endpoints.remotePort;
-  }
-
-  get remoteFamily(): string {
-    return familyOf(this.#endpoints.remoteAddress);
-  }
-
-  get localAddress(): string {
-    return this.#endpoints.localAddress;
-  }
-
-  get localPort(): number {
-    return this.#endpoints.localPort;
-  }
-
-  get localFamily(): string {
-    return familyOf(this.#endpoints.localAddress);
-  }
-
-  address(): AddressInfo {
-    return { address: this.localAddress, family: this.localFamily, port: this.localPort };
-  }
-
-  // --- Settings of a connection: the link's, not one stream's --------------------------------------------------
-
-  setNoDelay(): this {
-    return this;
-  }
-
-  setKeepAlive(): this {
-    return this;
-  }
-
-  ref(): this {
-    return this;
-  }
-
-  unref(): this {
-    return this;
-  }
-
-  /** As net.Socket: emits `timeout` after so many milliseconds without a byte in either direction; 0 ends it. */
-  setTimeout(delayMs: number, callback?: () => void): this {
-    if (this.destroyed) return this;
-    this.timeout = delayMs;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = delayMs > 0 ? setTimeout(onTimeout, delayMs, this).unref() : null;
-    if (callback !== undefined) {
-      if (delayMs > 0) this.once("timeout", callback);
-      else this.removeListener("timeout", callback);
-    }
-    return this;
-  }
-
-  /** Called by the timer: socketOnTimeout. */
-  emitTimeout(): void {
-    this.#timer?.refresh();
+  /** socketOnTimeout */
+  override onIdle(): void {
+    this.idleTimer?.refresh();
     const req = this.req;
     const taken = req !== null && !req.complete && req.emit("timeout", this);
     const takenByResponse = this._httpMessage?.emit("timeout", this) === true;
@@ -271,7 +185,7 @@ export class VirtualSocket extends EventEmitter implements StreamHandler {
   }
 
   onData(_stream: LinkStream, bytes: Buffer): void {
-    this.#timer?.refresh();
+    this.idleTimer?.refresh();
     this.bytesRead += bytes.length;
     if (this.#discarding || this.#inputOver) this.#stream.consumed(bytes.length);
     else this.enter(deliverBody, bytes, null);
@@ -339,7 +253,7 @@ export class VirtualSocket extends EventEmitter implements StreamHandler {
     if (this.#outputOver || this.destroyed) return this.#refuseWrite(done);
     const bytes = this.#send(data, encoding);
     this.bytesWritten += bytes;
-    if (this.#timer !== null) this.#timer.refresh();
+    if (this.idleTimer !== null) this.idleTimer.refresh();
     let buffered = bytes;
     if (this.corked > 0) buffered = this.#corkedBytes += bytes;
     const accepted = !this.#blocked && buffered < this.writableHighWaterMark;
@@ -422,7 +336,8 @@ export class VirtualSocket extends EventEmitter implements StreamHandler {
 
   onDrain(_stream: LinkStream): void {
     this.#blocked = false;
-    this.#timer?.refresh();
+    if (this.#outputOver) this.#sendEnd();
+    this.idleTimer?.refresh();
     this.enter(afterWrite, null, null);
   }
 
@@ -444,13 +359,28 @@ export class VirtualSocket extends EventEmitter implements StreamHandler {
     return this;
   }
 
+  /** Bytes that wait for credit go first: the stream tells of their going only until it is ended. */
   #endOutput(): void {
     this.#outputOver = true;
     this.writable = false;
+    if (!this.#blocked) this.#sendEnd();
+  }
+
+  #sendEnd(): void {
+    if (this.#endSent) return;
+    this.#endSent = true;
     this.#stream.end();
   }
 
   // --- The end of the answer, of the request, of the socket ----------------------------------------------------
+
+  /**
+   * `prefinish`: the last byte of the answer was written. The end follows it at once, most often in the same
+   * frame; at `finish`, a tick later, the frames of other answers would stand between them.
+   */
+  answerWritten(): void {
+    if (!this.#blocked && !this.destroyed) this.#sendEnd();
+  }
 
   /** `finish` of the response: resOnFinish. */
   answerFinished(res: NodeResponse): void {
@@ -470,13 +400,15 @@ export class VirtualSocket extends EventEmitter implements StreamHandler {
   }
 
   #closeLater(): void {
-    if (!this.destroyed) this.#sockets.closeLater(this);
+    if (!this.destroyed && !this.#closing) {
+      this.#closing = true;
+      this.#sockets.closeLater(this);
+    }
   }
 
-  /** Both directions are over in good order. The connection to the browser lives on; this socket was only for its request. */
-  closeQuietly(): void {
-    if (this.destroyed) return;
-    this.#shut(null);
+  /** The turn is over: `close`. Not destroyed yet when both directions ended in good order. */
+  close(): void {
+    if (!this.destroyed) this.#shut(null);
     this.enter(emitClose, null, null);
   }
 
@@ -484,6 +416,7 @@ export class VirtualSocket extends EventEmitter implements StreamHandler {
     const cutShort = !this.#inputOver && !this.#discarding;
     this.#inputOver = true;
     this.#outputOver = true;
+    this.#endSent = true;
     if (this.destroyed) return;
     // A browser that leaves in the middle of its upload is a client error for Node, one that leaves later is not.
     this.enter(destroyReset, cutShort && !this.#answered ? connectionReset() : undefined, null);
@@ -492,16 +425,19 @@ export class VirtualSocket extends EventEmitter implements StreamHandler {
   /** Ends this request's stream and nothing else: an answer that is complete still goes out. */
   destroy(error?: Error | null): this {
     if (this.destroyed) return this;
-    const answerComplete = this._httpMessage?.writableEnded === true && !this.#blocked;
-    if (answerComplete && !this.#outputOver) this.#endOutput();
-    if (!this.#outputOver) this.#stream.reset(ResetCode.internal, "the application closed the connection");
-    else if (!this.#inputOver) {
+    if (!this.#endSent) {
+      this.#outputOver = true;
+      this.#inputOver = true;
+      this.#stream.reset(ResetCode.internal, "the application closed the connection");
+    } else if (!this.#inputOver) {
       // Reset would take the answer back. What still comes of the request is thrown away.
       this.#discarding = true;
       if (this.#owedBytes > 0) this.#giveCredit(0);
     }
     this.#shut(error ?? null);
-    process.nextTick(emitErrorAndClose, this);
+    process.nextTick(emitError, this);
+    if (!this.#closing) this.#sockets.closeLater(this);
+    this.#closing = true;
     return this;
   }
 
@@ -510,8 +446,7 @@ export class VirtualSocket extends EventEmitter implements StreamHandler {
     this.readable = false;
     this.writable = false;
     this.errored = error;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.stopIdleTimer();
   }
 
   /** Closes when what was written is out; then the rest of the request is of no interest. */
@@ -523,7 +458,8 @@ export class VirtualSocket extends EventEmitter implements StreamHandler {
 
   /** As net.Socket: the peer sees a reset instead of an end. */
   resetAndDestroy(): this {
-    if (!this.#outputOver && !this.destroyed) {
+    if (!this.destroyed) {
+      this.#endSent = true;
       this.#outputOver = true;
       this.#inputOver = true;
       this.#stream.reset(ResetCode.internal, "the application reset the connection");
@@ -531,27 +467,30 @@ export class VirtualSocket extends EventEmitter implements StreamHandler {
     return this.destroy();
   }
 
-  /** The last events: socketOnError, then socketOnClose. */
-  emitErrorAndClose(): void {
+  /** What waits to be written fails; then socketOnError. */
+  emitError(): void {
     const error = this.errored;
     this.#runCallbacks(error ?? streamDestroyed());
-    if (error !== null) {
-      this.server.emit("clientError", error, this);
-      if (this.listenerCount("error") > 0) this.emit("error", error);
-    }
-    this.finishClose();
+    if (error === null) return;
+    this.server.emit("clientError", error, this);
+    if (this.listenerCount("error") > 0) this.emit("error", error);
   }
 
-  finishClose(): void {
+  /** socketOnClose, abortIncoming, then everybody's `close`. */
+  announceClose(): void {
     if (this.closed) return;
     this.closed = true;
     this.#sockets.remove(this);
-    // abortIncoming
     if (!this.#answered && this.req !== null && !this.req.destroyed) this.req.destroy(aborted());
     this.emit("close", this._hadError);
     this.server._connections--;
     this.server._emitCloseIfDrained();
   }
+}
+
+/** Listener of every response's `prefinish`. */
+export function onResponsePrefinish(this: NodeResponse): void {
+  (this.socket as unknown as VirtualSocket).answerWritten();
 }
 
 /** Listener of every response's `finish`. */
@@ -583,16 +522,12 @@ function destroyReset(socket: VirtualSocket, error: Error | undefined): void {
   socket.destroy(error);
 }
 
+function emitError(socket: VirtualSocket): void {
+  socket.emitError();
+}
+
 function emitClose(socket: VirtualSocket): void {
-  socket.finishClose();
-}
-
-function emitErrorAndClose(socket: VirtualSocket): void {
-  socket.emitErrorAndClose();
-}
-
-function onTimeout(socket: VirtualSocket): void {
-  socket.emitTimeout();
+  socket.announceClose();
 }
 
 /**

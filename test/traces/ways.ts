@@ -1,0 +1,274 @@
+/** The two ways to one application, behind one client: a TCP connection to node:http, and a stream of a link. */
+import type http from "node:http";
+import { type AddressInfo, connect, type Socket } from "node:net";
+import { attachServer } from "../../src/app-tier/virtual-listener.ts";
+import { type LinkStream, ResetCode } from "../../src/link/api.ts";
+import { MemoryLink } from "../harness/memory-link.ts";
+import { type Answer, AnswerReader } from "./answer.ts";
+
+export interface RequestHead {
+  readonly method?: string;
+  readonly target?: string;
+  readonly version?: "1.0" | "1.1";
+  /** Without Host and the framing of the body. */
+  readonly fields?: readonly (readonly [string, string])[];
+  /** A number is a Content-Length. */
+  readonly body?: "none" | "chunked" | number;
+  readonly upgrade?: string;
+}
+
+/** One request of a client that a test scripts. */
+export abstract class Client {
+  protected readonly reader: AnswerReader;
+  protected readonly head: RequestHead;
+  protected over = false;
+  #waiters: (() => void)[] = [];
+
+  constructor(head: RequestHead) {
+    this.head = head;
+    this.reader = new AnswerReader(head.method ?? "GET");
+  }
+
+  abstract write(bytes: string | Buffer): void;
+  abstract end(trailers?: readonly string[]): void;
+  /** Goes away without a word (RST), or politely (FIN). */
+  abstract abort(how: "reset" | "close"): void;
+  abstract pause(): void;
+  abstract resume(): void;
+
+  get bodyBytes(): number {
+    return this.reader.bodyBytes;
+  }
+
+  get interimCount(): number {
+    return this.reader.interimCount;
+  }
+
+  get headSeen(): boolean {
+    return this.reader.headSeen;
+  }
+
+  takeTunnel(): Buffer {
+    return this.reader.takeTunnel();
+  }
+
+  get ended(): boolean {
+    return this.over;
+  }
+
+  /** Resolves when something has come, or has ended. */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise<void>((resolve) => this.#waiters.push(resolve));
+  }
+
+  async answer(): Promise<Answer> {
+    await this.until(() => this.reader.complete || this.over);
+    return this.reader.answer();
+  }
+
+  protected came(bytes: Buffer): void {
+    this.reader.read(bytes);
+    this.#wake();
+  }
+
+  protected wentAway(): void {
+    this.over = true;
+    this.reader.ended();
+    this.#wake();
+  }
+
+  #wake(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const wake of waiters) wake();
+  }
+
+  protected allFields(): (readonly [string, string])[] {
+    const fields: (readonly [string, string])[] = [["Host", "a.test"], ...(this.head.fields ?? [])];
+    if (this.head.body === "chunked") fields.push(["Transfer-Encoding", "chunked"]);
+    if (typeof this.head.body === "number") fields.push(["Content-Length", String(this.head.body)]);
+    if (this.head.upgrade !== undefined)
+      fields.push(["Connection", "Upgrade"], ["Upgrade", this.head.upgrade]);
+    return fields;
+  }
+
+  protected get ended_(): boolean {
+    return (this.head.body ?? "none") === "none";
+  }
+}
+
+/** A way to a server: what a trace test runs twice. */
+export interface Way {
+  readonly name: string;
+  request(head: RequestHead): Client;
+  /** One request with all its body, its answer, and the last events of its socket. */
+  exchange(head: RequestHead, body?: string | Buffer): Promise<Answer>;
+  close(): Promise<void>;
+}
+
+class TcpClient extends Client {
+  readonly #socket: Socket;
+
+  constructor(port: number, head: RequestHead) {
+    super(head);
+    this.#socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+    this.#socket.on("data", (bytes) => this.came(bytes));
+    this.#socket.on("end", () => this.wentAway());
+    this.#socket.on("error", () => this.wentAway());
+    this.#socket.on("close", () => this.wentAway());
+    const lines = this.allFields().map(([name, value]) => `${name}: ${value}\r\n`);
+    this.#socket.write(
+      `${head.method ?? "GET"} ${head.target ?? "/"} HTTP/${head.version ?? "1.1"}\r\n${lines.join("")}\r\n`,
+      "latin1",
+    );
+  }
+
+  write(bytes: string | Buffer): void {
+    const body = Buffer.from(bytes as string);
+    if (this.head.body !== "chunked") this.#socket.write(body);
+    else
+      this.#socket.write(
+        Buffer.concat([Buffer.from(`${body.length.toString(16)}\r\n`), body, Buffer.from("\r\n")]),
+      );
+  }
+
+  end(trailers: readonly string[] = []): void {
+    if (this.head.upgrade !== undefined) this.#socket.end();
+    if (this.head.body !== "chunked") return;
+    let text = "0\r\n";
+    for (let index = 0; index < trailers.length; index += 2)
+      text += `${trailers[index]}: ${trailers[index + 1]}\r\n`;
+    this.#socket.write(`${text}\r\n`);
+  }
+
+  abort(how: "reset" | "close"): void {
+    if (how === "reset") this.#socket.resetAndDestroy();
+    else this.#socket.destroy();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+}
+
+class LinkClient extends Client {
+  readonly #stream: LinkStream;
+  #paused = false;
+  #owed = 0;
+
+  constructor(link: MemoryLink, head: RequestHead) {
+    super(head);
+    const fields = this.allFields().flat();
+    const meta = [
+      head.method ?? "GET",
+      head.target ?? "/",
+      head.version ?? "1.1",
+      "http",
+      "127.0.0.1",
+      "54321",
+      "127.0.0.1",
+      "80",
+      head.upgrade === undefined ? "" : "u",
+      ...fields,
+    ].join("\n");
+    this.#stream = link.open(meta, this.ended_ && head.upgrade === undefined, {
+      onData: (stream, bytes) => {
+        if (this.#paused) this.#owed += bytes.length;
+        else stream.consumed(bytes.length);
+        this.came(bytes);
+      },
+      onEnd: () => this.wentAway(),
+      onReset: () => this.wentAway(),
+      onDrain: () => {},
+    });
+  }
+
+  write(bytes: string | Buffer): void {
+    if (!this.#stream.closed) this.#stream.write(bytes);
+  }
+
+  end(trailers: readonly string[] = []): void {
+    if (!this.#stream.closed) this.#stream.end(trailers.join("\n"));
+  }
+
+  abort(): void {
+    this.#stream.reset(ResetCode.cancel);
+    this.wentAway();
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#stream.consumed(this.#owed);
+    this.#owed = 0;
+  }
+}
+
+/** @param quiet resolves when no socket of the server is open. */
+export async function overTcp(server: http.Server, quiet: () => Promise<void>): Promise<Way> {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const clients: TcpClient[] = [];
+  return {
+    name: "node:http",
+    request(head) {
+      const client = new TcpClient(port, head);
+      clients.push(client);
+      return client;
+    },
+    async exchange(head, body) {
+      const client = new TcpClient(port, head);
+      if (body !== undefined) client.write(body);
+      client.end();
+      const answer = await client.answer();
+      client.abort("close");
+      await quiet();
+      return answer;
+    },
+    async close() {
+      for (const client of clients) client.abort("close");
+      await closed(server);
+    },
+  };
+}
+
+export async function overLink(
+  server: http.Server,
+  quiet: () => Promise<void>,
+  compat: boolean = false,
+): Promise<Way> {
+  const service = attachServer(server, {
+    address: "127.0.0.1",
+    port: 6800,
+    counter: { requests: 0 },
+    compat,
+    onClose: () => {},
+  });
+  const link = new MemoryLink(service);
+  return {
+    name: "link",
+    request: (head) => new LinkClient(link, head),
+    async exchange(head, body) {
+      const client = new LinkClient(link, head);
+      if (body !== undefined) client.write(body);
+      client.end();
+      const answer = await client.answer();
+      await quiet();
+      return answer;
+    },
+    close: () => closed(server),
+  };
+}
+
+async function closed(server: http.Server): Promise<void> {
+  const done = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeAllConnections();
+  await done;
+}
