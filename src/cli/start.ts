@@ -1,6 +1,6 @@
 /**
- * `flotilla start`: runs servers of this machine in the foreground. One web server runs in this very process;
- * app servers and several servers at once are programs of their own in the care of this process.
+ * `flotilla start`: runs servers of this machine in the foreground. One web server by its name runs in this very
+ * process; all others are programs of their own in the care of this process, which starts them again.
  */
 import { livingRecords } from "../admin/run-record.ts";
 import type { Cluster, ClusterFile, Server } from "../config/model.ts";
@@ -22,9 +22,9 @@ export async function start(path: string, names: readonly string[], options: Sta
   if (file === null) return 1;
   const servers = options.all ? await allStartable(file) : await namedStartable(file, names);
   if (!options.supervised) refuseRunning(file, servers);
-  const [first, ...more] = servers;
-  return more.length === 0 && clusterOf(file, first!).tier === "web"
-    ? await runWebServer(file, first!)
+  const [only] = servers.length === 1 && !options.all ? servers : [];
+  return only !== undefined && clusterOf(file, only).tier === "web"
+    ? await runWebServer(file, only)
     : await superviseServers(file, servers);
 }
 

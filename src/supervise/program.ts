@@ -56,8 +56,8 @@ export function startProgram(
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
   const pid = child.pid ?? 0;
-  forwardLines(child.stdout!, settings.server, output.out, output);
-  forwardLines(child.stderr!, settings.server, output.err, output);
+  if (child.stdout) forwardLines(child.stdout, settings.server, output.out, output);
+  if (child.stderr) forwardLines(child.stderr, settings.server, output.err, output);
   awaitEnd(child, onEnd);
   return {
     pid,
@@ -104,7 +104,6 @@ const lastOutputWaitMs = 100;
  * group; when the watchdog is gone too, the group is empty.
  */
 function awaitEnd(child: ChildProcess, onEnd: (ending: Ending) => void): void {
-  const lifeline = child.stdio[3] as Duplex;
   let ending: Ending | null = null;
   let groupGone = false;
   let told = false;
@@ -120,19 +119,21 @@ function awaitEnd(child: ChildProcess, onEnd: (ending: Ending) => void): void {
     else setTimeout(tell, lastOutputWaitMs);
   }
 
+  child.on("error", (error) => {
+    // Not started: no group, no exit to wait for.
+    if (child.pid !== undefined) return;
+    ending = { code: null, signal: null, failure: messageOf(error) };
+    tell();
+  });
+  // Without a free descriptor Node makes no streams at all; only the error comes.
+  const lifeline = child.stdio?.[3] as Duplex | undefined;
+  if (lifeline === undefined) return;
   lifeline.on("error", () => {});
   lifeline.on("close", () => {
     groupGone = true;
     advance();
   });
   lifeline.resume();
-  child.on("error", (error) => {
-    // Not started: no group, no exit to wait for.
-    if (child.pid !== undefined) return;
-    ending = { code: null, signal: null, failure: messageOf(error) };
-    groupGone = true;
-    tell();
-  });
   child.on("exit", (code, signal) => {
     ending = { code, signal, failure: null };
     // Without its watchdog (somebody killed it) the group is swept from here.

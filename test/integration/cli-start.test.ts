@@ -95,7 +95,7 @@ test("run: the folder of the file, the environment, the same Node", async (t) =>
     'echo "$FLOTILLA_SERVER $FLOTILLA_CONFIG $PWD [$FLOTILLA_RUN]"; node -p "[process.execPath]"; sleep 60';
   const cluster = await clusterFolder(t, { run: script });
   const running = startFlotilla(t, ["start", "app-a", "-c", cluster.config], { cwd: "/" });
-  const line = JSON.parse(await running.line(/flotilla\.yaml/));
+  const line = JSON.parse(await running.line(/"app-a .*flotilla\.yaml/));
   assert.equal(line.server, "app-a");
   assert.equal(line.msg, `app-a ${cluster.config} ${cluster.folder} []`);
   await running.line(new RegExp(`'${process.execPath}'`));
