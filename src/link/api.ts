@@ -35,19 +35,23 @@ export interface LinkStream {
   /** Bytes written and not yet handed to the socket: waiting for credit, for their turn or for the socket. */
   readonly pendingBytes: number;
   /**
-   * Sends body bytes. They are copied or encoded before the call returns: the caller may reuse the buffer.
+   * Sends body bytes. They are copied or encoded before the call returns: the caller may reuse the buffer. After the
+   * end of our direction, or of the stream, they go nowhere. Encoding of text: "utf8" when not given.
    * @returns false when the bytes have to wait: write no more until `onDrain`. (They are kept either way.)
    */
   write(data: Uint8Array | string, encoding?: "latin1" | "utf8"): boolean;
-  /** Ends our direction, after what was written; `trailer` is metadata after the body. */
+  /** Ends our direction, after what was written; `trailer` is metadata after the body, latin1, at most 60,000 bytes. */
   end(trailer?: string): void;
   /** Ends both directions at once; bytes that wait are dropped; our handler hears nothing more. */
   reset(code: ResetCode, message?: string): void;
-  /** Gives the sender credit for bytes that `onData` delivered. Give each byte back once. */
+  /** Gives the sender credit for bytes that `onData` delivered. Give each byte back once; more than that counts as all. */
   consumed(bytes: number): void;
 }
 
-/** The user's end of a stream. */
+/**
+ * The user's end of a stream. Called in the async context in which the link was made, never in that of another
+ * request. A handler that throws has its stream reset with `internal`; other streams do not notice.
+ */
 export interface StreamHandler {
   /** Body bytes. The view is valid only during the call. Call `stream.consumed` when they have gone on. */
   onData(stream: LinkStream, bytes: Buffer): void;
@@ -92,7 +96,8 @@ export interface Link {
   /** Smoothed round trip of pings in milliseconds, or 0 before the first answer. */
   readonly roundTripMs: number;
   /**
-   * Opens a stream. `meta` is latin1, at most 60,000 bytes.
+   * Opens a stream. `meta` is latin1, at most 60,000 bytes (RangeError above). A wider character would be cut to its
+   * low byte: the caller lets none in.
    * @param ended no body follows.
    * @param windowBytes how much of the answer the peer may send before `consumed`; default windowBytes of the limits.
    * @returns null when the link is not usable or too many streams are open: nothing was sent.
