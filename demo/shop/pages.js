@@ -16,6 +16,7 @@ export function document(page, visit) {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${page.title} - Harbour Supply</title>
 <link rel="stylesheet" href="/shop.css">
+<link rel="icon" href="/favicon.svg">
 </head>
 <body>
 <a class="skip" href="#content">Skip to the content</a>

@@ -17,16 +17,16 @@ export interface Place {
  */
 export async function findPlace(wanted: Place, taken: Set<string>): Promise<Place> {
   const address = (await isFree({ address: wanted.address, port: 0 })) ? wanted.address : "127.0.0.1";
-  for (let port = wanted.port; port < wanted.port + triesMax; port++) {
+  const last = Math.min(wanted.port + triesMax - 1, 65_535);
+  for (let port = wanted.port; port <= last; port++) {
     const key = `${address}:${port}`;
     if (taken.has(key) || !(await isFree({ address, port }))) continue;
     taken.add(key);
     return { address, port };
   }
-  const range = `${wanted.port} to ${wanted.port + triesMax - 1}`;
   throw new FlotillaError(
     "FLOTILLA_DEMO_PORTS",
-    `no free port for the demo on ${address} from ${range}: end what uses them`,
+    `no free port for the demo on ${address} from ${wanted.port} to ${last}: end what uses them`,
   );
 }
 

@@ -1,12 +1,8 @@
 /** The demo shop over plain HTTP: what it sells, what its cart counts, and that nothing typed in becomes markup. */
 import assert from "node:assert/strict";
-import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
+import { shopFolder, startShop } from "./shop-server.ts";
 
-// The shop is plain JavaScript, as a user writes it, and Express brings no types: what is used is named here.
-type Middleware = (req: Visit, res: ServerResponse, next: () => void) => void;
-type Visit = IncomingMessage & { session: Record<string, unknown>; sessionID: string };
 interface CartModule {
   added(cart: object | undefined, id: string, quantity: number): object;
   withQuantity(cart: object | undefined, id: string, quantity: number): object;
@@ -14,28 +10,11 @@ interface CartModule {
   totalOf(cart: object | undefined): number;
   quantityFrom(text: unknown): number | null;
 }
-const shopFolder = new URL("../../demo/shop/", import.meta.url);
-const expressName: string = "express";
-const { default: express } = (await import(expressName)) as {
-  default: () => RequestListener & { use(middleware: Middleware): void };
-};
-const { shop } = (await import(new URL("shop.js", shopFolder).href)) as { shop: () => Middleware };
 const cart = (await import(new URL("cart.js", shopFolder).href)) as CartModule;
 
-const app = express();
-app.use(memorySession());
-app.use(shop());
-const server = createServer(app);
-let origin = "";
-
-before(async () => {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-});
-after(() => {
-  server.closeAllConnections();
-  server.close();
-});
+const server = await startShop();
+const { origin } = server;
+after(() => server.stop());
 
 test("every product of the shop window has a page of its own", async () => {
   const { text } = await new Browser().get("/");
@@ -163,26 +142,4 @@ interface Answer {
   status: number;
   headers: Headers;
   text: string;
-}
-
-/** Just enough of a session for one process; Flotilla's own is tested beside its code. */
-function memorySession(): Middleware {
-  const store = new Map<string, Record<string, unknown>>();
-  let last = 0;
-  return (req, res, next) => {
-    const open = (id: string): void => {
-      const data = store.get(id) ?? {};
-      store.set(id, data);
-      const regenerate = (done: () => void): void => {
-        open(`s${++last}`);
-        done();
-      };
-      Object.defineProperty(data, "regenerate", { value: regenerate, configurable: true });
-      req.session = data;
-      req.sessionID = id;
-      res.setHeader("set-cookie", `sid=${id}; Path=/; HttpOnly`);
-    };
-    open(/sid=(s[0-9]+)/.exec(req.headers.cookie ?? "")?.[1] ?? `s${++last}`);
-    next();
-  };
 }
