@@ -28,14 +28,15 @@ export interface DialOptions {
 export type LinkFailureCode =
   | "FLOTILLA_LINK_UNREACHABLE"
   | "FLOTILLA_LINK_WRONG_KEY"
-  | "FLOTILLA_LINK_REFUSED"
-  | "FLOTILLA_LINK_LOST";
+  | "FLOTILLA_LINK_REFUSED";
 
 export interface AttemptEvents {
   up(link: LinkConnection): void;
   changed(link: LinkConnection): void;
-  /** The last event. `message` is for a person; FLOTILLA_LINK_LOST after `up`, else one of the others. */
-  ended(code: LinkFailureCode, message: string): void;
+  /** There is no link, and there will be none. `message` is for a person. */
+  failed(code: LinkFailureCode, message: string): void;
+  /** The link, which was up, has ended. */
+  down(reason: string): void;
 }
 
 export class LinkAttempt {
@@ -119,7 +120,10 @@ export class LinkAttempt {
           this.#events.up(link);
         },
         changed: () => this.#events.changed(link),
-        ended: (reason) => this.#end(this.#isUp ? "FLOTILLA_LINK_LOST" : "FLOTILLA_LINK_REFUSED", reason),
+        ended: (reason) => {
+          if (this.#isUp) this.#events.down(reason);
+          else this.#end("FLOTILLA_LINK_REFUSED", reason);
+        },
       },
     );
     this.#link = link;
@@ -168,6 +172,6 @@ export class LinkAttempt {
     this.#ended = true;
     this.#timer.cancel();
     if (this.#link === null) this.#raw.destroy();
-    this.#events.ended(code, message);
+    this.#events.failed(code, message);
   }
 }

@@ -62,7 +62,8 @@ export class LinkDialer {
     this.#attempt = new LinkAttempt(this.#options, handshakeTimeoutMs, {
       up: (link) => this.#up(link),
       changed: (link) => this.#options.observer.onChange(link),
-      ended: (_code, message) => this.#ended(message),
+      failed: (_code, message) => this.#ended(message),
+      down: (reason) => this.#ended(reason),
     });
   }
 
@@ -128,10 +129,8 @@ export function dialOnce(options: DialOnceOptions): Promise<Link> {
         resolve(established);
       },
       changed: (changed) => options.observer?.onChange(changed),
-      ended(code, message) {
-        if (link !== null) options.observer?.onDown(link, message);
-        else reject(new FlotillaError(code, message, { source: "server", retry: "yes" }));
-      },
+      failed: (code, message) => reject(new FlotillaError(code, message, { source: "server", retry: "yes" })),
+      down: (reason) => options.observer?.onDown(link!, reason),
     });
   });
 }
