@@ -14,8 +14,8 @@ import {
   scratchSlice,
   writeScratch,
 } from "./fields.ts";
+import { type HeadLimits, type RequestHead, refuse } from "./parsed-request.ts";
 import { type HeadError, refusals } from "./refusals.ts";
-import type { HeadLimits, RequestHead } from "./request-head.ts";
 
 const SLASH = 0x2f;
 const DOT = 0x2e;
@@ -63,11 +63,6 @@ export function readRequestLine(
 export function lineEnd(bytes: Buffer, at: number, stop: number, head: RequestHead): number {
   if (at + 1 >= stop) return 0;
   return bytes[at + 1] === LF ? at + 2 : refuse(head, refusals.bareCr);
-}
-
-export function refuse(head: RequestHead, error: HeadError): -1 {
-  head.error = error;
-  return -1;
 }
 
 function readMethod(bytes: Buffer, start: number, stop: number, head: RequestHead): number {

@@ -20,7 +20,7 @@ import {
   skipBlanks,
   trimmedEnd,
 } from "./fields.ts";
-import type { HeadLimits } from "./request-head.ts";
+import type { HeadLimits } from "./parsed-request.ts";
 
 const versionText: Uint8Array = Buffer.from("HTTP/1.", "latin1");
 
