@@ -16,7 +16,7 @@ test("A19 absolute form", () => {
     "http:///",
     "http://u@a/",
     "a:80",
-    "//",
+
     "a",
     "*",
     "?x",
