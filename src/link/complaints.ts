@@ -1,9 +1,12 @@
-/** Failures of strangers, logged without letting them fill the log: one line per address and kind in 10 s. */
+/**
+ * Failures of strangers, logged without letting them fill the log: one line per address and kind in 10 s, and no
+ * more than so many lines in all.
+ */
 import type { Clock } from "../support/clock.ts";
 import * as limits from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 
-/** Addresses and kinds remembered; the oldest makes room. */
+/** Addresses and kinds remembered: as many lines in 10 s. */
 const complaintsMax = 256;
 
 interface Complaint {
@@ -21,19 +24,27 @@ export class Complaints {
     this.#clock = clock;
   }
 
-  /** @param remote "address:port"; the port is not part of what makes two complaints the same. */
-  say(remote: string, text: string): void {
+  /**
+   * @param remote "address:port"; another port makes no other complaint.
+   * @param kind what makes two complaints the same; nothing that a stranger chooses.
+   */
+  say(remote: string, kind: string, text: string): void {
     const now = this.#clock.now();
-    const key = `${remote.slice(0, remote.lastIndexOf(":"))} ${text}`;
+    const key = `${remote.slice(0, remote.lastIndexOf(":"))} ${kind}`;
     const before = this.#said.get(key);
     if (before !== undefined && now - before.saidAt < limits.link.complaintIntervalMs) {
       before.unsaid++;
       return;
     }
     this.#said.delete(key);
-    if (this.#said.size >= complaintsMax) this.#said.delete(this.#said.keys().next().value!);
+    if (this.#said.size >= complaintsMax && !this.#forgetOldest(now)) return;
     this.#said.set(key, { saidAt: now, unsaid: 0 });
     const more = before === undefined || before.unsaid === 0 ? "" : ` (and ${before.unsaid} times before)`;
     this.#log.warn({ remote }, `cluster port: ${remote} ${text}${more}`);
+  }
+
+  #forgetOldest(now: number): boolean {
+    const [key, oldest] = this.#said.entries().next().value!;
+    return now - oldest.saidAt >= limits.link.complaintIntervalMs && this.#said.delete(key);
   }
 }

@@ -19,16 +19,15 @@ import { FrameDecoder, type FrameSink } from "./decoder.ts";
 import {
   commonVersion,
   encodeHello,
-  type Hello,
   ownVersions,
   parseHello,
   refusalOf,
   type VersionRange,
-  versionRefusal,
 } from "./hello.ts";
 import { Liveness, type LivenessEvents } from "./liveness.ts";
 import { type LinkTransport, Sender, type SenderEvents } from "./sender.ts";
 import { Stream, type StreamOwner } from "./stream.ts";
+import { StreamTable } from "./stream-table.ts";
 import {
   creditMax,
   FrameType,
@@ -87,12 +86,9 @@ export class LinkConnection implements Link, StreamOwner, FrameSink, SenderEvent
   readonly #events: ConnectionEvents;
   readonly #decoder: FrameDecoder;
   readonly #liveness: Liveness;
-  readonly #streams: Map<number, Stream> = new Map();
+  readonly #streams: StreamTable;
   #state: State = "hello";
   #peerGoesAway = false;
-  /** Highest id opened by us (odd when we dialed) and by the peer; ids go up by two and wrap at 31 bits. */
-  #lastOwnId: number;
-  #lastPeerId: number;
   /** First credit of the streams that we open, from the peer's hello. */
   #peerWindowBytes = 0;
 
@@ -101,9 +97,7 @@ export class LinkConnection implements Link, StreamOwner, FrameSink, SenderEvent
     this.#events = events;
     this.remote = options.remote;
     this.#versions = options.versions ?? ownVersions;
-    const last = options.lastStreamId ?? streamIdMask - 1;
-    this.#lastOwnId = options.expected !== null ? (last + 1) & streamIdMask : last;
-    this.#lastPeerId = options.expected !== null ? last : (last + 1) & streamIdMask;
+    this.#streams = new StreamTable(options.expected !== null, options.lastStreamId ?? streamIdMask - 1);
     this.sender = new Sender(transport, this);
     this.#decoder = new FrameDecoder(this);
     this.#liveness = new Liveness(options.clock ?? systemClock, this);
@@ -138,12 +132,8 @@ export class LinkConnection implements Link, StreamOwner, FrameSink, SenderEvent
     if (meta.length > metaBytesMax) throw new RangeError(`Opening metadata of ${meta.length} bytes`);
     if (this.#state !== "up" || this.#peerGoesAway || !this.sender.takesOpens) return null;
     if (this.#streams.size >= limits.link.streamsMax) return null;
-    let id = (this.#lastOwnId + 2) & streamIdMask;
-    // After a wrap: a stream of the last round may still be open. 0 is the link itself.
-    while (id === 0 || this.#streams.has(id)) id = (id + 2) & streamIdMask;
-    this.#lastOwnId = id;
-    const stream = new Stream(this, id, handler, this.#peerWindowBytes, windowBytes);
-    this.#streams.set(id, stream);
+    const stream = new Stream(this, this.#streams.nextId(), handler, this.#peerWindowBytes, windowBytes);
+    this.#streams.add(stream);
     this.sender.open(stream, kind, meta, ended, windowBytes);
     if (ended) {
       stream.closed = true;
@@ -191,7 +181,7 @@ export class LinkConnection implements Link, StreamOwner, FrameSink, SenderEvent
       this.onViolation("DATA before the hello");
       return;
     }
-    const stream = this.#streamOf(id, "DATA");
+    const stream = this.#receiving(id, "DATA");
     if (stream === null) return;
     const length = end - start;
     if (length > stream.receiveCredit) {
@@ -221,7 +211,7 @@ export class LinkConnection implements Link, StreamOwner, FrameSink, SenderEvent
         this.#handleOpen(flags === flagEnd, id, bytes, start, end);
         break;
       case FrameType.trailer: {
-        const stream = this.#streamOf(id, "TRAILER");
+        const stream = this.#receiving(id, "TRAILER");
         if (stream !== null) this.#peerEnded(stream, bytes.toString("latin1", start, end));
         break;
       }
@@ -250,20 +240,19 @@ export class LinkConnection implements Link, StreamOwner, FrameSink, SenderEvent
   }
 
   #handleOpen(ended: boolean, id: number, bytes: Buffer, start: number, end: number): void {
-    const ahead = (id - this.#lastPeerId) & streamIdMask;
-    if (ahead === 0 || ahead > streamIdMask >> 1 || (ahead & 1) === 1 || this.#streams.has(id)) {
-      this.onViolation(`OPEN with stream id ${id} after ${this.#lastPeerId}`);
-      return;
-    }
     const windowBytes = readUint32(bytes, start + 1);
     if (windowBytes === 0 || windowBytes > creditMax) {
       this.onViolation(`OPEN with a window of ${windowBytes} bytes`);
       return;
     }
-    this.#lastPeerId = id;
+    const problem = this.#streams.admit(id);
+    if (problem !== "") {
+      this.onViolation(problem);
+      return;
+    }
     const stream = new Stream(this, id, null, windowBytes, limits.link.windowBytes);
     stream.received = ended;
-    this.#streams.set(id, stream);
+    this.#streams.add(stream);
     if (this.#streams.size > limits.link.streamsMax) {
       this.resetStream(stream, ResetCode.refused, "too many streams are open");
       return;
@@ -284,12 +273,8 @@ export class LinkConnection implements Link, StreamOwner, FrameSink, SenderEvent
   }
 
   #handleCredit(id: number, bytes: number): void {
-    // Our direction may be over, or the stream: the peer could not know.
-    const stream = this.#streams.get(id);
-    if (stream === undefined) {
-      if (!this.#wasOpen(id)) this.onViolation(`CREDIT on stream ${id}, which was never open`);
-      return;
-    }
+    const stream = this.#known(id, "CREDIT");
+    if (stream === null) return;
     if (bytes === 0 || stream.sendCredit + bytes > creditMax) {
       this.onViolation(`CREDIT of ${bytes} bytes on stream ${id}`);
       return;
@@ -299,11 +284,8 @@ export class LinkConnection implements Link, StreamOwner, FrameSink, SenderEvent
   }
 
   #handleReset(id: number, bytes: Buffer, start: number, end: number): void {
-    const stream = this.#streams.get(id);
-    if (stream === undefined) {
-      if (!this.#wasOpen(id)) this.onViolation(`RESET on stream ${id}, which was never open`);
-      return;
-    }
+    const stream = this.#known(id, "RESET");
+    if (stream === null) return;
     const code = readUint16(bytes, start);
     const hasText = end - start > 2;
     if (code < ResetCode.cancel || code > ResetCode.protocol || (hasText && this.peer.version === 1)) {
@@ -325,23 +307,19 @@ export class LinkConnection implements Link, StreamOwner, FrameSink, SenderEvent
   }
 
   /** @returns null for a stream that is over (its last frames may still come), or after a violation. */
-  #streamOf(id: number, frame: string): Stream | null {
+  #known(id: number, frame: string): Stream | null {
     const stream = this.#streams.get(id);
-    if (stream === undefined) {
-      if (!this.#wasOpen(id)) this.onViolation(`${frame} on stream ${id}, which was never open`);
-      return null;
-    }
-    if (stream.received) {
-      this.onViolation(`${frame} on stream ${id} after its end`);
-      return null;
-    }
-    return stream;
+    if (stream !== undefined) return stream;
+    if (!this.#streams.wasOpen(id)) this.onViolation(`${frame} on stream ${id}, which was never open`);
+    return null;
   }
 
-  /** Ids go up: those that were used lie at most half the circle behind the last one. */
-  #wasOpen(id: number): boolean {
-    const last = ((id ^ this.#lastOwnId) & 1) === 0 ? this.#lastOwnId : this.#lastPeerId;
-    return ((last - id) & streamIdMask) <= streamIdMask >> 1;
+  /** The same for frames that the peer may not send after the end of its direction. */
+  #receiving(id: number, frame: string): Stream | null {
+    const stream = this.#known(id, frame);
+    if (stream === null || !stream.received) return stream;
+    this.onViolation(`${frame} on stream ${id} after its end`);
+    return null;
   }
 
   // Hello.
@@ -368,7 +346,8 @@ export class LinkConnection implements Link, StreamOwner, FrameSink, SenderEvent
       this.onViolation("no proper HELLO as its first frame");
       return;
     }
-    const refusal = this.#judge(hello);
+    const { self, expected, knows } = this.#options;
+    const refusal = refusalOf({ name: self.name, versions: this.#versions, expected }, hello, knows);
     if (refusal !== "") {
       this.#end(`refused: ${refusal}`, refusal);
       return;
@@ -376,19 +355,10 @@ export class LinkConnection implements Link, StreamOwner, FrameSink, SenderEvent
     const { name, incarnation, pid } = hello;
     this.peer = { name, incarnation, pid, version: commonVersion(this.#versions, hello.versions) };
     this.#peerWindowBytes = hello.windowBytes;
-    if (this.#options.expected === null) this.#sendHello();
+    if (expected === null) this.#sendHello();
     this.#state = "up";
     this.#liveness.start();
     this.#events.up();
-  }
-
-  #judge(hello: Hello): string {
-    const self = { name: this.#options.self.name, versions: this.#versions };
-    const expected = this.#options.expected;
-    if (expected === null) return refusalOf(self, hello, this.#options.knows);
-    if (commonVersion(this.#versions, hello.versions) === 0) return versionRefusal(self, hello);
-    if (hello.name === expected) return "";
-    return `"${self.name}" dialed "${expected}" and reached "${hello.name}": give each server the address that is its own`;
   }
 
   #handleRefuse(bytes: Buffer, start: number, end: number): void {
@@ -438,7 +408,7 @@ export class LinkConnection implements Link, StreamOwner, FrameSink, SenderEvent
 
   #forget(stream: Stream): void {
     stream.finish();
-    this.#streams.delete(stream.id);
+    this.#streams.remove(stream);
   }
 
   /** One user's fault ends one stream: the frames behind it in the same read belong to others. */
@@ -473,7 +443,7 @@ export class LinkConnection implements Link, StreamOwner, FrameSink, SenderEvent
       this.sender.control(FrameType.refuse, text, 0, text.length);
     }
     this.sender.close();
-    for (const stream of [...this.#streams.values()]) {
+    for (const stream of this.#streams.all()) {
       // One user's answer to its loss may reset another.
       if (stream.over) continue;
       this.#forget(stream);

@@ -74,18 +74,23 @@ export function commonVersion(ours: VersionRange, theirs: VersionRange): number 
 }
 
 /**
- * Whether the accepting server takes the dialing one. Said to both sides, so it names both.
+ * Whether one side takes the other. The refusal is said to both, so it names both.
+ * @param self.expected whom we dialed, or null on the accepting side.
  * @returns why not, or "".
  */
 export function refusalOf(
-  self: { readonly name: string; readonly versions: VersionRange },
+  self: { readonly name: string; readonly versions: VersionRange; readonly expected: string | null },
   peer: Hello,
   knows: (name: string) => boolean,
 ): string {
-  if (commonVersion(self.versions, peer.versions) === 0) return versionRefusal(self, peer);
-  if (peer.expected !== self.name) {
-    return `"${peer.name}" dialed "${peer.expected}" and reached "${self.name}": give both the same flotilla.yaml, and each server the address that is its own`;
+  if (commonVersion(self.versions, peer.versions) === 0) {
+    const older = self.versions.highest < peer.versions.highest ? self.name : peer.name;
+    return `"${self.name}" speaks ${versionText(self.versions)} of the cluster protocol, "${peer.name}" ${versionText(peer.versions)}: upgrade "${older}" (releases one protocol version apart work together)`;
   }
+  if (self.expected !== null) {
+    return self.expected === peer.name ? "" : wrongServer(self.name, self.expected, peer.name);
+  }
+  if (peer.expected !== self.name) return wrongServer(peer.name, peer.expected, self.name);
   if (peer.name === self.name) {
     return `both ends are called "${self.name}": every server has a name of its own, and one process runs it`;
   }
@@ -95,12 +100,8 @@ export function refusalOf(
   return "";
 }
 
-export function versionRefusal(
-  self: { readonly name: string; readonly versions: VersionRange },
-  peer: Hello,
-): string {
-  const older = self.versions.highest < peer.versions.highest ? self.name : peer.name;
-  return `"${self.name}" speaks ${versionText(self.versions)} of the cluster protocol, "${peer.name}" ${versionText(peer.versions)}: upgrade "${older}" (releases one protocol version apart work together)`;
+function wrongServer(dialing: string, expected: string, reached: string): string {
+  return `"${dialing}" dialed "${expected}" and reached "${reached}": give both the same flotilla.yaml, and each server the address that is its own`;
 }
 
 function versionText({ lowest, highest }: VersionRange): string {

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { TLSSocket, Server as TlsServer } from "node:tls";
 import { type Clock, systemClock, type Timer } from "../support/clock.ts";
+import { codeOf } from "../support/errors.ts";
 import * as limits from "../support/limits.ts";
 import { listenError } from "../support/listen-error.ts";
 import type { Log } from "../support/log.ts";
@@ -61,7 +62,8 @@ export class LinkListener {
     this.#tls.on("tlsClientError", (error, socket) => {
       const handshake = this.#handshakes.get(remoteOf(socket));
       if (handshake === undefined) return;
-      this.#fail(handshake, acceptFailure(error, options.keys, handshake.offered));
+      const text = acceptFailure(error, options.keys, handshake.offered);
+      this.#fail(handshake, codeOf(error), text);
     });
   }
 
@@ -102,16 +104,26 @@ export class LinkListener {
     const remote = remoteOf(raw);
     raw.on("error", () => {}); // `close` follows, and tells.
     if (this.#handshakes.size >= limits.link.handshakesMax) {
-      this.#complaints.say(remote, `was not heard: ${limits.link.handshakesMax} handshakes are unfinished`);
-      raw.destroy();
-      return;
+      // The oldest makes room: a server needs milliseconds, so strangers who hold theirs open can't keep it out.
+      const oldest: Handshake = this.#handshakes.values().next().value!;
+      this.#fail(
+        oldest,
+        "room",
+        `was closed to make room: ${limits.link.handshakesMax} handshakes are unfinished`,
+      );
     }
     const timer = this.#clock.after(limits.link.handshakeTimeoutMs, () =>
-      this.#fail(handshake, `did not finish the handshake in ${limits.link.handshakeTimeoutMs / 1_000} s`),
+      this.#fail(
+        handshake,
+        "time",
+        `did not finish the handshake in ${limits.link.handshakeTimeoutMs / 1_000} s`,
+      ),
     );
     const handshake: Handshake = { raw, remote, timer, offered: "" };
     this.#handshakes.set(remote, handshake);
-    raw.once("close", () => this.#fail(handshake, "closed the connection before the handshake was over"));
+    raw.once("close", () =>
+      this.#fail(handshake, "closed", "closed the connection before the handshake was over"),
+    );
     raw.write(greetingOf(this.#options.keys));
     this.#tls.emit("connection", raw);
   }
@@ -149,16 +161,17 @@ export class LinkListener {
 
   #ended(link: LinkConnection, handshake: Handshake, reason: string): void {
     if (this.#links.delete(link)) this.#options.observer.onDown(link, reason);
-    else if (this.#settle(handshake)) this.#complaints.say(handshake.remote, `got no link: ${reason}`);
+    else if (this.#settle(handshake))
+      this.#complaints.say(handshake.remote, reason, `got no link: ${reason}`);
   }
 
   #tellGoAway(link: LinkConnection): void {
     if (!link.peer.name.startsWith("@")) link.goAway();
   }
 
-  #fail(handshake: Handshake, text: string): void {
+  #fail(handshake: Handshake, kind: string, text: string): void {
     if (!this.#settle(handshake)) return;
-    this.#complaints.say(handshake.remote, text);
+    this.#complaints.say(handshake.remote, kind, text);
     handshake.raw.destroy();
   }
 

@@ -19,7 +19,7 @@ export const link = {
   controlBytesMax: 1_048_576,
   /** TLS and hello must be over by then, or the connection is closed. */
   handshakeTimeoutMs: 5_000,
-  /** Connections whose handshake is not over, per listener; one more is closed unread. */
+  /** Connections whose handshake is not over, per listener; one more closes the oldest. */
   handshakesMax: 64,
   pingIntervalMs: 250,
   /** No byte from the peer for so long: no new streams ("silent"). */
@@ -30,7 +30,7 @@ export const link = {
   ownPauseMs: 300,
   /** An ended link sends what it has; a peer that does not take it is cut off after so long. */
   closeTimeoutMs: 1_000,
-  /** A failed connection attempt from one address is logged once in this time. */
+  /** A failure of one kind from one address is logged once in this time. */
   complaintIntervalMs: 10_000,
   reconnectMinMs: 50,
   reconnectMaxMs: 2_000,
