@@ -34,9 +34,12 @@ export class AccessLog {
   readonly #format: AccessLogSettings["format"];
   readonly #out: InstanceType<typeof SonicBoom.SonicBoom> | null;
   readonly #timer: NodeJS.Timeout | null = null;
+  // Lines are encoded here one by one: a text that grows by a line per request would be copied whole, again and again.
+  readonly #lines: Buffer = Buffer.allocUnsafeSlow(limits.gatherBytes);
+  #used = 0;
   #second = 0;
   #stamp = "";
-  #dropped = 0;
+  #droppedBytes = 0;
 
   /** @param serverName replaces `{server}` in the path. */
   constructor(settings: AccessLogSettings, serverName: string, log: Log) {
@@ -50,36 +53,47 @@ export class AccessLog {
     this.#out = new SonicBoom.SonicBoom({
       ...(path === "-" ? { fd: 1 } : { dest: path }),
       sync: false,
-      minLength: limits.gatherBytes,
+      contentMode: "buffer",
       maxLength: limits.bufferBytesMax,
     });
-    this.#out.on("drop", () => {
-      this.#dropped++;
+    this.#out.on("drop", (bytes: Buffer) => {
+      this.#droppedBytes += bytes.length;
     });
     this.#out.on("error", (error: Error) => log.error(`access log ${path}: ${error.message}`));
     this.#timer = setInterval(() => {
-      this.#out?.flush();
-      if (this.#dropped > 0)
-        log.warn(`access log ${path}: ${this.#dropped} lines lost, the disk does not follow`);
-      this.#dropped = 0;
+      this.#handOver();
+      if (this.#droppedBytes === 0) return;
+      log.warn(`access log ${path}: ${this.#droppedBytes} bytes of lines lost, the disk does not follow`);
+      this.#droppedBytes = 0;
     }, limits.flushIntervalMs);
     this.#timer.unref();
   }
 
   write(entry: AccessEntry): void {
     if (this.#out === null) return;
-    this.#out.write(this.#format === "combined" ? this.#combined(entry) : jsonLine(entry));
+    const line = this.#format === "combined" ? this.#combined(entry) : jsonLine(entry);
+    // Fields may hold any byte from 0x80 to 0xff: two bytes each in UTF-8.
+    if (this.#used + 2 * line.length > this.#lines.length) this.#handOver();
+    if (2 * line.length > this.#lines.length) this.#out.write(Buffer.from(line) as never);
+    else this.#used += this.#lines.utf8Write(line, this.#used);
   }
 
   /** Writes what is gathered. */
   close(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
     try {
+      this.#handOver();
       this.#out?.flushSync();
       this.#out?.end();
     } catch {
       // Never opened, or the disk is full: it was told when it happened.
     }
+  }
+
+  #handOver(): void {
+    if (this.#used === 0 || this.#out === null) return;
+    this.#out.write(Buffer.from(this.#lines.subarray(0, this.#used)) as never);
+    this.#used = 0;
   }
 
   #combined(entry: AccessEntry): string {
