@@ -144,6 +144,14 @@ export class HttpService implements StreamService {
     return duplex;
   }
 
+  /** Resolves when no request and no upgraded connection is left. */
+  async idle(): Promise<void> {
+    await this.sockets.empty();
+    for (const duplex of this.duplexes) {
+      await new Promise<void>((resolve) => duplex.once("close", () => resolve()));
+    }
+  }
+
   /** Ends all requests and upgraded connections: `closeAllConnections`. */
   destroyAll(): void {
     this.sockets.destroyAll();

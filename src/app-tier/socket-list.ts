@@ -4,22 +4,32 @@ import type { VirtualSocket } from "./virtual-socket.ts";
 export class SocketList {
   #first: VirtualSocket | null = null;
   #finished: VirtualSocket[] = [];
-  size = 0;
+  #size = 0;
+  #onEmpty: (() => void) | null = null;
 
   add(socket: VirtualSocket): void {
-    this.size++;
+    this.#size++;
     socket.next = this.#first;
     if (this.#first !== null) this.#first.previous = socket;
     this.#first = socket;
   }
 
   remove(socket: VirtualSocket): void {
-    this.size--;
+    this.#size--;
     if (socket.previous === null) this.#first = socket.next;
     else socket.previous.next = socket.next;
     if (socket.next !== null) socket.next.previous = socket.previous;
     socket.previous = null;
     socket.next = null;
+    if (this.#size === 0) this.#onEmpty?.();
+  }
+
+  /** Resolves when the last socket is gone. */
+  empty(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#size === 0) resolve();
+      else this.#onEmpty = resolve;
+    });
   }
 
   /**

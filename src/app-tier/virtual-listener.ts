@@ -4,7 +4,6 @@
  */
 import type http from "node:http";
 import type { AddressInfo } from "node:net";
-import { FlotillaError } from "../support/errors.ts";
 import { HttpService } from "./http-service.ts";
 import { LinkDuplex } from "./link-duplex.ts";
 import { type NodeServer, nodeConnectionListener } from "./node-internals.ts";
@@ -45,9 +44,9 @@ class VirtualHandle {
 }
 
 /**
+ * @param server listens nowhere yet.
  * @param onClose the application called `server.close()`.
  * @returns the service whose streams reach the server.
- * @throws FLOTILLA_SERVER_LISTENS when the server listens on a port already.
  */
 export function attachServer(
   server: http.Server,
@@ -59,13 +58,6 @@ export function attachServer(
     readonly onClose: () => void;
   },
 ): HttpService {
-  if (server.listening) {
-    throw new FlotillaError(
-      "FLOTILLA_SERVER_LISTENS",
-      "serve() was given an http.Server that listens already: leave out server.listen(), serve() does it",
-      { source: "server" },
-    );
-  }
   const target = server as NodeServer;
   const service = new HttpService(target, options.counter, options.compat);
   target._handle = new VirtualHandle(options.address, options.port, () => {
@@ -82,7 +74,6 @@ export function attachServer(
     closeAllConnections.call(this);
     service.destroyAll();
   };
-  process.nextTick(() => server.emit("listening"));
   return service;
 }
 

@@ -1,0 +1,137 @@
+/** An application as a server of the cluster: its cluster port, the HTTP ports of `listen:`, and its orderly end. */
+import type http from "node:http";
+import type { AddressInfo } from "node:net";
+import { recordServer } from "../admin/run-record.ts";
+import { adminService } from "../admin/service.ts";
+import { type LinkObserver, StreamKind } from "../link/api.ts";
+import { linkKeys } from "../link/keys.ts";
+import { LinkListener } from "../link/listener.ts";
+import type { Member } from "../member/member.ts";
+import { systemClock } from "../support/clock.ts";
+import { FlotillaError, messageOf } from "../support/errors.ts";
+import { createLog, type Log } from "../support/log.ts";
+import { DirectListener } from "./direct-listener.ts";
+import type { HttpService } from "./http-service.ts";
+import type { Served } from "./serve.ts";
+import { attachServer } from "./virtual-listener.ts";
+
+let running = false;
+
+const ignoreLinks: LinkObserver = { onUp() {}, onChange() {}, onDown() {} };
+
+export class AppServer implements Served {
+  readonly server: http.Server;
+  readonly #member: Member;
+  readonly #log: Log;
+  readonly #service: HttpService;
+  readonly #port: LinkListener;
+  readonly #direct: readonly DirectListener[];
+  #closing: Promise<void> | null = null;
+
+  /** @throws FLOTILLA_SERVED_TWICE */
+  constructor(server: http.Server, member: Member, compat: boolean) {
+    if (running) throw servedTwice(member.server.name);
+    running = true;
+    this.server = server;
+    this.#member = member;
+    this.#log = createLog(member.server.name);
+    const { file, cluster } = member;
+    const { name, address, port } = member.server;
+    this.#service = attachServer(server, {
+      address,
+      port,
+      counter: member,
+      compat,
+      onClose: () => this.#port.goAway(),
+    });
+    this.#port = new LinkListener({
+      self: { name, incarnation: member.incarnation },
+      address,
+      port,
+      keys: linkKeys(file.secret, file.previousSecret),
+      knows: (peer) => peer.startsWith("@") || file.servers.has(peer),
+      services: new Map([
+        [StreamKind.http, this.#service],
+        [StreamKind.admin, adminService(member, { stop: () => this.#stop("flotilla stop") })],
+      ]),
+      observer: ignoreLinks,
+      log: this.#log,
+    });
+    this.#direct = cluster.listen.map((settings) => new DirectListener(server, settings, member));
+  }
+
+  get address(): AddressInfo {
+    return this.server.address() as AddressInfo;
+  }
+
+  /** @throws FlotillaError when a port can't be had. */
+  async start(): Promise<void> {
+    await this.#port.listen();
+    for (const direct of this.#direct) await direct.listen();
+    this.#drainOnSignals();
+    try {
+      recordServer(this.#member.file, this.#member.server.name);
+    } catch (error) {
+      this.#log.warn(`flotilla stop will not find this process when it does not answer: ${messageOf(error)}`);
+    }
+    this.#member.state = "up";
+    this.server.emit("listening");
+    const { address, port } = this.#member.server;
+    const urls = this.#direct.map((direct) => ` and ${direct.url}`).join("");
+    this.#log.info(`up at cluster port ${address}:${port}${urls} (process ${process.pid})`);
+  }
+
+  /** The first signal drains; an INT after it is from somebody who does not want to wait. */
+  #drainOnSignals(): void {
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+      process.on(signal, () => {
+        if (this.#closing === null) this.#stop(signal);
+        else if (signal === "SIGINT") process.exit(130);
+      });
+    }
+  }
+
+  #stop(why: string): void {
+    const seconds = this.#member.cluster.timeouts.drainTimeoutMs / 1_000;
+    this.#log.info(`${why}: answering what is open, for at most ${seconds} s`);
+    void this.close().finally(() => {
+      this.#log.info("stopped");
+      // Not by itself: what the application holds open (a database, a timer) would keep the process.
+      process.exit(0);
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#drain();
+    return this.#closing;
+  }
+
+  async #drain(): Promise<void> {
+    this.#member.state = "draining";
+    this.#port.goAway();
+    for (const direct of this.#direct) direct.drain();
+    this.server.closeIdleConnections();
+    const ends = [this.#service.idle(), ...this.#direct.map((direct) => direct.closed())];
+    await atMost(this.#member.cluster.timeouts.drainTimeoutMs, Promise.all(ends));
+    if (this.server.listening) this.server.close();
+    this.server.closeAllConnections();
+    await this.#port.close();
+    this.#member.state = "down";
+  }
+}
+
+async function atMost(timeoutMs: number, end: Promise<unknown>): Promise<void> {
+  const timeout = new Promise<void>((resolve) => {
+    const timer = systemClock.after(timeoutMs, resolve);
+    void end.finally(() => timer.cancel());
+  });
+  await Promise.race([end, timeout]);
+}
+
+function servedTwice(name: string): FlotillaError {
+  return new FlotillaError(
+    "FLOTILLA_SERVED_TWICE",
+    `serve() was called twice in the process of "${name}": one process is one server of the cluster; let other http.Servers listen() on ports of their own`,
+    { source: "server" },
+  );
+}

@@ -1,0 +1,124 @@
+/**
+ * `serve`: an application joins the cluster as the server which its process was started as. Outside a cluster it
+ * simply listens on HTTP.
+ */
+import http, { type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { currentMember } from "../member/current.ts";
+import { FlotillaError, messageOf } from "../support/errors.ts";
+import { upstream as limits } from "../support/limits.ts";
+import { listenError } from "../support/listen-error.ts";
+import { AppServer } from "./app-server.ts";
+import { type FetchHandler, nodeHandler } from "./fetch-handler.ts";
+
+/** A node:http handler, an http.Server that does not listen yet, or a fetch handler (with exactly one parameter). */
+export type Application = RequestListener | http.Server | FetchHandler | { readonly fetch: FetchHandler };
+
+export interface ServeOptions {
+  /** Outside a cluster: the port; default the environment's PORT, else 3000. In a cluster the file says it. */
+  readonly port?: number;
+  /** Outside a cluster: the address; default all of this machine's. */
+  readonly host?: string;
+  /** Gives requests to Node's own parser as HTTP/1.1 text: slower, for what the virtual socket lacks. Default false. */
+  readonly compat?: boolean;
+}
+
+export interface Served {
+  readonly server: http.Server;
+  /** Where it listens: the cluster port, or the HTTP port outside a cluster. */
+  readonly address: AddressInfo;
+  /** Accepts nothing new, lets answers come to their end (at most the drain timeout), then closes. */
+  close(): Promise<void>;
+}
+
+/**
+ * In a cluster (FLOTILLA_SERVER is set) the process drains and exits on TERM and INT. What keeps it from starting is
+ * said in one line on standard error, and the process exits with 1.
+ * @throws TypeError when the application is none of the kinds above.
+ */
+export async function serve(application: Application, options: ServeOptions = {}): Promise<Served> {
+  const server = serverOf(application);
+  try {
+    if (server.listening) throw listensAlready();
+    if (server.keepAliveTimeout === nodeKeepAliveTimeoutMs)
+      server.keepAliveTimeout = limits.appKeepAliveTimeoutMs;
+    const member = currentMember();
+    if (member === null) return await listenAlone(server, options);
+    if (member.cluster.tier === "web") throw isWebServer(member.server.name);
+    if (member.server.kind === "http") {
+      return await listenAlone(server, { host: member.server.address, port: member.server.port });
+    }
+    const app = new AppServer(server, member, options.compat === true);
+    await app.start();
+    return app;
+  } catch (error) {
+    if (!(error instanceof FlotillaError)) throw error;
+    process.stderr.write(`${messageOf(error)}\n`);
+    process.exit(1);
+  }
+}
+
+/** The default of http.Server: a value of the application's own is left alone. */
+const nodeKeepAliveTimeoutMs = 5_000;
+
+function serverOf(application: Application): http.Server {
+  if (application instanceof http.Server) return application;
+  if (typeof application === "function") {
+    // With one parameter a node:http handler could not answer.
+    const isFetch = application.length === 1;
+    return http.createServer(
+      isFetch ? nodeHandler(application as FetchHandler) : (application as RequestListener),
+    );
+  }
+  if (typeof application === "object" && application !== null && typeof application.fetch === "function") {
+    return http.createServer(nodeHandler((request) => application.fetch(request)));
+  }
+  throw new TypeError(
+    "serve() takes a handler (req, res), an http.Server, a fetch handler (request), or an object with fetch(request)",
+  );
+}
+
+async function listenAlone(server: http.Server, options: ServeOptions): Promise<Served> {
+  const port = options.port ?? portOf(process.env.PORT);
+  await new Promise<void>((resolve, reject) => {
+    const onError = (error: Error): void =>
+      reject(listenError(error, "the HTTP port", options.host ?? "*", port));
+    server.once("error", onError);
+    server.listen({ port, ...(options.host === undefined ? {} : { host: options.host }) }, () => {
+      server.removeListener("error", onError);
+      resolve();
+    });
+  });
+  return {
+    server,
+    address: server.address() as AddressInfo,
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+}
+
+function portOf(text: string | undefined): number {
+  if (text === undefined || text === "") return 3000;
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new FlotillaError(
+    "FLOTILLA_PORT_INVALID",
+    `PORT in the environment is "${text}": write a number from 0 to 65535, or leave it out for 3000`,
+    { source: "server" },
+  );
+}
+
+function listensAlready(): FlotillaError {
+  return new FlotillaError(
+    "FLOTILLA_SERVER_LISTENS",
+    "serve() was given an http.Server that listens already: leave out server.listen(), serve() does it",
+    { source: "server" },
+  );
+}
+
+function isWebServer(name: string): FlotillaError {
+  return new FlotillaError(
+    "FLOTILLA_NOT_AN_APP_SERVER",
+    `FLOTILLA_SERVER is "${name}", a web server of the file: an application runs as a server of an app cluster`,
+    { source: "server" },
+  );
+}
