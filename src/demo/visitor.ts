@@ -15,6 +15,13 @@ export interface Pace {
   readonly maxMs: number;
 }
 
+interface HeldSession {
+  /** The letter of the server that keeps it. */
+  readonly owner: string;
+  /** When the request was sent that brought its id. */
+  readonly since: number;
+}
+
 /** About 370 requests per second of 200 visitors. */
 const humanPace: Pace = { minMs: 350, maxMs: 950 };
 
@@ -38,8 +45,8 @@ export class Visitor {
   readonly #pace: Pace;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
   readonly #jar = new CookieJar();
-  /** When the request was sent that brought the present session id. */
-  #sessionSince = 0;
+  /** The sessions held since the last page that was checked: more than one when a POST began a new one. */
+  #held: HeldSession[] = [];
   /** Pieces in the cart as the last page showed them. */
   #countSeen = 0;
   /** Pieces added since, or null when a POST may have worked or not. */
@@ -106,12 +113,9 @@ export class Visitor {
   }
 
   async #get(path: string): Promise<void> {
-    // The owner of the session as it was asked for: the answer may bring a new id.
-    const owner = this.#jar.get("sid")?.[0] ?? "";
-    const since = this.#sessionSince;
     const answer = await this.#send("GET", path, null);
     if (answer === null || path.endsWith(".css")) return;
-    this.#check(answer.text, owner, since);
+    this.#check(answer.text);
   }
 
   /** @returns true when it was done for certain. */
@@ -151,12 +155,13 @@ export class Visitor {
     });
     const before = this.#jar.get("sid");
     for (const field of answer.headers["set-cookie"] ?? []) this.#jar.store(field);
-    if (this.#jar.get("sid") !== before) this.#sessionSince = startedAt;
+    const after = this.#jar.get("sid");
+    if (after !== undefined && after !== before) this.#held.push({ owner: after[0] ?? "", since: startedAt });
     return failure === null ? answer : null;
   }
 
   /** Compares what the page shows with what this visitor did. */
-  #check(page: string, owner: string, since: number): void {
+  #check(page: string): void {
     const count = Number(/data-count="([0-9]+)"/.exec(page)?.[1] ?? 0);
     const name = /data-name="([^"]*)"/.exec(page)?.[1] ?? null;
     const added = this.#countAdded;
@@ -167,7 +172,9 @@ export class Visitor {
       const asLeft = count === this.#countSeen + added;
       const begunAnew = count === 0 || count === added;
       if (signedOut || (!asLeft && begunAnew)) {
-        const expected = this.#statistics.ownerKilledSince(owner, since);
+        const expected = this.#held.some(({ owner, since }) =>
+          this.#statistics.ownerKilledSince(owner, since),
+        );
         this.#statistics.addSessionTrouble(expected ? "lost-with-owner" : "lost-otherwise");
       } else if (!asLeft) {
         this.#statistics.addSessionTrouble("wrong");
@@ -176,6 +183,7 @@ export class Visitor {
     this.#countSeen = count;
     this.#countAdded = 0;
     this.#signedIn = name === this.#name;
+    this.#held = this.#held.slice(-1);
   }
 }
 
