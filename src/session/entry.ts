@@ -1,0 +1,75 @@
+/**
+ * One top-level key of a session as committed. The text is the truth; the values beside it are a cache of it.
+ * An entry never changes its text: a new value is a new entry, so whoever holds an old one can tell what it saw.
+ */
+import { decode, encode, isSame } from "./value.ts";
+
+/** A session's committed data. Never written to: a commit makes a new one. */
+export type SessionEntries = ReadonlyMap<string, Entry>;
+/** What one commit changes: a new entry, or null for a key that goes. Keys it does not name stay as they are. */
+export type SessionChanges = ReadonlyMap<string, Entry | null>;
+
+export const noEntries: SessionEntries = new Map();
+
+export class Entry {
+  readonly text: string;
+  /** Key and text in UTF-8. */
+  readonly bytes: number;
+  readonly #primitive: boolean;
+  // Two copies: one is lent to a request, which may write to it; the other only serves to tell whether it did.
+  #lent = true;
+  #value: unknown;
+  #pristine: unknown;
+
+  constructor(key: string, text: string) {
+    this.text = text;
+    this.bytes = Buffer.byteLength(key) + Buffer.byteLength(text);
+    const first = text.charAt(0);
+    this.#primitive = first !== "{" && first !== "[" && first !== "$";
+    this.#value = this.#primitive ? decode(text) : undefined;
+  }
+
+  /** @throws FlotillaError FLOTILLA_SESSION_NOT_SERIALIZABLE */
+  static of(key: string, value: unknown): Entry {
+    return new Entry(key, encode(value, key));
+  }
+
+  /** The value, for the caller to keep and to write to: the cached one when nobody has it, else a new copy. */
+  take(): unknown {
+    if (this.#primitive) return this.#value;
+    if (this.#lent) return decode(this.text);
+    this.#lent = true;
+    return this.#value;
+  }
+
+  /** Whether a value, taken here or not, certainly still has this text; false may mean "can't say". */
+  holds(value: unknown): boolean {
+    if (this.#primitive) return value === this.#value;
+    this.#pristine ??= decode(this.text);
+    return isSame(value, this.#pristine);
+  }
+
+  /** Keeps a value that was taken and that `holds` for the next request. */
+  giveBack(value: unknown): void {
+    if (this.#primitive || !this.#lent) return;
+    this.#lent = false;
+    this.#value = value;
+  }
+
+  /** Keeps the text alone. */
+  dropCache(): void {
+    if (this.#primitive) return;
+    this.#lent = true;
+    this.#value = this.#pristine = undefined;
+  }
+}
+
+/** The entries after a commit. */
+export function applied(entries: SessionEntries, changes: SessionChanges): SessionEntries {
+  const next = new Map(entries);
+  for (const [key, entry] of changes) {
+    if (entry === null) next.delete(key);
+    else next.set(key, entry);
+  }
+  return next;
+}

@@ -1,0 +1,57 @@
+/**
+ * `flotilla/session`: `app.use(session())` gives every request its `req.session`, as users of express-session know
+ * it. docs/sessions.md tells what is the same and what is not.
+ */
+import { Keeper, type SessionPlace } from "./keeper.ts";
+import { middlewareOf, type SessionMiddleware } from "./middleware.ts";
+import { checkOptions, habitsOf, ownSecrets, type SessionOptions } from "./options.ts";
+import { clusterPlace, defaultCookieName, placeAlone } from "./place.ts";
+import type { Session } from "./session.ts";
+
+export type { Cookie, CookieOptions } from "./cookie.ts";
+export type { SessionMiddleware } from "./middleware.ts";
+export type { SessionOptions } from "./options.ts";
+export type { Callback, Session } from "./session.ts";
+
+/**
+ * Your application's keys, for the type checker:
+ * `declare module "flotilla/session" { interface SessionData { user: string } }`
+ */
+// biome-ignore lint/suspicious/noEmptyInterface: an interface, because users add their keys to it.
+export interface SessionData {}
+
+declare global {
+  namespace Express {
+    interface Request {
+      session: Session;
+      sessionID: string;
+    }
+  }
+}
+
+/**
+ * In a cluster, sessions are kept by this server as the file says; elsewhere in this process, with the same habits.
+ * @throws FlotillaError FLOTILLA_SESSION_OPTION, and FLOTILLA_CONFIG_INVALID when the cluster's file is wrong.
+ */
+export function session(options: SessionOptions = {}): SessionMiddleware {
+  checkOptions(options);
+  const cluster = clusterPlace();
+  if (cluster === null) {
+    const place = placeAlone(ownSecrets(options));
+    return middlewareOf(new Keeper(place, habitsOf(options, options.name ?? defaultCookieName)));
+  }
+  tellIgnored(options, cluster.place, cluster.cookieName);
+  return middlewareOf(new Keeper(cluster.place, habitsOf(options, cluster.cookieName)));
+}
+
+/** What the file decides in a cluster: every server, also the web tier's, must know it. */
+function tellIgnored(options: SessionOptions, place: SessionPlace, cookieName: string): void {
+  if (options.secret !== undefined) {
+    place.log.warn("session({ secret }) is ignored in a cluster: ids are signed with the secret of the file");
+  }
+  if (options.name !== undefined && options.name !== cookieName) {
+    place.log.warn(
+      `session({ name: "${options.name}" }) is ignored in a cluster: the file names the cookie "${cookieName}"`,
+    );
+  }
+}

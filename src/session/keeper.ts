@@ -1,0 +1,54 @@
+/** What all requests of one `session()` share. */
+import type { Log } from "../support/log.ts";
+import type { CookieOptions } from "./cookie.ts";
+import { Cookie } from "./cookie.ts";
+import type { SessionIds } from "./id.ts";
+import type { SessionStore } from "./store.ts";
+
+/** Where sessions are kept: one for all of a cluster's `session()` calls in a process. */
+export interface SessionPlace {
+  readonly store: SessionStore;
+  readonly ids: SessionIds;
+  /** Of sessions without a `cookie.maxAge`. */
+  readonly idleTimeoutMs: number;
+  readonly log: Log;
+  /** `session.update` runs one after the other: the last one of each session, by its key. */
+  readonly updates: Map<string, Promise<unknown>>;
+}
+
+export interface SessionHabits {
+  readonly name: string;
+  readonly cookie: CookieOptions;
+  /** Whether X-Forwarded-Proto counts; undefined: what Express says (`req.secure`). */
+  readonly proxy: boolean | undefined;
+  readonly rolling: boolean;
+  readonly saveUninitialized: boolean;
+  readonly unset: "keep" | "destroy";
+}
+
+export class Keeper {
+  readonly place: SessionPlace;
+  readonly habits: SessionHabits;
+  /** What the cookie of a session is that never changed it; only compared with. */
+  readonly plainCookie: Cookie;
+  readonly secureCookie: Cookie;
+  #toldInsecure = false;
+
+  constructor(place: SessionPlace, habits: SessionHabits) {
+    this.place = place;
+    this.habits = habits;
+    const { secure } = habits.cookie;
+    this.plainCookie = new Cookie({ ...habits.cookie, secure: secure === "auto" ? false : secure });
+    this.secureCookie = new Cookie({ ...habits.cookie, secure: true });
+  }
+
+  tellInsecure(): void {
+    if (this.#toldInsecure) return;
+    this.#toldInsecure = true;
+    this.place.log.warn(
+      { code: "FLOTILLA_SESSION_COOKIE_INSECURE" },
+      `the cookie "${this.habits.name}" is set to secure, but a request came over plain HTTP: it gets no cookie and ` +
+        `no lasting session. Use https, or secure: "auto"; behind a TLS proxy of another make set proxy: true.`,
+    );
+  }
+}

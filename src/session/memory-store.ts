@@ -1,0 +1,196 @@
+/**
+ * Sessions kept by their owner alone, in its memory: committed when applied, lost with the process (R22).
+ * A look-up is one map access; nothing here waits.
+ */
+import type { Clock, Random, Timer } from "../support/clock.ts";
+import type { FlotillaError } from "../support/errors.ts";
+import { session as limits } from "../support/limits.ts";
+import type { Log } from "../support/log.ts";
+import { applied, noEntries, type SessionChanges, type SessionEntries } from "./entry.ts";
+import { type Letter, type SessionIds, slotCount, type VerifiedId } from "./id.ts";
+import { IdleItem, IdleOrder } from "./idle-order.ts";
+import { type Done, type SessionStore, sessionGone } from "./store.ts";
+
+/** What a session costs beside its data: map entries, list item, entries. Measured, rounded up. */
+const bookkeepingBytes = 1_024;
+const tellEvictionEveryMs = 60_000;
+const sweptAtOnceMax = 10_000;
+
+export interface MemoryStoreOptions {
+  readonly ids: SessionIds;
+  readonly letter: Letter;
+  readonly processIndex: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly sessionsMax?: number;
+  readonly memoryBytesMax?: number;
+  readonly readySessionsMax?: number;
+}
+
+class KeptSession extends IdleItem {
+  readonly key: string;
+  entries: SessionEntries = noEntries;
+  bytes = 0;
+  /** The generation of ready sessions that it belongs to; its cached values are dropped with it. */
+  readyGeneration = 0;
+
+  constructor(key: string, idleTimeoutMs: number) {
+    super(idleTimeoutMs);
+    this.key = key;
+  }
+}
+
+export class MemoryStore implements SessionStore {
+  readonly #options: MemoryStoreOptions;
+  readonly #clock: Clock;
+  readonly #sessionsMax: number;
+  readonly #memoryBytesMax: number;
+  readonly #readyPerGeneration: number;
+  readonly #sessions: Map<string, KeptSession> = new Map();
+  readonly #idleOrder: IdleOrder<KeptSession> = new IdleOrder();
+  #bytes = 0;
+  #readyGeneration = 1;
+  #ready: KeptSession[] = [];
+  #readyBefore: KeptSession[] = [];
+  #sweepTimer: Timer | null = null;
+  #evicted = 0;
+  #toldEvictionAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: MemoryStoreOptions) {
+    this.#options = options;
+    this.#clock = options.clock;
+    this.#sessionsMax = options.sessionsMax ?? limits.sessionsMax;
+    this.#memoryBytesMax = options.memoryBytesMax ?? limits.memoryBytesMax;
+    this.#readyPerGeneration = Math.max(1, (options.readySessionsMax ?? limits.readySessionsMax) >>> 1);
+  }
+
+  get count(): number {
+    return this.#sessions.size;
+  }
+
+  /** Sessions as stored, bookkeeping included; cached values of ready sessions come on top. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  newId(): VerifiedId {
+    const { ids, letter, processIndex, random } = this.#options;
+    return ids.verify(ids.create(letter, "-", Math.floor(random() * slotCount), processIndex))!;
+  }
+
+  load(id: VerifiedId, done: (error: FlotillaError | null, entries: SessionEntries | null) => void): void {
+    const now = this.#clock.now();
+    const session = this.#living(id, now);
+    if (session === null) {
+      done(null, null);
+      return;
+    }
+    this.#idleOrder.use(session, now, session.idleTimeoutMs);
+    if (session.readyGeneration !== this.#readyGeneration) this.#keepReady(session);
+    done(null, session.entries);
+  }
+
+  create(id: VerifiedId, changes: SessionChanges, idleTimeoutMs: number, done: Done): void {
+    const session = new KeptSession(id.key, idleTimeoutMs);
+    this.#sessions.set(id.key, session);
+    this.#apply(session, changes);
+    this.#idleOrder.use(session, this.#clock.now(), idleTimeoutMs);
+    this.#makeRoom();
+    this.#sweepTimer ??= this.#clock.after(limits.sweepIntervalMs, this.#sweep);
+    done(null);
+  }
+
+  update(id: VerifiedId, changes: SessionChanges, idleTimeoutMs: number, done: Done): void {
+    const now = this.#clock.now();
+    const session = this.#living(id, now);
+    if (session === null) {
+      done(sessionGone());
+      return;
+    }
+    this.#apply(session, changes);
+    this.#idleOrder.use(session, now, idleTimeoutMs);
+    this.#makeRoom();
+    done(null);
+  }
+
+  touch(id: VerifiedId, idleTimeoutMs: number): void {
+    const now = this.#clock.now();
+    const session = this.#living(id, now);
+    if (session !== null) this.#idleOrder.use(session, now, idleTimeoutMs);
+  }
+
+  destroy(id: VerifiedId, done: Done): void {
+    const session = this.#sessions.get(id.key);
+    if (session !== undefined) this.#forget(session);
+    done(null);
+  }
+
+  #living(id: VerifiedId, now: number): KeptSession | null {
+    const session = this.#sessions.get(id.key);
+    if (session === undefined) return null;
+    if (!session.isExpired(now)) return session;
+    this.#forget(session);
+    return null;
+  }
+
+  #apply(session: KeptSession, changes: SessionChanges): void {
+    session.entries = applied(session.entries, changes);
+    let bytes = bookkeepingBytes;
+    for (const entry of session.entries.values()) bytes += entry.bytes;
+    this.#bytes += bytes - session.bytes;
+    session.bytes = bytes;
+  }
+
+  #forget(session: KeptSession): void {
+    this.#sessions.delete(session.key);
+    this.#idleOrder.remove(session);
+    this.#bytes -= session.bytes;
+    session.entries = noEntries;
+  }
+
+  /** A session in use joins the young generation of ready ones; when that is full, the old one loses its caches. */
+  #keepReady(session: KeptSession): void {
+    session.readyGeneration = this.#readyGeneration;
+    this.#ready.push(session);
+    if (this.#ready.length < this.#readyPerGeneration) return;
+    for (const old of this.#readyBefore) {
+      if (old.readyGeneration === this.#readyGeneration) continue;
+      for (const entry of old.entries.values()) entry.dropCache();
+    }
+    this.#readyBefore = this.#ready;
+    this.#ready = [];
+    this.#readyGeneration++;
+  }
+
+  #makeRoom(): void {
+    while (this.#sessions.size > this.#sessionsMax || this.#bytes > this.#memoryBytesMax) {
+      this.#forget(this.#idleOrder.longestIdle()!);
+      this.#evicted++;
+    }
+    if (this.#evicted > 0) this.#tellEviction();
+  }
+
+  #tellEviction(): void {
+    const now = this.#clock.now();
+    if (now - this.#toldEvictionAt < tellEvictionEveryMs) return;
+    this.#toldEvictionAt = now;
+    this.#options.log.warn(
+      {
+        code: "FLOTILLA_SESSIONS_FULL",
+        evicted: this.#evicted,
+        sessions: this.#sessions.size,
+        bytes: this.#bytes,
+      },
+      `sessions are full (${this.#sessions.size}, ${this.#bytes} bytes): ` +
+        `${this.#evicted} of the longest idle made room; add app servers, or find out who makes so many`,
+    );
+    this.#evicted = 0;
+  }
+
+  readonly #sweep = (): void => {
+    this.#sweepTimer = null;
+    this.#idleOrder.sweep(this.#clock.now(), sweptAtOnceMax, (session) => this.#forget(session));
+    if (this.#sessions.size > 0) this.#sweepTimer = this.#clock.after(limits.sweepIntervalMs, this.#sweep);
+  };
+}

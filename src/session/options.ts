@@ -1,0 +1,87 @@
+/** The options of `session()`: express-session's where they make sense here, checked when the middleware is made. */
+import { createHash } from "node:crypto";
+import { FlotillaError } from "../support/errors.ts";
+import { Cookie, type CookieOptions } from "./cookie.ts";
+import type { SessionHabits } from "./keeper.ts";
+
+export interface SessionOptions {
+  /** The cookie's name. In a cluster the file says it (`sessions: cookie`), because the web tier must know it too. */
+  name?: string;
+  cookie?: CookieOptions;
+  /** Outside a cluster: what ids are signed with, the new one first and at most one before it. In a cluster the file's secret is used. */
+  secret?: string | Buffer | readonly (string | Buffer)[];
+  /** Send the cookie with every response, so that `maxAge` counts from the last request. */
+  rolling?: boolean;
+  /** Keep sessions that hold nothing. */
+  saveUninitialized?: boolean;
+  /** What `req.session = null` means: "destroy" it, or "keep" it as it was. */
+  unset?: "keep" | "destroy";
+  /** Whether X-Forwarded-Proto tells that the browser used https. Default: what Express's `trust proxy` says. */
+  proxy?: boolean;
+  /** Has no meaning here: only changed keys are ever saved. Accepted so that an application can move in as it is. */
+  resave?: boolean;
+}
+
+/** Without a `secret` there is none: null, and the caller makes a random one. */
+export interface OwnSecrets {
+  readonly secret: Buffer;
+  readonly previousSecret: Buffer | null;
+}
+
+const notTakenOver: Readonly<Record<string, string>> = {
+  genid: "ids are signed and say where their session lives",
+  store: "sessions live on the cluster's own servers",
+  key: "write `name`",
+};
+const known = ["name", "cookie", "secret", "rolling", "saveUninitialized", "unset", "proxy", "resave"];
+
+/** @throws FlotillaError FLOTILLA_SESSION_OPTION */
+export function checkOptions(options: SessionOptions): void {
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue;
+    refuse(name, notTakenOver[name] ?? `it is none of ${known.join(", ")}`);
+  }
+  const { name, unset } = options;
+  // RFC 6265, section 4.1.1: a cookie's name is a token.
+  if (name !== undefined && !/^[\w!#$%&'*+.^`|~-]+$/.test(name))
+    refuse("name", `${JSON.stringify(name)} is no name for a cookie`);
+  if (unset !== undefined && unset !== "keep" && unset !== "destroy")
+    refuse("unset", 'it is "keep" or "destroy"');
+  try {
+    new Cookie(options.cookie).serialize("sid", "");
+  } catch (error) {
+    refuse("cookie", (error as Error).message);
+  }
+}
+
+export function habitsOf(options: SessionOptions, name: string): SessionHabits {
+  return {
+    name,
+    cookie: { ...options.cookie },
+    proxy: options.proxy,
+    rolling: options.rolling ?? false,
+    saveUninitialized: options.saveUninitialized ?? false,
+    unset: options.unset ?? "keep",
+  };
+}
+
+/** @throws FlotillaError FLOTILLA_SESSION_OPTION */
+export function ownSecrets(options: SessionOptions): OwnSecrets | null {
+  if (options.secret === undefined) return null;
+  const all =
+    typeof options.secret === "string" || Buffer.isBuffer(options.secret) ? [options.secret] : options.secret;
+  const [secret, previous, ...more] = all;
+  if (!secret || more.length > 0) refuse("secret", "it is one secret, or the new one and the one before");
+  return { secret: toKey(secret), previousSecret: previous ? toKey(previous) : null };
+}
+
+/** Secrets of applications are words of any length. */
+function toKey(secret: string | Buffer): Buffer {
+  return createHash("sha256").update(secret).digest();
+}
+
+function refuse(name: string, reason: string): never {
+  throw new FlotillaError("FLOTILLA_SESSION_OPTION", `session({ ${name} }) is not possible: ${reason}`, {
+    source: "server",
+  });
+}

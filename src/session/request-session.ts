@@ -1,0 +1,348 @@
+/**
+ * One request and its session, from the cookie to the commit: READ FIRST.
+ *
+ *   begin       the cookie's id -> load -> `req.session`        (unknown or forged: a new id, nothing kept yet)
+ *   beforeHead  changes are found and handed to the store; Set-Cookie where the browser does not know the id
+ *   atEnd       changes made after the head
+ *
+ * The response's head, and after later changes its last byte, leaves when all that was handed to the store is
+ * committed (`response-hold.ts` waits for `whenSettled`). Committed text is the truth: a request compares with the
+ * entries it was given and commits only the keys that it changed, so that concurrent requests do not undo
+ * each other. A session that was destroyed meanwhile stays destroyed: updates never create.
+ */
+import { FlotillaError } from "../support/errors.ts";
+import { changesOf, checkSize, fill, giveBack } from "./changes.ts";
+import { Cookie, type CookieSettings } from "./cookie.ts";
+import { applied, Entry, noEntries, type SessionChanges, type SessionEntries } from "./entry.ts";
+import type { VerifiedId } from "./id.ts";
+import type { Keeper } from "./keeper.ts";
+import { isSecure, type SessionRequest } from "./request.ts";
+import { type Callback, reservedKeys, Session } from "./session.ts";
+import { isGone, sessionGone } from "./store.ts";
+import { decode } from "./value.ts";
+
+export class RequestSession {
+  readonly req: SessionRequest;
+  readonly #keeper: Keeper;
+  #session: Session | null = null;
+  #id: VerifiedId;
+  /** The browser sent this id. */
+  #isKnownToBrowser = false;
+  /** The store has it, or was told to create it. */
+  #isCreated = false;
+  /** Made by `regenerate`: kept even when empty, because the application asked for it. */
+  #isWanted = false;
+  #isChanged = false;
+  #isCookieChanged = false;
+  /** What this request was given, and what it made of it as far as handed to the store. */
+  #loaded: SessionEntries = noEntries;
+  #entries: SessionEntries = noEntries;
+  #cookieBefore: Cookie;
+  #isLoading = false;
+  #inFlight = 0;
+  #failure: FlotillaError | null = null;
+  #waiting: ((failure: FlotillaError | null) => void)[] = [];
+
+  constructor(keeper: Keeper, req: SessionRequest) {
+    this.#keeper = keeper;
+    this.req = req;
+    this.#id = none;
+    this.#cookieBefore = keeper.plainCookie;
+  }
+
+  /** @param done called when `req.session` is there, or with why it can't be. */
+  begin(cookieHeader: string | undefined, done: (error: FlotillaError | null) => void): void {
+    const { place, habits } = this.#keeper;
+    const id = cookieHeader === undefined ? null : place.ids.fromCookie(cookieHeader, habits.name);
+    if (id === null) {
+      this.#startNew();
+      done(null);
+      return;
+    }
+    this.#isLoading = true;
+    place.store.load(id, (error, entries) => {
+      this.#isLoading = false;
+      if (entries !== null) this.#adopt(id, entries, true);
+      else if (error === null) this.#startNew();
+      done(error);
+    });
+  }
+
+  /**
+   * Hands over what was changed. @returns the Set-Cookie value, or null.
+   * @throws FlotillaError when the session can't be kept as it is.
+   */
+  beforeHead(): string | null {
+    const session = this.#current();
+    if (session === null) return null;
+    const { habits } = this.#keeper;
+    this.#submit(session, this.#isWanted || habits.saveUninitialized);
+    if (!this.#needsCookie(session.cookie)) return null;
+    if (session.cookie.secure && !isSecure(this.req, habits.proxy)) {
+      this.#keeper.tellInsecure();
+      return null;
+    }
+    session.cookie.resetMaxAge();
+    return session.cookie.serialize(habits.name, this.#id.text);
+  }
+
+  /** The last look at the session. @throws as `beforeHead` */
+  atEnd(isHeadOut: boolean): void {
+    const session = isHeadOut ? this.#current() : this.#session;
+    if (session === null) return;
+    if (isHeadOut) this.#submit(session, this.#isWanted);
+    this.touch(session);
+    giveBack(session, this.#loaded, this.#entries);
+  }
+
+  /** The store has not answered yet. */
+  get isLoading(): boolean {
+    return this.#isLoading;
+  }
+
+  get isSettled(): boolean {
+    return this.#inFlight === 0;
+  }
+
+  /** Calls back, at once where nothing is under way, when all that was handed over is committed or has failed. */
+  whenSettled(done: (failure: FlotillaError | null) => void): void {
+    if (this.#inFlight === 0) done(this.#failure);
+    else this.#waiting.push(done);
+  }
+
+  // What `req.session`'s methods do. `session` is the object they were called on: one that was replaced
+  // (regenerate, reload, destroy) must not write any more.
+
+  idText(session: Session): string {
+    return session === this.#session ? this.#id.text : "";
+  }
+
+  save(session: Session, done: Callback): void {
+    this.#attempt(session, done, () => {
+      this.#submit(session, true);
+      this.touch(session);
+      this.whenSettled(done);
+    });
+  }
+
+  touch(session: Session): void {
+    if (session !== this.#session || !this.#isCreated) return;
+    this.#keeper.place.store.touch(this.#id, this.#idleTimeoutMs(session));
+  }
+
+  regenerate(session: Session, done: Callback): void {
+    this.#attempt(session, done, () =>
+      this.#destroyStored((failure) => {
+        if (failure === null) {
+          this.#startNew();
+          this.#isWanted = true;
+        }
+        done(failure);
+      }),
+    );
+  }
+
+  destroy(session: Session, done: Callback): void {
+    this.#attempt(session, done, () => {
+      this.#session = null;
+      delete this.req.session;
+      this.#destroyStored(done);
+    });
+  }
+
+  reload(session: Session, done: Callback): void {
+    this.#attempt(session, done, () =>
+      this.#keeper.place.store.load(this.#id, (error, entries) => {
+        if (entries === null) {
+          done(error ?? sessionGone());
+          return;
+        }
+        this.#adopt(this.#id, entries, this.#isKnownToBrowser);
+        done();
+      }),
+    );
+  }
+
+  async update(session: Session, key: string, fn: (value: unknown) => unknown): Promise<unknown> {
+    if (reservedKeys.has(key)) throw new TypeError(`"${key}" is not a key for data`);
+    await session.save();
+    const { updates } = this.#keeper.place;
+    const sessionKey = this.#id.key;
+    const before = updates.get(sessionKey) ?? Promise.resolve();
+    const mine = before.then(() => this.#updateNow(session, key, fn));
+    const over = mine.catch(() => {});
+    updates.set(sessionKey, over);
+    try {
+      return await mine;
+    } finally {
+      if (updates.get(sessionKey) === over) updates.delete(sessionKey);
+    }
+  }
+
+  async #updateNow(session: Session, key: string, fn: (value: unknown) => unknown): Promise<unknown> {
+    const before = (await this.#loadNow()).get(key);
+    const value = await fn(before === undefined ? undefined : decode(before.text));
+    if (session !== this.#session) throw sessionGone();
+    const next = value === undefined ? null : Entry.of(key, value);
+    const changes = new Map([[key, next]]);
+    checkSize(applied(this.#entries, changes));
+    this.#commit(session, changes);
+    const data = session as unknown as Record<string, unknown>;
+    if (next === null) delete data[key];
+    else data[key] = next.take();
+    await new Promise<void>((resolve, reject) =>
+      this.whenSettled((failure) => (failure === null ? resolve() : reject(failure))),
+    );
+    return data[key];
+  }
+
+  #loadNow(): Promise<SessionEntries> {
+    return new Promise((resolve, reject) =>
+      this.#keeper.place.store.load(this.#id, (error, entries) =>
+        entries === null ? reject(error ?? sessionGone()) : resolve(entries),
+      ),
+    );
+  }
+
+  /** Runs it for the session in use; what it throws goes to the caller of the method like any other failure. */
+  #attempt(session: Session, done: Callback, run: () => void): void {
+    if (session !== this.#session) {
+      done(sessionGone());
+      return;
+    }
+    try {
+      run();
+    } catch (error) {
+      done(error);
+    }
+  }
+
+  /** The session to save, or null when the application took it away. */
+  #current(): Session | null {
+    const session = this.req.session;
+    if (session === this.#session) return this.#session;
+    if (session === undefined || session === null) {
+      if (this.#keeper.habits.unset === "destroy" && this.#session !== null) this.#destroyStored(() => {});
+      this.#session = null;
+      return null;
+    }
+    throw new FlotillaError(
+      "FLOTILLA_SESSION_REPLACED",
+      "req.session was replaced by another object; set keys of it, or call req.session.regenerate().",
+      { source: "server" },
+    );
+  }
+
+  #startNew(): void {
+    this.#adopt(this.#keeper.place.store.newId(), noEntries, false);
+    this.#isCreated = false;
+  }
+
+  #adopt(id: VerifiedId, entries: SessionEntries, isKnownToBrowser: boolean): void {
+    this.#id = id;
+    this.#loaded = this.#entries = entries;
+    this.#isKnownToBrowser = isKnownToBrowser;
+    this.#isCreated = true;
+    this.#isWanted = this.#isChanged = this.#isCookieChanged = false;
+    this.#session = new Session(this, this.#makeCookie(entries));
+    fill(this.#session, entries);
+    this.req.sessionID = id.text;
+    this.req.session = this.#session;
+  }
+
+  #makeCookie(entries: SessionEntries): Cookie {
+    const { habits, plainCookie, secureCookie } = this.#keeper;
+    const stored = entries.get("cookie");
+    if (stored !== undefined) {
+      this.#cookieBefore = new Cookie(decode(stored.text) as CookieSettings);
+      return this.#cookieBefore.copy();
+    }
+    const isAutoSecure = habits.cookie.secure === "auto" && isSecure(this.req, habits.proxy);
+    this.#cookieBefore = isAutoSecure ? secureCookie : plainCookie;
+    return this.#cookieBefore.copy();
+  }
+
+  #needsCookie(cookie: Cookie): boolean {
+    if (!this.#isCreated) return false;
+    if (!this.#isKnownToBrowser || this.#keeper.habits.rolling || this.#isCookieChanged) return true;
+    return this.#isChanged && cookie.expires !== null;
+  }
+
+  #idleTimeoutMs(session: Session): number {
+    return Math.max(0, session.cookie.originalMaxAge ?? this.#keeper.place.idleTimeoutMs);
+  }
+
+  /** Finds the changes and hands them to the store; a session never seen there is created when `wanted` or changed. */
+  #submit(session: Session, wanted: boolean): void {
+    const data = changesOf(session, this.#entries);
+    if (!this.#isCreated && data === null && !wanted) return;
+    if (!(session.cookie instanceof Cookie)) {
+      throw new FlotillaError(
+        "FLOTILLA_SESSION_COOKIE",
+        "req.session.cookie was replaced by another object; set its properties instead.",
+        { source: "server" },
+      );
+    }
+    const isCookieChanged = !session.cookie.hasSettingsOf(this.#cookieBefore);
+    if (this.#isCreated && data === null && !isCookieChanged) return;
+    const changes = data ?? new Map<string, Entry | null>();
+    if (isCookieChanged) changes.set("cookie", Entry.of("cookie", session.cookie.settings()));
+    checkSize(applied(this.#entries, changes));
+    if (isCookieChanged) this.#cookieBefore = session.cookie.copy();
+    this.#isCookieChanged ||= isCookieChanged;
+    this.#commit(session, changes);
+  }
+
+  #commit(session: Session, changes: SessionChanges): void {
+    const { store } = this.#keeper.place;
+    const id = this.#id;
+    const before = this.#entries;
+    const isNew = !this.#isCreated;
+    // Taken as committed from here on, so that the next look finds only what is new since.
+    this.#entries = applied(before, changes);
+    this.#isCreated = this.#isChanged = true;
+    const done = this.#launch((failure) => {
+      if (failure === null || id !== this.#id || isGone(failure)) return;
+      this.#takeBack(before, changes);
+      if (isNew) this.#isCreated = false;
+    });
+    if (isNew) store.create(id, changes, this.#idleTimeoutMs(session), done);
+    else store.update(id, changes, this.#idleTimeoutMs(session), done);
+  }
+
+  /** After a failed commit these keys count as unsaved again, unless changed once more meanwhile. */
+  #takeBack(before: SessionEntries, changes: SessionChanges): void {
+    const entries = new Map(this.#entries);
+    for (const [key, next] of changes) {
+      if ((entries.get(key) ?? null) !== next) continue;
+      const old = before.get(key);
+      if (old === undefined) entries.delete(key);
+      else entries.set(key, old);
+    }
+    this.#entries = entries;
+  }
+
+  #destroyStored(done: (failure: FlotillaError | null) => void): void {
+    if (!this.#isCreated) {
+      done(null);
+      return;
+    }
+    this.#isCreated = false;
+    this.#keeper.place.store.destroy(this.#id, this.#launch(done));
+  }
+
+  /** Counts an operation as under way until the store calls what is returned. */
+  #launch(done: (failure: FlotillaError | null) => void): (failure: FlotillaError | null) => void {
+    if (this.#inFlight++ === 0) this.#failure = null;
+    return (failure) => {
+      if (failure !== null) this.#failure = failure;
+      done(failure);
+      if (--this.#inFlight > 0 || this.#waiting.length === 0) return;
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const tell of waiting) tell(this.#failure);
+    };
+  }
+}
+
+const none: VerifiedId = { text: "", owner: "-", backup: "-", slot: 0, processIndex: 0, key: "" };

@@ -1,0 +1,117 @@
+/** `req.session`: the application's data as properties, and what can be done with the session as methods. */
+import type { Cookie } from "./cookie.ts";
+import type { SessionData } from "./index.ts";
+import type { RequestSession } from "./request-session.ts";
+
+export interface Session extends Partial<SessionData> {}
+
+/** Without a callback a method returns a promise; with one, the session itself, and calls back in a later turn. */
+export type Callback = (error?: unknown) => void;
+
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the application's keys are properties, all of them optional.
+export class Session {
+  readonly #request: RequestSession;
+  /** The cookie's settings. Changed ones are kept with the session and sent to the browser. */
+  declare cookie: Cookie;
+
+  /** @internal */
+  constructor(request: RequestSession, cookie: Cookie) {
+    this.#request = request;
+    this.cookie = cookie;
+  }
+
+  /** What the browser's cookie carries. */
+  get id(): string {
+    return this.#request.idText(this);
+  }
+
+  get req(): object {
+    return this.#request.req;
+  }
+
+  /**
+   * Resolves when all changes made until now are committed. Streams and WebSockets need it; before the end of
+   * an ordinary response it happens by itself.
+   */
+  save(): Promise<void>;
+  save(callback: Callback): this;
+  save(callback?: Callback): this | Promise<void> {
+    return this.#answer(callback, (done) => this.#request.save(this, done));
+  }
+
+  /** Destroys the session and puts a new, empty one under a new id into `req.session`. Do it at every login. */
+  regenerate(): Promise<void>;
+  regenerate(callback: Callback): this;
+  regenerate(callback?: Callback): this | Promise<void> {
+    return this.#answer(callback, (done) => this.#request.regenerate(this, done));
+  }
+
+  /** Ends the session for all requests, also for those that save it later; `req.session` is gone. */
+  destroy(): Promise<void>;
+  destroy(callback: Callback): this;
+  destroy(callback?: Callback): this | Promise<void> {
+    return this.#answer(callback, (done) => this.#request.destroy(this, done));
+  }
+
+  /** Drops changes that are not saved: `req.session` is a new object with what is committed now. */
+  reload(): Promise<void>;
+  reload(callback: Callback): this;
+  reload(callback?: Callback): this | Promise<void> {
+    return this.#answer(callback, (done) => this.#request.reload(this, done));
+  }
+
+  /**
+   * Changes one key with no other update in between: `fn` gets the committed value (undefined when there is none)
+   * and returns the new one. Two of them at the same time run one after the other. Unsaved changes of this request
+   * are saved first.
+   * @returns the new value, which is also at `req.session[key]`.
+   */
+  update<Key extends keyof SessionData>(
+    key: Key,
+    fn: (value: SessionData[Key] | undefined) => SessionData[Key] | Promise<SessionData[Key]>,
+  ): Promise<SessionData[Key]>;
+  update<Value>(key: string, fn: (value: Value | undefined) => Value | Promise<Value>): Promise<Value>;
+  update(key: string, fn: (value: never) => unknown): Promise<unknown> {
+    return this.#request.update(this, key, fn as (value: unknown) => unknown);
+  }
+
+  /** The session was used now. Happens by itself with every request; needed only during long ones. */
+  touch(): this {
+    this.resetMaxAge();
+    this.#request.touch(this);
+    return this;
+  }
+
+  resetMaxAge(): this {
+    this.cookie.resetMaxAge();
+    return this;
+  }
+
+  #answer(callback: Callback | undefined, run: (done: Callback) => void): this | Promise<void> {
+    if (typeof callback === "function") {
+      // Always in a later turn, whether or not the store answers at once: code behind the call runs first.
+      run((error) => process.nextTick(callback, error ?? undefined));
+      return this;
+    }
+    const promise = new Promise<void>((resolve, reject) => {
+      run((error) => (error ? reject(error) : resolve()));
+    });
+    // `req.session.save()` without await is common; nobody listening must not end the process.
+    promise.catch(() => {});
+    return promise;
+  }
+}
+
+/** Names that are no data. ("constructor" may be: it is a property like any other, and inert.) */
+export const reservedKeys: ReadonlySet<string> = new Set(
+  ["cookie", "req", "__proto__", ...Object.getOwnPropertyNames(Session.prototype)].filter(
+    (n) => n !== "constructor",
+  ),
+);
+
+// A key that comes from a request can be "__proto__" (A40): assigning it shall not take the methods away.
+Object.defineProperty(Session.prototype, "__proto__", {
+  get: () => Session.prototype,
+  set: () => {},
+  configurable: false,
+});

@@ -1,0 +1,50 @@
+/**
+ * What a keeper of sessions offers. Every operation ends with one call of `done`, possibly before it returns:
+ * an owner that has all in memory answers at once, and then nothing on a request's way is asynchronous.
+ *
+ * Operations on one session take effect in the order of the calls. What `load` gives is committed, and an
+ * operation is done when it is committed: when it can no longer be lost by what the store is meant to survive.
+ */
+import { FlotillaError } from "../support/errors.ts";
+import type { SessionChanges, SessionEntries } from "./entry.ts";
+import type { VerifiedId } from "./id.ts";
+
+/** `FLOTILLA_SESSION_GONE`: destroyed or expired meanwhile, nothing was written. Others: outcome unknown. */
+export type Done = (error: FlotillaError | null) => void;
+
+export interface SessionStore {
+  /** Living sessions kept by this process. */
+  readonly count: number;
+
+  /** An id for a new session, placed where this process may create it. Nothing is kept before `create`. */
+  newId(): VerifiedId;
+
+  /** The committed data, or null when there is no such session; counts as a use of it. */
+  load(id: VerifiedId, done: (error: FlotillaError | null, entries: SessionEntries | null) => void): void;
+
+  /** @param idleTimeoutMs it expires when not used for so long. */
+  create(id: VerifiedId, changes: SessionChanges, idleTimeoutMs: number, done: Done): void;
+
+  /** Writes the keys that `changes` names and no other. Never creates: an absent session stays absent (A41). */
+  update(id: VerifiedId, changes: SessionChanges, idleTimeoutMs: number, done: Done): void;
+
+  /** Marks it as used; never rewrites data, never creates, and nobody waits for it. */
+  touch(id: VerifiedId, idleTimeoutMs: number): void;
+
+  /** Destroying what is absent is no error. */
+  destroy(id: VerifiedId, done: Done): void;
+}
+
+/** The failure of operations on a session that is absent. */
+export function sessionGone(): FlotillaError {
+  return new FlotillaError(
+    "FLOTILLA_SESSION_GONE",
+    "the session was destroyed or has expired meanwhile; nothing was written",
+    { source: "client" },
+  );
+}
+
+/** Whether the session ended meanwhile: told to who saves it explicitly, no reason to refuse a response. */
+export function isGone(failure: FlotillaError): boolean {
+  return failure.code === "FLOTILLA_SESSION_GONE";
+}
