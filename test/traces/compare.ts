@@ -26,8 +26,9 @@ export class Trace {
     }
   }
 
-  async until(line: string): Promise<void> {
-    while (!this.lines.some((noted) => noted.startsWith(line)))
+  /** Resolves when so many lines begin like this. */
+  async until(line: string, times: number = 1): Promise<void> {
+    while (this.lines.filter((noted) => noted.startsWith(line)).length < times)
       await new Promise<void>((resolve) => this.#waiters.push(resolve));
   }
 }
@@ -84,6 +85,5 @@ export function compare(one: Case): void {
     const node = await run(one, overTcp);
     const link = await run(one, overLink);
     assert.deepEqual(link, node);
-    if (process.env["TRACE"] !== undefined) console.log(one.name, JSON.stringify(node, null, 1));
   });
 }

@@ -5,6 +5,7 @@ import { attachServer } from "../../src/app-tier/virtual-listener.ts";
 import { type LinkStream, ResetCode } from "../../src/link/api.ts";
 import { MemoryLink } from "../harness/memory-link.ts";
 import { type Answer, AnswerReader } from "./answer.ts";
+import { openBridge } from "./bridge.ts";
 
 export interface RequestHead {
   readonly method?: string;
@@ -99,7 +100,8 @@ export abstract class Client {
 
 /** A way to a server: what a trace test runs twice. */
 export interface Way {
-  readonly name: string;
+  /** For clients that speak HTTP themselves. */
+  readonly port: number;
   request(head: RequestHead): Client;
   /** One request with all its body, its answer, and the last events of its socket. */
   exchange(head: RequestHead, body?: string | Buffer): Promise<Answer>;
@@ -217,7 +219,7 @@ export async function overTcp(server: http.Server, quiet: () => Promise<void>): 
   const { port } = server.address() as AddressInfo;
   const clients: TcpClient[] = [];
   return {
-    name: "node:http",
+    port,
     request(head) {
       const client = new TcpClient(port, head);
       clients.push(client);
@@ -252,8 +254,10 @@ export async function overLink(
     onClose: () => {},
   });
   const link = new MemoryLink(service);
+  server.emit("listening");
+  const bridge = await openBridge(link);
   return {
-    name: "link",
+    port: bridge.port,
     request: (head) => new LinkClient(link, head),
     async exchange(head, body) {
       const client = new LinkClient(link, head);
@@ -263,7 +267,10 @@ export async function overLink(
       await quiet();
       return answer;
     },
-    close: () => closed(server),
+    async close() {
+      bridge.close();
+      await closed(server);
+    },
   };
 }
 
