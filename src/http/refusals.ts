@@ -180,4 +180,10 @@ export const refusals = {
     code: "FLOTILLA_HTTP_EXPECTATION",
     message: "The only expectation understood here is 100-continue.",
   },
+  badBody: { status: 400, code: "FLOTILLA_HTTP_BAD_BODY", message: "The body's framing is wrong." },
+  headTimeout: {
+    status: 408,
+    code: "FLOTILLA_HTTP_HEAD_TIMEOUT",
+    message: "The request's head did not arrive in time.",
+  },
 } as const;

@@ -28,6 +28,8 @@ export interface AccessEntry {
   readonly server: string;
   /** How many app servers were tried. */
   readonly attempts: number;
+  /** Why the request was refused unread, a code of docs/errors.md; else "". */
+  readonly reason: string;
 }
 
 export class AccessLog {

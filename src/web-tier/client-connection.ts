@@ -6,10 +6,11 @@
 import type { Socket } from "node:net";
 import { BodyDecoder, type BodySink } from "../http/body.ts";
 import { findHeadEnd } from "../http/fields.ts";
+import { type HeadError, refusals } from "../http/refusals.ts";
 import { parseRequestHead, RequestHead } from "../http/request-head.ts";
 import { http as limits } from "../support/limits.ts";
 import { WheelEntry } from "../support/timer-wheel.ts";
-import { answerPage, type PageStatus } from "./answer-pages.ts";
+import { answerPage } from "./answer-pages.ts";
 import type { Client } from "./client.ts";
 import type { ClientOrigin } from "./forwarded.ts";
 import { Exchange } from "./request-path.ts";
@@ -23,6 +24,7 @@ import type { Site } from "./site.ts";
 type Phase = "head" | "body" | "drop" | "wait" | "tunnel" | "linger" | "closed";
 
 const nothing = Buffer.alloc(0);
+const ignoreBytes: BodySink = { onBodyBytes: () => {} };
 
 export class ClientConnection implements Client, BodySink {
   readonly head: RequestHead = new RequestHead();
@@ -36,6 +38,8 @@ export class ClientConnection implements Client, BodySink {
   #phase: Phase = "head";
   /** Bytes that came and can't be used yet: a part of a head, or pipelined requests. */
   #waiting: Buffer = nothing;
+  /** The buffer that `#waiting` is the filled part of. */
+  #room: Buffer = nothing;
   /** How far `#waiting` was searched for the end of a head. */
   #searched = 0;
   #consuming = false;
@@ -82,9 +86,21 @@ export class ClientConnection implements Client, BodySink {
 
   #stash(bytes: Buffer, from: number): void {
     if (this.#phase === "closed" || this.#phase === "linger") return;
-    const rest = bytes.subarray(from);
-    this.#waiting = this.#waiting.length === 0 ? Buffer.from(rest) : Buffer.concat([this.#waiting, rest]);
+    this.#append(bytes, from);
     if (this.#phase !== "head" && this.#waiting.length > limits.pipelinedBytesMax) this.#socket.pause();
+  }
+
+  /** Into a buffer that doubles: what comes byte by byte is not copied whole each time. */
+  #append(bytes: Buffer, from: number): void {
+    const kept = this.#waiting.length;
+    const total = kept + bytes.length - from;
+    if (kept === 0 || total > this.#room.length) {
+      const room = Buffer.allocUnsafeSlow(kept === 0 ? total : 2 * total);
+      this.#waiting.copy(room);
+      this.#room = room;
+    }
+    bytes.copy(this.#room, kept, from);
+    this.#waiting = this.#room.subarray(0, total);
   }
 
   #consumeWaiting(): void {
@@ -97,7 +113,7 @@ export class ClientConnection implements Client, BodySink {
         return;
       }
     }
-    this.#waiting = nothing;
+    this.#waiting = this.#room = nothing;
     this.#searched = 0;
     const used = this.#consume(bytes, 0, bytes.length);
     // A copy: a slice would keep all of it.
@@ -141,7 +157,7 @@ export class ClientConnection implements Client, BodySink {
     const { head } = this;
     const headBytes = parseRequestHead(bytes, at, end, this.#site.limits, head);
     if (headBytes < 0) {
-      this.#refuseHead(head.error!.status, head.error!.message);
+      this.#refuseHead(head.error!);
       return end;
     }
     if (headBytes === 0) {
@@ -151,6 +167,7 @@ export class ClientConnection implements Client, BodySink {
       return at;
     }
     const hasBody = head.chunked || head.contentLength > 0;
+    if (head.chunked && !this.#chunksAreSound(bytes, at + headBytes, end)) return end;
     if (hasBody) this.#requestBody.begin(head.chunked ? "chunked" : "length", head.contentLength);
     this.#phase = hasBody ? "body" : "wait";
     this.#site.wheel.start(
@@ -159,6 +176,14 @@ export class ClientConnection implements Client, BodySink {
     );
     this.#exchange.begin();
     return at + headBytes;
+  }
+
+  /** Looks at the chunks that came with the head, before anything is sent: most damaged bodies reach nobody (A9 to A12). */
+  #chunksAreSound(bytes: Buffer, at: number, end: number): boolean {
+    this.#requestBody.begin("chunked", -1);
+    if (this.#requestBody.push(bytes, at, end, ignoreBytes) >= 0) return true;
+    this.#refuseHead(refusals.badBody);
+    return false;
   }
 
   #readBody(bytes: Buffer, at: number, end: number): number {
@@ -195,7 +220,7 @@ export class ClientConnection implements Client, BodySink {
   }
 
   /** A head that is not HTTP as we read it: answered, and the connection closed, for what follows can't be trusted. */
-  #refuseHead(status: PageStatus, message: string): void {
+  #refuseHead({ status, message, code }: HeadError): void {
     const page = answerPage(status, message, "", false, false);
     this.#site.accessLog.write({
       clientAddress: this.origin.address,
@@ -211,6 +236,7 @@ export class ClientConnection implements Client, BodySink {
       durationMs: 0,
       server: "",
       attempts: 0,
+      reason: code,
     });
     this.writeText(page.text);
     this.#linger();
@@ -247,7 +273,7 @@ export class ClientConnection implements Client, BodySink {
   #linger(): void {
     if (this.#phase === "closed") return;
     this.#phase = "linger";
-    this.#waiting = nothing;
+    this.#waiting = this.#room = nothing;
     if (this.#clientEnded) this.#socket.destroySoon();
     else this.#socket.end(() => this.#site.wheel.start(this.#deadline, limits.lingerTimeoutMs));
     if (this.#socket.isPaused()) this.#socket.resume();
@@ -347,7 +373,7 @@ export class ClientConnection implements Client, BodySink {
 
   #closed(): void {
     this.#phase = "closed";
-    this.#waiting = nothing;
+    this.#waiting = this.#room = nothing;
     this.#site.wheel.stop(this.#deadline);
     this.#exchange.clientGone();
     this.#onClosed(this);
@@ -358,7 +384,7 @@ export class ClientConnection implements Client, BodySink {
     switch (this.#phase) {
       case "head":
         // Between requests it is closed without a word: an answer would be taken for that of the next request.
-        if (this.#waiting.length > 0) this.#refuseHead(408, "The request's head did not arrive in time.");
+        if (this.#waiting.length > 0) this.#refuseHead(refusals.headTimeout);
         else this.#socket.destroySoon();
         break;
       case "body":

@@ -3,19 +3,31 @@
  * body bytes in, the answer's bytes out, credit, reset; so the request path knows no difference.
  */
 import { connect, type Socket } from "node:net";
+import type { Server, Timeouts } from "../config/model.ts";
 import { ResetCode } from "../link/api.ts";
 import { messageOf } from "../support/errors.ts";
 import { http as httpLimits } from "../support/limits.ts";
-import { WheelEntry } from "../support/timer-wheel.ts";
+import { type TimerWheel, WheelEntry } from "../support/timer-wheel.ts";
 import { trailerLines } from "./answer-head.ts";
-import type { HttpUpstream } from "./http-upstream.ts";
 import type { UpstreamRequest, UpstreamStream } from "./upstream.ts";
 
 const sharedBuffer = Buffer.allocUnsafeSlow(httpLimits.readBytes);
 const goOn = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n", "latin1");
 
+/** The pool, as its connections see it. */
+export interface HttpPool {
+  readonly server: Server;
+  readonly timeouts: Timeouts;
+  readonly wheel: TimerWheel;
+  /** The connection was established. */
+  connected(): void;
+  /** The connection could not be established. */
+  unreachable(reason: string): void;
+  closed(connection: HttpConnection): void;
+}
+
 export class HttpConnection implements UpstreamStream {
-  readonly #upstream: HttpUpstream;
+  readonly #upstream: HttpPool;
   readonly #socket: Socket;
   readonly #deadline: WheelEntry;
   #request: UpstreamRequest | null = null;
@@ -25,7 +37,7 @@ export class HttpConnection implements UpstreamStream {
   #unreadBytes = 0;
   #failure = "";
 
-  constructor(upstream: HttpUpstream) {
+  constructor(upstream: HttpPool) {
     this.#upstream = upstream;
     this.#deadline = new WheelEntry(() => this.#expired());
     this.#socket = connect({
@@ -52,7 +64,8 @@ export class HttpConnection implements UpstreamStream {
   }
 
   get pendingBytes(): number {
-    return this.#socket.writableLength;
+    // What waits for the connection itself is no reason to hold the body: no `drain` would end that.
+    return this.#socket.writableNeedDrain ? this.#socket.writableLength : 0;
   }
 
   /** Sends the head; waits for the connection by itself if need be. */

@@ -2,10 +2,10 @@
 import type { Server, Timeouts } from "../config/model.ts";
 import { upstream as limits } from "../support/limits.ts";
 import type { TimerWheel } from "../support/timer-wheel.ts";
-import { HttpConnection } from "./http-connection.ts";
+import { HttpConnection, type HttpPool } from "./http-connection.ts";
 import { type Upstream, type UpstreamRequest, type UpstreamStream, WaitingList } from "./upstream.ts";
 
-export class HttpUpstream implements Upstream {
+export class HttpUpstream implements Upstream, HttpPool {
   readonly server: Server;
   inFlight = 0;
   readonly timeouts: Timeouts;
@@ -66,18 +66,15 @@ export class HttpUpstream implements Upstream {
     return connection;
   }
 
-  /** @internal A connection tells that it was established. */
   connected(): void {
     this.#failure = "";
   }
 
-  /** @internal A connection could not be established. */
   unreachable(reason: string): void {
     this.#failure = reason;
     this.#retryAtMs = performance.now() + this.timeouts.recoverTimeMs;
   }
 
-  /** @internal A connection is gone. */
   closed(connection: HttpConnection): void {
     this.#all.delete(connection);
     const at = this.#idle.indexOf(connection);

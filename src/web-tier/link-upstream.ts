@@ -28,7 +28,7 @@ export class LinkUpstream implements Upstream, LinkObserver {
   }
 
   get usable(): boolean {
-    return this.#link !== null && this.#link.usable && !this.#link.silent;
+    return this.#link?.usable === true && !this.#link.silent;
   }
 
   get unusableReason(): string {

@@ -485,6 +485,7 @@ export class Exchange implements UpstreamRequest, BodySink {
       durationMs: performance.now() - this.#startedAtMs,
       server: this.#lastServer,
       attempts: this.#attempts,
+      reason: "",
     });
   }
 
