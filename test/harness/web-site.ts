@@ -1,6 +1,11 @@
-/** A web tier inside the test's own process: real sockets on free ports, in front of raw or HTTP origins. */
-
+/**
+ * A web tier inside the test's own process: real sockets on free ports, in front of raw or HTTP origins. Closing it
+ * proves that nothing was left behind: no request, no deadline, no connection.
+ */
+import assert from "node:assert/strict";
+import { pino } from "pino";
 import type { Cluster, ClusterFile, HttpLimits, Route, Server, Timeouts } from "../../src/config/model.ts";
+import { linkKeys } from "../../src/link/keys.ts";
 import { Member } from "../../src/member/member.ts";
 import { http as limits, upstream as upstreamLimits } from "../../src/support/limits.ts";
 import { silentLog } from "../../src/support/log.ts";
@@ -9,101 +14,177 @@ import { type AccessEntry, AccessLog } from "../../src/web-tier/access-log.ts";
 import { BrowserListener } from "../../src/web-tier/browser-listener.ts";
 import { RequestIds, trustedNetworks } from "../../src/web-tier/forwarded.ts";
 import { HttpUpstream } from "../../src/web-tier/http-upstream.ts";
+import { LinkUpstream } from "../../src/web-tier/link-upstream.ts";
 import { compileRoute } from "../../src/web-tier/route.ts";
 import { ServerPool } from "../../src/web-tier/server-pool.ts";
 import type { Site } from "../../src/web-tier/site.ts";
 import type { Upstream } from "../../src/web-tier/upstream.ts";
+import { Notes } from "./link-pair.ts";
 
 export interface WebSiteOptions {
   readonly routes?: readonly Partial<Route>[];
   readonly limits?: Partial<HttpLimits>;
   readonly timeouts?: Partial<Timeouts>;
   readonly trusted?: readonly string[];
+  /** Clusters beside "app", with the ports of their plain HTTP servers. */
+  readonly clusters?: Readonly<Record<string, readonly number[]>>;
+  /** The ports are cluster ports. */
+  readonly link?: boolean;
+  readonly tls?: { readonly certPath: string; readonly keyPath: string };
 }
 
 export interface WebSite {
   readonly port: number;
   readonly site: Site;
+  /** Of the cluster "app". */
   readonly upstreams: readonly Upstream[];
   /** Access lines so far. */
   readonly log: readonly AccessEntry[];
+  /** The access line at `index`, now or when it is written. */
+  logged(index: number): Promise<AccessEntry>;
+  /** Lines for the operator so far. */
+  readonly warnings: readonly string[];
+  /** As a server's end: accepts no more, answers say that they are the last. */
+  drain(): Promise<void>;
+  /** Cuts what is left. @throws AssertionError when anything stays behind. */
   close(): Promise<void>;
 }
 
-const secret = Buffer.alloc(32, 7);
+export const secret: Buffer = Buffer.alloc(32, 7);
 
-/** @param origins ports of HTTP servers on 127.0.0.1: the servers of the one cluster "app". */
+/** A site that closes with the test. */
+export async function webSite(
+  t: { after(end: () => Promise<void>): void },
+  origins: readonly number[],
+  options: WebSiteOptions = {},
+): Promise<WebSite> {
+  const web = await startWebSite(origins, options);
+  t.after(() => web.close());
+  return web;
+}
+
+/** @param origins ports on 127.0.0.1: the servers of the cluster "app", with the letters a, b, ... */
 export async function startWebSite(
   origins: readonly number[],
   options: WebSiteOptions = {},
 ): Promise<WebSite> {
-  const timeouts: Timeouts = {
-    headTimeoutMs: limits.headTimeoutMs,
-    bodySilenceTimeoutMs: limits.bodySilenceTimeoutMs,
-    keepAliveTimeoutMs: limits.keepAliveTimeoutMs,
-    writeSilenceTimeoutMs: limits.writeSilenceTimeoutMs,
-    connectTimeoutMs: upstreamLimits.connectTimeoutMs,
-    upstreamIdleTimeMs: upstreamLimits.idleTimeMs,
-    recoverTimeMs: upstreamLimits.recoverTimeMs,
-    requestTimeoutMs: upstreamLimits.requestTimeoutMs,
-    appKeepAliveTimeoutMs: upstreamLimits.appKeepAliveTimeoutMs,
-    socketTimeoutMs: upstreamLimits.socketTimeoutMs,
-    drainTimeoutMs: 1_000,
-    ...options.timeouts,
-  };
-  const servers = origins.map((port, at) => httpServer(`app-${at}`, port, String.fromCharCode(97 + at)));
-  const app = cluster("app", "app", servers, timeouts);
-  const web = cluster("web", "web", [httpServer("web-a", 1, "a")], timeouts);
+  const timeouts: Timeouts = { ...defaultTimeouts, ...options.timeouts };
   const wheel = new TimerWheel();
-  const upstreams = servers.map((server) => new HttpUpstream(server, timeouts, wheel));
-  const pool = new ServerPool(app, upstreams, secret, null);
-  const log: AccessEntry[] = [];
+  const warnings: string[] = [];
+  const log = pino({ level: "info" }, recorder(warnings));
+  const pools = new Map<string, ServerPool>();
+  for (const [name, ports] of Object.entries({ app: origins, ...options.clusters })) {
+    const servers = ports.map((port, at) => serverAt(name, port, at, options.link ? "link" : "http"));
+    const upstreams = servers.map((server) =>
+      server.kind === "http"
+        ? new HttpUpstream(server, timeouts, wheel)
+        : new LinkUpstream(server, {
+            self: { name: "web-a", incarnation: "test" },
+            keys: linkKeys(secret, null),
+            services: new Map(),
+            log: silentLog,
+          }),
+    );
+    pools.set(name, new ServerPool(cluster(name, "app", servers, timeouts), upstreams, secret, null));
+  }
+  const web = cluster("web", "web", [serverAt("web", 1, 0, "link")], timeouts);
+  const entries = new Notes<AccessEntry>();
   const site: Site = {
     member: new Member({ clusters: new Map([["web", web]]) } as unknown as ClusterFile, web.servers[0]!),
-    log: silentLog,
+    log,
     routes: (options.routes ?? [{ to: "app" }]).map((route) =>
       compileRoute(
         { host: null, path: null, to: null, files: null, at: "", ...route },
-        route.files ? null : pool,
+        route.to ? pools.get(route.to)! : null,
       ),
     ),
     limits: { ...web.limits, ...options.limits },
     timeouts,
     trusted: trustedNetworks(options.trusted ?? []),
     wheel,
-    accessLog: recordingLog(log),
+    accessLog: recordingLog(entries),
     requestIds: new RequestIds(),
     draining: false,
   };
-  const listener = new BrowserListener(site, { scheme: "http", address: "127.0.0.1", port: 0, tls: null });
+  const listener = new BrowserListener(site, {
+    scheme: options.tls ? "https" : "http",
+    address: "127.0.0.1",
+    port: 0,
+    tls: options.tls ?? null,
+  });
   await listener.listen();
+  const upstreams = [...pools.values()].flatMap((pool) => pool.upstreams);
+  if (options.link) await until(() => upstreams.every((upstream) => upstream.usable), "links");
   return {
     port: listener.port,
     site,
-    upstreams,
-    log,
+    upstreams: pools.get("app")!.upstreams,
+    log: entries.all,
+    logged: (index) => entries.at(index),
+    warnings,
+    drain() {
+      site.draining = true;
+      return listener.drain();
+    },
     async close() {
       listener.close();
-      for (const upstream of upstreams) upstream.close();
       await listener.drain();
+      const busy = (): string => upstreams.map(({ server, inFlight }) => `${server.name}=${inFlight}`).join();
+      await until(
+        () => upstreams.every((upstream) => upstream.inFlight === 0),
+        () => `in flight: ${busy()}`,
+      );
+      for (const upstream of upstreams) upstream.close();
+      await until(
+        () => wheel.size === 0,
+        () => `${wheel.size} deadlines are left`,
+      );
     },
   };
 }
 
-function recordingLog(entries: AccessEntry[]): AccessLog {
+/** Lets the event loop turn until it is so; two seconds at most. */
+async function until(isSo: () => boolean, what: string | (() => string)): Promise<void> {
+  for (const end = performance.now() + 2_000; !isSo(); ) {
+    if (performance.now() > end) assert.fail(typeof what === "string" ? what : what());
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+const defaultTimeouts: Timeouts = {
+  headTimeoutMs: limits.headTimeoutMs,
+  bodySilenceTimeoutMs: limits.bodySilenceTimeoutMs,
+  keepAliveTimeoutMs: limits.keepAliveTimeoutMs,
+  writeSilenceTimeoutMs: limits.writeSilenceTimeoutMs,
+  connectTimeoutMs: upstreamLimits.connectTimeoutMs,
+  upstreamIdleTimeMs: upstreamLimits.idleTimeMs,
+  recoverTimeMs: upstreamLimits.recoverTimeMs,
+  requestTimeoutMs: upstreamLimits.requestTimeoutMs,
+  appKeepAliveTimeoutMs: upstreamLimits.appKeepAliveTimeoutMs,
+  socketTimeoutMs: upstreamLimits.socketTimeoutMs,
+  drainTimeoutMs: 1_000,
+};
+
+function recorder(lines: string[]): { write(line: string): void } {
+  return { write: (line: string) => void lines.push((JSON.parse(line) as { msg: string }).msg) };
+}
+
+function recordingLog(entries: Notes<AccessEntry>): AccessLog {
   const log = new AccessLog({ path: null, format: "combined" }, "web-a", silentLog);
-  log.write = (entry) => void entries.push(entry);
+  log.write = (entry) => entries.add({ ...entry });
   return log;
 }
 
-function httpServer(name: string, port: number, letter: string): Server {
+/** "app-a" with the letter a, "app-b" with b, ... */
+function serverAt(clusterName: string, port: number, at: number, kind: Server["kind"]): Server {
+  const letter = String.fromCharCode(97 + at);
   return {
-    name,
-    entry: name,
-    cluster: "app",
+    name: `${clusterName}-${letter}`,
+    entry: `${clusterName}-${letter}`,
+    cluster: clusterName,
     letter,
     processIndex: 0,
-    kind: "http",
+    kind,
     address: "127.0.0.1",
     port,
     authority: `127.0.0.1:${port}`,
@@ -119,7 +200,7 @@ function cluster(
   return {
     name,
     tier,
-    servers: servers.map((server) => ({ ...server, cluster: name })),
+    servers,
     listen: [],
     routes: [],
     run: null,
