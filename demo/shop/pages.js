@@ -91,8 +91,16 @@ export function product(item) {
       <label>Quantity <input type="number" name="quantity" value="1" min="1" max="${quantityMax}" required></label>
       <button>Add to cart</button>
     </form>
+    <p><a href="/products/${item.id}/stock">Is it in stock?</a></p>
   </div>
 </article>`,
+  };
+}
+
+export function stock(item, count) {
+  return {
+    title: `${item.name}: in stock`,
+    body: html`<h1>${item.name}</h1><div class="panel"><p>The warehouse has ${pieces(count)} of it.</p><p><a class="button" href="/products/${item.id}">Back to it</a></p></div>`,
   };
 }
 

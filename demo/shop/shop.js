@@ -1,21 +1,27 @@
 // What the shop does: its addresses, one handler each. Every change is a POST answered by a redirect, so that
 // reloading a page never repeats it, and nothing needs JavaScript in the browser.
-import { Router, urlencoded } from "express";
+import express from "express";
 import { added, linesOf, quantityFrom, withQuantity } from "./cart.js";
 import * as pages from "./pages.js";
 import { products } from "./products.js";
+import { pay, stockOf } from "./services.js";
 
 const servedBy = `${process.env.FLOTILLA_SERVER ?? "this process"}/${process.pid}`;
 
 export function shop() {
-  const router = new Router();
-  router.use(headers, refuseOtherSites, urlencoded({ extended: false, limit: "10kb" }));
+  const router = express.Router();
+  router.use(headers, refuseOtherSites, express.urlencoded({ extended: false, limit: "10kb" }));
 
   router.get("/", (req, res) => show(req, res, pages.home()));
   router.get("/products/:id", (req, res) => {
     const product = products.get(req.params.id);
     if (product === undefined) return notFound(req, res);
     show(req, res, pages.product(product));
+  });
+  router.get("/products/:id/stock", async (req, res) => {
+    const product = products.get(req.params.id);
+    if (product === undefined) return notFound(req, res);
+    show(req, res, pages.stock(product, await stockOf(product)));
   });
 
   router.get("/cart", (req, res) => show(req, res, pages.cart(req.session.cart)));
@@ -89,7 +95,7 @@ function change(quantityMin, changed) {
   };
 }
 
-function order(req, res) {
+async function order(req, res) {
   const lines = linesOf(req.session.cart);
   if (lines.length === 0) return res.redirect(303, "/cart");
   const name = textFrom(req.body?.name);
@@ -103,6 +109,7 @@ function order(req, res) {
     );
   }
   const cents = lines.reduce((sum, line) => sum + line.cents, 0);
+  await pay(cents);
   req.session.order = { name, address, cents, count: lines.reduce((sum, line) => sum + line.quantity, 0) };
   req.session.cart = {};
   res.redirect(303, "/thanks");

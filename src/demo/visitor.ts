@@ -84,7 +84,9 @@ export class Visitor {
   async #step(): Promise<void> {
     const chance = this.#random();
     const product = products[Math.floor(this.#random() * products.length)]!;
-    if (chance < 0.45) return this.#get(`/products/${product}`);
+    if (chance < 0.3) return this.#get(`/products/${product}`);
+    // The page that takes its time: somebody is waiting for it whenever a server dies.
+    if (chance < 0.45) return this.#get(`/products/${product}/stock`);
     if (chance < 0.65) return this.#get("/");
     if (chance < 0.8) return this.#get("/cart");
     if (!this.#signedIn && chance < 0.87) return this.#signIn();

@@ -32,6 +32,9 @@ for (const [device, width, height] of [
 
     await page.follow(".card h2 a");
     await fits();
+    await page.follow("a[href$='/stock']");
+    assert.match(await text("main"), /The warehouse has 7 pieces/);
+    await page.follow("main a.button");
     await page.fill("input[name=quantity]", "3");
     await page.follow("main button");
     assert.equal(await text("h1"), "Your cart");
