@@ -164,9 +164,13 @@ export class LinkConnection implements Link, StreamOwner, FrameSink, SenderEvent
     this.sender.written();
   }
 
-  /** The connection is broken. */
-  lost(reason: string): void {
-    this.#end(`${this.#peerName()}: ${reason}`, "");
+  /** The connection is over. @param failure what broke it ("ECONNRESET"), or "" when the peer closed it. */
+  lost(failure: string): void {
+    const name = this.#peerName();
+    this.#end(
+      failure === "" ? `${name} closed the connection` : `the connection to ${name} broke (${failure})`,
+      "",
+    );
   }
 
   // Frames.
@@ -413,10 +417,11 @@ export class LinkConnection implements Link, StreamOwner, FrameSink, SenderEvent
 
   /** One user's fault ends one stream: the frames behind it in the same read belong to others. */
   #handlerFailed(stream: Stream, thrown: unknown): void {
-    this.#options.log.error(
-      { stack: thrown instanceof Error ? thrown.stack : undefined },
-      `the handler of stream ${stream.id} with ${this.#peerName()} failed, the stream is reset: ${messageOf(thrown)}`,
+    const { log } = this.#options;
+    log.error(
+      `the handler of a stream with ${this.#peerName()} failed, the stream is reset: ${messageOf(thrown)}`,
     );
+    log.debug({ thrown }, "where the handler failed");
     stream.reset(ResetCode.internal, "the handler of the stream failed");
   }
 

@@ -132,14 +132,14 @@ test("it comes back by itself after a loss, and says both", async () => {
   assert.equal(dialer.lastError, "");
   clock.advance(reconnectMaxMs / 4);
   await first.close();
-  assert.equal(await downs.at(0), "app-a: it closed the connection");
-  assert.deepEqual([dialer.link, dialer.lastError], [null, "app-a: it closed the connection"]);
+  assert.equal(await downs.at(0), "app-a closed the connection");
+  assert.deepEqual([dialer.link, dialer.lastError], [null, "app-a closed the connection"]);
   await listenAt(port);
   clock.advance(await waiting(dialing));
   assert.notEqual(await ups.at(1), link);
   assert.deepEqual(recorder.lines, [
     `link to app-a (127.0.0.1:${port}) is up`,
-    "lost the link to app-a: app-a: it closed the connection",
+    "lost the link to app-a: app-a closed the connection",
     `link to app-a (127.0.0.1:${port}) is up`,
   ]);
 });

@@ -165,7 +165,7 @@ test("the right key: both sides know each other, and bytes come back unchanged",
   assert.equal(link.streamCount, 0);
 
   link.destroy("done");
-  assert.equal(await downs.at(0), "web-a: it closed the connection");
+  assert.equal(await downs.at(0), "web-a closed the connection");
 });
 
 test("another secret: both operators read both key ids", async () => {
@@ -435,8 +435,8 @@ test("goAway is for servers; a tool may go on asking; close ends what is open", 
   const late = await dial(listener.port, { self: { name: "@cli", incarnation: "j" } });
   assert.ok(tool.usable && late.usable);
   await listener.close();
-  assert.equal(await downs.at(0), "app-a: it closed the connection");
-  assert.deepEqual(resets, [`${ResetCode.linkLost} app-a: it closed the connection`]);
+  assert.equal(await downs.at(0), "app-a closed the connection");
+  assert.deepEqual(resets, [`${ResetCode.linkLost} app-a closed the connection`]);
   assert.deepEqual(recorder.lines, []);
 });
 

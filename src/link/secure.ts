@@ -66,7 +66,7 @@ export function secureClient(socket: Duplex, key: LinkKey): TLSSocket {
     socket,
     pskCallback: () => ({ psk: key.key, identity: identityPrefix + key.id }),
     // Asked only when the server did not use our key, but came with a certificate: whoever signed that, it is a stranger.
-    ca: [],
+    ca: [], // nor are the root certificates of Node loaded
     checkServerIdentity: () => new Error("the server did not prove that it holds the key"),
   });
 }

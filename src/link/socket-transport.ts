@@ -23,10 +23,8 @@ export class SocketTransport implements LinkTransport {
     socket.on("error", (error) => {
       failure = codeOf(error) || error.message;
     });
-    socket.on("end", () => connection.lost("it closed the connection"));
-    socket.on("close", () =>
-      connection.lost(failure === "" ? "the connection closed" : `the connection broke (${failure})`),
-    );
+    socket.on("end", () => connection.lost(""));
+    socket.on("close", () => connection.lost(failure));
   }
 
   write(bytes: Buffer): void {
