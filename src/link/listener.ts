@@ -95,7 +95,10 @@ export class LinkListener {
     if (!this.#server.listening) return;
     const closed = once(this.#server, "close");
     this.#server.close();
-    for (const { raw } of [...this.#handshakes.values()]) raw.destroy();
+    for (const handshake of [...this.#handshakes.values()]) {
+      this.#settle(handshake);
+      handshake.raw.destroy();
+    }
     for (const link of [...this.#links]) link.destroy(`"${this.#options.self.name}" stops`);
     await closed;
   }
