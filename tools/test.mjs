@@ -68,6 +68,6 @@ const missing = systemPackages.filter(([, program]) => !findProgram(program));
 if (missing.length > 0) {
   console.log("\nLeft out, for these are not installed:");
   for (const [name, , what] of missing) console.log(`  ${name}: ${what}`);
-  console.log("  (Debian: apt-get install " + missing.map(([name]) => name).join(" ") + ")");
+  console.log(`  (Debian: apt-get install ${missing.map(([name]) => name).join(" ")})`);
   if (everything) process.exit(1);
 }

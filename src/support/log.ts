@@ -8,7 +8,7 @@ import pretty from "pino-pretty";
 export type Log = Logger;
 
 /** @param name the server (or command) that speaks; shown in front of every line. */
-export function createLog(name: string, level: string = process.env["FLOTILLA_LOG_LEVEL"] ?? "info"): Log {
+export function createLog(name: string, level: string = process.env.FLOTILLA_LOG_LEVEL ?? "info"): Log {
   const options = { level, base: { server: name }, timestamp: pino.stdTimeFunctions.isoTime };
   return process.stderr.isTTY
     ? pino(options, readable(name))
@@ -22,7 +22,7 @@ function readable(name: string): DestinationStream {
   return pretty({
     destination: 2,
     sync: true,
-    colorize: process.env["NO_COLOR"] === undefined,
+    colorize: process.env.NO_COLOR === undefined,
     ignore: "pid,hostname,server",
     translateTime: "SYS:HH:MM:ss.l",
     messageFormat: `${name}: {msg}`,
