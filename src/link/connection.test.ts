@@ -6,7 +6,6 @@ import { FakeClock, handlerOf, MemoryPair } from "../../test/harness/link-pair.t
 import * as limits from "../support/limits.ts";
 import { ResetCode, StreamKind, type StreamService } from "./api.ts";
 import { ownVersions } from "./hello.ts";
-import { streamIdMask } from "./wire.ts";
 
 test("a small request and answer are one frame each way, and no credit frames", () => {
   const service: StreamService = {
@@ -111,31 +110,6 @@ test("a peer that asks and does not read is given up", () => {
   for (let chunk = 0; chunk < 1_000 && pair.b.endings.length === 0; chunk++) pair.b.connection.receive(ping);
   assert.deepEqual(pair.b.endings, ["web-a asks and does not read what we answer"]);
   assert.ok(pair.b.transport.waitingBytes < 4 * 1_048_576);
-});
-
-test("stream ids wrap, and step over those still open", () => {
-  const lastStreamId = streamIdMask - 5;
-  const service: StreamService = {
-    onStream(stream) {
-      stream.end();
-      return handlerOf();
-    },
-  };
-  const pair = new MemoryPair(
-    { lastStreamId },
-    { lastStreamId, services: new Map([[StreamKind.http, service]]) },
-  );
-  pair.settle();
-  const ids: number[] = [];
-  const long = pair.a.connection.open(StreamKind.http, "", false, handlerOf())!;
-  for (let index = 0; index < 6; index++) {
-    ids.push(pair.a.connection.open(StreamKind.http, "", true, handlerOf())!.id);
-    pair.settle();
-  }
-  assert.equal(long.id, streamIdMask - 2);
-  assert.deepEqual(ids, [streamIdMask, 1, 3, 5, 7, 9]);
-  assert.equal(pair.a.connection.streamCount, 1);
-  assert.deepEqual([pair.a.endings, pair.b.endings], [[], []]);
 });
 
 test("the previous version alone is spoken too; its resets carry no text", () => {

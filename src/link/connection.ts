@@ -37,7 +37,6 @@ import {
   printable,
   readUint16,
   readUint32,
-  streamIdMask,
   textBytesMax,
   writeUint32,
 } from "./wire.ts";
@@ -68,9 +67,8 @@ export interface ConnectionOptions {
   readonly services: ReadonlyMap<StreamKind, StreamService>;
   readonly log: Log;
   readonly clock?: Clock;
+  /** Other than our own: only for tests of the negotiation. */
   readonly versions?: VersionRange;
-  /** The id after which ids begin, for tests of their wrap. */
-  readonly lastStreamId?: number;
 }
 
 type State = "hello" | "up" | "ended";
@@ -97,7 +95,7 @@ export class LinkConnection implements Link, StreamOwner, FrameSink, SenderEvent
     this.#events = events;
     this.remote = options.remote;
     this.#versions = options.versions ?? ownVersions;
-    this.#streams = new StreamTable(options.expected !== null, options.lastStreamId ?? streamIdMask - 1);
+    this.#streams = new StreamTable(options.expected !== null);
     this.sender = new Sender(transport, this);
     this.#decoder = new FrameDecoder(this);
     this.#liveness = new Liveness(options.clock ?? systemClock, this);

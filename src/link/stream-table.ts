@@ -12,8 +12,8 @@ export class StreamTable {
   #lastOwnId: number;
   #lastPeerId: number;
 
-  /** @param lastStreamId an even number: ids begin behind it. */
-  constructor(dialed: boolean, lastStreamId: number) {
+  /** @param lastStreamId an even number: ids begin behind it (a test begins near the wrap). */
+  constructor(dialed: boolean, lastStreamId: number = streamIdMask - 1) {
     const odd = (lastStreamId + 1) & streamIdMask;
     this.#lastOwnId = dialed ? odd : lastStreamId;
     this.#lastPeerId = dialed ? lastStreamId : odd;
