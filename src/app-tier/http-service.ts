@@ -47,7 +47,7 @@ export class HttpService implements StreamService {
       return null;
     }
     const head = meta.split("\n");
-    const fields = head.splice(linkRequestLines);
+    const fields = head.slice(linkRequestLines);
     if (head.length < linkRequestLines || fields.length % 2 !== 0) {
       stream.reset(ResetCode.protocol, "the request's metadata is incomplete");
       return null;

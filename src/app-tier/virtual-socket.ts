@@ -409,7 +409,9 @@ export class VirtualSocket extends Base implements StreamHandler {
   /** The turn is over: `close`. Not destroyed yet when both directions ended in good order. */
   close(): void {
     if (!this.destroyed) this.#shut(null);
-    this.enter(emitClose, null, null);
+    // Most requests end with nobody listening.
+    if (this.#answered && this.listenerCount("close") === 0) this.#forget();
+    else this.enter(emitClose, null, null);
   }
 
   onReset(_stream: LinkStream, _code: ResetCode, _message: string): void {
@@ -480,11 +482,15 @@ export class VirtualSocket extends Base implements StreamHandler {
   announceClose(): void {
     if (this.closed) return;
     this.closed = true;
-    this.#sockets.remove(this);
     if (!this.#answered && this.req !== null && !this.req.destroyed) this.req.destroy(aborted());
     this.emit("close", this._hadError);
-    this.server._connections--;
-    this.server._emitCloseIfDrained();
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.closed = true;
+    this.#sockets.remove(this);
+    if (--this.server._connections === 0) this.server._emitCloseIfDrained();
   }
 }
 
