@@ -1,0 +1,214 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { type Clock, seededRandom, type Timer } from "../support/clock.ts";
+import type { Log } from "../support/log.ts";
+import { Entry, type SessionChanges, type SessionEntries } from "./entry.ts";
+import { SessionIds, type VerifiedId } from "./id.ts";
+import { IdleItem, IdleOrder } from "./idle-order.ts";
+import { MemoryStore, type MemoryStoreOptions } from "./memory-store.ts";
+
+/** Time that moves only when told. */
+class HandClock implements Clock {
+  time = 0;
+  timers: { at: number; callback: () => void }[] = [];
+
+  now(): number {
+    return this.time;
+  }
+
+  after(delayMs: number, callback: () => void): Timer {
+    const timer = { at: this.time + delayMs, callback };
+    this.timers.push(timer);
+    return { cancel: () => void this.timers.splice(this.timers.indexOf(timer), 1) };
+  }
+
+  pass(ms: number): void {
+    const end = this.time + ms;
+    for (;;) {
+      const next = this.timers.toSorted((a, b) => a.at - b.at)[0];
+      if (next === undefined || next.at > end) break;
+      this.timers.splice(this.timers.indexOf(next), 1);
+      this.time = next.at;
+      next.callback();
+    }
+    this.time = end;
+  }
+}
+
+function setUp(options: Partial<MemoryStoreOptions> = {}) {
+  const clock = new HandClock();
+  const told: string[] = [];
+  const log = { warn: (_fields: object, text: string) => told.push(text) } as unknown as Log;
+  const ids = new SessionIds(Buffer.alloc(32), null, "app");
+  const random = seededRandom(1);
+  const store = new MemoryStore({ ids, letter: "c", processIndex: 2, clock, random, log, ...options });
+  const create = (idleTimeoutMs = 1_000, data: Record<string, unknown> = {}): VerifiedId => {
+    const id = store.newId();
+    store.create(id, changes(data), idleTimeoutMs, (error) => assert.equal(error, null));
+    return id;
+  };
+  return { clock, store, told, create };
+}
+
+function changes(data: Record<string, unknown>): SessionChanges {
+  return new Map(
+    Object.entries(data).map(([key, value]) => [key, value === undefined ? null : Entry.of(key, value)]),
+  );
+}
+
+function read(store: MemoryStore, id: VerifiedId): Record<string, unknown> | null {
+  let found: SessionEntries | null = null;
+  store.load(id, (error, entries) => {
+    assert.equal(error, null);
+    found = entries;
+  });
+  return found === null
+    ? null
+    : Object.fromEntries([...(found as SessionEntries)].map(([k, e]) => [k, e.take()]));
+}
+
+function update(store: MemoryStore, id: VerifiedId, data: Record<string, unknown>): string {
+  let code = "";
+  store.update(id, changes(data), 1_000, (error) => {
+    code = error?.code ?? "";
+  });
+  return code;
+}
+
+describe("the memory store", () => {
+  test("names its server in its ids", () => {
+    const { store } = setUp();
+    const id = store.newId();
+    assert.deepEqual([id.owner, id.backup, id.processIndex], ["c", "-", 2]);
+    assert.equal(store.count, 0, "nothing is kept before it is created");
+  });
+
+  test("changes the named keys only", () => {
+    const { store, create } = setUp();
+    const id = create(1_000, { a: 1, b: 2, c: 3 });
+    assert.equal(update(store, id, { b: 20, c: undefined, d: 4 }), "");
+    assert.deepEqual(read(store, id), { a: 1, b: 20, d: 4 });
+  });
+
+  test("A41: destroyed stays destroyed, whoever saves or touches it later", () => {
+    const { store, create } = setUp();
+    const id = create();
+    store.destroy(id, (error) => assert.equal(error, null));
+    assert.equal(update(store, id, { a: 1 }), "FLOTILLA_SESSION_GONE");
+    store.touch(id, 1_000);
+    assert.equal(read(store, id), null);
+    assert.deepEqual([store.count, store.bytes], [0, 0]);
+    store.destroy(id, (error) => assert.equal(error, null, "twice is no error"));
+  });
+
+  test("expires exactly at a look-up, and a use begins the time anew", () => {
+    const { clock, store, create } = setUp();
+    const id = create(1_000);
+    clock.pass(999);
+    assert.ok(read(store, id));
+    clock.pass(999);
+    store.touch(id, 1_000);
+    clock.pass(999);
+    assert.ok(read(store, id));
+    clock.pass(1_000);
+    assert.equal(read(store, id), null);
+  });
+
+  test("frees the expired without a look-up, and rests when it is empty", () => {
+    const { clock, store, create } = setUp();
+    for (let i = 0; i < 100; i++) create(10_000);
+    const long = create(1_000_000);
+    clock.pass(12_500);
+    assert.equal(store.count, 1);
+    assert.ok(read(store, long));
+    clock.pass(2_000_000);
+    assert.deepEqual([store.count, store.bytes, clock.timers.length], [0, 0, 0]);
+  });
+
+  test("is bounded in sessions: the longest idle one makes room, told once a minute", () => {
+    const { clock, store, told, create } = setUp({ sessionsMax: 3 });
+    const [first, second, third] = [create(60_000), create(600_000), create(60_000)];
+    clock.pass(10);
+    read(store, first!);
+    read(store, third!);
+    clock.pass(10);
+    create();
+    assert.equal(read(store, second!), null);
+    assert.ok(read(store, first!) && read(store, third!));
+    for (let i = 0; i < 10; i++) create(1_000_000);
+    assert.equal(store.count, 3);
+    assert.equal(told.length, 1);
+    clock.pass(60_000);
+    create();
+    assert.equal(told.length, 2);
+    assert.match(told[1]!, /^sessions are full \(3, \d+ bytes\): 1[01] of the longest idle made room/);
+  });
+
+  test("is bounded in bytes, and counts every byte once", () => {
+    const { store, create } = setUp({ memoryBytesMax: 50_000 });
+    const made = Array.from({ length: 20 }, () => create(1_000, { data: "x".repeat(9_000) }));
+    assert.ok(store.bytes <= 50_000 && store.count === 4, `${store.bytes} bytes, ${store.count} sessions`);
+    update(store, made.at(-1)!, { data: "" });
+    for (const id of made) store.destroy(id, () => {});
+    assert.deepEqual([store.count, store.bytes], [0, 0]);
+  });
+
+  test("keeps values ready for the sessions in use, the text alone for the others", () => {
+    const { store, create } = setUp({ readySessionsMax: 4 });
+    const id = create(1_000, { cart: [1] });
+    const load = (): SessionEntries => {
+      let found: SessionEntries | null = null;
+      store.load(id, (_error, entries) => {
+        found = entries;
+      });
+      return found!;
+    };
+    const entry = load().get("cart")!;
+    const value = entry.take();
+    entry.giveBack(value);
+    assert.equal(load().get("cart")!.take(), value);
+    entry.giveBack(value);
+    for (let i = 0; i < 6; i++) read(store, create(1_000, { cart: [i] }));
+    assert.notEqual(load().get("cart")!.take(), value);
+  });
+});
+
+test("the idle order agrees with a plain list", () => {
+  const step = fc.record({
+    item: fc.nat(9),
+    what: fc.constantFrom("use", "use", "remove", "sweep"),
+    timeoutMs: fc.constantFrom(1, 100, 105, 5_000),
+    passMs: fc.nat(60),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const order = new IdleOrder<IdleItem>();
+      const items = Array.from({ length: 10 }, () => new IdleItem(0));
+      const kept = new Set<IdleItem>();
+      let now = 0;
+      for (const { item: index, what, timeoutMs, passMs } of steps) {
+        now += passMs;
+        const item = items[index]!;
+        if (what === "use") {
+          order.use(item, now, timeoutMs);
+          kept.add(item);
+        } else if (what === "remove") {
+          order.remove(item);
+          kept.delete(item);
+        } else {
+          order.sweep(now, 1_000, (expired) => {
+            assert.ok(expired.isExpired(now), "never early");
+            order.remove(expired);
+            kept.delete(expired);
+          });
+          for (const left of kept)
+            assert.ok(now - left.lastUsedAt < left.idleTimeoutMs * 1.1 + 1, "at most 10% late");
+        }
+        const oldest = Math.min(...[...kept].map((one) => one.lastUsedAt));
+        assert.equal(order.longestIdle()?.lastUsedAt ?? Number.POSITIVE_INFINITY, oldest);
+      }
+    }),
+    { seed: 22, numRuns: 500 },
+  );
+});

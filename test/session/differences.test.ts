@@ -1,0 +1,406 @@
+/** What `session()` does otherwise than express-session, or beyond it (docs/sessions.md). */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { type SessionOptions, session } from "../../src/session/index.ts";
+import { type AnyMiddleware, type Handler, SessionSite } from "../harness/session-site.ts";
+
+const look: Handler = (req, res) => res.end(JSON.stringify({ ...req.session, cookie: undefined }));
+
+function site(routes: Record<string, Handler>, options: SessionOptions = {}): Promise<SessionSite> {
+  return SessionSite.start(session(options) as AnyMiddleware, { "/look": look, ...routes });
+}
+
+/** A point in a handler that the test waits for and lets go on. */
+class Gate {
+  readonly reached: Promise<void>;
+  readonly #opened: Promise<void>;
+  open: () => void = () => {};
+  #reach: () => void = () => {};
+
+  constructor() {
+    this.reached = new Promise((resolve) => {
+      this.#reach = resolve;
+    });
+    this.#opened = new Promise((resolve) => {
+      this.open = resolve;
+    });
+  }
+
+  async pass(): Promise<void> {
+    this.#reach();
+    await this.#opened;
+  }
+}
+
+describe("two requests of one session at the same time", () => {
+  test("both win on different keys; on the same key the later one; untouched keys stay", async () => {
+    const gate = new Gate();
+    await using shop = await site({
+      "/fill": (req, res) => {
+        Object.assign(req.session, { a: { n: 0 }, b: { n: 0 }, both: 0, gone: 1 });
+        res.end();
+      },
+      "/slow": async (req, res) => {
+        req.session.a.n = 1;
+        req.session.both = "slow";
+        await gate.pass();
+        res.end();
+      },
+      "/quick": (req, res) => {
+        req.session.b.n = 2;
+        req.session.both = "quick";
+        req.session.made = true;
+        delete req.session.gone;
+        res.end();
+      },
+    });
+    const browser = shop.browser();
+    await browser.get("/fill");
+    const slow = browser.copy().get("/slow");
+    await gate.reached;
+    await browser.get("/quick");
+    assert.equal(await browser.read("/look"), '{"a":{"n":0},"b":{"n":2},"both":"quick","made":true}');
+    gate.open();
+    await slow;
+    assert.equal(await browser.read("/look"), '{"a":{"n":1},"b":{"n":2},"both":"slow","made":true}');
+  });
+
+  test("a request that only read a key does not undo another one's change", async () => {
+    const gate = new Gate();
+    await using shop = await site({
+      "/fill": (req, res) => {
+        req.session.cart = [1];
+        res.end();
+      },
+      "/reader": async (req, res) => {
+        const cart = req.session.cart.length;
+        await gate.pass();
+        res.end(String(cart));
+      },
+      "/writer": (req, res) => {
+        req.session.cart.push(2);
+        res.end();
+      },
+    });
+    const browser = shop.browser();
+    await browser.get("/fill");
+    const reader = browser.copy().get("/reader");
+    await gate.reached;
+    await browser.get("/writer");
+    gate.open();
+    assert.equal((await reader).body, "1");
+    assert.equal(await browser.read("/look"), '{"cart":[1,2]}');
+  });
+
+  test("A41: destroyed stays destroyed when a slower one saves, touches or ends", async () => {
+    const gate = new Gate();
+    const outcome: string[] = [];
+    await using shop = await site({
+      "/login": (req, res) => {
+        req.session.user = "anna";
+        res.end();
+      },
+      "/slow": async (req, res) => {
+        await gate.pass();
+        req.session.user = "anna again";
+        req.session.touch();
+        await req.session.save().catch((error: { code: string }) => outcome.push(error.code));
+        res.end("fine");
+      },
+      "/logout": async (req, res) => {
+        await req.session.destroy();
+        res.end();
+      },
+    });
+    const browser = shop.browser();
+    await browser.get("/login");
+    const slow = browser.copy().get("/slow");
+    await gate.reached;
+    await browser.get("/logout");
+    gate.open();
+    assert.deepEqual([(await slow).body, outcome], ["fine", ["FLOTILLA_SESSION_GONE"]]);
+    assert.equal(await browser.read("/look"), "{}");
+  });
+
+  test("any interleaving of changes to keys ends as if each key had been set in the order of the ends", async () => {
+    const gates: Gate[] = [];
+    await using shop = await site({
+      "/start": (req, res) => {
+        req.session.of = {};
+        res.end();
+      },
+      "/set": async (req, res) => {
+        const url = new URL(req.url!, "http://shop.example");
+        const [key, number] = [url.searchParams.get("key")!, Number(url.searchParams.get("number"))];
+        req.session[key] = { number };
+        await gates[number]!.pass();
+        res.end();
+      },
+    });
+    const order = fc.array(fc.constantFrom("a", "b", "c"), { minLength: 1, maxLength: 6 }).chain((keys) =>
+      fc.record({
+        keys: fc.constant(keys),
+        ends: fc.shuffledSubarray([...keys.keys()], { minLength: keys.length }),
+      }),
+    );
+    await fc.assert(
+      fc.asyncProperty(order, async ({ keys, ends }) => {
+        const browser = shop.browser();
+        await browser.get("/start");
+        gates.splice(0, gates.length, ...keys.map(() => new Gate()));
+        const visits = keys.map((key, number) => browser.copy().get(`/set?key=${key}&number=${number}`));
+        await Promise.all(gates.map((gate) => gate.reached));
+        const expected: Record<string, unknown> = { of: {} };
+        for (const number of ends) {
+          gates[number]!.open();
+          await visits[number];
+          expected[keys[number]!] = { number };
+        }
+        assert.deepEqual(JSON.parse(await browser.read("/look")), expected);
+      }),
+      { seed: 33, numRuns: 25 },
+    );
+  });
+
+  test("update() loses none of many increments", async () => {
+    await using shop = await site({
+      "/start": (req, res) => {
+        req.session.started = true;
+        res.end();
+      },
+      "/add": async (req, res) => {
+        const total = await req.session.update("total", async (n = 0) => {
+          await new Promise((resolve) => setImmediate(resolve));
+          return (n as number) + 1;
+        });
+        assert.equal(req.session.total, total);
+        res.end();
+      },
+      "/fail": async (req, res) => {
+        const failing = req.session.update("total", () => {
+          throw new Error("mine");
+        });
+        await assert.rejects(failing, /mine/);
+        res.end("failed");
+      },
+    });
+    const browser = shop.browser();
+    await browser.get("/start");
+    await Promise.all(Array.from({ length: 20 }, (_, n) => browser.copy().read(n === 7 ? "/fail" : "/add")));
+    assert.equal(await browser.read("/look"), '{"started":true,"total":19}');
+  });
+});
+
+describe("other differences", () => {
+  test("SameSite=Lax by default, Max-Age beside Expires", async () => {
+    const write: Handler = (req, res) => {
+      req.session.a = 1;
+      res.end();
+    };
+    await using shop = await site({ "/write": write }, { cookie: { maxAge: 60_000 } });
+    const { cookies } = await shop.browser().get("/write");
+    assert.match(
+      cookies[0]!,
+      /^sid=a-[\w-]{25}\.[\w-]{22}; Max-Age=60; Expires=[^;]+; Path=\/; HttpOnly; SameSite=Lax$/,
+    );
+    await using lenient = await site({ "/write": write }, { cookie: { sameSite: false } });
+    assert.doesNotMatch((await lenient.browser().get("/write")).cookies[0]!, /SameSite/);
+  });
+
+  test("changed cookie settings are sent and kept, also without other changes", async () => {
+    await using shop = await site({
+      "/write": (req, res) => {
+        req.session.a = 1;
+        res.end();
+      },
+      "/remember": (req, res) => {
+        req.session.cookie.maxAge = 9_000;
+        res.end();
+      },
+      "/age": (req, res) => res.end(String(req.session.cookie.originalMaxAge)),
+    });
+    const browser = shop.browser();
+    await browser.get("/write");
+    assert.match((await browser.get("/remember")).cookies[0]!, /Max-Age=9;/);
+    assert.equal(await browser.read("/age"), "9000");
+    assert.equal((await shop.browser().get("/remember")).cookies.length, 0, "alone it makes no session");
+  });
+
+  test("a change that can't be kept is a 500 that names the code, and changes nothing", async () => {
+    await using shop = await site({
+      "/write": (req, res) => {
+        req.session.a = 1;
+        res.end();
+      },
+      "/function": (req, res) => {
+        req.session.a = 2;
+        req.session.fn = () => {};
+        res.end("never seen");
+      },
+      "/large": (req, res) => {
+        req.session.large = "x".repeat(2_000_000);
+        res.end("never seen");
+      },
+      "/reserved": (req, res) => {
+        req.session.save = 1;
+        res.end("never seen");
+      },
+      "/replaced": (req, res) => {
+        req.session = { a: 2 };
+        res.end("never seen");
+      },
+      "/cookie": (req, res) => {
+        req.session.a = 2;
+        req.session.cookie = { maxAge: 1 };
+        res.end("never seen");
+      },
+      "/inject": (req, res) => {
+        req.session.cookie.path = "/\r\nX: y";
+        res.end("never seen");
+      },
+    });
+    const browser = shop.browser();
+    await browser.get("/write");
+    const cases: [path: string, code: string][] = [
+      ["/function", "FLOTILLA_SESSION_NOT_SERIALIZABLE"],
+      ["/large", "FLOTILLA_SESSION_TOO_LARGE"],
+      ["/reserved", "FLOTILLA_SESSION_KEY_RESERVED"],
+      ["/replaced", "FLOTILLA_SESSION_REPLACED"],
+      ["/cookie", "FLOTILLA_SESSION_COOKIE"],
+      ["/inject", "FLOTILLA_SESSION_COOKIE"],
+    ];
+    for (const [path, code] of cases) {
+      const { status, body } = await browser.copy().get(path);
+      assert.deepEqual(
+        [status, body],
+        [500, `500 Internal Server Error: the session could not be saved (${code}).\n`],
+      );
+      assert.equal(await browser.read("/look"), '{"a":1}');
+    }
+  });
+
+  test("A40: a key named by the client takes no method away", async () => {
+    await using shop = await site({
+      "/set": async (req, res) => {
+        for (const key of ["__proto__", "constructor"]) req.session[key] = { admin: true };
+        await req.session.save();
+        res.end(String([req.session.admin, ({} as { admin?: boolean }).admin]));
+      },
+    });
+    const browser = shop.browser();
+    assert.equal(await browser.read("/set"), ",");
+    assert.equal(await browser.read("/look"), '{"constructor":{"admin":true}}');
+  });
+
+  test("Date, Map, Set, BigInt and Buffer come back as they were", async () => {
+    const made = { at: new Date(0), map: new Map([["a", 1]]), set: new Set([1n]), bytes: Buffer.from("x") };
+    await using shop = await site({
+      "/make": (req, res) => {
+        Object.assign(req.session, made);
+        res.end();
+      },
+      "/grow": (req, res) => {
+        assert.deepEqual({ ...req.session, cookie: undefined }, { ...made, cookie: undefined });
+        req.session.map.set("b", 2);
+        req.session.bytes[0] = 0x79;
+        res.end();
+      },
+      "/grown": (req, res) => res.end(String([req.session.map.get("b"), req.session.bytes])),
+    });
+    const browser = shop.browser();
+    await browser.get("/make");
+    await browser.read("/grow");
+    assert.equal(await browser.read("/grown"), "2,y");
+  });
+
+  test("an instance that was saved is a plain object for the next request, always", async () => {
+    class Cart {
+      items = [1];
+      total(): number {
+        return 1;
+      }
+    }
+    await using shop = await site({
+      "/make": (req, res) => {
+        req.session.cart = new Cart();
+        res.end();
+      },
+      "/again": (req, res) => {
+        const before = req.session.cart.constructor.name;
+        req.session.cart = Object.assign(new Cart(), req.session.cart);
+        res.end(before);
+      },
+    });
+    const browser = shop.browser();
+    await browser.get("/make");
+    for (let visit = 0; visit < 3; visit++) assert.equal(await browser.read("/again"), "Object");
+  });
+
+  test("the smallest responses: {} of an upgrade, and engine.io's", async () => {
+    const middleware = session() as AnyMiddleware;
+    const req = {
+      url: "/",
+      headers: {},
+      session: undefined as unknown as { a: number; save(): Promise<void> },
+      sessionID: "",
+    };
+    middleware(req, {}, (error) => assert.equal(error, undefined));
+    req.session.a = 1;
+    await req.session.save();
+    const again = {
+      url: "/",
+      headers: { cookie: `sid=${req.sessionID}` },
+      session: undefined as unknown as { a: number },
+    };
+    const fields = new Map<string, unknown>();
+    let ended = false;
+    const small = {
+      setHeader: (name: string, value: unknown) => void fields.set(name.toLowerCase(), value),
+      getHeader: (name: string) => fields.get(name.toLowerCase()),
+      removeHeader: (name: string) => void fields.delete(name.toLowerCase()),
+      write() {},
+      writeHead() {},
+      end() {
+        ended = true;
+      },
+    };
+    middleware(again, small, () => {});
+    assert.equal(again.session.a, 1);
+    small.writeHead();
+    assert.equal(fields.size, 0);
+    small.end();
+    assert.equal(ended, true);
+    const fresh = { url: "/", headers: {}, session: undefined as unknown as { a: number } };
+    const other = { ...small };
+    fields.clear();
+    other.writeHead = () => {};
+    middleware(fresh, other, () => {});
+    fresh.session.a = 1;
+    other.writeHead();
+    assert.match(String(fields.get("set-cookie")), /^sid=/);
+  });
+
+  test("options that can't be honoured are refused when the middleware is made", () => {
+    const cases: [options: object, message: RegExp][] = [
+      [{ genid: () => "x" }, /genid.*ids are signed/],
+      [{ store: {} }, /store.*the cluster's own servers/],
+      [{ rollling: true }, /rollling.*it is none of name, cookie/],
+      [{ name: "a b" }, /"a b" is no name for a cookie/],
+      [{ unset: "forget" }, /"keep" or "destroy"/],
+      [{ cookie: { maxAge: "1d" } }, /maxAge is a number of milliseconds/],
+      [{ cookie: { path: "/a;b" } }, /path can't be sent/],
+      [{ secret: [] }, /it is one secret/],
+    ];
+    for (const [options, message] of cases) {
+      assert.throws(
+        () => session(options),
+        (error: Error & { code: string }) => {
+          assert.equal(error.code, "FLOTILLA_SESSION_OPTION");
+          assert.match(error.message, message);
+          return true;
+        },
+      );
+    }
+  });
+});

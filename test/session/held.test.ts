@@ -1,0 +1,288 @@
+/** With a store that takes its time: what is held until the commit, what is refused, and what is said. */
+import assert from "node:assert/strict";
+import { AsyncLocalStorage } from "node:async_hooks";
+import { describe, test } from "node:test";
+import { Keeper, type SessionPlace } from "../../src/session/keeper.ts";
+import { MemoryStore } from "../../src/session/memory-store.ts";
+import { middlewareOf } from "../../src/session/middleware.ts";
+import { habitsOf, type SessionOptions } from "../../src/session/options.ts";
+import { placeAlone } from "../../src/session/place.ts";
+import type { SessionStore } from "../../src/session/store.ts";
+import { FlotillaError } from "../../src/support/errors.ts";
+import { silentLog } from "../../src/support/log.ts";
+import { type AnyMiddleware, type Handler, SessionSite } from "../harness/session-site.ts";
+
+/** Applies at once, answers when it is told to. */
+class SlowStore {
+  readonly #inner: SessionStore;
+  /** Commits that wait for their answer. */
+  readonly waiting: ((failure?: FlotillaError) => void)[] = [];
+  isSlow = true;
+  isLoadingSlow = false;
+  #arrived = (): void => {};
+
+  constructor(inner: SessionStore) {
+    this.#inner = inner;
+  }
+
+  get count(): number {
+    return this.#inner.count;
+  }
+
+  newId: SessionStore["newId"] = () => this.#inner.newId();
+  touch: SessionStore["touch"] = (id, ms) => this.#inner.touch(id, ms);
+  load: SessionStore["load"] = (id, done) => {
+    if (this.isLoadingSlow) setImmediate(() => this.#inner.load(id, done));
+    else this.#inner.load(id, done);
+  };
+  create: SessionStore["create"] = (id, changes, ms, done) =>
+    this.#inner.create(id, changes, ms, this.#later(done));
+  update: SessionStore["update"] = (id, changes, ms, done) =>
+    this.#inner.update(id, changes, ms, this.#later(done));
+  destroy: SessionStore["destroy"] = (id, done) => this.#inner.destroy(id, this.#later(done));
+
+  /** Resolves when a commit waits. */
+  async arrival(): Promise<void> {
+    if (this.waiting.length > 0) return;
+    await new Promise<void>((resolve) => {
+      this.#arrived = resolve;
+    });
+  }
+
+  answer(failure?: FlotillaError): void {
+    for (const done of this.waiting.splice(0)) done(failure);
+  }
+
+  #later(done: (failure: FlotillaError | null) => void): (failure: FlotillaError | null) => void {
+    return (failure) => {
+      if (!this.isSlow) return done(failure);
+      this.waiting.push((told) => done(told ?? failure));
+      this.#arrived();
+    };
+  }
+}
+
+async function setUp(routes: Record<string, Handler>, options: SessionOptions = {}) {
+  const alone = placeAlone(null);
+  assert.ok(alone.store instanceof MemoryStore);
+  const store = new SlowStore(alone.store);
+  const place: SessionPlace = { ...alone, store, log: silentLog };
+  const middleware = middlewareOf(new Keeper(place, habitsOf(options, "sid"))) as AnyMiddleware;
+  const site = await SessionSite.start(middleware, {
+    "/look": (req, res) => res.end(JSON.stringify({ ...req.session, cookie: undefined })),
+    ...routes,
+  });
+  return { site, store, browser: site.browser() };
+}
+
+/** Whether it is still open after the server and the client had several turns to do what they can. */
+async function isPending(promise: Promise<unknown>): Promise<boolean> {
+  let done = false;
+  const over = (): void => {
+    done = true;
+  };
+  promise.then(over, over);
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  return !done;
+}
+
+const lost = new FlotillaError("FLOTILLA_TEST", "the backup refused");
+
+describe("a response whose session is not committed yet", () => {
+  test("keeps its head: a redirect is not followed too early", async () => {
+    const { site, store, browser } = await setUp({
+      "/login": (req, res) => {
+        req.session.user = "anna";
+        res.writeHead(302, { Location: "/look" });
+        res.end();
+        assert.equal(res.headersSent, true);
+      },
+    });
+    await using _site = site;
+    const answer = browser.get("/login");
+    await store.arrival();
+    assert.ok(await isPending(answer));
+    store.answer();
+    const { status, headers, cookies } = await answer;
+    assert.deepEqual([status, headers.location, cookies.length], [302, "/look", 1]);
+    assert.equal(await browser.read("/look"), '{"user":"anna"}');
+  });
+
+  test("is written in order afterwards, and says when it can take more", async () => {
+    const { site, store, browser } = await setUp({
+      "/stream": (req, res) => {
+        req.session.a = 1;
+        assert.equal(res.write("one,"), false);
+        res.flushHeaders();
+        res.once("drain", () => {
+          res.write("two,");
+          res.end("three");
+        });
+      },
+    });
+    await using _site = site;
+    const answer = browser.get("/stream");
+    await store.arrival();
+    assert.ok(await isPending(answer));
+    store.answer();
+    assert.equal((await answer).body, "one,two,three");
+  });
+
+  test("keeps its last byte when the session changed after the head", async () => {
+    const { site, store, browser } = await setUp({
+      "/late": (req, res) => {
+        store.isSlow = false;
+        req.session.a = 1;
+        res.write("one,");
+        store.isSlow = true;
+        req.session.b = 2;
+        res.end("two");
+      },
+    });
+    await using _site = site;
+    const answer = browser.get("/late");
+    await store.arrival();
+    assert.ok(await isPending(answer));
+    store.answer();
+    assert.equal((await answer).body, "one,two");
+    assert.equal(await browser.read("/look"), '{"a":1,"b":2}');
+  });
+
+  test("waits for a destroy as well", async () => {
+    const { site, store, browser } = await setUp({
+      "/login": (req, res) => {
+        req.session.user = "anna";
+        res.end();
+      },
+      "/logout": (req, res) => {
+        req.session.destroy();
+        res.end("out");
+      },
+    });
+    await using _site = site;
+    store.isSlow = false;
+    await browser.get("/login");
+    store.isSlow = true;
+    const answer = browser.get("/logout");
+    await store.arrival();
+    assert.ok(await isPending(answer));
+    store.answer();
+    assert.equal((await answer).body, "out");
+  });
+
+  test("is not held when nothing changed", async () => {
+    const { site, browser } = await setUp({});
+    await using _site = site;
+    assert.equal(await browser.read("/look"), "{}");
+  });
+
+  test("becomes a 503 when the commit fails, without anything of what was meant", async () => {
+    const { site, store, browser } = await setUp({
+      "/pay": (req, res) => {
+        req.session.paid = true;
+        res.writeHead(302, { Location: "/thanks", "X-Secret": "1" });
+        res.write("x".repeat(100_000));
+        res.end("thanks");
+      },
+    });
+    await using _site = site;
+    const answer = browser.get("/pay");
+    await store.arrival();
+    store.answer(lost);
+    const { status, headers, body, cookies } = await answer;
+    assert.equal(status, 503);
+    assert.deepEqual([headers.location, headers["x-secret"], cookies.length], [undefined, undefined, 0]);
+    assert.equal(body, "503 Service Unavailable: the session could not be saved (FLOTILLA_TEST).\n");
+  });
+
+  test("becomes a 503 after two seconds of silence; the late answer changes nothing", async () => {
+    const { site, store, browser } = await setUp({
+      "/slow": (req, res) => {
+        req.session.a = 1;
+        res.end("meant");
+      },
+    });
+    await using _site = site;
+    const { status, body } = await browser.get("/slow");
+    assert.equal(status, 503);
+    assert.match(body, /FLOTILLA_SESSION_COMMIT_TIMEOUT/);
+    store.answer();
+  });
+
+  test("is cut off when its late changes fail: the missing end says so", async () => {
+    const { site, store, browser } = await setUp({
+      "/late": (req, res) => {
+        res.write("one,");
+        req.session.b = 2;
+        res.end("two");
+      },
+    });
+    await using _site = site;
+    const answer = browser.get("/late");
+    await store.arrival();
+    store.answer(lost);
+    await assert.rejects(answer, { code: "ECONNRESET" });
+  });
+
+  test("A50: goes on in its own request's asynchronous context", async () => {
+    const context = new AsyncLocalStorage<string>();
+    const seen: (string | undefined)[] = [];
+    const { site, store, browser } = await setUp({
+      "/held": (req, res) => {
+        context.enterWith("the request");
+        req.session.a = 1;
+        res.once("finish", () => seen.push(context.getStore()));
+        res.once("drain", () => {
+          seen.push(context.getStore());
+          res.end();
+        });
+        res.write("x");
+      },
+      "/look2": (_req, res) => res.end(context.getStore() ?? "none"),
+    });
+    await using _site = site;
+    const answer = browser.get("/held");
+    await store.arrival();
+    context.run("the store", () => store.answer());
+    await answer;
+    assert.equal(seen[0], "the request");
+    store.isLoadingSlow = true;
+    assert.equal(await browser.read("/look2"), "none");
+  });
+});
+
+describe("saving by hand", () => {
+  test("resolves when committed, rejects when not, and tries again at the end", async () => {
+    const log: string[] = [];
+    const { site, store, browser } = await setUp({
+      "/save": async (req, res) => {
+        req.session.a = 1;
+        const first = req.session.save();
+        assert.ok(await isPending(first));
+        store.answer(lost);
+        await assert.rejects(first, { code: "FLOTILLA_TEST" });
+        log.push("failed");
+        store.isSlow = false;
+        await req.session.save();
+        log.push("saved");
+        res.end();
+      },
+    });
+    await using _site = site;
+    await browser.get("/save");
+    assert.deepEqual(log, ["failed", "saved"]);
+  });
+
+  test("a rejection that nobody awaits ends nothing", async () => {
+    const { site, browser } = await setUp({
+      "/careless": (req, res) => {
+        req.session.a = () => {};
+        req.session.save();
+        delete req.session.a;
+        res.end("ok");
+      },
+    });
+    await using _site = site;
+    assert.equal(await browser.read("/careless"), "ok");
+  });
+});
