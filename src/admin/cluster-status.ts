@@ -93,7 +93,7 @@ function silentStatus(
   unit: UnitStatus | undefined,
 ): ServerStatus {
   const known = nothingKnown(server);
-  if (record !== undefined) return { ...known, pid: record.pid, note: silentProcess(record.pid) };
+  if (record !== undefined) return { ...known, pid: record.pid, note: silentProcess(record.pid, error) };
   if (unit === undefined || unit.state === "stopped") return { ...known, note: messageOf(error) };
   if (unit.state === "stopping") return { ...known, state: "draining", pid: unit.pid };
   if (unit.note !== "") return { ...known, pid: unit.pid, note: unit.note };
@@ -105,8 +105,8 @@ function nothingKnown({ name, cluster, letter }: Server): ServerStatus {
   return { name, cluster, letter, state: "down", pid: null, requests: 0, sessions: 0 };
 }
 
-function silentProcess(pid: number): string {
+function silentProcess(pid: number, error: unknown): string {
   return processState(pid)?.letter === "T"
     ? `no answer: process ${pid} is stopped (kill -CONT ${pid} lets it go on)`
-    : `no answer: process ${pid} lives and is busy, blocked or cut off`;
+    : `${messageOf(error)}; process ${pid} lives`;
 }

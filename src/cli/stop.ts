@@ -57,11 +57,17 @@ export async function stop(
   );
 }
 
-/** Web servers first: their visitors' open requests need the app servers. */
+/**
+ * Web servers first, because their visitors' open requests need the app servers. A supervisor that has both keeps
+ * that order itself.
+ */
 async function stopInOrder(file: ClusterFile, servers: readonly Server[], all: boolean): Promise<Outcome> {
-  const web = servers.filter(({ cluster }) => file.clusters.get(cluster)!.tier === "web");
-  const first = await awaitEnd(await new Stopping(file, web, false).askToEnd());
-  const second = await awaitEnd(await new Stopping(file, servers, all).askToEnd());
+  const isWeb = (name: string): boolean => {
+    const server = file.servers.get(name);
+    return server !== undefined && file.clusters.get(server.cluster)!.tier === "web";
+  };
+  const first = await awaitEnd(await new Stopping(file, servers, all).askToEnd(isWeb));
+  const second = await awaitEnd(await new Stopping(file, servers, all).askToEnd(() => true));
   return {
     endings: onePerName([...first.endings, ...second.endings]),
     killed: [...first.killed, ...second.killed],
@@ -121,18 +127,26 @@ class Stopping {
     this.#records = livingRecords(file);
   }
 
-  /** @returns the processes to wait for. */
-  async askToEnd(): Promise<Ending[]> {
-    const supervisors = this.#records.filter(
-      (record) => record.kind === "supervisor" && this.#concerned(record).length > 0,
+  /**
+   * @param now which servers have their turn; a supervisor has it with any of its servers.
+   * @returns the processes to wait for.
+   */
+  async askToEnd(now: (name: string) => boolean): Promise<Ending[]> {
+    const concerned = this.#records.filter((record) => this.#concerned(record).length > 0);
+    const supervisors = concerned.filter(({ kind, servers }) => kind === "supervisor" && servers.some(now));
+    const supervised = new Set(
+      concerned.flatMap((record) => (record.kind === "supervisor" ? record.servers : [])),
     );
-    const supervised = new Set(supervisors.flatMap((record) => this.#concerned(record)));
-    const recorded = this.#records.filter(
-      (record) => record.kind === "server" && this.#concerned(record).length > 0,
+    const turn = new Set(supervisors.flatMap((record) => this.#concerned(record)));
+    const recorded = concerned.filter(
+      ({ kind, name }) => kind === "server" && (supervised.has(name) ? turn.has(name) : now(name)),
     );
     const unrecorded = this.#servers.filter(
       ({ name, kind }) =>
-        kind === "link" && !supervised.has(name) && !recorded.some((it) => it.name === name),
+        kind === "link" &&
+        now(name) &&
+        !supervised.has(name) &&
+        !recorded.some((record) => record.name === name),
     );
     const told = await Promise.all([
       ...recorded.map((record) => this.#tellProcess(record, supervised.has(record.name))),

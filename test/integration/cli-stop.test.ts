@@ -1,9 +1,9 @@
 /** `status` and `stop` from another shell. */
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { appServer, clusterFolder } from "../harness/cluster-folder.ts";
+import { appServer, clusterFolder, testSecret } from "../harness/cluster-folder.ts";
 import { processesIn, runFlotilla, start, startFlotilla, until } from "../harness/process.ts";
 
 interface Row {
@@ -111,4 +111,34 @@ test("stop: what ignores TERM is killed", async (t) => {
   assert.equal((await runFlotilla(t, ["stop"], { cwd: folder })).code, 0);
   await running.line(/app-a did not end within 1 s and is killed/);
   await until("all are gone", () => processesIn(folder).length === 0);
+});
+
+test("a key that does not fit: status says so, stop of one server fails in words, stop of all needs no key", async (t) => {
+  const { folder, config } = await clusterFolder(t, { apps: 2, web: true });
+  const running = startFlotilla(t, ["start", "--all"], { cwd: folder });
+  await running.line(/app-a is up/);
+  await running.line(/app-b is up/);
+  await running.line(/up at http/);
+  const text = readFileSync(config, "utf8").replace(testSecret, "another secret of at least 32 bytes");
+  writeFileSync(config, text);
+  const status = await runFlotilla(t, ["status"], { cwd: folder });
+  assert.match(status.stdout, /app-a is down: .* uses another secret/);
+  const one = await runFlotilla(t, ["stop", "app-a"], { cwd: folder });
+  assert.equal(one.code, 1);
+  assert.match(one.stderr, /uses another secret .* \[FLOTILLA_LINK_WRONG_KEY\]\n$/);
+  const all = await runFlotilla(t, ["stop"], { cwd: folder });
+  assert.equal(all.code, 0, all.stderr);
+  assert.deepEqual(processesIn(folder), []);
+});
+
+test("stop ends web servers first, and a web server by itself", async (t) => {
+  const { folder } = await clusterFolder(t, { web: true });
+  const app = startFlotilla(t, ["start", "app-a"], { cwd: folder });
+  await app.line(/app-a is up/);
+  const web = startFlotilla(t, ["start", "web-a"], { cwd: folder });
+  await web.line(/up at http/);
+  const { stdout } = await runFlotilla(t, ["stop"], { cwd: folder });
+  assert.match(stdout, /^web-a .* stopped\napp-a .* stopped\nsupervisor .* stopped\n$/);
+  assert.deepEqual(await web.exit, { code: 0, signal: null });
+  assert.deepEqual(await app.exit, { code: 0, signal: null });
 });
