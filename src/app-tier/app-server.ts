@@ -12,8 +12,16 @@ import { FlotillaError, messageOf } from "../support/errors.ts";
 import { createLog, type Log } from "../support/log.ts";
 import { DirectListener } from "./direct-listener.ts";
 import type { HttpService } from "./http-service.ts";
-import type { Served } from "./serve.ts";
 import { attachServer } from "./virtual-listener.ts";
+
+/** A served application. */
+export interface Served {
+  readonly server: http.Server;
+  /** Where it listens: the cluster port, or the HTTP port outside a cluster. */
+  readonly address: AddressInfo;
+  /** Accepts nothing new, lets answers come to their end (at most the drain timeout), then closes. */
+  close(): Promise<void>;
+}
 
 let running = false;
 

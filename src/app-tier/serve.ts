@@ -8,7 +8,7 @@ import { currentMember } from "../member/current.ts";
 import { FlotillaError, messageOf } from "../support/errors.ts";
 import { upstream as limits } from "../support/limits.ts";
 import { listenError } from "../support/listen-error.ts";
-import { AppServer } from "./app-server.ts";
+import { AppServer, type Served } from "./app-server.ts";
 import { type FetchHandler, nodeHandler } from "./fetch-handler.ts";
 
 /** A node:http handler, an http.Server that does not listen yet, or a fetch handler (with exactly one parameter). */
@@ -21,14 +21,6 @@ export interface ServeOptions {
   readonly host?: string;
   /** Gives requests to Node's own parser as HTTP/1.1 text: slower, for what the virtual socket lacks. Default false. */
   readonly compat?: boolean;
-}
-
-export interface Served {
-  readonly server: http.Server;
-  /** Where it listens: the cluster port, or the HTTP port outside a cluster. */
-  readonly address: AddressInfo;
-  /** Accepts nothing new, lets answers come to their end (at most the drain timeout), then closes. */
-  close(): Promise<void>;
 }
 
 /**

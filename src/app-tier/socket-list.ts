@@ -1,20 +1,29 @@
 /** The sockets of one server that live: for closing them all, and for closing the finished ones once per turn. */
-import type { VirtualSocket } from "./virtual-socket.ts";
+
+/** What the list needs of a socket. */
+export interface ListedSocket {
+  /** Neighbours in the list. */
+  previous: ListedSocket | null;
+  next: ListedSocket | null;
+  /** The turn in which it was to close is over. */
+  close(): void;
+  destroy(): unknown;
+}
 
 export class SocketList {
-  #first: VirtualSocket | null = null;
-  #finished: VirtualSocket[] = [];
+  #first: ListedSocket | null = null;
+  #finished: ListedSocket[] = [];
   #size = 0;
   #onEmpty: (() => void) | null = null;
 
-  add(socket: VirtualSocket): void {
+  add(socket: ListedSocket): void {
     this.#size++;
     socket.next = this.#first;
     if (this.#first !== null) this.#first.previous = socket;
     this.#first = socket;
   }
 
-  remove(socket: VirtualSocket): void {
+  remove(socket: ListedSocket): void {
     this.#size--;
     if (socket.previous === null) this.#first = socket.next;
     else socket.previous.next = socket.next;
@@ -36,7 +45,7 @@ export class SocketList {
    * `close` of a socket comes after all ticks of its turn, as that of a real one (whose handle closes in the last
    * phase of the event loop): after `close` of its response. One immediate for all sockets of a turn.
    */
-  closeLater(socket: VirtualSocket): void {
+  closeLater(socket: ListedSocket): void {
     if (this.#finished.length === 0) setImmediate(closeFinished, this);
     this.#finished.push(socket);
   }
@@ -50,7 +59,7 @@ export class SocketList {
   destroyAll(): void {
     let socket = this.#first;
     while (socket !== null) {
-      const next: VirtualSocket | null = socket.next;
+      const next: ListedSocket | null = socket.next;
       socket.destroy();
       socket = next;
     }

@@ -9,55 +9,30 @@
  */
 import { AsyncResource } from "node:async_hooks";
 import { channel } from "node:diagnostics_channel";
-import { EventEmitter } from "node:events";
-import { getDefaultHighWaterMark } from "node:stream";
 import { type LinkStream, ResetCode, type StreamHandler } from "../link/api.ts";
-import {
-  detachAbortSignal,
-  drainResponse,
-  type NodeRequest,
-  type NodeResponse,
-  type NodeServer,
-} from "./node-internals.ts";
-import { type WithSocketLikeness, withSocketLikeness } from "./socket-likeness.ts";
-import type { SocketList } from "./socket-list.ts";
-
-/** `null` (or undefined) when the bytes went out, else why they did not. */
-type WriteCallback = (error?: Error | null) => void;
+import { detachAbortSignal, type NodeRequest, type NodeResponse, type NodeServer } from "./node-internals.ts";
+import type { ListedSocket, SocketList } from "./socket-list.ts";
+import { SocketOutput, streamDestroyed } from "./socket-output.ts";
 
 const finishChannel = channel("http.server.response.finish");
-const defaultHighWaterMark = getDefaultHighWaterMark(false);
 
-const Base: WithSocketLikeness<typeof EventEmitter> = withSocketLikeness(EventEmitter);
-
-export class VirtualSocket extends Base implements StreamHandler {
+export class VirtualSocket extends SocketOutput implements StreamHandler, ListedSocket {
   readonly server: NodeServer;
   req: NodeRequest | null = null;
-  /** The response that is being written; Node's assignSocket and detachSocket keep it. */
-  _httpMessage: NodeResponse | null = null;
   /** Node's parser stands here; some libraries ask whether there is one. */
   readonly parser: null = null;
 
   readable = true;
-  writable = true;
-  destroyed = false;
   closed = false;
-  errored: Error | null = null;
-  readonly readableHighWaterMark: number = defaultHighWaterMark;
-  readonly writableHighWaterMark: number = defaultHighWaterMark;
+  readonly readableHighWaterMark: number = this.writableHighWaterMark;
   bytesRead = 0;
-  bytesWritten = 0;
-  /** `_writableState.corked`: how often cork() was called. */
-  corked = 0;
-  needDrain = false;
   /** IncomingMessage asks for it before it resumes the socket. */
   _paused = false;
 
   /** Neighbours in the list of living sockets (socket-list.ts). */
-  previous: VirtualSocket | null = null;
-  next: VirtualSocket | null = null;
+  previous: ListedSocket | null = null;
+  next: ListedSocket | null = null;
 
-  readonly #stream: LinkStream;
   readonly #sockets: SocketList;
   /** One asynchronous context per request: what `enterWith` does in one is not seen in the next. */
   readonly #context: AsyncResource = new AsyncResource("FLOTILLAREQUEST");
@@ -65,28 +40,14 @@ export class VirtualSocket extends Base implements StreamHandler {
   #owedBytes = 0;
   /** The request has wholly arrived, or nothing more of it will. */
   #inputOver = false;
-  /** Nothing more is to be written: `end()`, or the answer is complete. */
-  #outputOver = false;
-  /** The stream has been told that our direction is over. */
-  #endSent = false;
   /** Nobody wants the rest of the request: it is thrown away as it comes. */
   #discarding = false;
   /** The answer is out: `resOnFinish` has run. */
   #answered = false;
   /** Stands in the list of sockets that close at the end of this turn. */
   #closing = false;
-  /** The link has no credit: bytes wait until onDrain. */
-  #blocked = false;
-  /** Bytes written since cork(); they count against the high-water mark as Node's buffered ones do. */
-  #corkedBytes = 0;
-  #afterWriteScheduled = false;
-  /** Callbacks of writes; most requests have exactly one, of `res.end(text)`. */
-  #writeCallback: WriteCallback | null = null;
-  #moreWriteCallbacks: WriteCallback[] | null = null;
-
   constructor(stream: LinkStream, head: readonly string[], server: NodeServer, sockets: SocketList) {
-    super();
-    this.#stream = stream;
+    super(stream);
     this.head = head;
     this.server = server;
     this.#sockets = sockets;
@@ -99,36 +60,6 @@ export class VirtualSocket extends Base implements StreamHandler {
   }
 
   // --- What Node's streams and messages ask of a socket's state ---------------------------------------------
-
-  /** OutgoingMessage sets `corked` here; stream.finished reads the rest. One object less per request. */
-  get _writableState(): this {
-    return this;
-  }
-
-  get writableCorked(): number {
-    return this.corked;
-  }
-
-  get writableLength(): number {
-    return this.#blocked ? this.#stream.pendingBytes : this.#corkedBytes;
-  }
-
-  /** As stream states name it. */
-  get length(): number {
-    return this.writableLength;
-  }
-
-  get writableNeedDrain(): boolean {
-    return this.needDrain && !this.destroyed && this.writable;
-  }
-
-  get writableEnded(): boolean {
-    return this.#outputOver;
-  }
-
-  get writableFinished(): boolean {
-    return this.#outputOver && !this.#blocked && this.#writeCallback === null;
-  }
 
   get readableEnded(): boolean {
     return this.#inputOver;
@@ -187,7 +118,7 @@ export class VirtualSocket extends Base implements StreamHandler {
   onData(_stream: LinkStream, bytes: Buffer): void {
     this.idleTimer?.refresh();
     this.bytesRead += bytes.length;
-    if (this.#discarding || this.#inputOver) this.#stream.consumed(bytes.length);
+    if (this.#discarding || this.#inputOver) this.stream.consumed(bytes.length);
     else this.enter(deliverBody, bytes, null);
   }
 
@@ -206,7 +137,7 @@ export class VirtualSocket extends Base implements StreamHandler {
   #giveCredit(moreBytes: number): void {
     const bytes = this.#owedBytes + moreBytes;
     this.#owedBytes = 0;
-    if (!this.#inputOver) this.#stream.consumed(bytes);
+    if (!this.#inputOver) this.stream.consumed(bytes);
   }
 
   onEnd(_stream: LinkStream, trailer: string): void {
@@ -228,148 +159,11 @@ export class VirtualSocket extends Base implements StreamHandler {
     if (this.#answered) this.#closeLater();
   }
 
-  // --- Writing: the answer ------------------------------------------------------------------------------------
-
-  cork(): void {
-    this.corked++;
-  }
-
-  uncork(): void {
-    if (this.corked === 0) return;
-    this.corked--;
-    if (this.corked > 0) return;
-    this.#corkedBytes = 0;
-    if (this.#writeCallback !== null || this.needDrain) this.#scheduleAfterWrite();
-  }
-
-  /** As Writable.write: false when the high-water mark is reached or the link has no credit; then `drain` follows. */
-  write(
-    data: string | Uint8Array,
-    encodingOrCallback?: BufferEncoding | WriteCallback | null,
-    callback?: WriteCallback | null,
-  ): boolean {
-    const encoding = typeof encodingOrCallback === "function" ? undefined : encodingOrCallback;
-    const done = typeof encodingOrCallback === "function" ? encodingOrCallback : callback;
-    if (this.#outputOver || this.destroyed) return this.#refuseWrite(done);
-    const bytes = this.#send(data, encoding);
-    this.bytesWritten += bytes;
-    if (this.idleTimer !== null) this.idleTimer.refresh();
-    let buffered = bytes;
-    if (this.corked > 0) buffered = this.#corkedBytes += bytes;
-    const accepted = !this.#blocked && buffered < this.writableHighWaterMark;
-    if (!accepted) this.needDrain = true;
-    if (done) this.#keepCallback(done);
-    if (this.corked === 0 && (this.needDrain || this.#writeCallback !== null)) this.#scheduleAfterWrite();
-    return accepted;
-  }
-
-  /** @returns how many bytes it was. */
-  #send(data: string | Uint8Array, encoding: BufferEncoding | null | undefined): number {
-    if (data.length === 0) return 0;
-    if (typeof data !== "string") {
-      if (!this.#stream.write(data)) this.#blocked = true;
-      return data.length;
-    }
-    switch (encoding) {
-      case undefined:
-      case null:
-      case "utf8":
-      case "utf-8":
-        if (!this.#stream.write(data, "utf8")) this.#blocked = true;
-        return Buffer.byteLength(data);
-      case "latin1":
-      case "binary":
-      case "ascii":
-        if (!this.#stream.write(data, "latin1")) this.#blocked = true;
-        return data.length;
-      default: {
-        const bytes = Buffer.from(data, encoding);
-        if (!this.#stream.write(bytes)) this.#blocked = true;
-        return bytes.length;
-      }
-    }
-  }
-
-  #refuseWrite(done: WriteCallback | null | undefined): boolean {
-    const error = this.destroyed
-      ? Object.assign(new Error("Cannot call write after a stream was destroyed"), {
-          code: "ERR_STREAM_DESTROYED",
-        })
-      : Object.assign(new Error("write after end"), { code: "ERR_STREAM_WRITE_AFTER_END" });
-    if (done) process.nextTick(done, error);
-    return false;
-  }
-
-  #keepCallback(done: WriteCallback): void {
-    if (this.#writeCallback === null) this.#writeCallback = done;
-    else if (this.#moreWriteCallbacks === null) this.#moreWriteCallbacks = [done];
-    else this.#moreWriteCallbacks.push(done);
-  }
-
-  #scheduleAfterWrite(): void {
-    if (this.#afterWriteScheduled || this.#blocked) return;
-    this.#afterWriteScheduled = true;
-    process.nextTick(afterWrite, this);
-  }
-
-  /** All that was written has its credit: `drain`, then the callbacks, as Writable's afterWrite. */
-  afterWrite(): void {
-    this.#afterWriteScheduled = false;
-    if (this.#blocked || this.corked > 0 || this.destroyed) return;
-    if (this.needDrain && !this.#outputOver) {
-      this.needDrain = false;
-      if (this._httpMessage !== null) drainResponse(this._httpMessage);
-      this.emit("drain");
-    }
-    this.#runCallbacks(null);
-  }
-
-  #runCallbacks(error: Error | null): void {
-    const first = this.#writeCallback;
-    if (first === null) return;
-    const more = this.#moreWriteCallbacks;
-    this.#writeCallback = null;
-    this.#moreWriteCallbacks = null;
-    first(error);
-    if (more !== null) for (const done of more) done(error);
-  }
-
   onDrain(_stream: LinkStream): void {
-    this.#blocked = false;
-    if (this.#outputOver) this.#sendEnd();
+    this.blocked = false;
+    if (this.outputOver) this.sendEnd();
     this.idleTimer?.refresh();
     this.enter(afterWrite, null, null);
-  }
-
-  /** Ends our direction, as net.Socket.end. */
-  end(
-    data?: string | Uint8Array | WriteCallback | null,
-    encodingOrCallback?: BufferEncoding | WriteCallback | null,
-    callback?: WriteCallback,
-  ): this {
-    const done = [data, encodingOrCallback, callback].find((argument) => typeof argument === "function");
-    if (data !== undefined && data !== null && typeof data !== "function") {
-      this.write(data, typeof encodingOrCallback === "function" ? undefined : encodingOrCallback);
-    }
-    if (done !== undefined) this.once("finish", done);
-    if (this.#outputOver || this.destroyed) return this;
-    this.#endOutput();
-    this.#keepCallback(() => this.emit("finish"));
-    this.#scheduleAfterWrite();
-    return this;
-  }
-
-  /** Bytes that wait for credit go first: the stream tells of their going only until it is ended. */
-  #endOutput(): void {
-    this.#outputOver = true;
-    this.writable = false;
-    if (!this.#blocked) this.#sendEnd();
-  }
-
-  #sendEnd(): void {
-    if (this.#endSent) return;
-    this.#endSent = true;
-    this.#stream.end();
   }
 
   // --- The end of the answer, of the request, of the socket ----------------------------------------------------
@@ -379,7 +173,7 @@ export class VirtualSocket extends Base implements StreamHandler {
    * frame; at `finish`, a tick later, the frames of other answers would stand between them.
    */
   answerWritten(): void {
-    if (!this.#blocked && !this.destroyed) this.#sendEnd();
+    if (!this.blocked && !this.destroyed) this.sendEnd();
   }
 
   /** `finish` of the response: resOnFinish. */
@@ -393,7 +187,7 @@ export class VirtualSocket extends Base implements StreamHandler {
     if (!req._consuming && !req._readableState.resumeScheduled) req._dump();
     res.detachSocket(this as never);
     process.nextTick(emitResponseClose, res);
-    if (!this.#outputOver && !this.destroyed) this.#endOutput();
+    if (!this.outputOver && !this.destroyed) this.endOutput();
     // Node closes the connection here after `Connection: close`; otherwise it reads the rest of the request.
     if (res._last) this.#discarding = true;
     if (this.#inputOver || this.#discarding) this.#closeLater();
@@ -417,8 +211,8 @@ export class VirtualSocket extends Base implements StreamHandler {
   onReset(_stream: LinkStream, _code: ResetCode, _message: string): void {
     const cutShort = !this.#inputOver && !this.#discarding;
     this.#inputOver = true;
-    this.#outputOver = true;
-    this.#endSent = true;
+    this.outputOver = true;
+    this.endSent = true;
     if (this.destroyed) return;
     // A browser that leaves in the middle of its upload is a client error for Node, one that leaves later is not.
     this.enter(destroyReset, cutShort && !this.#answered ? connectionReset() : undefined, null);
@@ -427,10 +221,10 @@ export class VirtualSocket extends Base implements StreamHandler {
   /** Ends this request's stream and nothing else: an answer that is complete still goes out. */
   destroy(error?: Error | null): this {
     if (this.destroyed) return this;
-    if (!this.#endSent) {
-      this.#outputOver = true;
+    if (!this.endSent) {
+      this.outputOver = true;
       this.#inputOver = true;
-      this.#stream.reset(ResetCode.internal, "the application closed the connection");
+      this.stream.reset(ResetCode.internal, "the application closed the connection");
     } else if (!this.#inputOver) {
       // Reset would take the answer back. What still comes of the request is thrown away.
       this.#discarding = true;
@@ -461,10 +255,10 @@ export class VirtualSocket extends Base implements StreamHandler {
   /** As net.Socket: the peer sees a reset instead of an end. */
   resetAndDestroy(): this {
     if (!this.destroyed) {
-      this.#endSent = true;
-      this.#outputOver = true;
+      this.endSent = true;
+      this.outputOver = true;
       this.#inputOver = true;
-      this.#stream.reset(ResetCode.internal, "the application reset the connection");
+      this.stream.reset(ResetCode.internal, "the application reset the connection");
     }
     return this.destroy();
   }
@@ -472,7 +266,7 @@ export class VirtualSocket extends Base implements StreamHandler {
   /** What waits to be written fails; then socketOnError. */
   emitError(): void {
     const error = this.errored;
-    this.#runCallbacks(error ?? streamDestroyed());
+    this.runCallbacks(error ?? streamDestroyed());
     if (error === null) return;
     this.server.emit("clientError", error, this);
     if (this.listenerCount("error") > 0) this.emit("error", error);
@@ -564,10 +358,4 @@ function connectionReset(): Error {
 /** ConnResetException("aborted") */
 function aborted(): Error {
   return Object.assign(new Error("aborted"), { code: "ECONNRESET" });
-}
-
-function streamDestroyed(): Error {
-  return Object.assign(new Error("Cannot call write after a stream was destroyed"), {
-    code: "ERR_STREAM_DESTROYED",
-  });
 }
