@@ -23,6 +23,8 @@ export interface HttpPool {
   connected(): void;
   /** The connection could not be established. */
   unreachable(reason: string): void;
+  /** A kept connection was closed by the server: those kept beside it are no better. */
+  closeIdle(): void;
   closed(connection: HttpConnection): void;
 }
 
@@ -34,6 +36,8 @@ export class HttpConnection implements UpstreamStream {
   #connected = false;
   #chunking = false;
   #expectsGoOn = false;
+  #reused = false;
+  #answering = false;
   #unreadBytes = 0;
   #failure = "";
 
@@ -68,11 +72,20 @@ export class HttpConnection implements UpstreamStream {
     return this.#socket.writableNeedDrain ? this.#socket.writableLength : 0;
   }
 
+  /** Can serve another request. A socket that was destroyed tells `close` only later. */
+  get alive(): boolean {
+    return !this.#socket.destroyed;
+  }
+
+  /** It was kept idle, and ended before a byte of the answer came: the server had closed it meanwhile, most likely. */
+  get wasStale(): boolean {
+    return this.#reused && !this.#answering;
+  }
+
   /** Sends the head; waits for the connection by itself if need be. */
   begin(request: UpstreamRequest): void {
     this.#request = request;
-    this.#unreadBytes = 0;
-    this.#expectsGoOn = false;
+    this.#expectsGoOn = this.#answering = false;
     this.#chunking = !request.bodyless && request.bodyLength < 0;
     this.#socket.write(this.#head(request), "latin1");
     if (!this.#connected) return;
@@ -83,12 +96,15 @@ export class HttpConnection implements UpstreamStream {
   #head(request: UpstreamRequest): string {
     const parts = request.upstreamFields.split("\n");
     let text = `${request.method} ${request.target} HTTP/1.1\r\n`;
+    let hasHost = false;
     for (let at = parts[0] === "" ? 1 : 0; at + 1 < parts.length; at += 2) {
       // Few servers answer 100 in time: we say it for them, which an intermediary may (RFC 9110, 10.1.1).
       if (parts[at] === "Expect") this.#expectsGoOn = true;
       else text += `${parts[at]}: ${parts[at + 1]}\r\n`;
+      hasHost ||= parts[at]!.length === 4 && parts[at]!.toLowerCase() === "host";
     }
-    return `${text}\r\n`;
+    // Of HTTP/1.0 clients only; HTTP/1.1 can't do without.
+    return hasHost ? `${text}\r\n` : `${text}Host: ${this.#upstream.server.authority}\r\n\r\n`;
   }
 
   write(data: Uint8Array | string): boolean {
@@ -113,7 +129,7 @@ export class HttpConnection implements UpstreamStream {
   }
 
   consumed(bytes: number): void {
-    this.#unreadBytes -= bytes;
+    this.#unreadBytes = Math.max(0, this.#unreadBytes - bytes);
     if (this.#unreadBytes < httpLimits.answerBufferBytesMax / 2 && this.#socket.isPaused())
       this.#socket.resume();
   }
@@ -122,6 +138,8 @@ export class HttpConnection implements UpstreamStream {
   release(): boolean {
     this.#request = null;
     if (!this.#socket.writable || !this.#socket.readable || this.#socket.writableLength > 0) return false;
+    this.#unreadBytes = 0;
+    this.#reused = true;
     if (this.#socket.isPaused()) this.#socket.resume();
     this.#upstream.wheel.start(this.#deadline, this.#upstream.timeouts.upstreamIdleTimeMs);
     return true;
@@ -146,6 +164,7 @@ export class HttpConnection implements UpstreamStream {
   #received(bytes: Buffer): void {
     // Bytes that nobody asked for: whatever they are, the next answer on this connection could not be trusted.
     if (this.#request === null) return this.destroy();
+    this.#answering = true;
     this.#unreadBytes += bytes.length;
     this.#request.onData(this, bytes);
     if (this.#unreadBytes > httpLimits.answerBufferBytesMax) this.#socket.pause();
@@ -154,6 +173,7 @@ export class HttpConnection implements UpstreamStream {
   #ended(): void {
     const request = this.#request;
     if (request === null) return this.destroy();
+    if (this.wasStale) this.#upstream.closeIdle();
     request.onEnd(this, "");
     if (this.#request === request && !request.upgrading) this.destroy();
   }
@@ -165,7 +185,9 @@ export class HttpConnection implements UpstreamStream {
     this.#upstream.closed(this);
     if (!this.#connected && request !== null)
       this.#upstream.unreachable(this.#failure || "connection refused");
-    if (request === null) return;
+    // A tunnel whose two directions came to their ends: both sides know already.
+    if (request === null || (request.upgrading && this.#failure === "" && this.#socket.readableEnded)) return;
+    if (this.wasStale) this.#upstream.closeIdle();
     const message = this.#failure || "the connection was closed";
     request.onReset(this, this.#connected ? ResetCode.linkLost : ResetCode.refused, message);
   }

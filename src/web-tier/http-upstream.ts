@@ -33,7 +33,7 @@ export class HttpUpstream implements Upstream, HttpPool {
   }
 
   send(request: UpstreamRequest): UpstreamStream | null {
-    const connection = this.#idle.pop() ?? this.#open();
+    const connection = this.#kept() ?? this.#open();
     if (connection === null) return null;
     if (this.#failure !== "") this.#retryAtMs = performance.now() + this.timeouts.recoverTimeMs;
     this.inFlight++;
@@ -43,7 +43,12 @@ export class HttpUpstream implements Upstream, HttpPool {
   }
 
   answered(request: UpstreamRequest): void {
+    this.#failure = "";
     this.#waiting.remove(request);
+  }
+
+  worthAnother(stream: UpstreamStream): boolean {
+    return (stream as HttpConnection).wasStale;
   }
 
   done(request: UpstreamRequest, stream: UpstreamStream, complete: boolean): void {
@@ -57,6 +62,12 @@ export class HttpUpstream implements Upstream, HttpPool {
 
   close(): void {
     for (const connection of this.#all) connection.destroy();
+  }
+
+  #kept(): HttpConnection | null {
+    for (let kept = this.#idle.pop(); kept !== undefined; kept = this.#idle.pop())
+      if (kept.alive) return kept;
+    return null;
   }
 
   #open(): HttpConnection | null {
@@ -73,6 +84,11 @@ export class HttpUpstream implements Upstream, HttpPool {
   unreachable(reason: string): void {
     this.#failure = reason;
     this.#retryAtMs = performance.now() + this.timeouts.recoverTimeMs;
+  }
+
+  closeIdle(): void {
+    for (const connection of this.#idle) connection.destroy();
+    this.#idle.length = 0;
   }
 
   closed(connection: HttpConnection): void {

@@ -57,6 +57,10 @@ export class LinkUpstream implements Upstream, LinkObserver {
     this.#waiting.remove(request);
   }
 
+  worthAnother(): boolean {
+    return false;
+  }
+
   done(request: UpstreamRequest, _stream: UpstreamStream, _complete: boolean): void {
     this.#waiting.remove(request);
     this.inFlight--;

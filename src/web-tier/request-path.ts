@@ -319,7 +319,7 @@ export class Exchange implements UpstreamRequest, BodySink {
   onEnd(stream: UpstreamStream, _trailer: string): void {
     if (stream !== this.#stream) return;
     if (this.#phase === "tunnel") return this.#client.endTunnel();
-    if (this.#phase === "waiting") return this.#failed(ResetCode.internal, "ended without an answer");
+    if (this.#phase === "waiting") return this.#failed(ResetCode.linkLost, "ended without an answer");
     this.#body.closeEnd();
     if (this.#body.done) this.#endReply();
     else this.#badAnswer("the answer broke off");
@@ -346,9 +346,10 @@ export class Exchange implements UpstreamRequest, BodySink {
       return this.#client.destroy();
     }
     const retry = this.#mayRetry(code);
+    const again = retry && failed.worthAnother(this.#stream!);
     this.#leave(false);
     if (retry) {
-      const next = this.#choose(failed);
+      const next = this.#choose(failed) ?? (again ? failed : null);
       if (next !== null) return this.#send(next);
     }
     this.#logBroken(failed, message);

@@ -41,6 +41,8 @@ export interface Upstream extends Candidate {
   send(request: UpstreamRequest): UpstreamStream | null;
   /** The request has its answer's head, or is over: it no longer waits. */
   answered(request: UpstreamRequest): void;
+  /** The attempt failed because a kept connection had been closed meanwhile: a new one to the same server may do. */
+  worthAnother(stream: UpstreamStream): boolean;
   /** The request is over. `complete`: the answer came to its end and the connection may serve another one. */
   done(request: UpstreamRequest, stream: UpstreamStream, complete: boolean): void;
   close(): void;
