@@ -182,15 +182,16 @@ export class RawOrigin {
   static async start(
     t: { after(end: () => void): void },
     answer: (connection: RawClient, head: string, count: number) => string | null,
+    port: number = 0,
   ): Promise<RawOrigin> {
     const origin = new RawOrigin(answer);
-    await origin.listen();
+    await origin.listen(port);
     t.after(() => origin.close());
     return origin;
   }
 
-  async listen(): Promise<number> {
-    this.#server.listen(0, "127.0.0.1");
+  async listen(port: number = 0): Promise<number> {
+    this.#server.listen(port, "127.0.0.1");
     await once(this.#server, "listening");
     this.port = (this.#server.address() as AddressInfo).port;
     return this.port;
