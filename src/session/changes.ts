@@ -49,7 +49,7 @@ export function changesOf(session: Session, entries: SessionEntries): Map<string
 export function giveBack(session: Session, loaded: SessionEntries, entries: SessionEntries): void {
   const data = session as unknown as Data;
   for (const [key, entry] of loaded) {
-    if (entries.get(key) === entry && entry.holds(data[key])) entry.giveBack(data[key]);
+    if (entries.get(key) === entry) entry.giveBack(data[key]);
   }
 }
 

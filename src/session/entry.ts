@@ -18,6 +18,7 @@ export class Entry {
   readonly #primitive: boolean;
   // Two copies: one is lent to a request, which may write to it; the other only serves to tell whether it did.
   #lent = true;
+  /** While lent: the last value found unchanged. */
   #value: unknown;
   #pristine: unknown;
 
@@ -46,14 +47,14 @@ export class Entry {
   holds(value: unknown): boolean {
     if (this.#primitive) return value === this.#value;
     this.#pristine ??= decode(this.text);
-    return isSame(value, this.#pristine);
+    const same = isSame(value, this.#pristine);
+    if (this.#lent) this.#value = same ? value : undefined;
+    return same;
   }
 
-  /** Keeps a value that was taken and that `holds` for the next request. */
+  /** Keeps a value for the next request, provided that it was the last one found to be unchanged. */
   giveBack(value: unknown): void {
-    if (this.#primitive || !this.#lent) return;
-    this.#lent = false;
-    this.#value = value;
+    if (!this.#primitive && value !== undefined && value === this.#value) this.#lent = false;
   }
 
   /** Keeps the text alone. */

@@ -166,6 +166,7 @@ describe("the memory store", () => {
     };
     const entry = load().get("cart")!;
     const value = entry.take();
+    assert.ok(entry.holds(value));
     entry.giveBack(value);
     assert.equal(load().get("cart")!.take(), value);
     entry.giveBack(value);

@@ -25,7 +25,8 @@ export class RequestSession {
   readonly req: SessionRequest;
   readonly #keeper: Keeper;
   #session: Session | null = null;
-  #id: VerifiedId;
+  /** Null for a new session until somebody asks: most visitors without a cookie never write, and signing costs. */
+  #id: VerifiedId | null = null;
   /** The browser sent this id. */
   #isKnownToBrowser = false;
   /** The store has it, or was told to create it. */
@@ -46,7 +47,6 @@ export class RequestSession {
   constructor(keeper: Keeper, req: SessionRequest) {
     this.#keeper = keeper;
     this.req = req;
-    this.#id = none;
     this.#cookieBefore = keeper.plainCookie;
   }
 
@@ -83,7 +83,7 @@ export class RequestSession {
       return null;
     }
     session.cookie.resetMaxAge();
-    return session.cookie.serialize(habits.name, this.#id.text);
+    return session.cookie.serialize(habits.name, this.#identify().text);
   }
 
   /** The last look at the session. @throws as `beforeHead` */
@@ -114,7 +114,7 @@ export class RequestSession {
   // (regenerate, reload, destroy) must not write any more.
 
   idText(session: Session): string {
-    return session === this.#session ? this.#id.text : "";
+    return session === this.#session ? this.#identify().text : "";
   }
 
   save(session: Session, done: Callback): void {
@@ -127,7 +127,7 @@ export class RequestSession {
 
   touch(session: Session): void {
     if (session !== this.#session || !this.#isCreated) return;
-    this.#keeper.place.store.touch(this.#id, this.#idleTimeoutMs(session));
+    this.#keeper.place.store.touch(this.#identify(), this.#idleTimeoutMs(session));
   }
 
   regenerate(session: Session, done: Callback): void {
@@ -152,12 +152,12 @@ export class RequestSession {
 
   reload(session: Session, done: Callback): void {
     this.#attempt(session, done, () =>
-      this.#keeper.place.store.load(this.#id, (error, entries) => {
+      this.#keeper.place.store.load(this.#identify(), (error, entries) => {
         if (entries === null) {
           done(error ?? sessionGone());
           return;
         }
-        this.#adopt(this.#id, entries, this.#isKnownToBrowser);
+        this.#adopt(this.#identify(), entries, this.#isKnownToBrowser);
         done();
       }),
     );
@@ -167,7 +167,7 @@ export class RequestSession {
     if (reservedKeys.has(key)) throw new TypeError(`"${key}" is not a key for data`);
     await session.save();
     const { updates } = this.#keeper.place;
-    const sessionKey = this.#id.key;
+    const sessionKey = this.#identify().key;
     const before = updates.get(sessionKey) ?? Promise.resolve();
     const mine = before.then(() => this.#updateNow(session, key, fn));
     const over = mine.catch(() => {});
@@ -198,7 +198,7 @@ export class RequestSession {
 
   #loadNow(): Promise<SessionEntries> {
     return new Promise((resolve, reject) =>
-      this.#keeper.place.store.load(this.#id, (error, entries) =>
+      this.#keeper.place.store.load(this.#identify(), (error, entries) =>
         entries === null ? reject(error ?? sessionGone()) : resolve(entries),
       ),
     );
@@ -233,21 +233,36 @@ export class RequestSession {
     );
   }
 
+  /** A new, empty session, of which the store knows nothing yet. */
   #startNew(): void {
-    this.#adopt(this.#keeper.place.store.newId(), noEntries, false);
-    this.#isCreated = false;
+    this.#id = null;
+    this.#begin(noEntries, false, false);
+    Object.defineProperty(this.req, "sessionID", {
+      get: () => this.#identify().text,
+      configurable: true,
+      enumerable: true,
+    });
   }
 
   #adopt(id: VerifiedId, entries: SessionEntries, isKnownToBrowser: boolean): void {
     this.#id = id;
+    this.#begin(entries, isKnownToBrowser, true);
+    if (this.req.sessionID !== id.text) this.req.sessionID = id.text;
+  }
+
+  #begin(entries: SessionEntries, isKnownToBrowser: boolean, isCreated: boolean): void {
     this.#loaded = this.#entries = entries;
     this.#isKnownToBrowser = isKnownToBrowser;
-    this.#isCreated = true;
+    this.#isCreated = isCreated;
     this.#isWanted = this.#isChanged = this.#isCookieChanged = false;
     this.#session = new Session(this, this.#makeCookie(entries));
     fill(this.#session, entries);
-    this.req.sessionID = id.text;
     this.req.session = this.#session;
+  }
+
+  #identify(): VerifiedId {
+    this.#id ??= this.#keeper.place.store.newId();
+    return this.#id;
   }
 
   #makeCookie(entries: SessionEntries): Cookie {
@@ -295,7 +310,7 @@ export class RequestSession {
 
   #commit(session: Session, changes: SessionChanges): void {
     const { store } = this.#keeper.place;
-    const id = this.#id;
+    const id = this.#identify();
     const before = this.#entries;
     const isNew = !this.#isCreated;
     // Taken as committed from here on, so that the next look finds only what is new since.
@@ -328,7 +343,7 @@ export class RequestSession {
       return;
     }
     this.#isCreated = false;
-    this.#keeper.place.store.destroy(this.#id, this.#launch(done));
+    this.#keeper.place.store.destroy(this.#identify(), this.#launch(done));
   }
 
   /** Counts an operation as under way until the store calls what is returned. */
@@ -344,5 +359,3 @@ export class RequestSession {
     };
   }
 }
-
-const none: VerifiedId = { text: "", owner: "-", backup: "-", slot: 0, processIndex: 0, key: "" };
