@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -69,4 +69,19 @@ test("dist is built when there is none and when a source is newer; a test is no 
   assert.equal(buildReason(folder), null);
   utimesSync(join(folder, "src/a/b.ts"), 3_000, 3_000);
   assert.equal(buildReason(folder), "src is newer than dist");
+});
+
+test("the lock file knows the packages of all platforms: npm ci refuses one that does not, on every platform", () => {
+  const text = readFileSync(join(import.meta.dirname, "../package-lock.json"), "utf8");
+  const { packages } = JSON.parse(text) as {
+    packages: Record<string, { optionalDependencies?: Record<string, string> }>;
+  };
+  const names = new Set(
+    Object.keys(packages).map((path) => path.slice(path.lastIndexOf("node_modules/") + 13)),
+  );
+  for (const [path, { optionalDependencies = {} }] of Object.entries(packages)) {
+    for (const name of Object.keys(optionalDependencies)) {
+      assert.ok(names.has(name), `${path} wants ${name}, which package-lock.json has not`);
+    }
+  }
 });
