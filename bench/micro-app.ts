@@ -163,7 +163,7 @@ const plain: RequestListener = (_req, res) => {
 };
 const app = express().disable("x-powered-by");
 app.get("/hello", (req, res) => {
-  res.send(`hello ${String(req.query["name"])} at ${req.hostname}`);
+  res.send(`hello ${String(req.query.name)} at ${req.hostname}`);
 });
 
 async function round(one: () => void): Promise<number> {

@@ -5,7 +5,7 @@
 import http, { type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { currentMember } from "../member/current.ts";
-import { FlotillaError, messageOf } from "../support/errors.ts";
+import { FlotillaError } from "../support/errors.ts";
 import { upstream as limits } from "../support/limits.ts";
 import { listenError } from "../support/listen-error.ts";
 import { AppServer, type Served } from "./app-server.ts";
@@ -44,10 +44,15 @@ export async function serve(application: Application, options: ServeOptions = {}
     await app.start();
     return app;
   } catch (error) {
-    if (!(error instanceof FlotillaError)) throw error;
-    process.stderr.write(`${messageOf(error)}\n`);
-    process.exit(1);
+    if (error instanceof FlotillaError) giveUp(error);
+    throw error;
   }
+}
+
+/** For a person at a terminal: what happened and what to do, without a stack. */
+function giveUp(error: FlotillaError): never {
+  process.stderr.write(`${error.message}\n`);
+  process.exit(1);
 }
 
 /** The default of http.Server: a value of the application's own is left alone. */
@@ -72,10 +77,11 @@ function serverOf(application: Application): http.Server {
 
 async function listenAlone(server: http.Server, options: ServeOptions): Promise<Served> {
   const port = options.port ?? portOf(process.env.PORT);
-  await new Promise<void>((resolve, reject) => {
+  await new Promise<void>((resolve) => {
+    // At once and before all other listeners: ws, for one, turns this event into an uncaught exception.
     const onError = (error: Error): void =>
-      reject(listenError(error, "the HTTP port", options.host ?? "*", port));
-    server.once("error", onError);
+      giveUp(listenError(error, "the HTTP port", options.host ?? "*", port));
+    server.prependOnceListener("error", onError);
     server.listen({ port, ...(options.host === undefined ? {} : { host: options.host }) }, () => {
       server.removeListener("error", onError);
       resolve();

@@ -27,7 +27,7 @@ export class SocketOutput extends Base {
   /** `_writableState.corked`: how often cork() was called. */
   corked = 0;
   needDrain = false;
-  protected readonly stream: LinkStream;
+  protected readonly linkStream: LinkStream;
   /** Nothing more is to be written: `end()`, or the answer is complete. */
   protected outputOver = false;
   /** The stream has been told that our direction is over. */
@@ -43,7 +43,7 @@ export class SocketOutput extends Base {
 
   constructor(stream: LinkStream) {
     super();
-    this.stream = stream;
+    this.linkStream = stream;
   }
 
   /** OutgoingMessage sets `corked` here; stream.finished reads the rest. One object less per request. */
@@ -56,7 +56,7 @@ export class SocketOutput extends Base {
   }
 
   get writableLength(): number {
-    return this.blocked ? this.stream.pendingBytes : this.#corkedBytes;
+    return this.blocked ? this.linkStream.pendingBytes : this.#corkedBytes;
   }
 
   /** As stream states name it. */
@@ -113,7 +113,7 @@ export class SocketOutput extends Base {
   #send(data: string | Uint8Array, encoding: BufferEncoding | null | undefined): number {
     if (data.length === 0) return 0;
     if (typeof data !== "string") {
-      if (!this.stream.write(data)) this.blocked = true;
+      if (!this.linkStream.write(data)) this.blocked = true;
       return data.length;
     }
     switch (encoding) {
@@ -121,16 +121,16 @@ export class SocketOutput extends Base {
       case null:
       case "utf8":
       case "utf-8":
-        if (!this.stream.write(data, "utf8")) this.blocked = true;
+        if (!this.linkStream.write(data, "utf8")) this.blocked = true;
         return Buffer.byteLength(data);
       case "latin1":
       case "binary":
       case "ascii":
-        if (!this.stream.write(data, "latin1")) this.blocked = true;
+        if (!this.linkStream.write(data, "latin1")) this.blocked = true;
         return data.length;
       default: {
         const bytes = Buffer.from(data, encoding);
-        if (!this.stream.write(bytes)) this.blocked = true;
+        if (!this.linkStream.write(bytes)) this.blocked = true;
         return bytes.length;
       }
     }
@@ -205,7 +205,7 @@ export class SocketOutput extends Base {
   protected sendEnd(): void {
     if (this.endSent) return;
     this.endSent = true;
-    this.stream.end();
+    this.linkStream.end();
   }
 }
 

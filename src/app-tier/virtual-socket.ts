@@ -46,6 +46,7 @@ export class VirtualSocket extends SocketOutput implements StreamHandler, Listed
   #answered = false;
   /** Stands in the list of sockets that close at the end of this turn. */
   #closing = false;
+
   constructor(stream: LinkStream, head: readonly string[], server: NodeServer, sockets: SocketList) {
     super(stream);
     this.head = head;
@@ -118,7 +119,7 @@ export class VirtualSocket extends SocketOutput implements StreamHandler, Listed
   onData(_stream: LinkStream, bytes: Buffer): void {
     this.idleTimer?.refresh();
     this.bytesRead += bytes.length;
-    if (this.#discarding || this.#inputOver) this.stream.consumed(bytes.length);
+    if (this.#discarding || this.#inputOver) this.linkStream.consumed(bytes.length);
     else this.enter(deliverBody, bytes, null);
   }
 
@@ -137,7 +138,7 @@ export class VirtualSocket extends SocketOutput implements StreamHandler, Listed
   #giveCredit(moreBytes: number): void {
     const bytes = this.#owedBytes + moreBytes;
     this.#owedBytes = 0;
-    if (!this.#inputOver) this.stream.consumed(bytes);
+    if (!this.#inputOver) this.linkStream.consumed(bytes);
   }
 
   onEnd(_stream: LinkStream, trailer: string): void {
@@ -224,7 +225,7 @@ export class VirtualSocket extends SocketOutput implements StreamHandler, Listed
     if (!this.endSent) {
       this.outputOver = true;
       this.#inputOver = true;
-      this.stream.reset(ResetCode.internal, "the application closed the connection");
+      this.linkStream.reset(ResetCode.internal, "the application closed the connection");
     } else if (!this.#inputOver) {
       // Reset would take the answer back. What still comes of the request is thrown away.
       this.#discarding = true;
@@ -258,7 +259,7 @@ export class VirtualSocket extends SocketOutput implements StreamHandler, Listed
       this.endSent = true;
       this.outputOver = true;
       this.#inputOver = true;
-      this.stream.reset(ResetCode.internal, "the application reset the connection");
+      this.linkStream.reset(ResetCode.internal, "the application reset the connection");
     }
     return this.destroy();
   }
