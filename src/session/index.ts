@@ -9,16 +9,11 @@ import { clusterPlace, defaultCookieName, placeAlone } from "./place.ts";
 import type { Session } from "./session.ts";
 
 export type { Cookie, CookieOptions } from "./cookie.ts";
+// With a star, because only so `declare module "flotilla/session"` reaches the interface.
+export type * from "./data.ts";
 export type { SessionMiddleware } from "./middleware.ts";
 export type { SessionOptions } from "./options.ts";
 export type { Callback, Session } from "./session.ts";
-
-/**
- * Your application's keys, for the type checker:
- * `declare module "flotilla/session" { interface SessionData { user: string } }`
- */
-// biome-ignore lint/suspicious/noEmptyInterface: an interface, because users add their keys to it.
-export interface SessionData {}
 
 declare global {
   namespace Express {

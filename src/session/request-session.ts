@@ -17,11 +17,11 @@ import { applied, Entry, noEntries, type SessionChanges, type SessionEntries } f
 import type { VerifiedId } from "./id.ts";
 import type { Keeper } from "./keeper.ts";
 import { isSecure, type SessionRequest } from "./request.ts";
-import { type Callback, reservedKeys, Session } from "./session.ts";
+import { type Callback, reservedKeys, Session, type SessionBackstage } from "./session.ts";
 import { isGone, sessionGone } from "./store.ts";
 import { decode } from "./value.ts";
 
-export class RequestSession {
+export class RequestSession implements SessionBackstage {
   readonly req: SessionRequest;
   readonly #keeper: Keeper;
   #session: Session | null = null;

@@ -1,32 +1,43 @@
 /** `req.session`: the application's data as properties, and what can be done with the session as methods. */
 import type { Cookie } from "./cookie.ts";
-import type { SessionData } from "./index.ts";
-import type { RequestSession } from "./request-session.ts";
+import type { SessionData } from "./data.ts";
 
 export interface Session extends Partial<SessionData> {}
 
 /** Without a callback a method returns a promise; with one, the session itself, and calls back in a later turn. */
 export type Callback = (error?: unknown) => void;
 
+/** What stands behind it: the request's side of the session (request-session.ts). */
+export interface SessionBackstage {
+  readonly req: object;
+  idText(session: Session): string;
+  save(session: Session, done: Callback): void;
+  regenerate(session: Session, done: Callback): void;
+  destroy(session: Session, done: Callback): void;
+  reload(session: Session, done: Callback): void;
+  update(session: Session, key: string, fn: (value: unknown) => unknown): Promise<unknown>;
+  touch(session: Session): void;
+}
+
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the application's keys are properties, all of them optional.
 export class Session {
-  readonly #request: RequestSession;
+  readonly #backstage: SessionBackstage;
   /** The cookie's settings. Changed ones are kept with the session and sent to the browser. */
   declare cookie: Cookie;
 
   /** @internal */
-  constructor(request: RequestSession, cookie: Cookie) {
-    this.#request = request;
+  constructor(backstage: SessionBackstage, cookie: Cookie) {
+    this.#backstage = backstage;
     this.cookie = cookie;
   }
 
   /** What the browser's cookie carries. */
   get id(): string {
-    return this.#request.idText(this);
+    return this.#backstage.idText(this);
   }
 
   get req(): object {
-    return this.#request.req;
+    return this.#backstage.req;
   }
 
   /**
@@ -36,28 +47,28 @@ export class Session {
   save(): Promise<void>;
   save(callback: Callback): this;
   save(callback?: Callback): this | Promise<void> {
-    return this.#answer(callback, (done) => this.#request.save(this, done));
+    return this.#answer(callback, (done) => this.#backstage.save(this, done));
   }
 
   /** Destroys the session and puts a new, empty one under a new id into `req.session`. Do it at every login. */
   regenerate(): Promise<void>;
   regenerate(callback: Callback): this;
   regenerate(callback?: Callback): this | Promise<void> {
-    return this.#answer(callback, (done) => this.#request.regenerate(this, done));
+    return this.#answer(callback, (done) => this.#backstage.regenerate(this, done));
   }
 
   /** Ends the session for all requests, also for those that save it later; `req.session` is gone. */
   destroy(): Promise<void>;
   destroy(callback: Callback): this;
   destroy(callback?: Callback): this | Promise<void> {
-    return this.#answer(callback, (done) => this.#request.destroy(this, done));
+    return this.#answer(callback, (done) => this.#backstage.destroy(this, done));
   }
 
   /** Drops changes that are not saved: `req.session` is a new object with what is committed now. */
   reload(): Promise<void>;
   reload(callback: Callback): this;
   reload(callback?: Callback): this | Promise<void> {
-    return this.#answer(callback, (done) => this.#request.reload(this, done));
+    return this.#answer(callback, (done) => this.#backstage.reload(this, done));
   }
 
   /**
@@ -72,13 +83,13 @@ export class Session {
   ): Promise<SessionData[Key]>;
   update<Value>(key: string, fn: (value: Value | undefined) => Value | Promise<Value>): Promise<Value>;
   update(key: string, fn: (value: never) => unknown): Promise<unknown> {
-    return this.#request.update(this, key, fn as (value: unknown) => unknown);
+    return this.#backstage.update(this, key, fn as (value: unknown) => unknown);
   }
 
   /** The session was used now. Happens by itself with every request; needed only during long ones. */
   touch(): this {
     this.resetMaxAge();
-    this.#request.touch(this);
+    this.#backstage.touch(this);
     return this;
   }
 
