@@ -18,10 +18,10 @@ import type { Site } from "./site.ts";
 
 /**
  * head: between requests or inside a head. body: inside a request's body. drop: the same, after the answer; the
- * rest of the body is read and dropped. wait: the request is complete, its answer is not. tunnel: after 101.
- * linger: our last answer is sent; what still comes is dropped, so that the client can read the answer.
+ * rest of the body is read and dropped. wait: the request is complete, its answer is not. flush: the answer is
+ * complete, the client has not read enough of it for a next request. tunnel: after 101. linger: our last answer is sent; what still comes is dropped, so that the client can read the answer.
  */
-type Phase = "head" | "body" | "drop" | "wait" | "tunnel" | "linger" | "closed";
+type Phase = "head" | "body" | "drop" | "wait" | "flush" | "tunnel" | "linger" | "closed";
 
 const nothing = Buffer.alloc(0);
 const ignoreBytes: BodySink = { onBodyBytes: () => {} };
@@ -46,7 +46,7 @@ export class ClientConnection implements Client, BodySink {
   #bodyHeld = false;
   #clientEnded = false;
   #droppedBytes = 0;
-  /** Bytes that the kernel had taken when the deadline was last looked at. */
+  /** `takenBytes` when the client was last found slow. */
   #takenBytes = 0;
 
   constructor(
@@ -105,11 +105,13 @@ export class ClientConnection implements Client, BodySink {
 
   #consumeWaiting(): void {
     if (this.#consuming || this.#waiting.length === 0) return;
+    if (this.#phase === "wait" || this.#phase === "flush") return;
     const bytes = this.#waiting;
     if (this.#phase === "head" && bytes.length < this.#site.limits.headBytesMax) {
       // A head that comes in pieces is searched once for its end, not parsed once per piece.
       if (findHeadEnd(bytes, Math.max(0, this.#searched - 3), bytes.length) < 0) {
         this.#searched = bytes.length;
+        this.#readOn();
         return;
       }
     }
@@ -118,7 +120,13 @@ export class ClientConnection implements Client, BodySink {
     const used = this.#consume(bytes, 0, bytes.length);
     // A copy: a slice would keep all of it.
     if (used < bytes.length) this.#stash(bytes, used);
-    else if (this.#socket.isPaused() && !this.#bodyHeld) this.#socket.resume();
+    this.#readOn();
+  }
+
+  /** There is room again for what the client sends. */
+  #readOn(): void {
+    if (this.#waiting.length > limits.pipelinedBytesMax && this.#phase !== "head") return;
+    if (this.#socket.isPaused() && !this.#bodyHeld) this.#socket.resume();
   }
 
   /** @returns how far it came; the rest has to wait. */
@@ -146,6 +154,7 @@ export class ClientConnection implements Client, BodySink {
         this.#site.wheel.start(this.#deadline, limits.tunnelSilenceTimeoutMs);
         return end;
       case "wait":
+      case "flush":
         return at;
       case "linger":
       case "closed":
@@ -193,7 +202,7 @@ export class ClientConnection implements Client, BodySink {
       return end;
     }
     if (this.#requestBody.done) this.#bodyDone();
-    else if (this.#phase === "body")
+    else if (this.#phase === "body" && !this.#bodyHeld)
       this.#site.wheel.start(this.#deadline, this.#site.timeouts.bodySilenceTimeoutMs);
     return at + used;
   }
@@ -243,7 +252,7 @@ export class ClientConnection implements Client, BodySink {
   }
 
   get reusable(): boolean {
-    if (this.#clientEnded && this.#waiting.length === 0) return false;
+    if (this.#clientEnded && this.#waiting.length === 0 && !this.#consuming) return false;
     if (this.#phase === "wait") return true;
     // The rest of an unread body is read and dropped if it is short enough, and nobody waits for our 100.
     const { head } = this;
@@ -254,19 +263,32 @@ export class ClientConnection implements Client, BodySink {
   answered(keepOpen: boolean): void {
     if (!keepOpen || this.#phase === "linger") return this.#linger();
     if (this.#phase === "closed") return;
+    this.holdRequestBody(false);
     if (this.#phase === "body") {
       this.#phase = "drop";
       this.#droppedBytes = 0;
-      this.holdRequestBody(false);
       this.#site.wheel.start(this.#deadline, this.#site.timeouts.bodySilenceTimeoutMs);
     } else this.#nextRequest();
   }
 
   #nextRequest(): void {
+    if (this.#socket.writableNeedDrain) {
+      // Who reads no answers gets no more of them, however many requests are pipelined.
+      this.#phase = "flush";
+      this.#slow();
+      return;
+    }
+    const { headTimeoutMs, keepAliveTimeoutMs } = this.#site.timeouts;
     this.#phase = "head";
-    this.#site.wheel.start(this.#deadline, this.#site.timeouts.keepAliveTimeoutMs);
+    this.#site.wheel.start(this.#deadline, this.#waiting.length > 0 ? headTimeoutMs : keepAliveTimeoutMs);
     if (this.#waiting.length > 0) this.#consumeWaiting();
-    if (this.#clientEnded && this.idle) this.#socket.end();
+    // Neither the rest of a head can come any more, nor, when the web server stops, should another request.
+    if (
+      this.#phase === "head" &&
+      !this.#consuming &&
+      (this.#clientEnded || (this.#site.draining && this.idle))
+    )
+      this.#linger();
   }
 
   /** Our direction ends; the client's is read for a while and dropped, else a reset could destroy our last answer. */
@@ -275,7 +297,10 @@ export class ClientConnection implements Client, BodySink {
     this.#phase = "linger";
     this.#waiting = this.#room = nothing;
     if (this.#clientEnded) this.#socket.destroySoon();
-    else this.#socket.end(() => this.#site.wheel.start(this.#deadline, limits.lingerTimeoutMs));
+    else
+      this.#socket.end(() => {
+        if (this.#phase === "linger") this.#site.wheel.start(this.#deadline, limits.lingerTimeoutMs);
+      });
     if (this.#socket.isPaused()) this.#socket.resume();
     this.#site.wheel.start(this.#deadline, this.#site.timeouts.writeSilenceTimeoutMs);
   }
@@ -290,16 +315,9 @@ export class ClientConnection implements Client, BodySink {
 
   /** The kernel takes no more for now: the client has to read some of it in time. */
   #slow(): false {
+    this.#takenBytes = takenBytes(this.#socket);
     this.#site.wheel.start(this.#deadline, this.#site.timeouts.writeSilenceTimeoutMs);
     return false;
-  }
-
-  /** Did the client read anything since this was last asked? */
-  #reads(): boolean {
-    const taken = this.#socket.bytesWritten - this.#socket.writableLength;
-    const reads = taken > this.#takenBytes;
-    this.#takenBytes = taken;
-    return reads;
   }
 
   cork(): void {
@@ -313,6 +331,10 @@ export class ClientConnection implements Client, BodySink {
   holdRequestBody(hold: boolean): void {
     if (hold === this.#bodyHeld) return;
     this.#bodyHeld = hold;
+    if (this.#phase === "body") {
+      const { requestTimeoutMs, bodySilenceTimeoutMs } = this.#site.timeouts;
+      this.#site.wheel.start(this.#deadline, hold ? requestTimeoutMs : bodySilenceTimeoutMs);
+    }
     if (hold) this.#socket.pause();
     else {
       this.#socket.resume();
@@ -338,6 +360,7 @@ export class ClientConnection implements Client, BodySink {
   }
 
   #drained(): void {
+    if (this.#phase === "flush") return this.#nextRequest();
     if (!this.#exchange.active) return;
     this.answerGoesOn();
     this.#exchange.clientDrained();
@@ -345,6 +368,7 @@ export class ClientConnection implements Client, BodySink {
 
   answerGoesOn(): void {
     if (this.#phase === "wait") this.#site.wheel.start(this.#deadline, this.#site.timeouts.requestTimeoutMs);
+    else if (this.#phase === "tunnel") this.#site.wheel.start(this.#deadline, limits.tunnelSilenceTimeoutMs);
   }
 
   /** The client has ended its direction; a request that came whole is still answered. */
@@ -366,6 +390,7 @@ export class ClientConnection implements Client, BodySink {
         this.#socket.destroySoon();
         break;
       case "wait":
+      case "flush":
       case "closed":
         break;
     }
@@ -388,11 +413,16 @@ export class ClientConnection implements Client, BodySink {
         else this.#socket.destroySoon();
         break;
       case "body":
-        if (this.#bodyHeld) this.#exchange.timedOut();
-        else this.#exchange.refuse(408, "The request's body did not arrive in time.");
+        if (this.#bodyHeld) return this.#exchange.timedOut();
+        // The rest of the body is not waited for any more, however short it may be.
+        this.#phase = "linger";
+        this.#exchange.refuse(408, "The request's body did not arrive in time.");
         break;
       case "wait":
         this.#exchange.timedOut();
+        break;
+      case "flush":
+        this.#nextRequest();
         break;
       case "drop":
       case "tunnel":
@@ -405,7 +435,7 @@ export class ClientConnection implements Client, BodySink {
   }
 
   #expiredWriting(): void {
-    if (this.#reads()) this.#slow();
+    if (takenBytes(this.#socket) > this.#takenBytes) this.#slow();
     else this.#socket.destroy();
   }
 
@@ -413,4 +443,22 @@ export class ClientConnection implements Client, BodySink {
   drain(): void {
     if (this.idle) this.#socket.destroySoon();
   }
+}
+
+/**
+ * Bytes that the kernel has taken. The socket itself counts a write once it is complete, and one write may be some
+ * hundred KiB: who reads that slowly would be taken for one who does not read. The handle knows better; Node's
+ * own socket timeout looks there too.
+ */
+function takenBytes(socket: Socket): number {
+  const { _handle } = socket as unknown as { _handle: (WriteHandle & { _parent?: WriteHandle }) | null };
+  if (_handle === null) return 0;
+  // TLS lies upon the handle of TCP.
+  const handle = _handle._parent ?? _handle;
+  return handle.bytesWritten - handle.writeQueueSize;
+}
+
+interface WriteHandle {
+  readonly bytesWritten: number;
+  readonly writeQueueSize: number;
 }

@@ -379,6 +379,7 @@ export class Exchange implements UpstreamRequest, BodySink {
 
   #switchProtocols(bytes: Buffer, at: number): void {
     if (!this.upgrading) return this.#badAnswer("101 to a request that asked for no upgrade");
+    if (this.#answer.upgrade === "") return this.#badAnswer("101 that does not say to what");
     this.#upstream!.answered(this);
     this.#phase = "tunnel";
     this.#status = 101;
