@@ -17,9 +17,9 @@ export function currentMember(): Member | null {
 
 /** The same from a given environment, made anew with every call. */
 export function memberFrom(env: Readonly<Record<string, string | undefined>>): Member | null {
-  const name = env["FLOTILLA_SERVER"];
+  const name = env.FLOTILLA_SERVER;
   if (name === undefined || name === "") return null;
-  const file = loadOrThrow(env["FLOTILLA_CONFIG"] ?? "flotilla.yaml");
+  const file = loadOrThrow(env.FLOTILLA_CONFIG ?? "flotilla.yaml");
   const server = file.servers.get(name);
   if (server !== undefined) return new Member(file, server);
   throw new FlotillaError(
