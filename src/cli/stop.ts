@@ -167,7 +167,7 @@ class Stopping {
   async #tellProcess(record: RunRecord, supervised: boolean): Promise<Ending[]> {
     const server = this.#file.servers.get(record.name);
     if (!supervised && !askToEnd(record.pid) && server !== undefined) await this.#tellServer(server);
-    return [this.#ending(record.name, record.pid, record.startTime)];
+    return [this.#ending(record.name, record.pid, record.startTime, supervised)];
   }
 
   /** A server without a record: most of the time there is none, and nobody answers. */
@@ -175,7 +175,7 @@ class Stopping {
     try {
       const answer = await this.#asker.server(server, { ask: "stop" }, admin.stopTimeoutMs);
       const { pid } = answer as StopAnswer;
-      return [this.#ending(server.name, pid, processState(pid)?.startTime ?? "")];
+      return [this.#ending(server.name, pid, processState(pid)?.startTime ?? "", false)];
     } catch {
       return [];
     }
@@ -185,7 +185,7 @@ class Stopping {
   async #tellSupervisor(record: RunRecord): Promise<Ending[]> {
     const servers = this.#concerned(record);
     const ends = servers.length === record.servers.length;
-    const itself = ends ? [this.#ending("supervisor", record.pid, record.startTime)] : [];
+    const itself = ends ? [this.#ending("supervisor", record.pid, record.startTime, true)] : [];
     try {
       const answer = await this.#asker.supervisor(
         record,
@@ -193,7 +193,7 @@ class Stopping {
         admin.stopTimeoutMs,
       );
       const programs = (answer as SupervisorStatus).units.flatMap(({ name, pid }) =>
-        pid === null ? [] : [this.#ending(name, pid, processState(pid)?.startTime ?? "")],
+        pid === null ? [] : [this.#ending(name, pid, processState(pid)?.startTime ?? "", true)],
       );
       return [...programs, ...itself];
     } catch (error) {
@@ -203,11 +203,12 @@ class Stopping {
     }
   }
 
-  #ending(name: string, pid: number, startTime: string): Ending {
-    const cluster = this.#file.clusters.get(this.#file.servers.get(name)?.cluster ?? "");
+  #ending(name: string, pid: number, startTime: string, supervised: boolean): Ending {
     const drains = [...this.#file.clusters.values()].map(({ timeouts }) => timeouts.drainTimeoutMs);
-    // Its own end of the drain comes first, then its supervisor's SIGKILL, then ours.
-    const drainMs = (cluster?.timeouts.drainTimeoutMs ?? Math.max(...drains)) + 3 * supervise.killGraceMs;
+    // A server ends its own drain first; a supervisor drains its web servers, then its app servers, and kills what
+    // is late itself. Ours is the last word.
+    const turns = supervised ? 2 : 1;
+    const drainMs = turns * (Math.max(...drains) + 2 * supervise.killGraceMs);
     return { name, pid, startTime, drainMs };
   }
 }

@@ -153,7 +153,7 @@ export const admin = {
   questionBytesMax: 4_096,
   answerBytesMax: 1_048_576,
   /** `status` gives up on a server after so long; it answers within 2 s in all, its own start included. */
-  statusTimeoutMs: 1_200,
+  statusTimeoutMs: 1_000,
   stopTimeoutMs: 2_000,
   runRecordsMax: 4_096,
   runRecordBytesMax: 65_536,
