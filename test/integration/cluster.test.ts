@@ -1,0 +1,45 @@
+/** A whole cluster as its operator has it: one file, `start --all`, visitors, a dead server, `stop`. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { clusterFolder } from "../harness/cluster-folder.ts";
+import { processesIn, runFlotilla, startFlotilla, until } from "../harness/process.ts";
+
+const run = `exec node ${join(import.meta.dirname, "fixtures", "app.ts")}`;
+
+test("visitors are served by all app servers, and by those that are left", async (t) => {
+  const { folder, httpPort } = await clusterFolder(t, { web: true, apps: 2, run });
+  const running = startFlotilla(t, ["start", "--all"], { cwd: folder });
+  for (const name of ["app-a", "app-b"]) await running.line(new RegExp(`link to ${name} .* is up`));
+  await running.line(/up at http/);
+  const get = async (): Promise<string> => {
+    const response = await fetch(`http://127.0.0.1:${httpPort}/`);
+    assert.equal(response.status, 200);
+    return (await response.text()).trim();
+  };
+  const first = new Set([await get(), await get(), await get(), await get()]);
+  assert.deepEqual([...first].sort(), ["app-a", "app-b"]);
+
+  const status = await runFlotilla(t, ["status", "--json"], { cwd: folder });
+  const rows: { name: string; pid: number; requests: number }[] = JSON.parse(status.stdout).servers;
+  assert.equal(rows[0]!.requests, 4);
+  const seen = running.output.length;
+  process.kill(rows.find(({ name }) => name === "app-b")!.pid, "SIGKILL");
+  for (let i = 0; i < 10; i++) await get();
+  await running.line(/app-b was ended by SIGKILL; it is started again/, seen);
+  await until("app-b serves again", async () => (await get()) === "app-b");
+});
+
+test("stop lets open requests end, through both tiers", async (t) => {
+  const { folder, httpPort } = await clusterFolder(t, { web: true, run });
+  const running = startFlotilla(t, ["start", "--all"], { cwd: folder });
+  await running.line(/link to app-a .* is up/);
+  await running.line(/up at http/);
+  const slow = fetch(`http://127.0.0.1:${httpPort}/slow`);
+  await running.line(/slow request begun/);
+  const { code } = await runFlotilla(t, ["stop"], { cwd: folder });
+  assert.equal(code, 0);
+  assert.equal(await (await slow).text(), "app-a\n");
+  assert.deepEqual(await running.exit, { code: 0, signal: null });
+  assert.deepEqual(processesIn(folder), []);
+});
