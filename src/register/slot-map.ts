@@ -1,0 +1,50 @@
+/**
+ * What the register holds: who keeps which session slot. A value is never changed in place; `withSlots` makes
+ * the next one. Encoded it is some ten kilobytes (slot-map-codec.ts).
+ */
+
+/** Session ids carry twelve bits of slot. */
+export const slotCount = 4_096;
+
+/** One start of one server: a restarted process is another holder. */
+export interface Holder {
+  /** The server's name in the file, "app-a.1". */
+  readonly server: string;
+  readonly incarnation: string;
+}
+
+export interface Slot {
+  /** Raised by 1 with each change of this slot; 0 while nobody ever owned it. */
+  readonly epoch: number;
+  /** Null only before the first owner. */
+  readonly owner: Holder | null;
+  readonly backup: Holder | null;
+  /** The backup that was taken out last: while there is no other, its copy may be asked for when the owner's is gone. */
+  readonly prior: Holder | null;
+}
+
+export interface SlotMap {
+  /** Entry of the file ("app-a") to its letter: pinned, never given to another entry while ids of it may live. */
+  readonly letters: ReadonlyMap<string, string>;
+  /** `slotCount` of them; the index is the slot. */
+  readonly slots: readonly Slot[];
+}
+
+export const unownedSlot: Slot = Object.freeze({ epoch: 0, owner: null, backup: null, prior: null });
+
+/** The first value: letters as in the file, nobody owns anything. */
+export function emptySlotMap(letters: ReadonlyMap<string, string>): SlotMap {
+  return { letters, slots: new Array<Slot>(slotCount).fill(unownedSlot) };
+}
+
+/** A copy with other slots in some places. */
+export function withSlots(map: SlotMap, changes: ReadonlyMap<number, Slot>): SlotMap {
+  const slots = map.slots.slice();
+  for (const [index, slot] of changes) slots[index] = slot;
+  return { letters: map.letters, slots };
+}
+
+export function sameHolder(one: Holder | null, other: Holder | null): boolean {
+  if (one === null || other === null) return one === other;
+  return one.server === other.server && one.incarnation === other.incarnation;
+}
