@@ -5,9 +5,9 @@ import { formatProblem, type Problem } from "../config/problems.ts";
 import { coloured, count, enumerate, say, sayJson } from "./terminal.ts";
 
 /** @returns the exit code: 0 when the cluster can be started with this file. */
-export function check(path: string, options: { readonly json: boolean }): number {
+export function check(path: string, asJson: boolean): number {
   const { file, problems } = loadClusterFile(path);
-  if (options.json) {
+  if (asJson) {
     sayJson({ file: path, valid: file !== null, problems: problems.map(jsonProblem) });
   } else {
     for (const problem of problems) say(formatProblem(problem));

@@ -57,55 +57,57 @@ function describeCommands(done: (exitCode: number) => void): Command {
   program
     .command("check")
     .description("check the file and tell everything that is wrong with it (also: flotilla -t)")
-    .option("--json", "print one JSON object", false)
-    .action(async (options: { json: boolean }) => {
+    .option("--json", "print one JSON object")
+    .action(async (options: { json?: true }) => {
       const { check } = await import("./check.ts");
-      done(check(config(), options));
+      done(check(config(), options.json === true));
     });
 
   program
     .command("start")
     .argument("[names...]", "servers of the file, e.g. web-a app-a")
     .description("run servers of this machine, in the foreground, until INT or TERM")
-    .option("--all", "every server of the file on this machine", false)
-    .addOption(new Option("--supervised").default(false).hideHelp())
+    .option("--all", "every server of the file on this machine")
+    .addOption(new Option("--supervised").hideHelp())
     .addHelpText("after", startNotes)
-    .action(async (names: string[], options: { all: boolean; supervised: boolean }, command: Command) => {
-      if (options.all === names.length > 0)
+    .action(async (names: string[], options: { all?: true; supervised?: true }, command: Command) => {
+      if ((options.all === true) === names.length > 0)
         command.error(
           "error: name the servers to start, or say --all for every server of the file on this machine",
         );
       const { start } = await import("./start.ts");
-      done(await start(config(), names, options));
+      done(
+        await start(config(), names, { all: options.all === true, supervised: options.supervised === true }),
+      );
     });
 
   program
     .command("status")
     .description("ask every server of the file how it is; answers within 2 seconds whatever is frozen")
-    .option("--json", "print one JSON object", false)
-    .action(async (options: { json: boolean }) => {
+    .option("--json", "print one JSON object")
+    .action(async (options: { json?: true }) => {
       const { status } = await import("./status.ts");
-      done(await status(config(), options));
+      done(await status(config(), options.json === true));
     });
 
   program
     .command("stop")
     .argument("[names...]", "servers of the file; without: all that run on this machine")
     .description("stop servers of this machine and return when they are gone")
-    .option("--json", "print one JSON object", false)
-    .action(async (names: string[], options: { json: boolean }) => {
+    .option("--json", "print one JSON object")
+    .action(async (names: string[], options: { json?: true }) => {
       const { stop } = await import("./stop.ts");
-      done(await stop(config(), names, options));
+      done(await stop(config(), names, options.json === true));
     });
 
   program
     .command("demo")
     .description("run a small shop on a cluster of this machine, to see how it works")
-    .option("--drill", "put load on it, kill each app server in turn, and show what visitors noticed", false)
+    .option("--drill", "put load on it, kill each app server in turn, and show what visitors noticed")
     .option("--json <file>", "with --drill: write its figures to a file")
-    .action(async (options: { drill: boolean; json?: string }) => {
+    .action(async (options: { drill?: true; json?: string }) => {
       const { runDemo } = await import("../demo/run-demo.ts");
-      done(await runDemo(options));
+      done(await runDemo({ ...options, drill: options.drill === true }));
     });
 
   program
@@ -139,8 +141,8 @@ Examples:
   flotilla start app-a app-b          app servers: their \`run:\` is started and kept running
   flotilla start --all                everything of the file on this machine, each as a process of its own
 
-TERM or INT lets open requests end first (drainTimeout); a second INT ends at once. Logs are readable lines on a
-terminal and one JSON object per line when piped.
+TERM or INT lets open requests end first, for at most the drain time of the file; a second INT ends at once. Logs
+are readable lines on a terminal and one JSON object per line when piped.
 `;
 
 function readVersion(): string {

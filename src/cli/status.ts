@@ -4,11 +4,11 @@ import { openFile } from "./cluster-file.ts";
 import { type Colour, coloured, count, say, sayJson, table } from "./terminal.ts";
 
 /** @returns the exit code: 0 when everybody could be asked, whatever they answered. */
-export async function status(path: string, options: { readonly json: boolean }): Promise<number> {
+export async function status(path: string, asJson: boolean): Promise<number> {
   const file = openFile(path);
   if (file === null) return 1;
   const servers = await clusterStatus(file);
-  if (options.json) sayJson({ servers: servers.map(inOrder) });
+  if (asJson) sayJson({ servers: servers.map(inOrder) });
   else for (const line of statusText(servers)) say(line);
   return 0;
 }

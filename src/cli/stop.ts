@@ -35,16 +35,12 @@ const pollMs = 25;
 /** From SIGKILL until we give up. */
 const killedMs = 3_000;
 
-export async function stop(
-  path: string,
-  names: readonly string[],
-  options: { readonly json: boolean },
-): Promise<number> {
+export async function stop(path: string, names: readonly string[], asJson: boolean): Promise<number> {
   const file = openFile(path);
   if (file === null) return 1;
   const servers = names.length === 0 ? [...file.servers.values()] : await namedHere(file, names);
   const { endings, killed, left } = await stopInOrder(file, servers, names.length === 0);
-  if (options.json) sayJson({ stopped: told(endings, left), killed: told(killed, []), left: told(left, []) });
+  if (asJson) sayJson({ stopped: told(endings, left), killed: told(killed, []), left: told(left, []) });
   else if (endings.length === 0) say(nothingRan(file, names.length === 0 ? [] : servers));
   else
     for (const ending of endings)
