@@ -2,7 +2,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  createReadStream,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,6 +23,8 @@ export type AppKind = "plain" | "express";
 
 const startTimeoutMs = 15_000;
 const stopTimeoutMs = 5_000;
+/** Logs are written in blocks: the last one comes a little later. */
+const logTimeoutMs = 5_000;
 
 interface Process {
   readonly role: "proxy" | "app";
@@ -22,17 +32,23 @@ interface Process {
 }
 
 /** How each is set up; `command` gets the path of the filled-in configuration file. */
-const setups: Record<ContenderName, { template: string; command: (path: string) => string[] }> = {
+const setups: Record<
+  ContenderName,
+  { template: string; accessLog: string; command: (path: string) => string[] }
+> = {
   nginx: {
     template: "nginx.conf",
+    accessLog: "access.log",
     command: (path) => [findProgram("nginx")!, "-c", path, "-g", "daemon off;"],
   },
   haproxy: {
     template: "haproxy.cfg",
+    accessLog: "proxy.log",
     command: (path) => [findProgram("haproxy")!, "-db", "-f", path],
   },
   flotilla: {
     template: "flotilla.yaml",
+    accessLog: ".flotilla/log/web-a.access.log",
     command: (path) => [
       fileURLToPath(new URL("../bin/flotilla", import.meta.url)),
       "start",
@@ -79,6 +95,16 @@ export class Contender {
 
   pids(role: "proxy" | "app"): number[] {
     return this.#processes.filter((process) => process.role === role).map(({ child }) => child.pid!);
+  }
+
+  /** Lines of its access log with this many requests in it, or with all that there are after a while. */
+  async loggedRequests(expected: number): Promise<number> {
+    const deadline = performance.now() + logTimeoutMs;
+    for (;;) {
+      const lines = await countLines(join(this.#folder, setups[this.name].accessLog));
+      if (lines >= expected || performance.now() > deadline) return lines;
+      await sleep(100);
+    }
   }
 
   async stop(): Promise<void> {
@@ -156,6 +182,18 @@ async function end(child: ChildProcess): Promise<void> {
   const timer = setTimeout(() => child.kill("SIGKILL"), stopTimeoutMs);
   await exit;
   clearTimeout(timer);
+}
+
+async function countLines(path: string): Promise<number> {
+  let lines = 0;
+  try {
+    for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+      for (let at = chunk.indexOf(0x0a); at !== -1; at = chunk.indexOf(0x0a, at + 1)) lines++;
+    }
+  } catch {
+    // There is none: nothing was logged.
+  }
+  return lines;
 }
 
 /** Three free ports; they are let go together, so that none is given twice. */

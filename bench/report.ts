@@ -8,6 +8,7 @@ export interface Sample {
   readonly load: LoadKind;
   readonly app: AppKind;
   readonly contender: ContenderName;
+  readonly requests: number;
   readonly proxyUs: number;
   readonly appUs: number;
   readonly perSecond: number;

@@ -6,6 +6,7 @@
  *   npm run bench -- --json FILE         the rows as JSON besides
  */
 import { writeFileSync } from "node:fs";
+import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { isInstalled, pinning } from "./commands.ts";
 import { type AppKind, Contender, type ContenderName } from "./contenders.ts";
@@ -19,13 +20,18 @@ const { values: options } = parseArgs({
 });
 const rounds = options.quick ? 3 : 7;
 const roundMs = options.quick ? 2_000 : 5_000;
-const warmUpMs = options.quick ? 2_000 : 5_000;
+/** Until the compilers have done their work on the hot path, which takes requests and not time. */
+const warmUpRequests = options.quick ? 50_000 : 200_000;
+const warmUpRoundsMax = options.quick ? 6 : 20;
+const warmUpRoundMs = 1_000;
 
 async function main(): Promise<number> {
   const contenders = contendersHere();
   if (contenders === null) return 1;
   if (!pinning) say("note: one core or no taskset: nothing is pinned, figures will waver more");
   if (!isInstalled("wrk")) say("note: wrk is not installed, our own slower generator saturates instead");
+  const busy = loadavg()[0]!;
+  if (busy > 1) say(`note: the machine is busy (load average ${busy.toFixed(1)}): figures will waver more`);
   const samples: Sample[] = [];
   for (const app of ["express", "plain"] as const) {
     const running: Contender[] = [];
@@ -33,6 +39,7 @@ async function main(): Promise<number> {
       for (const name of contenders) running.push(await Contender.start(name, app));
       if (!(await proveEqual(running, app))) return 1;
       samples.push(...(await measure(running, app)));
+      if (!(await proveLogged(running, samples, app))) return 1;
     } finally {
       for (const contender of running) await contender.stop();
     }
@@ -70,10 +77,28 @@ async function proveEqual(running: readonly Contender[], app: AppKind): Promise<
   return equal;
 }
 
+/** A log that was not written would be cheap. */
+async function proveLogged(
+  running: readonly Contender[],
+  samples: readonly Sample[],
+  app: AppKind,
+): Promise<boolean> {
+  let whole = true;
+  for (const contender of running) {
+    const own = samples.filter((sample) => sample.contender === contender.name && sample.app === app);
+    const requests = own.reduce((sum, sample) => sum + sample.requests, 0);
+    const logged = await contender.loggedRequests(requests);
+    if (logged >= requests) continue;
+    say(`${contender.name} logged ${logged} of ${requests} requests: its access log is not on, or not whole`);
+    whole = false;
+  }
+  return whole;
+}
+
 /** Rounds of all contenders in turn (ABCABC), so that a busy minute of the machine meets all of them. */
 async function measure(running: readonly Contender[], app: AppKind): Promise<Sample[]> {
   const samples: Sample[] = [];
-  for (const contender of running) await saturate(contender.port, warmUpMs);
+  for (const contender of running) await warmUp(contender);
   for (let round = 1; round <= rounds; round++) {
     say(`${app}: saturation, round ${round} of ${rounds}`);
     for (const contender of running) {
@@ -92,6 +117,13 @@ async function measure(running: readonly Contender[], app: AppKind): Promise<Sam
   return samples;
 }
 
+async function warmUp(contender: Contender): Promise<void> {
+  let requests = 0;
+  for (let round = 0; round < warmUpRoundsMax && requests < warmUpRequests; round++) {
+    requests += (await saturate(contender.port, warmUpRoundMs)).requests;
+  }
+}
+
 async function sample(
   contender: Contender,
   app: AppKind,
@@ -107,6 +139,7 @@ async function sample(
     load,
     app,
     contender: contender.name,
+    requests: report.requests,
     proxyUs: (cpuTimeUs(proxyPids) - proxyBeforeUs) / report.requests,
     appUs: (cpuTimeUs(appPids) - appBeforeUs) / report.requests,
     perSecond: report.perSecond,

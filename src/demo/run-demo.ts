@@ -26,11 +26,14 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   };
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
+  // The terminal was closed.
+  process.on("SIGHUP", onSignal);
   try {
     return options.drill ? await drill(options.json, interrupt.signal) : await stay(interrupt.signal);
   } finally {
     process.off("SIGINT", onSignal);
     process.off("SIGTERM", onSignal);
+    process.off("SIGHUP", onSignal);
   }
 }
 

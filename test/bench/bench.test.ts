@@ -10,7 +10,8 @@ import { median, rowsOf, type Sample, verdicts } from "../../bench/report.ts";
 import { answersOf, differences } from "../../bench/same-answers.ts";
 
 function sample(contender: ContenderName, proxyUs: number, appUs: number): Sample {
-  return { load: "saturation", app: "express", contender, proxyUs, appUs, perSecond: 1_000, p99Ms: null };
+  const figures = { requests: 1_000, proxyUs, appUs, perSecond: 1_000, p99Ms: null };
+  return { load: "saturation", app: "express", contender, ...figures };
 }
 
 test("rows are medians of the rounds, ours over theirs", () => {
@@ -87,6 +88,7 @@ for (const name of ["nginx", "haproxy", "flotilla"] as const) {
     );
     assert.match(answers.get("404")!, /^404 /);
     assert.match(answers.get("what the application sees")!, /"x-forwarded-for","127.0.0.1"/);
+    assert.ok((await plain.loggedRequests(answers.size)) >= answers.size);
   });
 }
 
