@@ -45,6 +45,14 @@ export function forwardedFields(head: RequestHead, origin: ClientOrigin, request
   return `\nX-Forwarded-For\n${forwardedFor}\nX-Forwarded-Proto\n${scheme}\nX-Forwarded-Host\n${host}\nVia\n${via}\nX-Request-Id\n${requestId}`;
 }
 
+/** It is shown on pages and in logs: what could mean anything there is no id. */
+const plainId = /^[\w.:+/=@-]{1,128}$/;
+
+/** The id that a trusted proxy gave the request, else a new one. */
+export function requestIdOf(head: RequestHead, origin: ClientOrigin, ids: RequestIds): string {
+  return origin.trusted && plainId.test(head.requestId) ? head.requestId : ids.next();
+}
+
 /** Ids that are unique over all web servers: a random part per process, then a number. */
 export class RequestIds {
   readonly #prefix: string = randomBytes(9).toString("base64url");

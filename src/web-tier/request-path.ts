@@ -22,7 +22,7 @@ import { http as limits } from "../support/limits.ts";
 import { answerHead, interimHead, switchingHead, trailerLines } from "./answer-head.ts";
 import { answerPage, type PageStatus } from "./answer-pages.ts";
 import type { Client } from "./client.ts";
-import { forwardedFields } from "./forwarded.ts";
+import { forwardedFields, requestIdOf } from "./forwarded.ts";
 import { knowsHost, matchRoute } from "./route.ts";
 import type { ServerPool } from "./server-pool.ts";
 import type { Site } from "./site.ts";
@@ -105,7 +105,7 @@ export class Exchange implements UpstreamRequest, BodySink {
     this.bodyLength = head.contentLength;
     this.bodyless = head.contentLength <= 0 && !head.chunked;
     this.#requestEnded = this.bodyless;
-    this.#requestId = this.#site.requestIds.next();
+    this.#requestId = requestIdOf(head, this.#client.origin, this.#site.requestIds);
     if (head.contentLength > this.#site.limits.bodyBytesMax) return this.#refuseBody();
     if (this.#route()) {
       this.#rewrite();
