@@ -390,6 +390,25 @@ test("what a flush calls runs in the context of the link, not in that of the req
   assert.equal(await seen, undefined);
 });
 
+test("what is written when a stream drains, in the same turn as what drained, arrives as it was", () => {
+  const world = new World();
+  world.open(true, false, 262_144);
+  world.drain();
+  const { opener, acceptor } = world.exchanges[0]!;
+  const pieces = [1, 2, 3, 4].map((byte) => Buffer.alloc(65_536, byte));
+  const writeNext = (): void => {
+    for (let piece = pieces.shift(); piece !== undefined; piece = pieces.shift())
+      if (!opener.stream!.write(piece)) return;
+    opener.stream!.end();
+  };
+  opener.onDrain = writeNext;
+  writeNext();
+  world.drain();
+  const expected = Buffer.concat([1, 2, 3, 4].map((byte) => Buffer.alloc(65_536, byte)));
+  assert.ok(Buffer.concat(acceptor!.heard).equals(expected));
+  assert.equal(acceptor!.heardEnd, "");
+});
+
 test("a stream's share of a turn is one slice, in however many writes; the rest waits behind others", () => {
   const world = new World();
   world.open(true, false, 262_144);

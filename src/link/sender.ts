@@ -102,7 +102,8 @@ export class Sender {
       stream.sentTurn = this.#turn;
       stream.sentInTurn = 0;
     }
-    const share = limits.link.sliceBytesMax - stream.sentInTurn;
+    // More than a share has gone when the stream had turns in the ring during this flush and is written to again.
+    const share = Math.max(0, limits.link.sliceBytesMax - stream.sentInTurn);
     return Math.min(share, stream.sendCredit);
   }
 
