@@ -61,7 +61,7 @@ async function wrk(port: number, durationMs: number): Promise<LoadReport> {
     ...headers,
     `http://127.0.0.1:${port}/`,
   ];
-  const stdout = await run("load", ["wrk", ...args]);
+  const stdout = await run(["wrk", ...args]);
   const [, requests, elapsed, unit] = /([0-9]+) requests in ([0-9.]+)(ms|s|m)/.exec(stdout) ?? [];
   const trouble = /Non-2xx.*|Socket errors.*/.exec(stdout);
   if (requests === undefined || trouble !== null) throw new Error(`wrk: ${trouble?.[0] ?? stdout}`);
@@ -80,7 +80,7 @@ async function generate(port: number, durationMs: number, ratePerSecond: number 
     durationMs,
   };
   const script = fileURLToPath(new URL("generator.ts", import.meta.url));
-  const stdout = await run("load", [process.execPath, script, JSON.stringify(settings)]);
+  const stdout = await run([process.execPath, script, JSON.stringify(settings)]);
   const result = JSON.parse(stdout) as GeneratorResult;
   if (result.failed > 0)
     throw new Error(`${result.failed} of ${result.answered + result.failed} requests failed`);
@@ -91,8 +91,8 @@ async function generate(port: number, durationMs: number, ratePerSecond: number 
   };
 }
 
-async function run(role: "load", command: readonly string[]): Promise<string> {
-  const [program, ...args] = pinned(role, command);
+async function run(command: readonly string[]): Promise<string> {
+  const [program, ...args] = pinned("load", command);
   const { stdout } = await promisify(execFile)(program!, args);
   return stdout;
 }
