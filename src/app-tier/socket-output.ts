@@ -1,7 +1,7 @@
 /**
  * The writing half of a virtual socket: what net.Socket's Writable does for an answer, straight onto the stream of a
- * link. `write` says false at the high-water mark or when the link has no credit, `drain` and the callbacks follow
- * when the bytes are on their way.
+ * link. `write` says false at the high-water mark; `drain` and the callbacks follow when the bytes have left the
+ * stream's queue.
  */
 import { EventEmitter } from "node:events";
 import { getDefaultHighWaterMark } from "node:stream";
@@ -32,7 +32,7 @@ export class SocketOutput extends Base {
   protected outputOver = false;
   /** The stream has been told that our direction is over. */
   protected endSent = false;
-  /** The link has no credit: bytes wait until onDrain. */
+  /** Bytes wait in the stream, for credit or for their turn, until onDrain. */
   protected blocked = false;
   /** Bytes written since cork(); they count against the high-water mark as Node's buffered ones do. */
   #corkedBytes = 0;
@@ -56,7 +56,7 @@ export class SocketOutput extends Base {
   }
 
   get writableLength(): number {
-    return this.blocked ? this.linkStream.pendingBytes : this.#corkedBytes;
+    return this.blocked ? Math.max(this.#corkedBytes, this.linkStream.pendingBytes) : this.#corkedBytes;
   }
 
   /** As stream states name it. */
@@ -88,7 +88,7 @@ export class SocketOutput extends Base {
     if (this.#writeCallback !== null || this.needDrain) this.#scheduleAfterWrite();
   }
 
-  /** As Writable.write: false when the high-water mark is reached or the link has no credit; then `drain` follows. */
+  /** As Writable.write: false when as many bytes wait as the high-water mark says; then `drain` follows. */
   write(
     data: string | Uint8Array,
     encodingOrCallback?: BufferEncoding | WriteCallback | null,
@@ -102,7 +102,9 @@ export class SocketOutput extends Base {
     if (this.idleTimer !== null) this.idleTimer.refresh();
     let buffered = bytes;
     if (this.corked > 0) buffered = this.#corkedBytes += bytes;
-    const accepted = !this.blocked && buffered < this.writableHighWaterMark;
+    // The link may want to wait before that: what waits is kept, as much as Node's own buffer would keep.
+    if (this.blocked) buffered = Math.max(buffered, this.linkStream.pendingBytes);
+    const accepted = buffered < this.writableHighWaterMark;
     if (!accepted) this.needDrain = true;
     if (done) this.#keepCallback(done);
     if (this.corked === 0 && (this.needDrain || this.#writeCallback !== null)) this.#scheduleAfterWrite();

@@ -113,6 +113,7 @@ export class AnswerReader {
     const lineEnd = this.#rest.indexOf("\r\n");
     if (lineEnd < 0) return false;
     const size = Number.parseInt(this.#rest.toString("latin1", 0, lineEnd), 16);
+    if (Number.isNaN(size)) throw new Error(`no chunk size: ${this.#rest.toString("latin1", 0, 40)}`);
     if (size === 0) {
       const end = this.#rest.indexOf("\r\n\r\n", lineEnd);
       if (end < 0) return false;

@@ -4,14 +4,14 @@
  */
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { ResetCode } from "../../src/link/api.ts";
-import type { MemoryLink } from "../harness/memory-link.ts";
+import type { Opener } from "./ways.ts";
 
 export interface Bridge {
   readonly port: number;
   close(): void;
 }
 
-export async function openBridge(link: MemoryLink): Promise<Bridge> {
+export async function openBridge(link: Opener): Promise<Bridge> {
   const sockets = new Set<Socket>();
   const server: Server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     sockets.add(socket);
@@ -35,7 +35,7 @@ export async function openBridge(link: MemoryLink): Promise<Bridge> {
   };
 }
 
-function carry(link: MemoryLink, socket: Socket, head: string, first: Buffer): void {
+function carry(link: Opener, socket: Socket, head: string, first: Buffer): void {
   const [requestLine = "", ...lines] = head.split("\r\n");
   const [method, target] = requestLine.split(" ");
   const fields = lines.map(

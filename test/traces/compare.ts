@@ -4,7 +4,7 @@ import type { EventEmitter } from "node:events";
 import type http from "node:http";
 import { test } from "node:test";
 import type { Answer } from "./answer.ts";
-import { overLink, overTcp, type Way } from "./ways.ts";
+import { overLink, overRealLink, overTcp, type Way } from "./ways.ts";
 
 export class Trace {
   readonly lines: string[] = [];
@@ -83,7 +83,7 @@ async function run(
 export function compare(one: Case): void {
   test(one.name, { timeout: 20_000 }, async () => {
     const node = await run(one, overTcp);
-    const link = await run(one, overLink);
-    assert.deepEqual(link, node);
+    assert.deepEqual(await run(one, overLink), node, "a link in memory differs from node:http");
+    assert.deepEqual(await run(one, overRealLink), node, "a link over TLS differs from node:http");
   });
 }

@@ -1,8 +1,13 @@
 /** The two ways to one application, behind one client: a TCP connection to node:http, and a stream of a link. */
 import type http from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
+import type { HttpService } from "../../src/app-tier/http-service.ts";
 import { attachServer } from "../../src/app-tier/virtual-listener.ts";
-import { type LinkStream, ResetCode } from "../../src/link/api.ts";
+import { type LinkStream, ResetCode, type StreamHandler, StreamKind } from "../../src/link/api.ts";
+import { dialOnce } from "../../src/link/dialer.ts";
+import { linkKeys } from "../../src/link/keys.ts";
+import { LinkListener } from "../../src/link/listener.ts";
+import { silentLog } from "../../src/support/log.ts";
 import { MemoryLink } from "../harness/memory-link.ts";
 import { type Answer, AnswerReader } from "./answer.ts";
 import { openBridge } from "./bridge.ts";
@@ -162,7 +167,7 @@ class LinkClient extends Client {
   #paused = false;
   #owed = 0;
 
-  constructor(link: MemoryLink, head: RequestHead) {
+  constructor(link: Opener, head: RequestHead) {
     super(head);
     const fields = this.allFields().flat();
     const meta = [
@@ -241,26 +246,64 @@ export async function overTcp(server: http.Server, quiet: () => Promise<void>): 
   };
 }
 
-export async function overLink(
+/** What opens the streams of a way over a link. */
+export interface Opener {
+  open(meta: string, ended: boolean, handler: StreamHandler): LinkStream;
+}
+
+/** A link in memory, which checks how it is used. */
+export async function overLink(server: http.Server, quiet: () => Promise<void>): Promise<Way> {
+  return linkWay(server, quiet, new MemoryLink(attach(server)), async () => {});
+}
+
+/** The link itself, over TLS on loopback. */
+export async function overRealLink(server: http.Server, quiet: () => Promise<void>): Promise<Way> {
+  const keys = linkKeys(Buffer.alloc(32, 1), null);
+  const common = { address: "127.0.0.1", keys, log: silentLog };
+  const listener = new LinkListener({
+    ...common,
+    self: { name: "app-a", incarnation: "test" },
+    port: 0,
+    knows: () => true,
+    services: new Map([[StreamKind.http, attach(server)]]),
+    observer: { onUp() {}, onChange() {}, onDown() {} },
+  });
+  await listener.listen();
+  const link = await dialOnce({
+    ...common,
+    self: { name: "web-a", incarnation: "test" },
+    expected: "app-a",
+    port: listener.port,
+    services: new Map(),
+    timeoutMs: 10_000,
+  });
+  const opener: Opener = {
+    open: (meta, ended, handler) => link.open(StreamKind.http, meta, ended, handler)!,
+  };
+  return linkWay(server, quiet, opener, async () => {
+    link.destroy("the test is over");
+    await listener.close();
+  });
+}
+
+function attach(server: http.Server): HttpService {
+  const options = { address: "127.0.0.1", port: 6800, counter: { requests: 0 }, compat: false };
+  return attachServer(server, { ...options, onClose: () => {} });
+}
+
+async function linkWay(
   server: http.Server,
   quiet: () => Promise<void>,
-  compat: boolean = false,
+  opener: Opener,
+  closeLink: () => Promise<void>,
 ): Promise<Way> {
-  const service = attachServer(server, {
-    address: "127.0.0.1",
-    port: 6800,
-    counter: { requests: 0 },
-    compat,
-    onClose: () => {},
-  });
-  const link = new MemoryLink(service);
   server.emit("listening");
-  const bridge = await openBridge(link);
+  const bridge = await openBridge(opener);
   return {
     port: bridge.port,
-    request: (head) => new LinkClient(link, head),
+    request: (head) => new LinkClient(opener, head),
     async exchange(head, body) {
-      const client = new LinkClient(link, head);
+      const client = new LinkClient(opener, head);
       if (body !== undefined) client.write(body);
       client.end();
       const answer = await client.answer();
@@ -270,6 +313,7 @@ export async function overLink(
     async close() {
       bridge.close();
       await closed(server);
+      await closeLink();
     },
   };
 }
