@@ -12,7 +12,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import * as limits from "../support/limits.ts";
 import type { ResetCode, StreamKind } from "./api.ts";
-import type { Stream } from "./stream.ts";
+import type { Stream, StreamSender } from "./stream.ts";
 import {
   FrameType,
   flagEnd,
@@ -53,7 +53,7 @@ const spareBatchesMax = 16;
 const spareBatches: Buffer[] = [];
 const noBatch: Buffer = Buffer.alloc(0);
 
-export class Sender {
+export class Sender implements StreamSender {
   readonly #transport: LinkTransport;
   readonly #events: SenderEvents;
   readonly #flush: () => void = () => this.flush();
@@ -90,12 +90,10 @@ export class Sender {
     return this.#socketBytes + this.#used < limits.link.socketBytesMax + limits.link.controlBytesMax;
   }
 
-  /** Whether bodies and trailers may go into the batch. */
   get takesBodies(): boolean {
     return this.#socketBytes + this.#used < limits.link.socketBytesMax;
   }
 
-  /** How many body bytes the stream may put straight into the batch; 0 when others must go first. */
   directBytes(stream: Stream): number {
     if (stream.pendingBytes > 0 || !this.takesBodies) return 0;
     if (stream.sentTurn !== this.#turn) {
@@ -116,21 +114,18 @@ export class Sender {
     this.#tailIsData = false;
   }
 
-  /** `bytesMax`: what the encoded text may take; at most `directBytes`. */
   text(stream: Stream, text: string, encoding: "latin1" | "utf8", bytesMax: number): void {
     this.#room(stream, bytesMax);
     const count = this.#batch.write(text, this.#used, encoding);
     this.#grow(stream, count);
   }
 
-  /** `end - start` is at most `directBytes`. */
   bytes(stream: Stream, bytes: Uint8Array, start: number, end: number): void {
     this.#room(stream, end - start);
     this.#batch.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), this.#used);
     this.#grow(stream, end - start);
   }
 
-  /** Ends our direction of a stream of which nothing waits. */
   end(stream: Stream, trailer: string): void {
     if (trailer !== "") {
       const at = this.#begin(FrameType.trailer, 0, stream.id, trailer.length);
@@ -164,7 +159,6 @@ export class Sender {
     this.#boundAnswers();
   }
 
-  /** The stream has something that waits and may be sent: it gets its turns. */
   enqueue(stream: Stream): void {
     if (!stream.inRing) {
       stream.inRing = true;

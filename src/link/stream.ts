@@ -2,12 +2,28 @@
 import { Buffer } from "node:buffer";
 import type { Link, LinkStream, ResetCode, StreamHandler } from "./api.ts";
 import { ByteQueue } from "./byte-queue.ts";
-import type { Sender } from "./sender.ts";
 import { metaBytesMax } from "./wire.ts";
+
+/** What a stream needs of the sender (sender.ts). */
+export interface StreamSender {
+  /** Whether bodies and trailers may go into the batch. */
+  readonly takesBodies: boolean;
+  /** How many body bytes the stream may put straight into the batch; 0 when others must go first. */
+  directBytes(stream: Stream): number;
+  /** `bytesMax`: what the encoded text may take; at most `directBytes`. */
+  text(stream: Stream, text: string, encoding: "latin1" | "utf8", bytesMax: number): void;
+  /** `end - start` is at most `directBytes`. */
+  bytes(stream: Stream, bytes: Uint8Array, start: number, end: number): void;
+  /** Ends our direction of a stream of which nothing waits. */
+  end(stream: Stream, trailer: string): void;
+  credit(id: number, bytes: number): void;
+  /** The stream has something that waits and may be sent: it gets its turns. */
+  enqueue(stream: Stream): void;
+}
 
 /** What a stream needs of its connection. */
 export interface StreamOwner extends Link {
-  readonly sender: Sender;
+  readonly sender: StreamSender;
   /** Our direction is over: its last frame is in the batch. */
   streamSent(stream: Stream): void;
   /** Ends the stream and tells the peer. */
