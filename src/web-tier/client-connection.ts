@@ -356,7 +356,9 @@ export class ClientConnection implements Client, BodySink {
   }
 
   destroy(): void {
-    this.#socket.destroy();
+    // For HTTP/1.0 an orderly end would make a broken answer a whole one.
+    if (this.head.versionMinor === 0 && this.origin.scheme === "http") this.#socket.resetAndDestroy();
+    else this.#socket.destroy();
   }
 
   #drained(): void {
