@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { createServer, type Server as NetServer, Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import type { Listener } from "../config/model.ts";
-import { codeOf, FlotillaError, messageOf } from "../support/errors.ts";
 import { http as limits } from "../support/limits.ts";
+import { listenError } from "../support/listen-error.ts";
 import { ClientConnection } from "./client-connection.ts";
 import { ClientOrigin, isTrusted } from "./forwarded.ts";
 import type { Site } from "./site.ts";
@@ -38,7 +38,9 @@ export class BrowserListener {
   listen(): Promise<void> {
     const { address, port } = this.#settings;
     return new Promise((resolve, reject) => {
-      this.#server.once("error", (error) => reject(listenError(error, address, port)));
+      this.#server.once("error", (error) =>
+        reject(listenError(error, "the address under listen:", address, port)),
+      );
       this.#server.listen({ host: address, port, backlog: limits.backlog }, () => {
         this.#server.removeAllListeners("error");
         this.#server.on("error", (error) => this.#site.log.error(`${this.url}: ${error.message}`));
@@ -139,32 +141,4 @@ function readShared(accepted: Socket, connect: (socket: Socket) => ClientConnect
   } as ConstructorParameters<typeof Socket>[0]);
   connection = connect(socket);
   socket.resume();
-}
-
-function listenError(error: Error, address: string, port: number): FlotillaError {
-  const where = `${address}:${port}`;
-  switch (codeOf(error)) {
-    case "EADDRINUSE":
-      return new FlotillaError(
-        "FLOTILLA_PORT_IN_USE",
-        `${where} is in use by another program: stop it, or choose another port under listen:`,
-        { cause: error },
-      );
-    case "EACCES":
-      return new FlotillaError(
-        "FLOTILLA_NO_PERMISSION",
-        `no permission to listen on ${where}: ports below 1024 need root or the capability CAP_NET_BIND_SERVICE`,
-        { cause: error },
-      );
-    case "EADDRNOTAVAIL":
-      return new FlotillaError(
-        "FLOTILLA_ADDRESS_NOT_HERE",
-        `${address} is not an address of this machine: see listen: in the file`,
-        { cause: error },
-      );
-    default:
-      return new FlotillaError("FLOTILLA_LISTEN_FAILED", `can't listen on ${where}: ${messageOf(error)}`, {
-        cause: error,
-      });
-  }
 }

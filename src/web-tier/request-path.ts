@@ -389,6 +389,7 @@ export class Exchange implements UpstreamRequest, BodySink {
   }
 
   #tunnelToClient(bytes: Buffer): void {
+    this.#sentBytes += bytes.length;
     if (!this.#client.writeBytes(bytes)) this.#congest();
   }
 
