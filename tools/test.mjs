@@ -58,7 +58,12 @@ if (files.length === 0) {
   process.exit(1);
 }
 if (chosen.length === 0) {
-  step("lint and format", join(bin, "biome"), ["ci", "--error-on-warnings", "."]);
+  step("lint and format", join(bin, "biome"), [
+    "ci",
+    "--error-on-warnings",
+    process.stdout.isTTY ? "--colors=force" : "--colors=off",
+    ".",
+  ]);
   step("types", join(bin, "tsc"), ["-p", "tsconfig.json"]);
 }
 // Two test files at a time at most: those with real processes measure time, and want a core to do it on.

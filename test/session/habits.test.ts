@@ -5,7 +5,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import expressSession from "express-session";
-// biome-ignore lint/correctness/noUnresolvedImports: it is resolved at run time.
 import passport from "passport";
 import { session } from "../../src/session/index.ts";
 import { type AnyMiddleware, type AnyRequest, type Handler, SessionSite } from "../harness/session-site.ts";
