@@ -138,11 +138,10 @@ export class LinkDuplex extends Base implements StreamHandler {
 
   override _destroy(error: Error | null, done: WriteCallback): void {
     this.stopIdleTimer();
-    if (!this.#outputOver || !this.#inputOver) {
-      this.#outputOver = true;
-      this.#inputOver = true;
-      this.#stream.reset(ResetCode.cancel, "the application closed the connection");
-    }
+    // As a kernel does with a closed socket: what was written goes out (`write("HTTP/1.1 401 ..."); destroy()` is common).
+    if (!this.#outputOver && this.#blockedWrite === null) this.#stream.end();
+    if (!this.#outputOver || !this.#inputOver)
+      this.#reset(ResetCode.cancel, "the application closed the connection");
     done(error);
     this.server._connections--;
     this.server._emitCloseIfDrained();
@@ -155,7 +154,14 @@ export class LinkDuplex extends Base implements StreamHandler {
   }
 
   resetAndDestroy(): this {
+    if (!this.destroyed) this.#reset(ResetCode.internal, "the application reset the connection");
     return this.destroy();
+  }
+
+  #reset(code: ResetCode, message: string): void {
+    this.#outputOver = true;
+    this.#inputOver = true;
+    this.#stream.reset(code, message);
   }
 
   /** As net.Socket: what was written, sent or not. */
