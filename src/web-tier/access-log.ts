@@ -2,10 +2,11 @@
  * Step "log": one line per request, in Apache's "combined" format or as JSON. Lines are gathered and written
  * once a second or by 64 KiB; a disk that does not follow costs lines, which are counted and told, never memory.
  */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, openSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import SonicBoom from "sonic-boom";
 import type { AccessLogSettings } from "../config/model.ts";
+import { FlotillaError, messageOf } from "../support/errors.ts";
 import { accessLog as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 
@@ -39,11 +40,15 @@ export class AccessLog {
   // Lines are encoded here one by one: a text that grows by a line per request would be copied whole, again and again.
   readonly #lines: Buffer = Buffer.allocUnsafeSlow(limits.gatherBytes);
   #used = 0;
+  readonly #fd: number = -1;
   #second = 0;
   #stamp = "";
   #droppedBytes = 0;
 
-  /** @param serverName replaces `{server}` in the path. */
+  /**
+   * @param serverName replaces `{server}` in the path.
+   * @throws FlotillaError FLOTILLA_ACCESS_LOG_FAILED
+   */
   constructor(settings: AccessLogSettings, serverName: string, log: Log) {
     this.#format = settings.format;
     if (settings.path === null) {
@@ -51,9 +56,9 @@ export class AccessLog {
       return;
     }
     const path = settings.path.replaceAll("{server}", serverName);
-    if (path !== "-") mkdirSync(dirname(path), { recursive: true });
+    this.#fd = path === "-" ? 1 : open(path);
     this.#out = new SonicBoom.SonicBoom({
-      ...(path === "-" ? { fd: 1 } : { dest: path }),
+      fd: this.#fd,
       sync: false,
       contentMode: "buffer",
       maxLength: limits.bufferBytesMax,
@@ -80,15 +85,17 @@ export class AccessLog {
     else this.#used += this.#lines.utf8Write(line, this.#used);
   }
 
-  /** Writes what is gathered. */
+  /** Writes what is gathered. The last lines are on their way when this returns: the process may end right behind it. */
   close(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
+    if (this.#out === null) return;
     try {
-      this.#handOver();
-      this.#out?.flushSync();
-      this.#out?.end();
+      this.#out.flushSync();
+      for (let at = 0; at < this.#used; ) at += writeSync(this.#fd, this.#lines, at, this.#used - at);
+      this.#used = 0;
+      this.#out.end();
     } catch {
-      // Never opened, or the disk is full: it was told when it happened.
+      // The disk is full: it was told when it happened.
     }
   }
 
@@ -110,8 +117,31 @@ export class AccessLog {
   }
 }
 
+function open(path: string): number {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    return openSync(path, "a");
+  } catch (error) {
+    throw new FlotillaError(
+      "FLOTILLA_ACCESS_LOG_FAILED",
+      `the access log ${path} can't be opened: ${messageOf(error)}`,
+      { source: "server", cause: error },
+    );
+  }
+}
+
 function jsonLine(entry: AccessEntry): string {
-  return `${JSON.stringify({ time: new Date().toISOString(), ...entry, durationMs: Math.round(entry.durationMs * 1000) / 1000 })}\n`;
+  const durationMs = Math.round(entry.durationMs * 1000) / 1000;
+  const line = JSON.stringify({ time: new Date().toISOString(), ...entry, durationMs });
+  return `${beyondAscii.test(line) ? line.replace(eachBeyondAscii, unicodeEscape) : line}\n`;
+}
+
+// JSON lets these stand, and some of them move a terminal's cursor too.
+const beyondAscii = /[\x7f-\uffff]/;
+const eachBeyondAscii = /[\x7f-\uffff]/g;
+
+function unicodeEscape(char: string): string {
+  return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 // Anything that could end a quoted part, start a new line or move a terminal's cursor (A47).

@@ -34,8 +34,8 @@ export interface WebServer {
 export async function startWebServer(member: Member, log: Log, stop: () => void): Promise<WebServer> {
   const { file, cluster, server } = member;
   const wheel = new TimerWheel();
-  const pools = openPools(member, log, wheel);
   const accessLog = new AccessLog(cluster.accessLog, server.name, log);
+  const pools = openPools(member, log, wheel);
   const site: Site = {
     member,
     log,
