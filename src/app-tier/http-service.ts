@@ -22,7 +22,7 @@ const startChannel = channel("http.server.request.start");
 
 export class HttpService implements StreamService {
   readonly sockets: SocketList = new SocketList();
-  /** Upgraded connections. */
+  /** Upgraded connections, and those of `compat`. */
   readonly duplexes: Set<LinkDuplex> = new Set();
   /** False once the server closes: what still comes is refused untouched, and the web tier sends it elsewhere. */
   accepting = true;
@@ -53,7 +53,7 @@ export class HttpService implements StreamService {
       return null;
     }
     this.#counter.requests++;
-    if (this.#compat) return new CompatConnection(stream, head, fields, ended, this.#server);
+    if (this.#compat) return this.#track(new CompatConnection(stream, head, fields, ended, this.#server));
     if (head[8] === "u") {
       const duplex = this.#upgrade(stream, head, fields);
       if (duplex !== null) return duplex;
@@ -133,14 +133,19 @@ export class HttpService implements StreamService {
     req.upgrade = server.shouldUpgradeCallback?.(req) ?? server.listenerCount("upgrade") > 0;
     if (!req.upgrade) return null;
     server._connections++;
-    this.duplexes.add(duplex);
-    duplex.once("close", () => this.duplexes.delete(duplex));
+    this.#track(duplex);
     duplex.enter(() => {
       server.emit("connection", duplex);
       req.complete = true;
       req.push(null);
       if (!server.emit("upgrade", req, duplex, Buffer.alloc(0))) duplex.destroy();
     });
+    return duplex;
+  }
+
+  #track(duplex: LinkDuplex): LinkDuplex {
+    this.duplexes.add(duplex);
+    duplex.once("close", () => this.duplexes.delete(duplex));
     return duplex;
   }
 

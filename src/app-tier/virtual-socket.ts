@@ -276,10 +276,9 @@ export class VirtualSocket extends SocketOutput implements StreamHandler, Listed
   /** socketOnClose, abortIncoming, then everybody's `close`. */
   announceClose(): void {
     if (this.closed) return;
-    this.closed = true;
+    this.#forget();
     if (!this.#answered && this.req !== null && !this.req.destroyed) this.req.destroy(aborted());
     this.emit("close", this._hadError);
-    this.#forget();
   }
 
   #forget(): void {
