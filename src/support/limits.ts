@@ -51,6 +51,10 @@ export const http = {
   keepAliveTimeoutMs: 65_000,
   /** Requests read ahead on one connection while an earlier one is answered. */
   pipelinedBytesMax: 65_536,
+  /** Pieces of answers longer than this are copied into slabs, which are used again. */
+  unslabbedBytesMax: 4_096,
+  slabBytes: 65_536,
+  spareSlabsMax: 64,
   /** The buffer that all plain connections are read into. */
   readBytes: 65_536,
   /** Connections that the kernel accepts ahead of us. */
@@ -112,6 +116,87 @@ export const session = {
   /** A response held so long for its session's changes is answered 503 instead. */
   commitTimeoutMs: 2_000,
   sweepIntervalMs: 1_000,
+} as const;
+
+/** Who keeps which session slot: the register and its voters. */
+export const register = {
+  votersMax: 5,
+  /** The value: 4,096 slots with their holders. */
+  valueBytesMax: 524_288,
+  /** One message between voters and proposers, or a voter's file. */
+  messageBytesMax: 557_056,
+  /** Names of servers, incarnations, markers, ids of changes. */
+  nameBytesMax: 256,
+  /** Entries of a cluster, and letters still held back for those that left. */
+  lettersMax: 62,
+  /** Different holders in one value: no slot has more than three. */
+  holdersMax: 12_288,
+  /** Latest changes that a state remembers by their ids. */
+  recentMax: 32,
+  /** Votes waiting in one process for the file; one more is refused. */
+  votesPendingMax: 64,
+  /** Reads and changes waiting in one process; one more fails at once. */
+  operationsMax: 64,
+  /** One question to one voter. */
+  voteTimeoutMs: 500,
+  /** Of two voters, the silent one is waited for so long. */
+  pairPatienceMs: 200,
+  /** One read or change, with all its tries. */
+  operationTimeoutMs: 2_000,
+  backoffMinMs: 10,
+  backoffMaxMs: 320,
+  /** The first version is made without a voter that does not answer only after so long. */
+  formationPatienceMs: 3_000,
+  /** Between two looks at whether a voter has to be added anew. */
+  tendIntervalMs: 1_000,
+  /** For the lock of a voter's file, which is held for as long as a disk takes to sync. */
+  lockTimeoutMs: 400,
+  lockRetryMs: 2,
+} as const;
+
+/** Sessions on two servers (session/cluster): its times. Each has its reason in docs/decisions/session-protocol.md. */
+export const replication = {
+  beatIntervalMs: 100,
+  /** From the sending of a heartbeat that the backup answered; an owner serves no longer than this. */
+  leaseMs: 700,
+  /** From its last answer; a backup takes over no earlier. Longer than the lease by more than clocks may differ. */
+  promiseMs: 900,
+  /** A backup that answered nothing for so long is taken out. */
+  silentMs: 500,
+  /** After a false alarm; ends after `calmMs` without another. */
+  silentAfterAlarmMs: 1_000,
+  calmMs: 60_000,
+  /** An event loop that stood still for so long judges nobody until it has listened anew. */
+  ownPauseMs: 300,
+  /** From the begin of a read of the register; an owner serves no longer than this. */
+  registerLeaseMs: 10_000,
+  registerReadIntervalMs: 3_000,
+  /** Holders that were not heard for so long are challenged, then given up unless they answer in the register. */
+  challengeAfterMs: 15_000,
+  challengeMs: 15_000,
+  /** Copies that a restarted server may still offer are waited for so long. */
+  offersMs: 30_000,
+  /** A load waits so long for an owner that may answer. */
+  loadWaitMs: 1_000,
+  /** A change not committed by then has an unknown outcome. */
+  commitTimeoutMs: 2_000,
+  /** Share of the time left that a change may be under way to its owner; covers clocks that differ. */
+  freshShare: 0.75,
+  resendAfterMs: 300,
+  touchIntervalMs: 60_000,
+  /** What a backup's knowledge of the last use may lag behind, added to idle timeouts after a takeover. */
+  touchLagMs: 130_000,
+  /** Changes of one slot that wait for their commit. */
+  pendingPerSlotMax: 1_000,
+  /** Operations that wait for an owner, or for the answer of another server. */
+  waitingMax: 10_000,
+  /** Slots that one server copies at a time to joining backups, and parts of a copy on their way. */
+  transfersMax: 64,
+  transferPartsMax: 4,
+  transferPartBytes: 65_536,
+  /** Answers nothing for so long: a copy is begun anew elsewhere. */
+  transferSilentMs: 3_000,
+  frameBytesMax: 16_777_216,
 } as const;
 
 /** The file. */

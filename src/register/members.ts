@@ -1,0 +1,378 @@
+/**
+ * `coordination: members`: the register kept by voters among the servers themselves. Every server has one of
+ * these and may read and propose; the voters' answers decide (proposer.ts, acceptor.ts).
+ *
+ * One operation runs at a time. A read asks the voters once, without a promise or a sync: when enough of them have
+ * accepted the same ballot and promised none above, its state is committed and no older proposal can ever be.
+ * Otherwise, and for every change, the full two rounds are taken, with a randomized pause before each new try.
+ */
+import type { Clock, Random, Timer } from "../support/clock.ts";
+import { FlotillaError } from "../support/errors.ts";
+import { register as limits } from "../support/limits.ts";
+import type { VoterAnswer } from "./messages.ts";
+import { Attempt, type AttemptResult } from "./proposer.ts";
+import type { CasOutcome, Register, Versioned } from "./register.ts";
+import { Round, type VoterTransport } from "./round.ts";
+import { type Accepted, changeOf, compareBallots, noBallot, type RegisterState, successor } from "./state.ts";
+import { unreachable } from "./unreachable.ts";
+import { anyMarker, namesOf, type Standing, tally, type VoterSet } from "./voters.ts";
+
+/** A value as bytes; one value has one form. `decode` throws a FlotillaError. */
+export interface ValueCodec<V> {
+  encode(value: V): Buffer;
+  decode(bytes: Buffer): V;
+}
+
+export interface MembersOptions<V> {
+  /** This start of this process, "app-a#4tZ..": two proposers never share it. */
+  readonly node: string;
+  /** By the file; asked only as long as no newer set is known (chooseVoters). */
+  readonly fileVoters: readonly string[];
+  readonly codec: ValueCodec<V>;
+  /** The value of the first version, should this process be the one that makes it. */
+  readonly first: () => V;
+  readonly transport: VoterTransport;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+type ReadDone<V> = (error: FlotillaError | null, state: Versioned<V> | null) => void;
+
+/** What is waiting or running. A change of voters is a change that keeps the value. */
+interface Operation<V> {
+  /** Null for a read. */
+  readonly change: Change | null;
+  readonly untilMs: number;
+  readonly onEnd: ((error: FlotillaError | null, committed: Known<V> | null) => void)[];
+  tries: number;
+}
+
+interface Change {
+  readonly id: string;
+  readonly expected: number;
+  readonly value: Buffer | null;
+  readonly voters: VoterSet | null;
+}
+
+interface Known<V> {
+  readonly accepted: Accepted;
+  readonly versioned: Versioned<V>;
+}
+
+export class MembersRegister<V> implements Register<V> {
+  readonly #options: MembersOptions<V>;
+  readonly #listeners: Set<(state: Versioned<V>) => void> = new Set();
+  readonly #waiting: Operation<V>[] = [];
+  #running: Operation<V> | null = null;
+  #round: Round | null = null;
+  #attempt: Attempt | null = null;
+  #pause: Timer | null = null;
+  #known: Known<V> | null = null;
+  #counter = 0;
+  #changes = 0;
+  /** Since when a majority of the file's voters is known to be blank. */
+  #blankSinceMs: number | null = null;
+  #why = "";
+  #stopped = false;
+
+  constructor(options: MembersOptions<V>) {
+    this.#options = options;
+  }
+
+  get known(): Versioned<V> | null {
+    return this.#known?.versioned ?? null;
+  }
+
+  /** Of the newest state known here; null before the first. */
+  get voters(): VoterSet | null {
+    return this.#known?.accepted.state.voters ?? null;
+  }
+
+  /** Which register this is: made with its first version. */
+  get world(): string | null {
+    return this.#known?.accepted.state.world ?? null;
+  }
+
+  get idle(): boolean {
+    return this.#running === null;
+  }
+
+  read(done: ReadDone<V>): void {
+    const onEnd = (error: FlotillaError | null, known: Known<V> | null): void =>
+      done(error, known?.versioned ?? null);
+    // A read that has not begun serves every caller up to its beginning.
+    const next = this.#waiting.find(({ change }) => change === null);
+    if (next === undefined) this.#enqueue(null, onEnd);
+    else next.onEnd.push(onEnd);
+  }
+
+  /** @throws RangeError when `expected` is a version that was never known here, or the value is too large. */
+  compareAndSet(expected: number, value: V, done: (outcome: CasOutcome<V>) => void): void {
+    const bytes = this.#options.codec.encode(value);
+    if (bytes.length > limits.valueBytesMax)
+      throw new RangeError(`a value of ${bytes.length} bytes is larger than ${limits.valueBytesMax}`);
+    this.#compareAndSet(expected, { value: bytes, voters: null }, value, done);
+  }
+
+  /** The same for the set of voters; the value stays. Sets change one voter at a time: voter-changes.ts. */
+  compareAndSetVoters(expected: number, voters: VoterSet, done: (outcome: CasOutcome<V>) => void): void {
+    this.#compareAndSet(expected, { value: null, voters }, null, done);
+  }
+
+  watch(listener: (state: Versioned<V>) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Ends without another word: whoever waits is not called any more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#waiting.length = 0;
+    this.#pause?.cancel();
+    this.#round?.end();
+    this.#attempt?.stop();
+  }
+
+  #compareAndSet(
+    expected: number,
+    to: Pick<Change, "value" | "voters">,
+    value: V | null,
+    done: (outcome: CasOutcome<V>) => void,
+  ): void {
+    const known = this.#known;
+    if (known === null || expected > known.versioned.version)
+      throw new RangeError(`version ${expected} of the register is not known here`);
+    const change: Change = { id: `${this.#options.node}.${++this.#changes}`, expected, ...to };
+    if (expected < known.versioned.version) {
+      done({ kind: "conflict", state: known.versioned });
+      return;
+    }
+    const kept = known.versioned.value;
+    this.#enqueue(change, (error, committed) => {
+      const made = committed === null ? null : changeOf(committed.accepted.state, expected + 1);
+      if (made === change.id) done({ kind: "done", state: { version: expected + 1, value: value ?? kept } });
+      else if (made !== null) done({ kind: "conflict", state: committed!.versioned });
+      else
+        done({
+          kind: "unknown",
+          error: error ?? unreachable("the change is too old to tell what became of it"),
+        });
+    });
+  }
+
+  #enqueue(change: Change | null, onEnd: Operation<V>["onEnd"][number]): void {
+    if (this.#stopped) return;
+    if (this.#waiting.length >= limits.operationsMax) {
+      onEnd(unreachable("too many operations of the register are waiting"), null);
+      return;
+    }
+    const untilMs = this.#options.clock.now() + limits.operationTimeoutMs;
+    this.#waiting.push({ change, untilMs, onEnd: [onEnd], tries: 0 });
+    if (this.#running === null) this.#runNext();
+  }
+
+  #runNext(): void {
+    this.#running = this.#waiting.shift() ?? null;
+    if (this.#running !== null) this.#try(this.#running);
+  }
+
+  #try(operation: Operation<V>): void {
+    if (this.#options.clock.now() >= operation.untilMs) {
+      this.#end(
+        operation,
+        unreachable(`the register did not answer in time: ${this.#why || "too busy"}`),
+        null,
+      );
+      return;
+    }
+    // A proposal under way looks like disagreement: it is given time for one more look before it is overtaken.
+    if (operation.change === null && (this.#known === null || operation.tries < 2)) this.#look(operation);
+    else this.#propose(operation, null, false);
+  }
+
+  #tryAgain(operation: Operation<V>): void {
+    operation.tries++;
+    const { clock, random } = this.#options;
+    const most = Math.min(limits.backoffMaxMs, limits.backoffMinMs * 2 ** Math.min(operation.tries, 10));
+    const delayMs = limits.backoffMinMs + random() * most;
+    this.#pause = clock.after(delayMs, () => this.#try(operation));
+  }
+
+  #end(operation: Operation<V>, error: FlotillaError | null, committed: Known<V> | null): void {
+    this.#running = null;
+    for (const onEnd of operation.onEnd) onEnd(error, committed);
+    if (this.#running === null && !this.#stopped) this.#runNext();
+  }
+
+  // Reading in one round.
+
+  #look(operation: Operation<V>): void {
+    const { transport, clock } = this.#options;
+    this.#round = new Round(transport, clock, (round) => {
+      if (round.over) return;
+      const committed = this.#committedIn(round);
+      if (committed === null && !round.complete && !round.late) return;
+      round.end();
+      if (committed !== null) this.#learnAndEnd(operation, committed);
+      else this.#afterLook(operation, round);
+    });
+    const have = this.#known?.accepted.ballot ?? noBallot;
+    this.#round.ask(namesOf(this.#base()), () => ({ kind: "query", have }));
+  }
+
+  /** A state that enough of its own voters have accepted under a ballot above which they promised nothing. */
+  #committedIn(round: Round): Accepted | null {
+    for (const [, answer] of round.answers()) {
+      const accepted = this.#acceptedOf(answer);
+      if (accepted === null || this.#isBehind(accepted.state)) continue;
+      const verdict = tally(accepted.state.voters, (voter): Standing => {
+        const standing = round.standing(voter);
+        const other = standing === "yes" ? round.answer(voter.name) : null;
+        return other === null || isSettled(other, accepted) ? standing : "refused";
+      });
+      if (verdict === "yes") return accepted;
+    }
+    return null;
+  }
+
+  #acceptedOf(answer: VoterAnswer): Accepted | null {
+    const known = this.#known?.accepted;
+    if (known === undefined) return answer.accepted;
+    if (compareBallots(answer.acceptedBallot, known.ballot) === 0) return known;
+    return answer.accepted?.state.world === known.state.world ? answer.accepted : null;
+  }
+
+  /** What one of two voters says after a cut; a proposal will end the fork. */
+  #isBehind(state: RegisterState): boolean {
+    const known = this.#known?.accepted.state;
+    if (known === undefined || state.version > known.version) return false;
+    return state.version < known.version || changeOf(state, state.version) !== changeOf(known, known.version);
+  }
+
+  #afterLook(operation: Operation<V>, round: Round): void {
+    this.#why = round.lastError || "the voters do not agree yet";
+    if (this.#known !== null) {
+      this.#tryAgain(operation);
+      return;
+    }
+    let shown: Accepted | null = null;
+    for (const [, { accepted }] of round.answers())
+      if (accepted !== null && (shown === null || compareBallots(accepted.ballot, shown.ballot) > 0))
+        shown = accepted;
+    if (shown !== null && operation.tries === 0) this.#tryAgain(operation);
+    else if (shown !== null) this.#propose(operation, shown, false);
+    else if (this.#mayForm(round)) this.#propose(operation, null, true);
+    else this.#tryAgain(operation);
+  }
+
+  /** Blank voters may be the rest of a register whose other voters are only slow: they get time to say so. */
+  #mayForm(round: Round): boolean {
+    const { clock, fileVoters } = this.#options;
+    if (tally(anyOf(fileVoters), (voter) => round.standing(voter)) !== "yes") {
+      this.#blankSinceMs = null;
+      return false;
+    }
+    this.#blankSinceMs ??= clock.now();
+    if ([...round.answers()].length === fileVoters.length) return true;
+    this.#why = "the first version waits for voters that do not answer";
+    return clock.now() - this.#blankSinceMs >= limits.formationPatienceMs;
+  }
+
+  // Proposing.
+
+  /**
+   * @param shown the newest state that any voter shows, while none is known to be committed.
+   * @param mayForm when no voter that promises has a state, the first one is made.
+   */
+  #propose(operation: Operation<V>, shown: Accepted | null, mayForm: boolean): void {
+    const { transport, clock, node } = this.#options;
+    const have = this.#known?.accepted ?? null;
+    this.#counter = Math.max(this.#counter, have?.ballot.counter ?? 0) + 1;
+    const ballot = { counter: this.#counter, node };
+    // Before a second version every voter of the file may still make the first: all of them are asked.
+    const base = shown !== null && shown.state.version > 1 ? shown.state.voters : this.#base();
+    const plan = {
+      base,
+      have,
+      change: operation.change?.id ?? `${node}.${++this.#changes}`,
+      next: (best: RegisterState | null, promises: ReadonlyMap<string, VoterAnswer>) => {
+        if (best !== null) return next(operation.change, best);
+        return mayForm ? this.#firstState(promises) : null;
+      },
+    };
+    this.#attempt = new Attempt(transport, clock, ballot, plan, (result) =>
+      this.#onResult(operation, result),
+    );
+    this.#attempt.start();
+  }
+
+  /** Voters that did not promise have no vote until they have been added with the memory that they have by then. */
+  #firstState(promises: ReadonlyMap<string, VoterAnswer>): RegisterState {
+    const { node, fileVoters, codec, first } = this.#options;
+    const id = `${node}.${++this.#changes}`;
+    const current = fileVoters.map((name) => ({ name, marker: promises.get(name)?.marker ?? "" }));
+    return {
+      world: id,
+      version: 1,
+      recent: [id],
+      voters: { current, next: null },
+      value: codec.encode(first()),
+    };
+  }
+
+  #onResult(operation: Operation<V>, result: AttemptResult): void {
+    if (result.kind === "committed") {
+      this.#learnAndEnd(operation, result.accepted);
+      return;
+    }
+    this.#counter = Math.max(this.#counter, result.counter);
+    this.#why = result.why;
+    this.#tryAgain(operation);
+  }
+
+  #base(): VoterSet {
+    return this.voters ?? anyOf(this.#options.fileVoters);
+  }
+
+  #learnAndEnd(operation: Operation<V>, accepted: Accepted): void {
+    try {
+      this.#learn(accepted);
+    } catch (thrown) {
+      if (!(thrown instanceof FlotillaError)) throw thrown;
+      this.#end(operation, thrown, null);
+      return;
+    }
+    if (!this.#stopped) this.#end(operation, null, this.#known);
+  }
+
+  #learn(accepted: Accepted): void {
+    const version = accepted.state.version;
+    const known = this.#known;
+    if (known !== null && known.versioned.version === version) {
+      this.#known = { accepted, versioned: known.versioned };
+      return;
+    }
+    const value = this.#options.codec.decode(accepted.state.value);
+    const versioned: Versioned<V> = Object.freeze({ version, value });
+    this.#known = { accepted, versioned };
+    for (const listener of [...this.#listeners]) listener(versioned);
+  }
+}
+
+/** @param best what was accepted last; @returns it, or what the change makes of it. */
+function next(change: Change | null, best: RegisterState): RegisterState {
+  if (change === null || best.version !== change.expected) return best;
+  const { value, voters } = change;
+  return successor(best, change.id, { ...(value && { value }), ...(voters && { voters }) });
+}
+
+function anyOf(names: readonly string[]): VoterSet {
+  return { current: names.map((name) => ({ name, marker: anyMarker })), next: null };
+}
+
+function isSettled(answer: VoterAnswer, accepted: Accepted): boolean {
+  return (
+    compareBallots(answer.acceptedBallot, accepted.ballot) === 0 &&
+    compareBallots(answer.promised, accepted.ballot) === 0
+  );
+}

@@ -1,0 +1,196 @@
+/**
+ * The proposing half of the register: one ballot, from "prepare" to "committed" or "failed".
+ *
+ * A state is proposed only by who has the promises of enough voters, and only the one with the highest ballot among
+ * what they have accepted, or its successor. Which voters are enough is part of the state itself: promises are needed
+ * under the set that the proposer knows and under the one it finds. The set changes by way of a state that names
+ * both, and nobody makes a state under the new one alone before that one is committed (as in Raft), so
+ * that whoever still knows the old set meets the new one in any majority of it.
+ */
+import type { Clock } from "../support/clock.ts";
+import type { VoterAnswer } from "./messages.ts";
+import { Round, type VoterTransport } from "./round.ts";
+import {
+  type Accepted,
+  type Ballot,
+  changeOf,
+  compareBallots,
+  noBallot,
+  type RegisterState,
+} from "./state.ts";
+import { canFork, hasVoter, namesOf, tally, type Verdict, type VoterSet, votersOf } from "./voters.ts";
+
+export interface Plan {
+  /** The set of the newest state that is known, or the file's voters under any marker. */
+  readonly base: VoterSet;
+  /** The newest committed state that is known: voters need not send it again, and none may have forgotten it. */
+  readonly have: Accepted | null;
+  /** Of the state that ends a fork (voters.ts), if one is found. */
+  readonly change: string;
+  /**
+   * What to propose in place of the highest accepted state: it or its successor; null for nothing.
+   * @param best null: nothing was ever accepted. @param promises who promised, by name.
+   */
+  next(best: RegisterState | null, promises: ReadonlyMap<string, VoterAnswer>): RegisterState | null;
+}
+
+export type AttemptResult =
+  | { readonly kind: "committed"; readonly accepted: Accepted }
+  /** `counter`: the highest that a voter knows; the next ballot must be above. */
+  | { readonly kind: "failed"; readonly counter: number; readonly why: string };
+
+export class Attempt {
+  readonly #transport: VoterTransport;
+  readonly #clock: Clock;
+  readonly #ballot: Ballot;
+  readonly #plan: Plan;
+  readonly #done: (result: AttemptResult) => void;
+  readonly #have: Ballot;
+  #round: Round | null = null;
+  #counter = 0;
+
+  constructor(
+    transport: VoterTransport,
+    clock: Clock,
+    ballot: Ballot,
+    plan: Plan,
+    done: (result: AttemptResult) => void,
+  ) {
+    this.#transport = transport;
+    this.#clock = clock;
+    this.#ballot = ballot;
+    this.#plan = plan;
+    this.#done = done;
+    this.#have = plan.have?.ballot ?? noBallot;
+  }
+
+  start(): void {
+    this.#round = new Round(this.#transport, this.#clock, (round) => this.#onPromises(round));
+    this.#askPromises(this.#round, this.#plan.base);
+  }
+
+  /** No result follows. What was sent may still be accepted. */
+  stop(): void {
+    this.#round?.end();
+  }
+
+  #askPromises(round: Round, set: VoterSet): void {
+    round.ask(namesOf(set), () => ({ kind: "prepare", ballot: this.#ballot, have: this.#have }));
+  }
+
+  #onPromises(round: Round): void {
+    this.#noteCounters(round);
+    const { seen, best } = this.#statesIn(round);
+    if (best !== null) this.#askPromises(round, best.voters);
+    if (round.over) return;
+    const verdict = both(
+      tallyOf(this.#plan.base, round),
+      best === null ? "yes" : tallyOf(best.voters, round),
+    );
+    if (verdict === "open") return;
+    round.end();
+    if (verdict === "no") this.#fail(round, "too few voters promised");
+    else this.#propose(round, best, seen);
+  }
+
+  /** The states that voters of the known set and of what they show have accepted, and the one with the highest ballot. */
+  #statesIn(round: Round): { readonly seen: readonly RegisterState[]; readonly best: RegisterState | null } {
+    const seen: RegisterState[] = [];
+    let best: Accepted | null = null;
+    const counted = new Set<string>();
+    for (let before = -1; before !== counted.size; ) {
+      before = counted.size;
+      for (const [name, answer] of round.answers()) {
+        if (counted.has(name) || !answer.ok || !this.#mayCount(name, answer.marker, best)) continue;
+        counted.add(name);
+        const accepted = this.#acceptedOf(answer);
+        if (accepted === null) continue;
+        seen.push(accepted.state);
+        if (best === null || compareBallots(accepted.ballot, best.ballot) > 0) best = accepted;
+      }
+    }
+    return { seen, best: best?.state ?? null };
+  }
+
+  #mayCount(name: string, marker: string, best: Accepted | null): boolean {
+    if (hasVoter(this.#plan.base, name, marker)) return true;
+    return best !== null && hasVoter(best.state.voters, name, marker);
+  }
+
+  /** What is left of the making of another register counts as nothing. */
+  #acceptedOf(answer: VoterAnswer): Accepted | null {
+    const { have } = this.#plan;
+    if (have !== null && compareBallots(answer.acceptedBallot, have.ballot) === 0) return have;
+    if (have !== null && answer.accepted?.state.world !== have.state.world) return null;
+    return answer.accepted;
+  }
+
+  #propose(round: Round, best: RegisterState | null, seen: readonly RegisterState[]): void {
+    const promises = new Map([...round.answers()].filter(([, answer]) => answer.ok));
+    const known = this.#plan.have?.state;
+    if (known !== undefined && (best === null || (best.version < known.version && !canFork(best.voters)))) {
+      const shown = best === null ? "nothing" : `version ${best.version}`;
+      this.#fail(round, `voters have forgotten version ${known.version} and show ${shown}`);
+      return;
+    }
+    const joined = best === null ? null : this.#endFork(best, known === undefined ? seen : [...seen, known]);
+    const state = joined ?? this.#plan.next(best, promises);
+    if (state === null) this.#fail(round, "no voter has a first version yet");
+    else this.#askAccept(state, promises);
+  }
+
+  /** @returns null when there is one chain only, as always with three voters or more. */
+  #endFork(best: RegisterState, seen: readonly RegisterState[]): RegisterState | null {
+    if (!canFork(best.voters)) return null;
+    const rivals = seen.filter((rival) => {
+      if (rival.version < best.version) return false;
+      return rival.version > best.version || changeOf(best, best.version) !== changeOf(rival, rival.version);
+    });
+    if (rivals.length === 0) return null;
+    const version = Math.max(...rivals.map((rival) => rival.version)) + 1;
+    return { ...best, version, recent: [this.#plan.change] };
+  }
+
+  #askAccept(state: RegisterState, promises: ReadonlyMap<string, VoterAnswer>): void {
+    const round = new Round(this.#transport, this.#clock, (changed) => this.#onAccepted(changed, state));
+    this.#round = round;
+    const pinned = votersOf(state.voters).filter(({ marker }) => marker !== "");
+    const names = pinned.map(({ name }) => name);
+    round.ask(names, (name) => {
+      // A voter that is added anew stands in both sets under two markers; its own is the one it told.
+      const told = promises.get(name)?.marker;
+      const marker = pinned.findLast((voter) => voter.name === name)!.marker;
+      const own = told !== undefined && hasVoter(state.voters, name, told) ? told : marker;
+      return { kind: "accept", ballot: this.#ballot, marker: own, state };
+    });
+  }
+
+  #onAccepted(round: Round, state: RegisterState): void {
+    if (round.over) return;
+    this.#noteCounters(round);
+    const verdict = tallyOf(state.voters, round);
+    if (verdict === "open") return;
+    round.end();
+    if (verdict === "no") this.#fail(round, "too few voters accepted");
+    else this.#done({ kind: "committed", accepted: { ballot: this.#ballot, state } });
+  }
+
+  #noteCounters(round: Round): void {
+    for (const [, answer] of round.answers())
+      this.#counter = Math.max(this.#counter, answer.promised.counter);
+  }
+
+  #fail(round: Round, why: string): void {
+    const reason = round.lastError === "" ? why : `${why}: ${round.lastError}`;
+    this.#done({ kind: "failed", counter: this.#counter, why: reason });
+  }
+}
+
+function tallyOf(set: VoterSet, round: Round): Verdict {
+  return tally(set, (voter) => round.standing(voter));
+}
+
+function both(one: Verdict, other: Verdict): Verdict {
+  if (one === "no" || other === "no") return "no";
+  return one === "yes" && other === "yes" ? "yes" : "open";
+}

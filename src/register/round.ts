@@ -1,0 +1,99 @@
+/** One question to several voters at the same time, and who stands how. */
+import type { Clock, Timer } from "../support/clock.ts";
+import type { FlotillaError } from "../support/errors.ts";
+import { register as limits } from "../support/limits.ts";
+import type { VoterAnswer, VoterRequest } from "./messages.ts";
+import { anyMarker, type Standing, type Voter } from "./voters.ts";
+
+/** Carries questions to voters. Answers may come late, twice or never; one question may arrive twice. */
+export interface VoterTransport {
+  send(
+    voter: string,
+    request: VoterRequest,
+    done: (error: FlotillaError | null, answer: VoterAnswer | null) => void,
+  ): void;
+}
+
+export class Round {
+  /** By the voter's name; null: it can't be asked. */
+  readonly #results: Map<string, VoterAnswer | null> = new Map();
+  readonly #asked: Set<string> = new Set();
+  readonly #transport: VoterTransport;
+  readonly #changed: (round: Round) => void;
+  readonly #timers: Timer[];
+  #late = false;
+  #over = false;
+  #lastError = "";
+
+  /** @param changed called after each answer, failure and time limit; during `ask` too, when a voter answers at once. */
+  constructor(transport: VoterTransport, clock: Clock, changed: (round: Round) => void) {
+    this.#transport = transport;
+    this.#changed = changed;
+    this.#timers = [
+      clock.after(limits.pairPatienceMs, () => {
+        this.#late = true;
+        this.#changed(this);
+      }),
+      clock.after(limits.voteTimeoutMs, () => {
+        for (const name of this.#asked) if (!this.#results.has(name)) this.#results.set(name, null);
+        this.#changed(this);
+      }),
+    ];
+  }
+
+  /** Asks each voter once. */
+  ask(names: Iterable<string>, requestFor: (name: string) => VoterRequest): void {
+    for (const name of names) {
+      if (this.#over) return;
+      if (this.#asked.has(name)) continue;
+      this.#asked.add(name);
+      this.#transport.send(name, requestFor(name), (error, answer) => {
+        if (this.#over || this.#results.has(name)) return;
+        if (error !== null) this.#lastError = error.message;
+        this.#results.set(name, answer);
+        this.#changed(this);
+      });
+    }
+  }
+
+  /** Nothing is heard after it; late answers fall away. */
+  end(): void {
+    this.#over = true;
+    for (const timer of this.#timers) timer.cancel();
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** Why a voter could not be asked, for a person; "" when none failed. */
+  get lastError(): string {
+    return this.#lastError;
+  }
+
+  /** Everybody has answered or failed. */
+  get complete(): boolean {
+    return this.#results.size === this.#asked.size;
+  }
+
+  /** No healthy voter takes so long. */
+  get late(): boolean {
+    return this.#late;
+  }
+
+  answer(name: string): VoterAnswer | null {
+    return this.#results.get(name) ?? null;
+  }
+
+  *answers(): Generator<[string, VoterAnswer]> {
+    for (const [name, answer] of this.#results) if (answer !== null) yield [name, answer];
+  }
+
+  standing(voter: Voter): Standing {
+    const answer = this.#results.get(voter.name);
+    if (answer === null) return "lost";
+    if (answer === undefined) return this.#late ? "late" : "waiting";
+    if (voter.marker !== anyMarker && answer.marker !== voter.marker) return "lost";
+    return answer.ok ? "yes" : "refused";
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * Changes of who votes: one voter at a time, by way of a state under which the old and the new set must both agree.
+ * A change that was begun is finished by any voter's process, and a voter whose memory was lost, or which did not
+ * answer when the first version was made, is added anew by the process at its own address.
+ */
+import type { Clock, Random, Timer } from "../support/clock.ts";
+import type { FlotillaError } from "../support/errors.ts";
+import { register as limits } from "../support/limits.ts";
+import type { MembersRegister } from "./members.ts";
+import type { VoterAnswer, VoterRequest } from "./messages.ts";
+import type { CasOutcome } from "./register.ts";
+import { Round, type VoterTransport } from "./round.ts";
+import { noBallot } from "./state.ts";
+import { unreachable } from "./unreachable.ts";
+import type { Voter, VoterSet } from "./voters.ts";
+
+export interface VoterChangesOptions {
+  readonly register: Pick<
+    MembersRegister<unknown>,
+    "known" | "voters" | "world" | "idle" | "read" | "compareAndSetVoters"
+  >;
+  /** The voter at this process's address; null when it has none. */
+  readonly ownVoter: string | null;
+  readonly transport: VoterTransport;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** What an operator has to know, once for each state of things. */
+  readonly onProblem: (message: string) => void;
+}
+
+type Done = (error: FlotillaError | null) => void;
+
+export class VoterChanges {
+  readonly #options: VoterChangesOptions;
+  #timer: Timer | null = null;
+  #said = "";
+  #stopped = false;
+
+  constructor(options: VoterChangesOptions) {
+    this.#options = options;
+  }
+
+  /** Begins to look after the voters, now and then; where no voter is, nothing is to be done. */
+  start(): void {
+    if (this.#options.ownVoter !== null) this.#later();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  /** @param done without an error: the new set is in force. With one: look at `voters` of the register. */
+  add(name: string, done: Done): void {
+    this.#marker(name, (error, marker) => {
+      if (error !== null || marker === null) return done(error);
+      this.#change((current) => [...current.filter((voter) => voter.name !== name), { name, marker }], done);
+    });
+  }
+
+  remove(name: string, done: Done): void {
+    this.#change((current) => current.filter((voter) => voter.name !== name), done);
+  }
+
+  /** The way from one set to another. */
+  protected joint(current: readonly Voter[], next: readonly Voter[]): VoterSet {
+    return { current, next };
+  }
+
+  #later(): void {
+    const { clock, random } = this.#options;
+    // Not in step: several voters have the same to do.
+    const delayMs = limits.tendIntervalMs * (0.5 + random());
+    if (!this.#stopped) this.#timer = clock.after(delayMs, () => this.#tend(() => this.#later()));
+  }
+
+  #tend(done: () => void): void {
+    const { register, ownVoter } = this.#options;
+    const voters = register.voters;
+    if (voters === null) register.read(done);
+    else if (!register.idle) done();
+    else if (voters.next !== null) this.#finish(done);
+    else {
+      const pinned = voters.current.find(({ name }) => name === ownVoter);
+      if (pinned === undefined) done();
+      else this.#tendOwn(pinned, done);
+    }
+  }
+
+  #tendOwn(pinned: Voter, done: () => void): void {
+    const { name } = pinned;
+    this.#ask(name, { kind: "query", have: noBallot }, (_error, answer) => {
+      if (answer === null || answer.marker === pinned.marker) return done();
+      this.add(name, () => done());
+    });
+  }
+
+  /** The voter's marker, once it has agreed to vote for this register. */
+  #marker(name: string, done: (error: FlotillaError | null, marker: string | null) => void): void {
+    const world = this.#options.register.world;
+    if (world === null) return done(unreachable("the register has no first version yet"), null);
+    this.#ask(name, { kind: "query", have: noBallot }, (error, answer) => {
+      if (answer === null) return done(error, null);
+      this.#ask(name, { kind: "enlist", marker: answer.marker, world }, (enlistError, enlisted) => {
+        if (enlisted?.ok) return done(null, answer.marker);
+        done(enlistError ?? this.#foreign(name), null);
+      });
+    });
+  }
+
+  #foreign(name: string): FlotillaError {
+    const message = `the voter at ${name} holds the register of another cluster, or one made while it was cut off; stop its servers and remove its file below "register" in their data folder`;
+    if (this.#said !== message) this.#options.onProblem(message);
+    this.#said = message;
+    return unreachable(message);
+  }
+
+  #change(next: (current: readonly Voter[]) => readonly Voter[], done: Done): void {
+    const { register } = this.#options;
+    const { known, voters } = register;
+    if (known === null || voters === null) return done(unreachable("the register has no first version yet"));
+    if (voters.next !== null) return done(unreachable("another change of voters is not finished"));
+    const wanted = next(voters.current);
+    if (wanted.length === 0 || wanted.length > limits.votersMax)
+      return done(unreachable(`there can't be ${wanted.length} voters; 1 to ${limits.votersMax} can be`));
+    register.compareAndSetVoters(known.version, this.joint(voters.current, wanted), (outcome) => {
+      if (outcome.kind === "done") this.#finish(done);
+      else done(failureOf(outcome));
+    });
+  }
+
+  /** From both sets to the new one; what is known here is committed, so the new one may stand alone. */
+  #finish(done: Done): void {
+    const { register } = this.#options;
+    const { known, voters } = register;
+    if (known === null || voters === null || voters.next === null) return done(null);
+    const alone = { current: voters.next, next: null };
+    register.compareAndSetVoters(known.version, alone, (outcome) => done(failureOf(outcome)));
+  }
+
+  #ask(
+    name: string,
+    request: VoterRequest,
+    done: (error: FlotillaError | null, answer: VoterAnswer | null) => void,
+  ): void {
+    const { transport, clock } = this.#options;
+    const round = new Round(transport, clock, () => {
+      if (round.over || !round.complete) return;
+      round.end();
+      if (this.#stopped) return;
+      const answer = round.answer(name);
+      const why = round.lastError || "no answer in time";
+      done(answer === null ? unreachable(`the voter at ${name} did not answer: ${why}`) : null, answer);
+    });
+    round.ask([name], () => request);
+  }
+}
+
+function failureOf(outcome: CasOutcome<unknown>): FlotillaError | null {
+  if (outcome.kind === "done") return null;
+  if (outcome.kind === "unknown") return outcome.error;
+  return unreachable("the register was changed by somebody else meanwhile; try again");
+}
