@@ -319,7 +319,11 @@ export class Exchange implements UpstreamRequest, BodySink {
   onEnd(stream: UpstreamStream, _trailer: string): void {
     if (stream !== this.#stream) return;
     if (this.#phase === "tunnel") return this.#client.endTunnel();
-    if (this.#phase === "waiting") return this.#failed(ResetCode.linkLost, "ended without an answer");
+    if (this.#phase === "waiting") {
+      this.#failed(ResetCode.linkLost, "ended without an answer");
+      // Our direction may still be open: a stream that nobody ends would stay for as long as the link.
+      return stream.reset(ResetCode.cancel);
+    }
     this.#body.closeEnd();
     if (this.#body.done) this.#endReply();
     else this.#badAnswer("the answer broke off");
@@ -453,9 +457,10 @@ export class Exchange implements UpstreamRequest, BodySink {
   #finish(complete: boolean): void {
     const keepOpen = this.#keepOpen;
     const stream = this.#stream;
-    const abandoned = stream !== null && !this.#requestEnded;
-    this.#leave(complete && this.#answer.keepAlive && this.#requestEnded);
-    if (abandoned) stream.reset(ResetCode.cancel, "answered before the body was sent");
+    // Our direction is open: the rest of a body is not wanted, or an upgrade was answered like any other request.
+    const abandoned = stream !== null && (this.upgrading || !this.#requestEnded);
+    this.#leave(complete && this.#answer.keepAlive && !abandoned);
+    if (abandoned) stream.reset(ResetCode.cancel, "answered before our direction ended");
     this.#log();
     this.#reset();
     this.#client.answered(keepOpen);
