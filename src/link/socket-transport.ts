@@ -4,6 +4,7 @@ import { codeOf } from "../support/errors.ts";
 import * as limits from "../support/limits.ts";
 import type { LinkConnection } from "./connection.ts";
 import type { LinkTransport } from "./sender.ts";
+import { readShared } from "./shared-read.ts";
 
 export class SocketTransport implements LinkTransport {
   readonly #socket: TLSSocket;
@@ -19,7 +20,10 @@ export class SocketTransport implements LinkTransport {
     this.#connection = connection;
     const socket = this.#socket;
     let failure = "";
-    socket.on("data", (chunk: Buffer) => connection.receive(chunk));
+    const receive = (bytes: Buffer): void => connection.receive(bytes);
+    // Bytes that came with the handshake wait in the socket already.
+    for (let early = socket.read(); early !== null; early = socket.read()) receive(early);
+    if (!readShared(socket, receive)) socket.on("data", receive);
     socket.on("error", (error) => {
       failure = codeOf(error) || error.message;
     });

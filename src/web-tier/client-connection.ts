@@ -15,6 +15,7 @@ import type { Client } from "./client.ts";
 import type { ClientOrigin } from "./forwarded.ts";
 import { Exchange } from "./request-path.ts";
 import type { Site } from "./site.ts";
+import { giveSlab, takeSlab } from "./slabs.ts";
 
 /**
  * head: between requests or inside a head. body: inside a request's body. drop: the same, after the answer; the
@@ -310,7 +311,17 @@ export class ClientConnection implements Client, BodySink {
   }
 
   writeBytes(bytes: Buffer): boolean {
-    return this.#socket.write(Buffer.from(bytes)) || this.#slow();
+    return (
+      (bytes.length <= limits.unslabbedBytesMax
+        ? this.#socket.write(Buffer.from(bytes))
+        : this.#writeSlab(bytes)) || this.#slow()
+    );
+  }
+
+  #writeSlab(bytes: Buffer): boolean {
+    const slab = takeSlab();
+    bytes.copy(slab, 0, 0);
+    return this.#socket.write(slab.subarray(0, bytes.length), () => giveSlab(slab));
   }
 
   /** The kernel takes no more for now: the client has to read some of it in time. */
