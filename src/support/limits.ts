@@ -53,8 +53,6 @@ export const http = {
   pipelinedBytesMax: 65_536,
   /** Pieces of answers longer than this are copied into slabs, which are used again. */
   unslabbedBytesMax: 4_096,
-  slabBytes: 65_536,
-  spareSlabsMax: 64,
   /** The buffer that all plain connections are read into. */
   readBytes: 65_536,
   /** Connections that the kernel accepts ahead of us. */
@@ -242,6 +240,13 @@ export const admin = {
   stopTimeoutMs: 2_000,
   runRecordsMax: 4_096,
   runRecordBytesMax: 65_536,
+} as const;
+
+/** Buffers that are used again (slabs.ts). */
+export const slabs = {
+  slabBytes: 65_536,
+  /** Kept for the next time, per process. */
+  spareMax: 64,
 } as const;
 
 /** Access lines on their way to the disk. */

@@ -9,13 +9,13 @@ import { findHeadEnd } from "../http/fields.ts";
 import { type HeadError, refusals } from "../http/refusals.ts";
 import { parseRequestHead, RequestHead } from "../http/request-head.ts";
 import { http as limits } from "../support/limits.ts";
+import { giveSlab, takeSlab } from "../support/slabs.ts";
 import { WheelEntry } from "../support/timer-wheel.ts";
 import { answerPage } from "./answer-pages.ts";
 import type { Client } from "./client.ts";
 import type { ClientOrigin } from "./forwarded.ts";
 import { Exchange } from "./request-path.ts";
 import type { Site } from "./site.ts";
-import { giveSlab, takeSlab } from "./slabs.ts";
 
 /**
  * head: between requests or inside a head. body: inside a request's body. drop: the same, after the answer; the
