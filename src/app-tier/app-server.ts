@@ -77,6 +77,8 @@ export class AppServer implements Served {
     await this.#port.listen();
     for (const direct of this.#direct) await direct.listen();
     this.#drainOnSignals();
+    // An answer given right before process.exit() or a crash goes out, as it does from a plain http.Server.
+    process.on("exit", () => this.#port.flush());
     try {
       recordServer(this.#member.file, this.#member.server.name);
     } catch (error) {

@@ -90,6 +90,11 @@ export class LinkListener {
     for (const link of this.#links) this.#tellGoAway(link);
   }
 
+  /** Sends what this turn has gathered, for a process whose last turn it is: no `setImmediate` comes any more. */
+  flush(): void {
+    for (const link of this.#links) link.sender.flush();
+  }
+
   /** Stops listening and ends all links, after what they have to send (at most a second). */
   async close(): Promise<void> {
     if (!this.#server.listening) return;

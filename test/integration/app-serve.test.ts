@@ -151,6 +151,19 @@ test("TERM: an answer that does not end is cut at the drain timeout", async (t) 
   assert.equal((await app.exit).code, 0);
 });
 
+for (const [target, code] of [
+  ["/last", 3],
+  ["/crash", 1],
+] as const) {
+  test(`${target}: an answer given in the process's last turn is sent`, async (t) => {
+    const { port, env } = await cluster(t);
+    const app = startApplication(t, env);
+    await app.line(/serving on port/);
+    assert.equal(await ask(await dial(t, port), target), "last words");
+    assert.equal((await app.exit).code, code);
+  });
+}
+
 test("a second INT ends the process at once", async (t) => {
   const { port, env } = await cluster(t);
   const app = startApplication(t, env);
