@@ -1,0 +1,56 @@
+/** An application behind a real cluster port, inside the test's own process: link listener, streams, Node's own classes. */
+import { once } from "node:events";
+import http from "node:http";
+import { type AddressInfo, createServer } from "node:net";
+import { attachServer } from "../../src/app-tier/virtual-listener.ts";
+import { StreamKind } from "../../src/link/api.ts";
+import { linkKeys } from "../../src/link/keys.ts";
+import { LinkListener } from "../../src/link/listener.ts";
+import { silentLog } from "../../src/support/log.ts";
+import { secret } from "./web-site.ts";
+
+export interface LinkApp {
+  readonly port: number;
+  readonly server: http.Server;
+  close(): Promise<void>;
+}
+
+/** @param name as the web tier's harness names it: "app-a", "app-b", ... */
+export async function linkApp(
+  t: { after(end: () => Promise<void>): void },
+  name: string,
+  handler: http.RequestListener,
+): Promise<LinkApp> {
+  const server = http.createServer(handler);
+  const port = await freePort();
+  const service = attachServer(server, {
+    address: "127.0.0.1",
+    port,
+    counter: { requests: 0 },
+    compat: false,
+    onClose: () => {},
+  });
+  const listener = new LinkListener({
+    self: { name, incarnation: "test" },
+    address: "127.0.0.1",
+    port,
+    keys: linkKeys(secret, null),
+    knows: () => true,
+    services: new Map([[StreamKind.http, service]]),
+    observer: { onUp() {}, onChange() {}, onDown() {} },
+    log: silentLog,
+  });
+  await listener.listen();
+  const app = { port, server, close: () => listener.close() };
+  t.after(() => app.close());
+  return app;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
