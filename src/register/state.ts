@@ -77,7 +77,12 @@ export function readBallot(input: ByteReader): Ballot {
   return { counter: input.number(), node: input.text(limits.nameBytesMax) };
 }
 
+/** One state goes to several voters and files: it is encoded once. */
+const encodedStates = new WeakMap<RegisterState, Buffer>();
+
 export function encodeState(state: RegisterState): Buffer {
+  const known = encodedStates.get(state);
+  if (known !== undefined) return known;
   const out = new ByteWriter();
   out.text(state.world);
   out.number(state.version);
@@ -86,7 +91,9 @@ export function encodeState(state: RegisterState): Buffer {
   writeVoters(out, state.voters.current);
   writeVoters(out, state.voters.next ?? []);
   out.bytes(state.value);
-  return out.result();
+  const bytes = out.result();
+  encodedStates.set(state, bytes);
+  return bytes;
 }
 
 export function readState(input: ByteReader): RegisterState {

@@ -12,7 +12,7 @@ import type { CasOutcome } from "./register.ts";
 import { Round, type VoterTransport } from "./round.ts";
 import { noBallot } from "./state.ts";
 import { unreachable } from "./unreachable.ts";
-import type { Voter, VoterSet } from "./voters.ts";
+import { tally, type Voter, type VoterSet } from "./voters.ts";
 
 export interface VoterChangesOptions {
   readonly register: Pick<
@@ -117,16 +117,41 @@ export class VoterChanges {
 
   #change(next: (current: readonly Voter[]) => readonly Voter[], done: Done): void {
     const { register } = this.#options;
-    const { known, voters } = register;
-    if (known === null || voters === null) return done(unreachable("the register has no first version yet"));
-    if (voters.next !== null) return done(unreachable("another change of voters is not finished"));
-    const wanted = next(voters.current);
-    if (wanted.length === 0 || wanted.length > limits.votersMax)
-      return done(unreachable(`there can't be ${wanted.length} voters; 1 to ${limits.votersMax} can be`));
-    register.compareAndSetVoters(known.version, this.joint(voters.current, wanted), (outcome) => {
-      if (outcome.kind === "done") this.#finish(done);
-      else done(failureOf(outcome));
+    // What is known here may be old, and then the change would be in vain.
+    register.read((error) => {
+      const { known, voters } = register;
+      if (error !== null || known === null || voters === null) return done(error);
+      if (voters.next !== null) return done(unreachable("another change of voters is not finished"));
+      const wanted = next(voters.current);
+      if (wanted.length === 0 || wanted.length > limits.votersMax)
+        return done(unreachable(`there can't be ${wanted.length} voters; 1 to ${limits.votersMax} can be`));
+      this.#whetherAble(wanted, (unable) => {
+        if (unable !== null) return done(unable);
+        register.compareAndSetVoters(known.version, this.joint(voters.current, wanted), (outcome) => {
+          if (outcome.kind === "done") this.#finish(done);
+          else done(failureOf(outcome));
+        });
+      });
     });
+  }
+
+  /** A change that was begun has to be finished: a set that can't decide now would hold up the register. */
+  #whetherAble(wanted: readonly Voter[], done: Done): void {
+    const { transport, clock } = this.#options;
+    const set = { current: wanted, next: null };
+    const round = new Round(transport, clock, () => {
+      const verdict = round.over ? "open" : tally(set, (voter) => round.standing(voter));
+      if (verdict === "open") return;
+      round.end();
+      if (this.#stopped) return;
+      const names = wanted.map(({ name }) => name).join(", ");
+      const message = `too few of the new voters, ${names}, answer or have been added; ${round.lastError}`;
+      done(verdict === "yes" ? null : unreachable(message));
+    });
+    round.ask(
+      wanted.map(({ name }) => name),
+      () => ({ kind: "query", have: noBallot }),
+    );
   }
 
   /** From both sets to the new one; what is known here is committed, so the new one may stand alone. */

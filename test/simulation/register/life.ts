@@ -1,0 +1,308 @@
+/** One seed: servers that read and change the register while all kinds of faults happen, then peace. */
+import type { FlotillaError } from "../../../src/support/errors.ts";
+import type { TestValue } from "./checker.ts";
+import { Violation } from "./checker.ts";
+import { type Machine, type Parts, type Process, soundParts, World } from "./world.ts";
+
+const chaosMs = 8_000;
+const peaceMs = 7_000;
+const settleMs = 3_000;
+
+export interface Outcome {
+  readonly failure: string | null;
+  readonly history: readonly string[];
+  readonly counts: Counts;
+}
+
+export interface Counts {
+  done: number;
+  conflict: number;
+  unknown: number;
+  read: number;
+  voters: number;
+  lost: number;
+  newest: number;
+}
+
+export interface LifeOptions {
+  /** Machines in all, and how many of them vote at first. */
+  readonly machines: number;
+  readonly voters: number;
+  readonly parts?: Parts;
+}
+
+/** Lives one seed through; the same seed is the same life. */
+export function live(seed: number, options: LifeOptions): Outcome {
+  const life = new Life(seed, options);
+  let failure: string | null = null;
+  try {
+    life.run();
+  } catch (thrown) {
+    if (!(thrown instanceof Violation)) throw thrown;
+    failure = thrown.message;
+    life.world.note("CHECK", failure);
+  }
+  return { failure, history: life.world.history, counts: life.counts };
+}
+
+class Life {
+  readonly world: World;
+  readonly counts: Counts = { done: 0, conflict: 0, unknown: 0, read: 0, voters: 0, lost: 0, newest: 0 };
+  #ops = 0;
+  #chaos = true;
+  #settled = false;
+
+  constructor(seed: number, { machines, voters, parts = soundParts }: LifeOptions) {
+    this.world = new World(seed, machines, voters, parts);
+    this.world.onProcess = (process) => this.#work(process);
+  }
+
+  run(): void {
+    const { world } = this;
+    const { faults } = world;
+    faults.loss = world.pick([0, 0.02, 0.1]);
+    faults.duplicates = world.pick([0, 0.05]);
+    faults.delays = world.pick([0, 0.02]);
+    world.crashAtStep = world.pick([0, 0.001, 0.005]);
+    // All start at about the same time; some machines are down.
+    for (const machine of world.machines)
+      world.scheduler.after(world.random() * 50 + (world.chance(0.15) ? 4_000 : 0), () =>
+        this.#keepRunning(machine),
+      );
+    this.#troubleLater();
+    world.scheduler.runUntil(chaosMs);
+    this.#makePeace();
+    world.scheduler.runUntil(chaosMs + peaceMs);
+    this.#settle();
+    world.scheduler.runUntil(chaosMs + peaceMs + settleMs);
+    this.#checkEnd();
+  }
+
+  /** Supervisors start again what died; some machines run two processes. */
+  #keepRunning(machine: Machine): void {
+    const { world } = this;
+    const wanted = machine.name === "a" ? 2 : 1;
+    if (machine.processes.length < wanted) world.start(machine);
+    world.scheduler.after(50 + world.random() * 600, () => this.#keepRunning(machine));
+  }
+
+  // What servers do.
+
+  #work(process: Process): void {
+    const { world } = this;
+    if (this.#settled) return;
+    world.scheduler.after(10 + world.random() * 450, () => {
+      if (!process.alive) return;
+      world.run(process, () => {
+        if (process.register.known === null || world.chance(0.35)) this.#read(process);
+        else if (this.#mayChangeVoters(process) && world.chance(0.15)) this.#changeVoters(process);
+        else this.#write(process);
+      });
+    });
+  }
+
+  #read(process: Process): void {
+    const { world, counts } = this;
+    const newest = world.checker.newest;
+    process.register.read((error, state) => {
+      if (error !== null) world.note(process.name, `read fails: ${error.message}`);
+      else {
+        counts.read++;
+        world.note(process.name, `reads version ${state!.version} (${state!.value.op})`);
+        world.checker.read(state!, newest);
+      }
+      this.#work(process);
+    });
+  }
+
+  #write(process: Process): void {
+    const { world, counts } = this;
+    const { version, value } = process.register.known!;
+    const op = `${process.name}.${++this.#ops}`;
+    const newest = world.checker.newest;
+    world.note(process.name, `${op}: version ${version} -> ${version + 1}`);
+    process.register.compareAndSet(version, { op, from: value.op }, (outcome) => {
+      counts[outcome.kind]++;
+      if (outcome.kind === "unknown") {
+        world.note(process.name, `${op} is unknown: ${outcome.error.message}`);
+        this.#resolve(process, op, version);
+        return;
+      }
+      const { state } = outcome;
+      world.note(process.name, `${op} is ${outcome.kind}, version ${state.version} (${state.value.op})`);
+      if (outcome.kind === "done") world.checker.done(op, state, newest);
+      else world.checker.never(op, "it was told that it conflicts");
+      this.#work(process);
+    });
+  }
+
+  /** The next read that succeeds settles what is unknown. */
+  #resolve(process: Process, op: string, expected: number): void {
+    const { world } = this;
+    process.register.read((error, state) => {
+      if (error !== null) {
+        world.scheduler.after(100, () => world.run(process, () => this.#resolve(process, op, expected)));
+        return;
+      }
+      world.note(process.name, `reads version ${state!.version} (${state!.value.op}) to settle ${op}`);
+      world.checker.seen(state!);
+      const shown = state!.version > expected && state!.value.op === op;
+      const beneath = state!.version > expected + 1;
+      if (!shown && !beneath) world.checker.never(op, "a later read did not show it");
+      this.#work(process);
+    });
+  }
+
+  /** One voter alone stays alone: with two of them a cut makes two chains, as voters.ts says. */
+  #mayChangeVoters(process: Process): boolean {
+    return this.#chaos && process.register.voters!.current.length > 2;
+  }
+
+  #changeVoters(process: Process): void {
+    const { world, counts } = this;
+    const voters = process.register.voters!.current.map(({ name }) => name);
+    const others = world.machines.map(({ name }) => name).filter((name) => !voters.includes(name));
+    const done = (error: FlotillaError | null): void => {
+      world.note(process.name, error === null ? "the voters are changed" : `the voters: ${error.message}`);
+      if (error === null) counts.voters++;
+      this.#work(process);
+    };
+    if (others.length > 0 && (voters.length <= 3 || world.chance(0.5))) {
+      const name = world.pick(others);
+      world.note(process.name, `adds the voter ${name} to ${voters.join(" ")}`);
+      process.changes.add(name, done);
+    } else if (voters.length > 3) {
+      const name = world.pick(voters);
+      world.note(process.name, `removes the voter ${name} of ${voters.join(" ")}`);
+      process.changes.remove(name, done);
+    } else this.#work(process);
+  }
+
+  // What happens to them.
+
+  #troubleLater(): void {
+    const { world } = this;
+    world.scheduler.after(100 + world.random() * 700, () => {
+      if (!this.#chaos) return;
+      this.#trouble();
+      this.#troubleLater();
+    });
+  }
+
+  #trouble(): void {
+    const { world } = this;
+    const machine = world.pick(world.machines);
+    const kinds = [
+      this.#kill,
+      this.#power,
+      this.#pause,
+      this.#cut,
+      this.#cut,
+      this.#heal,
+      this.#fill,
+      this.#lose,
+    ];
+    world.pick(kinds).call(this, machine);
+  }
+
+  #kill(machine: Machine): void {
+    if (machine.processes.length > 0) this.world.kill(this.world.pick(machine.processes));
+  }
+
+  #power(machine: Machine): void {
+    this.world.cutPower(machine);
+  }
+
+  #pause(machine: Machine): void {
+    const { world } = this;
+    if (machine.processes.length === 0) return;
+    const process = world.pick(machine.processes);
+    const forMs = 200 + world.random() * 3_000;
+    process.pausedUntilMs = world.scheduler.nowMs + forMs;
+    world.note(process.name, `stands still for ${forMs.toFixed(0)} ms`);
+  }
+
+  #cut(machine: Machine): void {
+    const { world } = this;
+    const oneWay = world.chance(0.4);
+    const others = world.machines.filter((other) => other !== machine);
+    const from = world.chance(0.5) ? others : [world.pick(others)];
+    world.note(
+      machine.name,
+      `is cut ${oneWay ? "one way " : ""}from ${from.map(({ name }) => name).join(" ")}`,
+    );
+    for (const other of from) {
+      world.cuts.add(`${machine.name}>${other.name}`);
+      if (!oneWay) world.cuts.add(`${other.name}>${machine.name}`);
+    }
+  }
+
+  #heal(): void {
+    this.world.note("net", "is whole again");
+    this.world.cuts.clear();
+  }
+
+  #fill(machine: Machine): void {
+    machine.full = !machine.full;
+    this.world.note(machine.name, machine.full ? "has a full disk" : "has room on its disk again");
+  }
+
+  /** The voter's file is gone or torn; at most one at a time. */
+  #lose(machine: Machine): void {
+    const { world, counts } = this;
+    if (!world.mayLoseFile() || machine.durable === null) return;
+    counts.lost++;
+    const torn = world.chance(0.5);
+    world.note(machine.name, torn ? "has its voter's file torn" : "loses its voter's file");
+    for (const process of [...machine.processes]) world.kill(process);
+    const whole = machine.durable;
+    machine.durable = torn ? whole.subarray(0, Math.floor(world.random() * whole.length)) : null;
+    machine.file = machine.durable;
+  }
+
+  // The end.
+
+  #makePeace(): void {
+    const { world } = this;
+    this.#chaos = false;
+    world.note("all", "peace");
+    world.cuts.clear();
+    world.crashAtStep = 0;
+    Object.assign(world.faults, { loss: 0, duplicates: 0, delays: 0 });
+    for (const machine of world.machines) machine.full = false;
+  }
+
+  /** From now on nobody changes anything, and all must come to know the same. */
+  #settle(): void {
+    const { world } = this;
+    world.note("all", "stop changing");
+    this.#settled = true;
+    for (const process of world.living) {
+      const newest = world.checker.newest;
+      process.register.read((error, state) => {
+        world.note(process.name, error === null ? `reads version ${state!.version} at last` : error.message);
+        if (error !== null) throw new Violation(`${process.name} can't read in peace: ${error.message}`);
+        world.checker.read(state!, newest);
+      });
+    }
+  }
+
+  #checkEnd(): void {
+    const { world, counts } = this;
+    world.checker.end();
+    counts.newest = world.checker.newest;
+    const values = world.living.map(({ register }) => register.known);
+    if (values.length < world.machines.length) throw new Violation("not every machine runs in peace");
+    const newest = values.reduce<{ version: number; value: TestValue } | null>(
+      (best, one) => (one !== null && one.version > (best?.version ?? 0) ? one : best),
+      null,
+    );
+    if (newest === null || newest.version < 3) throw new Violation("nothing was ever changed");
+    const { voters } = world.living.find(
+      ({ register }) => register.known!.version === newest.version,
+    )!.register;
+    if (voters!.next !== null) throw new Violation("a change of voters was never finished");
+    for (const { name, marker } of voters!.current)
+      if (marker === "") throw new Violation(`the voter ${name} was never added`);
+  }
+}
