@@ -7,6 +7,7 @@ import type { Server, Timeouts } from "../config/model.ts";
 import { ResetCode } from "../link/api.ts";
 import { messageOf } from "../support/errors.ts";
 import { http as httpLimits } from "../support/limits.ts";
+import { giveSlab, slabBytes, takeSlab } from "../support/slabs.ts";
 import { type TimerWheel, WheelEntry } from "../support/timer-wheel.ts";
 import { trailerLines } from "./answer-head.ts";
 import type { UpstreamRequest, UpstreamStream } from "./upstream.ts";
@@ -108,14 +109,23 @@ export class HttpConnection implements UpstreamStream {
   }
 
   write(data: Uint8Array | string): boolean {
-    const bytes = typeof data === "string" ? Buffer.from(data, "latin1") : Buffer.from(data);
-    if (!this.#chunking) return this.#socket.write(bytes);
+    if (!this.#chunking) return this.#writeCopy(data);
     this.#socket.cork();
-    this.#socket.write(`${bytes.length.toString(16)}\r\n`, "latin1");
-    this.#socket.write(bytes);
+    this.#socket.write(`${data.length.toString(16)}\r\n`, "latin1");
+    this.#writeCopy(data);
     const flowing = this.#socket.write("\r\n", "latin1");
     this.#socket.uncork();
     return flowing;
+  }
+
+  #writeCopy(data: Uint8Array | string): boolean {
+    if (typeof data === "string") return this.#socket.write(data, "latin1");
+    // Longer than a slab: what was read ahead while an upgrade or an earlier answer was waited for.
+    if (data.length <= httpLimits.unslabbedBytesMax || data.length > slabBytes)
+      return this.#socket.write(Buffer.from(data));
+    const slab = takeSlab();
+    slab.set(data);
+    return this.#socket.write(slab.subarray(0, data.length), () => giveSlab(slab));
   }
 
   end(trailer = ""): void {
