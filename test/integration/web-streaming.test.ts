@@ -1,5 +1,6 @@
 /** Long bodies and endless ones: backpressure both ways, bounded memory, events unbuffered. */
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
@@ -189,6 +190,66 @@ test("one stalled download leaves the others their speed", async (t) => {
   const other = await bareClient(t, web.port, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   await received(other, 64 * mib);
 });
+
+test("many bodies at once, in odd pieces and with stalls: each arrives as it was sent", async (t) => {
+  const bytes = 2 * mib;
+  const contents = Array.from({ length: 8 }, () => randomBytes(bytes));
+  let next = 0;
+  const uploads: Promise<Buffer>[] = [];
+  const port = await bareOrigin(t, (socket, begin) => {
+    const content = contents[next++ % contents.length]!;
+    socket.write(
+      `HTTP/1.1 200 OK\r\nX-Number: ${contents.indexOf(content)}\r\nContent-Length: ${bytes}\r\n\r\n`,
+    );
+    const sizes = [1, 5_000, 16_384, 20_000, 65_536, 70_000];
+    const write = (at: number, turn: number): void => {
+      if (at >= bytes) return;
+      const to = Math.min(bytes, at + sizes[turn % sizes.length]!);
+      socket.write(content.subarray(at, to));
+      setImmediate(write, to, turn + 1);
+    };
+    write(0, 0);
+    uploads.push(collect(socket, bytes, [begin]));
+  });
+  const web = await webSite(t, [port]);
+  await Promise.all(
+    contents.map(async (_content, at) => {
+      const upload = randomBytes(bytes);
+      const head = `PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: ${bytes}\r\n\r\n`;
+      const client = await bareClient(t, web.port, head);
+      client.write(upload);
+      if (at % 2 === 0) {
+        const stall = setInterval(() => (client.isPaused() ? client.resume() : client.pause()), 3);
+        client.once("close", () => clearInterval(stall));
+        t.after(() => clearInterval(stall));
+      }
+      const answer = await collect(client, bytes, []);
+      const body = answer.subarray(answer.length - bytes);
+      const number = Number(/X-Number: (\d)/.exec(answer.toString("latin1", 0, 200))![1]);
+      assert.ok(body.equals(contents[number]!), `answer ${number}`);
+      const received = await Promise.all(uploads);
+      assert.ok(
+        received.some((got) => got.equals(upload)),
+        `upload ${at}`,
+      );
+    }),
+  );
+});
+
+/** Everything that comes, until `bytes` and a head, if there is one, are there. */
+function collect(socket: Socket, bytes: number, begin: readonly Buffer[]): Promise<Buffer> {
+  const parts = [...begin];
+  return new Promise((resolve) => {
+    let got = begin.reduce((sum, part) => sum + part.length, 0);
+    socket.on("data", (data) => {
+      parts.push(data);
+      got += data.length;
+      const first = parts[0]!;
+      const head = first.toString("latin1", 0, 5) === "HTTP/" ? first.indexOf("\r\n\r\n") + 4 : 0;
+      if (got >= bytes + head) resolve(Buffer.concat(parts));
+    });
+  });
+}
 
 test("server-sent events arrive one by one, each before the next is sent", async (t) => {
   const origin = await RawOrigin.start(
