@@ -12,7 +12,7 @@ import type { CasOutcome } from "./register.ts";
 import { Round, type VoterTransport } from "./round.ts";
 import { noBallot } from "./state.ts";
 import { unreachable } from "./unreachable.ts";
-import { tally, type Voter, type VoterSet } from "./voters.ts";
+import { sameVoters, tally, type Voter, type VoterSet } from "./voters.ts";
 
 export interface VoterChangesOptions {
   readonly register: Pick<
@@ -50,16 +50,25 @@ export class VoterChanges {
     this.#timer?.cancel();
   }
 
-  /** @param done without an error: the new set is in force. With one: look at `voters` of the register. */
-  add(name: string, done: Done): void {
-    this.#marker(name, (error, marker) => {
-      if (error !== null || marker === null) return done(error);
-      this.#change((current) => [...current.filter((voter) => voter.name !== name), { name, marker }], done);
+  /**
+   * One step towards these voters: adds the first that is missing, else takes out the first that is too many.
+   * @param done with true: nothing is left to do. With an error: what happened is seen in the register's `voters`.
+   */
+  step(wanted: readonly string[], done: (error: FlotillaError | null, reached: boolean) => void): void {
+    this.#current((error, current) => {
+      if (current === null) return done(error, false);
+      const missing = wanted.find((name) => !current.some((voter) => voter.name === name));
+      const surplus = current.find(({ name }) => !wanted.includes(name));
+      const end: Done = (failure) => done(failure, false);
+      if (missing !== undefined) this.#add(missing, current, end);
+      else if (surplus !== undefined)
+        this.#change(
+          current,
+          current.filter((voter) => voter !== surplus),
+          end,
+        );
+      else done(null, true);
     });
-  }
-
-  remove(name: string, done: Done): void {
-    this.#change((current) => current.filter((voter) => voter.name !== name), done);
   }
 
   /** The way from one set to another. */
@@ -91,7 +100,10 @@ export class VoterChanges {
     const { name } = pinned;
     this.#ask(name, { kind: "query", have: noBallot }, (_error, answer) => {
       if (answer === null || answer.marker === pinned.marker) return done();
-      this.add(name, () => done());
+      this.#current((_failure, current) => {
+        if (current === null || !current.some((voter) => voter.name === name)) return done();
+        this.#add(name, current, () => done());
+      });
     });
   }
 
@@ -115,22 +127,37 @@ export class VoterChanges {
     return unreachable(message);
   }
 
-  #change(next: (current: readonly Voter[]) => readonly Voter[], done: Done): void {
+  /** The set in force. What is known here may be old, and then a change would be in vain. */
+  #current(done: (error: FlotillaError | null, current: readonly Voter[] | null) => void): void {
     const { register } = this.#options;
-    // What is known here may be old, and then the change would be in vain.
     register.read((error) => {
+      const { voters } = register;
+      if (error !== null || voters === null) done(error, null);
+      else if (voters.next !== null) done(unreachable("another change of voters is not finished"), null);
+      else done(null, voters.current);
+    });
+  }
+
+  /** Under the marker that it has now; one that is a voter already is added anew. */
+  #add(name: string, current: readonly Voter[], done: Done): void {
+    this.#marker(name, (error, marker) => {
+      if (marker === null) return done(error);
+      this.#change(current, [...current.filter((voter) => voter.name !== name), { name, marker }], done);
+    });
+  }
+
+  #change(from: readonly Voter[], wanted: readonly Voter[], done: Done): void {
+    if (wanted.length === 0 || wanted.length > limits.votersMax)
+      return done(unreachable(`there can't be ${wanted.length} voters; 1 to ${limits.votersMax} can be`));
+    this.#whetherAble(wanted, (unable) => {
+      const { register } = this.#options;
       const { known, voters } = register;
-      if (error !== null || known === null || voters === null) return done(error);
-      if (voters.next !== null) return done(unreachable("another change of voters is not finished"));
-      const wanted = next(voters.current);
-      if (wanted.length === 0 || wanted.length > limits.votersMax)
-        return done(unreachable(`there can't be ${wanted.length} voters; 1 to ${limits.votersMax} can be`));
-      this.#whetherAble(wanted, (unable) => {
-        if (unable !== null) return done(unable);
-        register.compareAndSetVoters(known.version, this.joint(voters.current, wanted), (outcome) => {
-          if (outcome.kind === "done") this.#finish(done);
-          else done(failureOf(outcome));
-        });
+      if (unable !== null) return done(unable);
+      if (known === null || voters === null || !sameVoters(voters.current, from) || voters.next !== null)
+        return done(changedMeanwhile());
+      register.compareAndSetVoters(known.version, this.joint(from, wanted), (outcome) => {
+        if (outcome.kind === "done") this.#finish(done);
+        else done(failureOf(outcome));
       });
     });
   }
@@ -184,5 +211,9 @@ export class VoterChanges {
 function failureOf(outcome: CasOutcome<unknown>): FlotillaError | null {
   if (outcome.kind === "done") return null;
   if (outcome.kind === "unknown") return outcome.error;
+  return changedMeanwhile();
+}
+
+function changedMeanwhile(): FlotillaError {
   return unreachable("the register was changed by somebody else meanwhile; try again");
 }

@@ -81,6 +81,13 @@ export function namesOf(set: VoterSet): Set<string> {
   return new Set(votersOf(set).map(({ name }) => name));
 }
 
+export function sameVoters(one: readonly Voter[], other: readonly Voter[]): boolean {
+  return (
+    one.length === other.length &&
+    one.every(({ name, marker }, at) => name === other[at]!.name && marker === other[at]!.marker)
+  );
+}
+
 /** @returns true when the set names this voter with this memory. */
 export function hasVoter(set: VoterSet, name: string, marker: string): boolean {
   return votersOf(set).some(

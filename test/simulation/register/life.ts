@@ -1,5 +1,4 @@
 /** One seed: servers that read and change the register while all kinds of faults happen, then peace. */
-import type { FlotillaError } from "../../../src/support/errors.ts";
 import type { TestValue } from "./checker.ts";
 import { Violation } from "./checker.ts";
 import { type Machine, type Parts, type Process, soundParts, World } from "./world.ts";
@@ -161,21 +160,16 @@ class Life {
   #changeVoters(process: Process): void {
     const { world, counts } = this;
     const voters = process.register.voters!.current.map(({ name }) => name);
-    const others = world.machines.map(({ name }) => name).filter((name) => !voters.includes(name));
-    const done = (error: FlotillaError | null): void => {
+    const all = world.machines.map(({ name }) => name);
+    // Three or four of all, beginning anywhere.
+    const first = Math.floor(world.random() * all.length);
+    const wanted = [...all.slice(first), ...all.slice(0, first)].slice(0, world.pick([3, 3, 4, 5]));
+    world.note(process.name, `wants the voters ${wanted.join(" ")} instead of ${voters.join(" ")}`);
+    process.changes.step(wanted, (error, reached) => {
       world.note(process.name, error === null ? "the voters are changed" : `the voters: ${error.message}`);
-      if (error === null) counts.voters++;
+      if (error === null && !reached) counts.voters++;
       this.#work(process);
-    };
-    if (others.length > 0 && (voters.length <= 3 || world.chance(0.5))) {
-      const name = world.pick(others);
-      world.note(process.name, `adds the voter ${name} to ${voters.join(" ")}`);
-      process.changes.add(name, done);
-    } else if (voters.length > 3) {
-      const name = world.pick(voters);
-      world.note(process.name, `removes the voter ${name} of ${voters.join(" ")}`);
-      process.changes.remove(name, done);
-    } else this.#work(process);
+    });
   }
 
   // What happens to them.
