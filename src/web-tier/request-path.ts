@@ -447,7 +447,9 @@ export class Exchange implements UpstreamRequest, BodySink {
     const { head } = this.#client;
     this.#phase = "answering";
     this.#status = status;
-    this.#keepOpen = head.keepAlive && !this.upgrading && this.#client.reusable && !this.#site.draining;
+    // An HTTP/1.0 client would have to be told that it may go on: our pages do not.
+    const persistent = head.keepAlive && head.versionMinor === 1 && !this.upgrading;
+    this.#keepOpen = persistent && this.#client.reusable && !this.#site.draining;
     const page = answerPage(status, why, this.#requestId, this.#keepOpen, this.method === "HEAD");
     this.#sentBytes = page.bodyBytes;
     this.#client.writeText(page.text);
