@@ -69,6 +69,14 @@ test("404 where a host is served but the path is not, 421 where the host is not"
   assert.equal(app!.requests, 1);
 });
 
+test("a page of ours ends an HTTP/1.0 connection, whatever it asked for", async (t) => {
+  const [app] = await named(t, "app");
+  const web = await webSite(t, [app!.port], { routes: [{ path: "/app", to: "app" }] });
+  const client = await RawClient.open(web.port);
+  client.send("GET /none HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  assert.match(await client.read(), /^HTTP\/1\.1 404 [\s\S]*\r\nConnection: close\r\n/);
+});
+
 test("an answer of ours behind a body leaves the connection in order", async (t) => {
   const [app] = await named(t, "app");
   const web = await webSite(t, [app!.port], { routes: [{ path: "/app", to: "app" }] });
