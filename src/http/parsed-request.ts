@@ -45,7 +45,6 @@ export class RequestHead {
   xForwardedFor: string = "";
   xForwardedProto: string = "";
   xForwardedHost: string = "";
-  forwarded: string = "";
   via: string = "";
   requestId: string = "";
 

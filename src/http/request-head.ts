@@ -157,8 +157,6 @@ function takeKnown(known: KnownField, from: number, to: number, head: RequestHea
     case KnownField.expect:
       return takeExpect(scratchSlice(from, to).toLowerCase(), head);
     case KnownField.date:
-    case KnownField.server:
-    case KnownField.contentType:
       return true;
     default:
       takeForwarding(known, scratchSlice(from, to), head);
@@ -177,9 +175,6 @@ function takeForwarding(known: KnownField, value: string, head: RequestHead): vo
       return;
     case KnownField.forwardedHost:
       head.xForwardedHost = joined(head.xForwardedHost, value);
-      return;
-    case KnownField.forwarded:
-      head.forwarded = joined(head.forwarded, value);
       return;
     case KnownField.via:
       head.via = joined(head.via, value);
@@ -319,7 +314,7 @@ function reset(head: RequestHead): void {
   head.host = head.authority = head.upgrade = head.fields = "";
   head.cookie = head.userAgent = head.referer = "";
   head.xForwardedFor = head.xForwardedProto = head.xForwardedHost = "";
-  head.forwarded = head.via = head.requestId = "";
+  head.via = head.requestId = "";
   head.targetAuthority = head.connectionText = head.upgradeText = "";
   head.error = null;
   head.fieldCount = head.written = head.targetLength = head.pathLength = head.connection = 0;

@@ -43,16 +43,10 @@ export class ResponseHead {
    */
   fields: string = "";
   hasDate: boolean = false;
-  hasServer: boolean = false;
-  hasVia: boolean = false;
-  contentType: string = "";
   /** Why the last parse returned -1: one line for a person, without bytes of the answer. */
   error: string = "";
 
   /** @internal Bytes of `scratch` that are filled. */ written: number = 0;
-  /** @internal Place of the value in `scratch`; 0 when absent. */
-  contentTypeFrom: number = 0;
-  /** @internal */ contentTypeTo: number = 0;
   /** @internal ConnectionOption bits. */ connection: number = 0;
   /** @internal Connection values with options that are not understood. */ connectionText: string = "";
 }
@@ -195,18 +189,8 @@ function takeKnown(known: KnownField, from: number, to: number, head: ResponseHe
     case KnownField.upgrade:
       head.upgrade = scratchSlice(from, to);
       return false;
-    case KnownField.contentType:
-      head.contentTypeFrom = from;
-      head.contentTypeTo = to;
-      return true;
     case KnownField.date:
       head.hasDate = true;
-      return true;
-    case KnownField.server:
-      head.hasServer = true;
-      return true;
-    case KnownField.via:
-      head.hasVia = true;
       return true;
     case KnownField.te:
     case KnownField.keepAlive:
@@ -245,7 +229,6 @@ function refused(head: ResponseHead, error: string): false {
 
 function finish(head: ResponseHead): true {
   head.fields = scratchSlice(0, head.written);
-  head.contentType = head.fields.substring(head.contentTypeFrom, head.contentTypeTo);
   const { connection } = head;
   const close = (connection & ConnectionOption.close) !== 0;
   head.keepAlive = !close && (head.versionMinor === 1 || (connection & ConnectionOption.keepAlive) !== 0);
@@ -263,9 +246,9 @@ function dropNamed(head: ResponseHead): void {
 }
 
 function reset(head: ResponseHead): void {
-  head.status = head.written = head.connection = head.contentTypeFrom = head.contentTypeTo = 0;
+  head.status = head.written = head.connection = 0;
   head.contentLength = -1;
-  head.chunked = head.hasDate = head.hasServer = head.hasVia = false;
+  head.chunked = head.hasDate = false;
   head.keepAlive = true;
-  head.reason = head.upgrade = head.fields = head.contentType = head.error = head.connectionText = "";
+  head.reason = head.upgrade = head.fields = head.error = head.connectionText = "";
 }
