@@ -77,7 +77,8 @@ export class AppServer implements Served {
     await this.#port.listen();
     for (const direct of this.#direct) await direct.listen();
     this.#drainOnSignals();
-    // An answer given right before process.exit() or a crash goes out, as it does from a plain http.Server.
+    // An answer given right before process.exit() or a crash goes out, as it does from a plain http.Server: when the
+    // write before it is over. Nothing can be waited for here.
     process.on("exit", () => this.#port.flush());
     try {
       recordServer(this.#member.file, this.#member.server.name);

@@ -4,7 +4,7 @@
  */
 import http, { type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
-import { currentMember } from "../member/current.ts";
+import { currentMember, giveUp } from "../member/current.ts";
 import { FlotillaError } from "../support/errors.ts";
 import { upstream as limits } from "../support/limits.ts";
 import { listenError } from "../support/listen-error.ts";
@@ -47,12 +47,6 @@ export async function serve(application: Application, options: ServeOptions = {}
     if (error instanceof FlotillaError) giveUp(error);
     throw error;
   }
-}
-
-/** For a person at a terminal: what happened and what to do, without a stack. */
-function giveUp(error: FlotillaError): never {
-  process.stderr.write(`${error.message}\n`);
-  process.exit(1);
 }
 
 /** The default of http.Server: a value of the application's own is left alone. */

@@ -16,6 +16,8 @@ export async function main(words: readonly string[]): Promise<number> {
   const program = describeCommands((code) => {
     exitCode = code;
   });
+  // As if it were not set: that is what a script with an unset variable means.
+  if (process.env.FLOTILLA_CONFIG === "") delete process.env.FLOTILLA_CONFIG;
   try {
     await program.parseAsync(withCheckFlag(words), { from: "user" });
     return exitCode;

@@ -7,19 +7,33 @@ let current: Member | null | undefined;
 
 /**
  * This process's member, made at the first call from FLOTILLA_SERVER and FLOTILLA_CONFIG (default ./flotilla.yaml);
- * null outside a cluster.
- * @throws FlotillaError FLOTILLA_CONFIG_INVALID, FLOTILLA_SERVER_UNKNOWN
+ * null outside a cluster. What is wrong with them ends the process: whoever calls it first, serve() or session(),
+ * can do nothing without it.
  */
 export function currentMember(): Member | null {
-  if (current === undefined) current = memberFrom(process.env);
-  return current;
+  try {
+    if (current === undefined) current = memberFrom(process.env);
+    return current;
+  } catch (error) {
+    if (error instanceof FlotillaError) giveUp(error);
+    throw error;
+  }
 }
 
-/** The same from a given environment, made anew with every call. */
+/** For a person at a terminal: what happened and what to do, without a stack. */
+export function giveUp(error: FlotillaError): never {
+  process.stderr.write(`${error.message}\n`);
+  process.exit(1);
+}
+
+/**
+ * The same from a given environment, made anew with every call.
+ * @throws FlotillaError FLOTILLA_CONFIG_INVALID, FLOTILLA_SERVER_UNKNOWN
+ */
 export function memberFrom(env: Readonly<Record<string, string | undefined>>): Member | null {
   const name = env.FLOTILLA_SERVER;
   if (name === undefined || name === "") return null;
-  const file = loadOrThrow(env.FLOTILLA_CONFIG ?? "flotilla.yaml");
+  const file = loadOrThrow(env.FLOTILLA_CONFIG || "flotilla.yaml");
   const server = file.servers.get(name);
   if (server !== undefined) return new Member(file, server);
   throw new FlotillaError(

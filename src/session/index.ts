@@ -26,7 +26,8 @@ declare global {
 
 /**
  * In a cluster, sessions are kept by this server as the file says; elsewhere in this process, with the same habits.
- * @throws FlotillaError FLOTILLA_SESSION_OPTION, and FLOTILLA_CONFIG_INVALID when the cluster's file is wrong.
+ * A wrong file of the cluster ends the process with what is wrong with it, as it does in serve().
+ * @throws FlotillaError FLOTILLA_SESSION_OPTION
  */
 export function session(options: SessionOptions = {}): SessionMiddleware {
   checkOptions(options);

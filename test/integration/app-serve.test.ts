@@ -194,6 +194,10 @@ test("what keeps it from starting is said in one line, without a stack; the exit
       { ...env, FLOTILLA_CONFIG: "/nowhere/flotilla.yaml" },
       /^\/nowhere\/flotilla\.yaml:1:1: error: cannot read/,
     ],
+    [
+      { ...env, FLOTILLA_CONFIG: "/nowhere/flotilla.yaml", SESSION: "1" },
+      /^\/nowhere\/flotilla\.yaml:1:1: error: cannot read/,
+    ],
     [{ PORT: "0", KIND: "listening" }, /^serve\(\) was given an http.Server that listens already/],
   ];
   for (const [given, expected] of cases) {
