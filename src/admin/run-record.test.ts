@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -66,4 +66,11 @@ test("what another machine wrote, and what is no record, is left alone", (t) => 
 
 test("no folder, no records", (t) => {
   assert.deepEqual(livingRecords(someFile(t).file), []);
+});
+
+test("a record that can't be written leaves nothing half done behind", (t) => {
+  const { file, folder } = someFile(t);
+  mkdirSync(join(folder, "app-a.json"), { recursive: true });
+  assert.throws(() => recordServer(file, "app-a"), /EISDIR|ENOTEMPTY|EEXIST/);
+  assert.deepEqual(readdirSync(folder), ["app-a.json"]);
 });

@@ -86,8 +86,15 @@ function replaceRecord(file: ClusterFile, own: OwnRecord): string {
     boot: bootId(),
   };
   const path = join(runFolder(file), `${own.name}.json`);
-  writeFileSync(`${path}.${process.pid}`, `${JSON.stringify(record)}\n`, { mode: 0o600 });
-  renameSync(`${path}.${process.pid}`, path);
+  const whole = `${path}.${process.pid}`;
+  try {
+    writeFileSync(whole, `${JSON.stringify(record)}\n`, { mode: 0o600 });
+    renameSync(whole, path);
+  } catch (error) {
+    // A full disk leaves an empty file behind.
+    rmSync(whole, { force: true });
+    throw error;
+  }
   return path;
 }
 
