@@ -187,7 +187,7 @@ export class MembersRegister<V> implements Register<V> {
     }
     // A proposal under way looks like disagreement: it is given time for one more look before it is overtaken.
     if (operation.change === null && (this.#known === null || operation.tries < 2)) this.#look(operation);
-    else this.#propose(operation, null, false);
+    else this.#propose(operation, null, null);
   }
 
   #tryAgain(operation: Operation<V>): void {
@@ -260,8 +260,8 @@ export class MembersRegister<V> implements Register<V> {
       if (accepted !== null && (shown === null || compareBallots(accepted.ballot, shown.ballot) > 0))
         shown = accepted;
     if (shown !== null && operation.tries === 0) this.#tryAgain(operation);
-    else if (shown !== null) this.#propose(operation, shown, false);
-    else if (this.#mayForm(round)) this.#propose(operation, null, true);
+    else if (shown !== null) this.#propose(operation, shown, null);
+    else if (this.#mayForm(round)) this.#propose(operation, null, round);
     else this.#tryAgain(operation);
   }
 
@@ -282,9 +282,9 @@ export class MembersRegister<V> implements Register<V> {
 
   /**
    * @param shown the newest state that any voter shows, while none is known to be committed.
-   * @param mayForm when no voter that promises has a state, the first one is made.
+   * @param blank the look that found only blank voters: when none that promises has a state, the first one is made.
    */
-  #propose(operation: Operation<V>, shown: Accepted | null, mayForm: boolean): void {
+  #propose(operation: Operation<V>, shown: Accepted | null, blank: Round | null): void {
     const { transport, clock, node } = this.#options;
     const have = this.#known?.accepted ?? null;
     this.#counter = Math.max(this.#counter, have?.ballot.counter ?? 0) + 1;
@@ -297,7 +297,7 @@ export class MembersRegister<V> implements Register<V> {
       change: operation.change?.id ?? `${node}.${++this.#changes}`,
       next: (best: RegisterState | null, promises: ReadonlyMap<string, VoterAnswer>) => {
         if (best !== null) return next(operation.change, best);
-        return mayForm ? this.#firstState(promises) : null;
+        return blank === null ? null : this.#firstState(promises, blank);
       },
     };
     this.#attempt = new Attempt(transport, clock, ballot, plan, (result) =>
@@ -306,11 +306,12 @@ export class MembersRegister<V> implements Register<V> {
     this.#attempt.start();
   }
 
-  /** Voters that did not promise have no vote until they have been added with the memory that they have by then. */
-  #firstState(promises: ReadonlyMap<string, VoterAnswer>): RegisterState {
+  /** Voters that were not seen have no vote until they have been added with the memory that they have by then. */
+  #firstState(promises: ReadonlyMap<string, VoterAnswer>, blank: Round): RegisterState {
     const { node, fileVoters, codec, first } = this.#options;
     const id = `${node}.${++this.#changes}`;
-    const current = fileVoters.map((name) => ({ name, marker: promises.get(name)?.marker ?? "" }));
+    const markerOf = (name: string): string => (promises.get(name) ?? blank.answer(name))?.marker ?? "";
+    const current = fileVoters.map((name) => ({ name, marker: markerOf(name) }));
     return {
       world: id,
       version: 1,

@@ -186,16 +186,7 @@ class Life {
   #trouble(): void {
     const { world } = this;
     const machine = world.pick(world.machines);
-    const kinds = [
-      this.#kill,
-      this.#power,
-      this.#pause,
-      this.#cut,
-      this.#cut,
-      this.#heal,
-      this.#fill,
-      this.#lose,
-    ];
+    const kinds = [this.#kill, this.#power, this.#pause, this.#cut, this.#cut, this.#fill, this.#lose];
     world.pick(kinds).call(this, machine);
   }
 
@@ -229,6 +220,7 @@ class Life {
       world.cuts.add(`${machine.name}>${other.name}`);
       if (!oneWay) world.cuts.add(`${other.name}>${machine.name}`);
     }
+    world.scheduler.after(200 + world.random() * 2_500, () => this.#heal());
   }
 
   #heal(): void {
@@ -237,21 +229,32 @@ class Life {
   }
 
   #fill(machine: Machine): void {
-    machine.full = !machine.full;
-    this.world.note(machine.name, machine.full ? "has a full disk" : "has room on its disk again");
+    const { world } = this;
+    machine.full = true;
+    world.note(machine.name, "has a full disk");
+    world.scheduler.after(world.random() * 2_500, () => {
+      machine.full = false;
+      world.note(machine.name, "has room on its disk again");
+    });
   }
 
-  /** The voter's file is gone or torn; at most one at a time. */
-  #lose(machine: Machine): void {
+  /** The file of the voter that knows most is gone or torn; at most one at a time. */
+  #lose(machine: Machine, tries = 20): void {
     const { world, counts } = this;
-    if (!world.mayLoseFile() || machine.durable === null) return;
+    if (!world.mayLoseFile()) {
+      if (tries > 0 && this.#chaos) world.scheduler.after(25, () => this.#lose(machine, tries - 1));
+      return;
+    }
+    const loser = world.knowsMost();
     counts.lost++;
     const torn = world.chance(0.5);
-    world.note(machine.name, torn ? "has its voter's file torn" : "loses its voter's file");
-    for (const process of [...machine.processes]) world.kill(process);
-    const whole = machine.durable;
-    machine.durable = torn ? whole.subarray(0, Math.floor(world.random() * whole.length)) : null;
-    machine.file = machine.durable;
+    world.note(loser.name, torn ? "has its voter's file torn" : "loses its voter's file");
+    for (const process of [...loser.processes]) world.kill(process);
+    const whole = loser.durable!;
+    loser.durable = torn ? whole.subarray(0, Math.floor(world.random() * whole.length)) : null;
+    loser.file = loser.durable;
+    // Another one that knows as much is slow now, so that who knows less is asked.
+    if (world.chance(0.5)) this.#pause(world.knowsMost());
   }
 
   // The end.

@@ -13,6 +13,7 @@ import {
   type VoterRequest,
 } from "../../../src/register/messages.ts";
 import type { VoterTransport } from "../../../src/register/round.ts";
+import { compareBallots, noBallot } from "../../../src/register/state.ts";
 import { unreachable } from "../../../src/register/unreachable.ts";
 import { decodeVote } from "../../../src/register/vote-codec.ts";
 import { VoterChanges, type VoterChangesOptions } from "../../../src/register/voter-changes.ts";
@@ -195,6 +196,19 @@ export class World {
       const { durable } = this.machine(name);
       return durable !== null && decodeVote(durable)?.marker === marker;
     });
+  }
+
+  /** The machine whose voter has accepted the highest ballot. */
+  knowsMost(): Machine {
+    let most = this.machines[0]!;
+    let highest = noBallot;
+    for (const machine of this.machines) {
+      const ballot = (machine.durable && decodeVote(machine.durable)?.accepted?.ballot) ?? noBallot;
+      if (compareBallots(ballot, highest) <= 0) continue;
+      most = machine;
+      highest = ballot;
+    }
+    return most;
   }
 
   machine(name: string): Machine {
