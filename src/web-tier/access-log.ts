@@ -2,7 +2,7 @@
  * Step "log": one line per request, in Apache's "combined" format or as JSON. Lines are gathered and written
  * once a second or by 64 KiB; a disk that does not follow costs lines, which are counted and told, never memory.
  */
-import { mkdirSync, openSync, writeSync } from "node:fs";
+import { mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import SonicBoom from "sonic-boom";
 import type { AccessLogSettings } from "../config/model.ts";
@@ -35,12 +35,11 @@ export interface AccessEntry {
 
 export class AccessLog {
   readonly #format: AccessLogSettings["format"];
-  readonly #out: InstanceType<typeof SonicBoom.SonicBoom> | null;
+  #out: InstanceType<typeof SonicBoom.SonicBoom> | null;
   readonly #timer: NodeJS.Timeout | null = null;
   // Lines are encoded here one by one: a text that grows by a line per request would be copied whole, again and again.
   readonly #lines: Buffer = Buffer.allocUnsafeSlow(limits.gatherBytes);
   #used = 0;
-  readonly #fd: number = -1;
   #second = 0;
   #stamp = "";
   #droppedBytes = 0;
@@ -56,9 +55,8 @@ export class AccessLog {
       return;
     }
     const path = settings.path.replaceAll("{server}", serverName);
-    this.#fd = path === "-" ? 1 : open(path);
     this.#out = new SonicBoom.SonicBoom({
-      fd: this.#fd,
+      fd: path === "-" ? 1 : open(path),
       sync: false,
       contentMode: "buffer",
       maxLength: limits.bufferBytesMax,
@@ -85,18 +83,18 @@ export class AccessLog {
     else this.#used += this.#lines.utf8Write(line, this.#used);
   }
 
-  /** Writes what is gathered. The last lines are on their way when this returns: the process may end right behind it. */
-  close(): void {
+  /** Writes what is gathered. Resolves when it is written, or can't be; what comes later is not. */
+  close(): Promise<void> {
+    const out = this.#out;
+    if (out === null) return Promise.resolve();
     if (this.#timer !== null) clearInterval(this.#timer);
-    if (this.#out === null) return;
-    try {
-      this.#out.flushSync();
-      for (let at = 0; at < this.#used; ) at += writeSync(this.#fd, this.#lines, at, this.#used - at);
-      this.#used = 0;
-      this.#out.end();
-    } catch {
-      // The disk is full: it was told when it happened.
-    }
+    this.#handOver();
+    this.#out = null;
+    return new Promise((resolve) => {
+      out.once("close", resolve);
+      out.once("error", () => resolve());
+      out.end();
+    });
   }
 
   #handOver(): void {

@@ -5,7 +5,7 @@ import { type Link, type LinkObserver, StreamKind } from "../link/api.ts";
 import { linkKeys } from "../link/keys.ts";
 import { LinkListener } from "../link/listener.ts";
 import type { Member } from "../member/member.ts";
-import { upstream as upstreamLimits } from "../support/limits.ts";
+import { accessLog as accessLogLimits, upstream as upstreamLimits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import { TimerWheel } from "../support/timer-wheel.ts";
 import { AccessLog } from "./access-log.ts";
@@ -59,30 +59,31 @@ export async function startWebServer(member: Member, log: Log, stop: () => void)
     log,
   });
   const listeners = cluster.listen.map((settings) => new BrowserListener(site, settings));
-  const close = (): void => {
+  const close = (): Promise<void> => {
     for (const listener of listeners) listener.close();
     for (const pool of pools.values()) for (const upstream of pool.upstreams) upstream.close();
     void port.close();
-    accessLog.close();
+    return accessLog.close();
   };
   try {
     await port.listen();
     await firstServers(pools);
     for (const listener of listeners) await listener.listen();
   } catch (error) {
-    close();
+    void close();
     throw error;
   }
   member.state = "up";
   return {
     urls: listeners.map((listener) => listener.url),
-    close,
+    close: () => void close(),
     async drain() {
       site.draining = true;
       member.state = "draining";
       const drained = Promise.all(listeners.map((listener) => listener.drain()));
       await Promise.race([drained, delay(cluster.timeouts.drainTimeoutMs)]);
-      close();
+      // The process may exit behind this: the last access lines come first, unless the disk stands still.
+      await Promise.race([close(), delay(accessLogLimits.flushIntervalMs)]);
     },
   };
 }
