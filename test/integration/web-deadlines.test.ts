@@ -131,7 +131,7 @@ test("a client that reads nothing is cut off, its app server was free long befor
 test("a client that reads slowly, but reads, is served to the end", async (t) => {
   const bytes = 8 * 1_048_576;
   const origin = await RawOrigin.start(t, () => ok("y".repeat(bytes)));
-  const web = await webSite(t, [origin.port], { timeouts: { ...short, writeSilenceTimeoutMs: 500 } });
+  const web = await webSite(t, [origin.port], { timeouts: { ...short, writeSilenceTimeoutMs: 2_000 } });
   const client = await RawClient.open(web.port);
   client.socket.removeAllListeners("data");
   let got = 0;
