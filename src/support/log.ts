@@ -7,8 +7,20 @@ import pretty from "pino-pretty";
 
 export type Log = Logger;
 
-/** @param name the server (or command) that speaks; shown in front of every line. */
-export function createLog(name: string, level: string = process.env.FLOTILLA_LOG_LEVEL ?? "info"): Log {
+/**
+ * @param name the server (or command) that speaks; shown in front of every line.
+ * @param wanted a level of pino's; another word is told, and means "info": nobody's site stays down for it.
+ */
+export function createLog(name: string, wanted: string = process.env.FLOTILLA_LOG_LEVEL || "info"): Log {
+  const levels = [...Object.keys(pino.levels.values), "silent"];
+  const level = levels.includes(wanted) ? wanted : "info";
+  const log = open(name, level);
+  if (level !== wanted)
+    log.warn(`FLOTILLA_LOG_LEVEL is "${wanted}"; it may be ${levels.join(", ")}: info is taken`);
+  return log;
+}
+
+function open(name: string, level: string): Log {
   const options = { level, base: { server: name }, timestamp: pino.stdTimeFunctions.isoTime };
   return process.stderr.isTTY
     ? pino(options, readable(name))
