@@ -32,9 +32,10 @@ export async function serve(application: Application, options: ServeOptions = {}
   const server = serverOf(application);
   try {
     if (server.listening) throw listensAlready();
-    if (server.keepAliveTimeout === nodeKeepAliveTimeoutMs)
-      server.keepAliveTimeout = limits.appKeepAliveTimeoutMs;
     const member = currentMember();
+    if (server.keepAliveTimeout === nodeKeepAliveTimeoutMs)
+      server.keepAliveTimeout =
+        member?.cluster.timeouts.appKeepAliveTimeoutMs ?? limits.appKeepAliveTimeoutMs;
     if (member === null) return await listenAlone(server, options);
     if (member.cluster.tier === "web") throw isWebServer(member.server.name);
     if (member.server.kind === "http") {

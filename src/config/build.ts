@@ -102,10 +102,11 @@ function checkServerNames(clusters: readonly NamedSection[], { problems }: Conte
   }
 }
 
-/** Keys that belong to the other tier, in the cluster and in its servers. */
+/** Keys that belong to the other tier, in the cluster, in its timeouts and in its servers. */
 function checkTier(section: Section, tier: Cluster["tier"], { problems }: Context): void {
   const because = tier === "web" ? "with routes: (a web tier)" : "without routes: (an app tier)";
-  for (const part of [section, ...section.named("servers").map((server) => server.section)]) {
+  const servers = section.named("servers").map((server) => server.section);
+  for (const part of [section, section.section("timeouts"), ...servers]) {
     for (const [key, at] of part.written) {
       const belongs = part.shape.keys.get(key)?.setting.tier;
       if (belongs === undefined || belongs === tier) continue;

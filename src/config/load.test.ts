@@ -56,22 +56,30 @@ describe("the checked file", () => {
   });
 
   test("written values win, in their units", () => {
-    const more = [
+    const text = [
+      app(
+        "      app-a: { address: APP.Internal }",
+        "    sessions: { cookie: { name: shop }, idleTimeout: 1h }\n    timeouts: { appKeepAlive: 20s, drain: 1m }",
+      ),
+      "  web:",
+      "    servers: { web-a: { address: 10.0.0.9 } }",
+      "    listen: [{ http: 80 }]",
+      "    routes: [{ to: app }]",
       "    limits: { head: 32KiB, body: 1.5MB }",
       "    timeouts: { request: 2m, connect: 250ms }",
-      "    sessions: { cookie: { name: shop }, idleTimeout: 1h }",
       '    log: { access: "-", format: json }',
     ];
-    const cluster = loadText(app("      app-a: { address: APP.Internal }", more.join("\n"))).clusters.get(
-      "app",
-    )!;
-    assert.equal(cluster.limits.headBytesMax, 32_768);
-    assert.equal(cluster.limits.bodyBytesMax, 1_500_000);
-    assert.equal(cluster.timeouts.requestTimeoutMs, 120_000);
-    assert.equal(cluster.timeouts.connectTimeoutMs, 250);
-    assert.deepEqual(cluster.sessions, { store: "cluster", cookieName: "shop", idleTimeoutMs: 3_600_000 });
-    assert.deepEqual(cluster.accessLog, { path: "-", format: "json" });
-    assert.equal(cluster.servers[0]!.address, "app.internal");
+    const { clusters } = loadText(text.join("\n"));
+    const web = clusters.get("web")!;
+    assert.equal(web.limits.headBytesMax, 32_768);
+    assert.equal(web.limits.bodyBytesMax, 1_500_000);
+    assert.equal(web.timeouts.requestTimeoutMs, 120_000);
+    assert.equal(web.timeouts.connectTimeoutMs, 250);
+    assert.deepEqual(web.accessLog, { path: "-", format: "json" });
+    const shop = clusters.get("app")!;
+    assert.deepEqual(shop.sessions, { store: "cluster", cookieName: "shop", idleTimeoutMs: 3_600_000 });
+    assert.deepEqual([shop.timeouts.appKeepAliveTimeoutMs, shop.timeouts.drainTimeoutMs], [20_000, 60_000]);
+    assert.equal(shop.servers[0]!.address, "app.internal");
   });
 
   test("a policy that is not in force yet is not in the result", () => {
@@ -215,12 +223,12 @@ describe("substitution", () => {
   test("numbers and durations may come from outside", () => {
     const text = app(
       `      a: { address: "\${env:A}", port: "\${env:P}" }`,
-      `    timeouts: { head: "\${env:T}s" }`,
+      `    timeouts: { drain: "\${env:T}s" }`,
     );
     const env = { SECRET: secret, A: "10.9.8.7", P: "7000", T: "3" };
     const file = loadText(text, { env });
     assert.equal(file.servers.get("a")!.authority, "10.9.8.7:7000");
-    assert.equal(file.clusters.get("app")!.timeouts.headTimeoutMs, 3_000);
+    assert.equal(file.clusters.get("app")!.timeouts.drainTimeoutMs, 3_000);
     const told = errorsOf(text, { env: { ...env, P: "a-password" } }).join();
     assert.match(told, /port: found "\$\{env:P\}"/);
     assert.doesNotMatch(told, /a-password/);

@@ -325,9 +325,10 @@ const clusterSettings: readonly Setting[] = [
     path: "clusters.<name>.trust",
     type: "list",
     since,
+    tier: "web",
     maximum: 1_000,
     description:
-      "Networks of balancers in front of us, whose X-Forwarded-* and Forwarded fields are believed. All others' are replaced.",
+      "Networks of balancers in front of us, whose X-Forwarded-* and X-Request-Id are believed. All others' are replaced.",
   },
   {
     path: "clusters.<name>.trust[]",
@@ -339,7 +340,8 @@ const clusterSettings: readonly Setting[] = [
     path: "clusters.<name>.log",
     type: "section",
     since,
-    description: "The access log of servers that take HTTP.",
+    tier: "web",
+    description: "The access log.",
   },
   {
     path: "clusters.<name>.log.access",
@@ -388,6 +390,7 @@ const limitSettings: readonly Setting[] = [
     path: "clusters.<name>.limits",
     type: "section",
     since,
+    tier: "web",
     description: "What a client may send. More is answered with 400, 413, 414 or 431, never cut short.",
   },
   {
@@ -442,39 +445,62 @@ const timeoutSettings: readonly Setting[] = [
     path: "clusters.<name>.timeouts",
     type: "section",
     since,
-    description: "How long to wait. Those towards app servers are the web tier's.",
+    description: "How long to wait. Those towards app servers are set in the web tier.",
   },
-  timeout("head", limits.http.headTimeoutMs, "A request's head must be complete."),
-  timeout("bodySilence", limits.http.bodySilenceTimeoutMs, "A request's body may pause between two bytes."),
+  timeout("head", "web", limits.http.headTimeoutMs, "A request's head must be complete."),
+  timeout(
+    "bodySilence",
+    "web",
+    limits.http.bodySilenceTimeoutMs,
+    "A request's body may pause between two bytes.",
+  ),
   timeout(
     "keepAlive",
+    "web",
     limits.http.keepAliveTimeoutMs,
     "A browser's connection may be idle between requests.",
   ),
   timeout(
     "writeSilence",
+    "web",
     limits.http.writeSilenceTimeoutMs,
     "A client may take no byte of its answer, then it is cut off.",
   ),
-  timeout("connect", limits.upstream.connectTimeoutMs, "To open a connection to an app server."),
+  timeout("connect", "web", limits.upstream.connectTimeoutMs, "To open a connection to a plain HTTP server."),
   timeout(
     "upstreamIdle",
+    "web",
     limits.upstream.idleTimeMs,
     "The web tier closes its idle connection to a plain HTTP server (well below that server's own keep-alive timeout).",
   ),
-  timeout("recover", limits.upstream.recoverTimeMs, "A server that failed is tried again."),
+  timeout(
+    "recover",
+    "web",
+    limits.upstream.recoverTimeMs,
+    "A plain HTTP server that could not be reached is tried again.",
+  ),
   timeout(
     "request",
+    "web",
     limits.upstream.requestTimeoutMs,
     "A valid request must be answered; raise it for slow pages.",
   ),
   timeout(
     "appKeepAlive",
+    "app",
     limits.upstream.appKeepAliveTimeoutMs,
-    "An app server that listens on HTTP keeps an idle connection.",
+    "An app server that listens on HTTP keeps an idle connection, unless the application sets keepAliveTimeout itself.",
   ),
-  timeout("socket", limits.upstream.socketTimeoutMs, "One read or write between web tier and app server."),
-  timeout("drain", limits.supervise.drainTimeoutMs, "A server that stops lets its requests finish."),
+  {
+    ...timeout(
+      "socket",
+      "app",
+      limits.upstream.socketTimeoutMs,
+      "One read or write of an app server's connection.",
+    ),
+    planned: true,
+  },
+  timeout("drain", null, limits.supervise.drainTimeoutMs, "A server that stops lets its requests finish."),
 ];
 
 export const settings: readonly Setting[] = [
@@ -487,11 +513,12 @@ export const settings: readonly Setting[] = [
   ...timeoutSettings,
 ];
 
-function timeout(key: string, defaultMs: number, description: string): Setting {
+function timeout(key: string, tier: "web" | "app" | null, defaultMs: number, description: string): Setting {
   return {
     path: `clusters.<name>.timeouts.${key}`,
     type: "duration",
     since,
+    ...(tier === null ? {} : { tier }),
     minimum: 10,
     maximum: dayMs,
     default: defaultMs,

@@ -42,7 +42,7 @@ clusters:
       app-a: { address: 127.0.0.1, port: ${port} }
     listen:
       - { http: 127.0.0.1:${httpPort} }
-    timeouts: { drain: 1s }
+    timeouts: { drain: 1s, appKeepAlive: 20s }
 `,
   });
   const config = join(folder, "flotilla.yaml");
@@ -103,7 +103,7 @@ for (const [kind, expected] of [
 test("in a cluster: the link and listen: reach the same application; requests of both are counted", async (t) => {
   const { port, httpPort, env } = await cluster(t);
   const app = startApplication(t, env);
-  await app.line(/serving on port/);
+  await app.line(/serving on port \d+, keep-alive 20000/);
   const link = await dial(t, port);
   assert.equal(await ask(link, "/over-the-link"), "GET /over-the-link from 192.0.2.9");
   const answer = await fetch(`http://127.0.0.1:${httpPort}/direct`);
