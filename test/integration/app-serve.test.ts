@@ -108,7 +108,7 @@ test("in a cluster: the link and listen: reach the same application; requests of
   assert.equal(await ask(link, "/over-the-link"), "GET /over-the-link from 192.0.2.9");
   const answer = await fetch(`http://127.0.0.1:${httpPort}/direct`);
   assert.equal(await answer.text(), "GET /direct from 127.0.0.1");
-  assert.equal(answer.headers.get("keep-alive"), "timeout=15");
+  assert.equal(answer.headers.get("keep-alive"), "timeout=20");
   const socket = new WebSocket(`ws://127.0.0.1:${httpPort}/`);
   await once(socket, "open");
   socket.send("echo");
