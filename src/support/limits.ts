@@ -85,6 +85,8 @@ export const upstream = {
   connectTimeoutMs: 5_000,
   idleTimeMs: 5_000,
   recoverTimeMs: 15_000,
+  /** The same for a server that refuses connections at once. */
+  refusedRetryMs: 1_000,
   requestTimeoutMs: 665_000,
   appKeepAliveTimeoutMs: 15_000,
   socketTimeoutMs: 65_000,
@@ -181,6 +183,8 @@ export const replication = {
   /** Share of the time left that a change may be under way to its owner; covers clocks that differ. */
   freshShare: 0.75,
   resendAfterMs: 300,
+  /** What was sent again is not sent once more before. */
+  resendPauseMs: 50,
   touchIntervalMs: 60_000,
   /** What a backup's knowledge of the last use may lag behind, added to idle timeouts after a takeover. */
   touchLagMs: 130_000,

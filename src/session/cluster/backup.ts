@@ -1,0 +1,140 @@
+/**
+ * The backup's part, and that of a joining server: it applies the owner's changes in their order and answers how far it
+ * has come. It refuses what is not of its epoch, and a gap; the owner then reads the register or sends again.
+ */
+import { type Holder, sameHolder } from "../../register/slot-map.ts";
+import { noEntries, applied } from "../entry.ts";
+import type { Context } from "./context.ts";
+import { type CopiedSession, type Op, OpKind } from "./messages.ts";
+import type { Peer } from "./peer.ts";
+import { KeptSession, Role, type SlotCopy } from "./slot.ts";
+
+export class Backup {
+  readonly #context: Context;
+  /** Slots of which something was applied in this frame: each is answered once. */
+  readonly #applied: Set<SlotCopy> = new Set();
+  /** Slots of which something was refused in this frame: likewise. */
+  readonly #refused: Set<SlotCopy> = new Set();
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** @returns false when the sender knows a newer map than this process. */
+  onOp(peer: Peer, op: Op): boolean {
+    const slot = this.#context.slots[op.slot];
+    if (slot === undefined) return true;
+    if (!this.#takes(slot, peer, op.epoch)) {
+      this.#refused.add(slot);
+      return op.epoch <= slot.epoch;
+    }
+    if (op.pos > slot.pos + 1) {
+      this.#refused.add(slot);
+      return true;
+    }
+    if (op.pos === slot.pos + 1) {
+      slot.pos = op.pos;
+      this.#apply(slot, op);
+    }
+    this.#applied.add(slot);
+    return true;
+  }
+
+  /** The end of a frame. */
+  answer(peer: Peer): void {
+    if (this.#applied.size === 0 && this.#refused.size === 0) return;
+    const writer = this.#context.writerTo(peer);
+    for (const slot of this.#applied) writer?.ack(slot.index, slot.epoch, slot.pos);
+    for (const slot of this.#refused) writer?.refuse(slot.index, slot.epoch, slot.pos);
+    this.#applied.clear();
+    this.#refused.clear();
+  }
+
+  onTouch(slot: SlotCopy, epoch: number, key: string, idleTimeoutMs: number): void {
+    if (slot.role !== Role.backup || slot.epoch !== epoch) return;
+    const session = slot.sessions.get(key);
+    if (session === undefined) return;
+    session.idleTimeoutMs = idleTimeoutMs;
+    session.lastUsedAt = this.#context.clock.now();
+  }
+
+  onTransferBegin(peer: Peer, slot: SlotCopy, id: number, pos: number): void {
+    if (slot.role === Role.owner || slot.role === Role.backup) {
+      this.#context.writerTo(peer)?.transferDropped(slot.index, id);
+      return;
+    }
+    const from: Holder = { server: peer.server, incarnation: peer.incarnation };
+    slot.role = Role.joining;
+    slot.source = { id, from, isComplete: false };
+    slot.pos = pos;
+    slot.sessions = this.#context.rules.copyBegins(slot.retained?.sessions ?? new Map());
+  }
+
+  onTransferPart(peer: Peer, slot: SlotCopy, id: number, sessions: readonly CopiedSession[]): void {
+    if (!this.#isFrom(slot, peer, id)) return;
+    const now = this.#context.clock.now();
+    for (const { key, idleTimeoutMs, idleForMs, entries } of sessions) {
+      const session = new KeptSession(key, idleTimeoutMs);
+      session.lastUsedAt = now - idleForMs;
+      session.entries = session.tip = entries;
+      slot.sessions.set(key, session);
+    }
+    this.#context.writerTo(peer)?.transferTaken(slot.index, id, false);
+  }
+
+  onTransferEnd(peer: Peer, slot: SlotCopy, id: number): void {
+    if (!this.#isFrom(slot, peer, id)) return;
+    slot.source!.isComplete = true;
+    this.#context.writerTo(peer)?.transferTaken(slot.index, id, true);
+  }
+
+  onTransferDropped(peer: Peer, slot: SlotCopy, id: number): void {
+    if (this.#isFrom(slot, peer, id)) dropCopy(slot);
+  }
+
+  /** What was under way with the connection is lost; a copy that is whole may be named by the register yet. */
+  onConnectionLost(slot: SlotCopy, server: string): void {
+    if (slot.role === Role.joining && slot.source!.from.server === server && !slot.source!.isComplete) {
+      dropCopy(slot);
+    }
+  }
+
+  #takes(slot: SlotCopy, peer: Peer, epoch: number): boolean {
+    if (slot.role === Role.joining) {
+      return peer.isProcess(slot.source!.from);
+    }
+    return this.#context.rules.accepts(slot, epoch);
+  }
+
+  #isFrom(slot: SlotCopy, peer: Peer, id: number): boolean {
+    const { source } = slot;
+    const from = { server: peer.server, incarnation: peer.incarnation };
+    return slot.role === Role.joining && source!.id === id && sameHolder(source!.from, from);
+  }
+
+  #apply(slot: SlotCopy, op: Op): void {
+    if (op.kind === OpKind.destroy || op.kind === OpKind.expire) {
+      slot.sessions.delete(op.key);
+      return;
+    }
+    let session = slot.sessions.get(op.key);
+    if (session === undefined) {
+      // Joining: it comes with a later part of the copy, this change included.
+      if (op.kind === OpKind.update && !this.#context.rules.createsAbsent()) return;
+      session = new KeptSession(op.key, op.idleTimeoutMs);
+      slot.sessions.set(op.key, session);
+    }
+    const base = op.kind === OpKind.create ? noEntries : (session.entries ?? noEntries);
+    session.entries = session.tip = applied(base, op.changes);
+    session.idleTimeoutMs = op.idleTimeoutMs;
+    session.lastUsedAt = this.#context.clock.now();
+  }
+}
+
+/** Forgets a copy that the register does not name. */
+export function dropCopy(slot: SlotCopy): void {
+  slot.role = Role.nobody;
+  slot.source = null;
+  slot.sessions = new Map();
+  slot.pos = 0;
+}

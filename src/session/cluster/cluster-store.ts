@@ -1,0 +1,124 @@
+/**
+ * The middleware's store of sessions on two servers. The owner of a session answers from memory: two comparisons
+ * (its leases), one look-up. All other cases are `remote.ts`.
+ */
+import type { Random } from "../../support/clock.ts";
+import type { FlotillaError } from "../../support/errors.ts";
+import type { SessionChanges, SessionEntries } from "../entry.ts";
+import { type Letter, type SessionIds, type VerifiedId } from "../id.ts";
+import type { Done, SessionStore } from "../store.ts";
+import { OpKind, RequestKind } from "./messages.ts";
+import type { SessionNode } from "./node.ts";
+import { Role, type SlotCopy } from "./slot.ts";
+
+/** How a server is written in ids. */
+export interface ServerMark {
+  readonly letter: Letter;
+  readonly processIndex: number;
+}
+
+export interface ClusterStoreOptions {
+  readonly node: SessionNode;
+  readonly ids: Pick<SessionIds, "create" | "verify">;
+  /** By the server's name. */
+  readonly marks: ReadonlyMap<string, ServerMark>;
+  readonly random: Random;
+}
+
+export class ClusterStore implements SessionStore {
+  readonly #node: SessionNode;
+  readonly #ids: Pick<SessionIds, "create" | "verify">;
+  readonly #marks: ReadonlyMap<string, ServerMark>;
+  readonly #random: Random;
+  #served: SlotCopy[] = [];
+  #servedVersion = -1;
+
+  constructor({ node, ids, marks, random }: ClusterStoreOptions) {
+    this.#node = node;
+    this.#ids = ids;
+    this.#marks = marks;
+    this.#random = random;
+  }
+
+  /** Of the slots that this process owns. */
+  get count(): number {
+    let count = 0;
+    for (const { role, sessions } of this.#node.context.slots) {
+      if (role === Role.owner) count += sessions.size;
+    }
+    return count;
+  }
+
+  newId(): VerifiedId {
+    const { context } = this.#node;
+    if (this.#servedVersion !== context.version) {
+      this.#servedVersion = context.version;
+      this.#served = context.slots.filter(({ role }) => role === Role.owner);
+    }
+    const among = this.#served.length > 0 ? this.#served : context.slots;
+    const slot = among[Math.floor(this.#random() * among.length)]!;
+    const entry = context.map === null ? null : context.entryOf(slot);
+    const owner = this.#marks.get(entry?.owner?.server ?? "") ?? this.#marks.get(context.self.server)!;
+    const backup = this.#marks.get(entry?.backup?.server ?? "")?.letter ?? "-";
+    return this.#ids.verify(this.#ids.create(owner.letter, backup, slot.index, owner.processIndex))!;
+  }
+
+  load(id: VerifiedId, done: (error: FlotillaError | null, entries: SessionEntries | null) => void): void {
+    const { owner, remote, context } = this.#node;
+    const slot = context.slots[id.slot]!;
+    if (!owner.mayShow(slot) || remote.isBusy(id.key)) {
+      remote.load(id, done);
+      return;
+    }
+    const session = owner.find(slot, id.key);
+    if (session === null) {
+      owner.afterPending(slot, null, (error) => done(error, null));
+      return;
+    }
+    owner.use(slot, session, session.idleTimeoutMs);
+    done(null, context.rules.visible(session));
+  }
+
+  create(id: VerifiedId, changes: SessionChanges, idleTimeoutMs: number, done: Done): void {
+    this.#change(OpKind.create, id, changes, idleTimeoutMs, done);
+  }
+
+  update(id: VerifiedId, changes: SessionChanges, idleTimeoutMs: number, done: Done): void {
+    this.#change(OpKind.update, id, changes, idleTimeoutMs, done);
+  }
+
+  destroy(id: VerifiedId, done: Done): void {
+    this.#change(OpKind.destroy, id, new Map(), 0, done);
+  }
+
+  touch(id: VerifiedId, idleTimeoutMs: number): void {
+    const { owner, remote, context } = this.#node;
+    const slot = context.slots[id.slot]!;
+    if (!slot.isServing) {
+      remote.touch(id, idleTimeoutMs);
+      return;
+    }
+    const session = owner.find(slot, id.key);
+    if (session !== null && session.entries !== null) owner.use(slot, session, idleTimeoutMs);
+  }
+
+  #change(
+    kind: typeof OpKind.create | typeof OpKind.update | typeof OpKind.destroy,
+    id: VerifiedId,
+    changes: SessionChanges,
+    idleTimeoutMs: number,
+    done: Done,
+  ): void {
+    const { owner, remote, context } = this.#node;
+    const slot = context.slots[id.slot]!;
+    if (owner.mayShow(slot) && !remote.isBusy(id.key)) {
+      owner.submit(slot, kind, id.key, changes, idleTimeoutMs, done);
+    } else remote.change(requestKinds[kind], id, changes, idleTimeoutMs, done);
+  }
+}
+
+const requestKinds = {
+  [OpKind.create]: RequestKind.create,
+  [OpKind.update]: RequestKind.update,
+  [OpKind.destroy]: RequestKind.destroy,
+} as const;

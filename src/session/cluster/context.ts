@@ -1,0 +1,159 @@
+/** What all parts of the protocol share: this process, its clock, the map as known, the slots and the other servers. */
+import type { Register, Versioned } from "../../register/register.ts";
+import { type Holder, sameHolder, type Slot, type SlotMap } from "../../register/slot-map.ts";
+import type { Clock, Random } from "../../support/clock.ts";
+import { replication as limits } from "../../support/limits.ts";
+import { Lease } from "./lease.ts";
+import type { FrameWriter } from "./messages.ts";
+import { Peer, type ServerPlace } from "./peer.ts";
+import type { Rules } from "./rules.ts";
+import { SlotCopy } from "./slot.ts";
+
+/** Told of what happens, for logs, gauges and tests. */
+export interface ClusterObserver {
+  onCommit(slot: number, epoch: number, pos: number): void;
+  onRole(slot: number, role: number, epoch: number, pos: number): void;
+  /** @param mayHaveLost not all copies could be asked, or there was none. */
+  onRecovered(slot: number, mayHaveLost: boolean): void;
+  /** Anything else worth a line. */
+  onEvent(what: string): void;
+}
+
+export interface ClusterOptions {
+  readonly self: Holder;
+  /** The app servers of the cluster, this one among them. */
+  readonly servers: readonly ServerPlace[];
+  readonly register: Register<SlotMap>;
+  /** The first map, for whoever finds none. */
+  readonly firstMap: SlotMap;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Calls back at the end of this turn of the event loop: what it gathered is sent then. */
+  readonly later: (callback: () => void) => void;
+  readonly rules: Rules;
+  readonly observer: ClusterObserver;
+}
+
+export class Context {
+  readonly self: Holder;
+  readonly machine: string;
+  readonly options: ClusterOptions;
+  readonly clock: Clock;
+  readonly rules: Rules;
+  readonly observer: ClusterObserver;
+  readonly slots: readonly SlotCopy[];
+  readonly peers: ReadonlyMap<string, Peer>;
+  /** How fresh our knowledge of the register is. */
+  readonly registerLease: Lease = new Lease();
+  map: Versioned<SlotMap> | null = null;
+  /** Nobody is judged by what was missed before: this process stood still, or has just begun. */
+  resumedAt: number;
+  readonly startedAt: number;
+  isLeaving = false;
+  #lastTurnAt: number;
+  /** When each process that the map names was first seen there. */
+  #knownSince: Map<string, number> = new Map();
+
+  constructor(options: ClusterOptions) {
+    this.options = options;
+    this.self = options.self;
+    this.clock = options.clock;
+    this.rules = options.rules;
+    this.observer = options.observer;
+    this.slots = options.firstMap.slots.map((_, index) => new SlotCopy(index));
+    this.peers = new Map(
+      options.servers
+        .filter(({ server }) => server !== options.self.server)
+        .map((place) => [place.server, new Peer(place)]),
+    );
+    this.machine = options.servers.find(({ server }) => server === options.self.server)?.machine ?? "";
+    this.resumedAt = this.startedAt = this.#lastTurnAt = options.clock.now();
+  }
+
+  get version(): number {
+    return this.map?.version ?? 0;
+  }
+
+  entryOf(slot: SlotCopy): Slot {
+    return this.map!.value.slots[slot.index]!;
+  }
+
+  /** Called first in each turn: after a pause of our own, others get their time anew. */
+  noteTurn(): void {
+    const now = this.clock.now();
+    if (now - this.#lastTurnAt > limits.ownPauseMs) this.resumedAt = now;
+    this.#lastTurnAt = now;
+  }
+
+  isSelf(holder: Holder | null): boolean {
+    return this.rules.isSelf(holder, this.self);
+  }
+
+  peerOf(holder: Holder): Peer | null {
+    return this.peers.get(holder.server) ?? null;
+  }
+
+  /** The connected peer that is this very process, or null. */
+  connectedTo(holder: Holder): Peer | null {
+    const peer = this.peerOf(holder);
+    return peer !== null && peer.connection !== null && peer.isProcess(holder) ? peer : null;
+  }
+
+  leaseOf(holder: Holder): Lease {
+    const peer = this.peerOf(holder);
+    return peer?.isProcess(holder) ? peer.lease : new Lease();
+  }
+
+  noteHolders(map: SlotMap): void {
+    const now = this.clock.now();
+    const known = new Map<string, number>();
+    const note = (holder: Holder | null): void => {
+      if (holder === null) return;
+      const id = `${holder.server}#${holder.incarnation}`;
+      if (!known.has(id)) known.set(id, this.#knownSince.get(id) ?? now);
+    };
+    for (const slot of map.slots) {
+      note(slot.owner);
+      note(slot.backup);
+      note(slot.prior);
+    }
+    this.#knownSince = known;
+  }
+
+  /**
+   * Whether the process is proven dead. One server has one process at a time (its port and data folder are locked), so
+   * another process of it that was alive after the map first named this one proves it.
+   */
+  isGone(holder: Holder): boolean {
+    if (sameHolder(holder, this.self)) return false;
+    if (holder.server === this.self.server) return true;
+    const peer = this.peerOf(holder);
+    if (peer === null || peer.incarnation === "" || peer.isProcess(holder)) return false;
+    const knownSince = this.#knownSince.get(`${holder.server}#${holder.incarnation}`);
+    return knownSince !== undefined && peer.provenAt > knownSince;
+  }
+
+  /** For how long nothing was heard of this process, as far as we could have. */
+  silenceMs(holder: Holder, since: number): number {
+    const peer = this.peerOf(holder);
+    const heardAt = peer?.isProcess(holder) ? peer.answeredAt : Number.NEGATIVE_INFINITY;
+    return this.clock.now() - Math.max(heardAt, this.resumedAt, since);
+  }
+
+  /** The peer's frame of this turn, or null when it is not connected. */
+  writerTo(peer: Peer | null): FrameWriter | null {
+    if (peer === null || peer.connection === null) return null;
+    if (!peer.isFlushing) {
+      peer.isFlushing = true;
+      this.options.later(() => this.#flush(peer));
+    }
+    return peer.writer;
+  }
+
+  #flush(peer: Peer): void {
+    peer.isFlushing = false;
+    if (peer.writer.isEmpty) return;
+    const frame = peer.writer.take(this.version);
+    peer.connection?.send(frame);
+  }
+}

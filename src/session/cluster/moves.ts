@@ -1,0 +1,115 @@
+/**
+ * The owner's housekeeping: brings what it owns nearer to what `placement.ts` says. A slot without a backup comes
+ * first. A slot that belongs elsewhere is copied there, its new owner becomes the backup, then the two swap.
+ */
+import { type Slot } from "../../register/slot-map.ts";
+import { replication as limits } from "../../support/limits.ts";
+import type { Context } from "./context.ts";
+import type { Handovers } from "./handover.ts";
+import { type Placed, place } from "./placement.ts";
+import { Role, type SlotCopy } from "./slot.ts";
+import type { Transfers } from "./transfer.ts";
+
+/** Slots are moved about only when who lives has not changed for so long. */
+const settledMs = 1_000;
+
+export class Moves {
+  readonly #context: Context;
+  readonly #transfers: Transfers;
+  readonly #handovers: Handovers;
+  #living = "";
+  #livingSince: number;
+  #plan: readonly Placed[] = [];
+  #planVersion = -1;
+
+  constructor(context: Context, transfers: Transfers, handovers: Handovers) {
+    this.#context = context;
+    this.#transfers = transfers;
+    this.#handovers = handovers;
+    this.#livingSince = context.clock.now();
+  }
+
+  step(): void {
+    const { map, slots } = this.#context;
+    if (map === null) return;
+    this.#makePlan();
+    const isSettled = this.#context.clock.now() - this.#livingSince >= settledMs;
+    let room = limits.transfersMax;
+    for (const slot of slots) if (slot.joining !== null) room--;
+    for (const slot of slots) {
+      if (slot.isServing && slot.backup === null && slot.joining === null && room > 0) {
+        if (this.#giveBackup(slot)) room--;
+      }
+    }
+    if (!isSettled) return;
+    for (const slot of slots) {
+      if (slot.isServing && slot.backup !== null && slot.joining === null && this.#move(slot, room > 0)) room--;
+    }
+  }
+
+  /** A slot that nobody ever owned, claimed by whom the plan gives it to. */
+  claim(slot: SlotCopy, entry: Slot): Slot | null {
+    if (entry.owner !== null) return null;
+    if (this.#context.clock.now() - this.#livingSince < settledMs) return null;
+    if (this.#plan[slot.index]?.owner !== this.#context.self.server) return null;
+    return { epoch: entry.epoch + 1, owner: this.#context.self, backup: null, prior: null };
+  }
+
+  #giveBackup(slot: SlotCopy): boolean {
+    const { owner, backup } = this.#plan[slot.index]!;
+    const wanted = owner === this.#context.self.server ? backup : owner;
+    return this.#copyTo(slot, wanted);
+  }
+
+  #move(slot: SlotCopy, hasRoom: boolean): boolean {
+    const { owner, backup } = this.#plan[slot.index]!;
+    const wanted = owner === this.#context.self.server ? backup : owner;
+    if (wanted === "" || wanted === this.#context.self.server) return false;
+    if (slot.backup!.holder.server !== wanted) return hasRoom && this.#copyTo(slot, wanted);
+    if (owner !== this.#context.self.server) this.#handovers.begin(slot);
+    return false;
+  }
+
+  #copyTo(slot: SlotCopy, server: string): boolean {
+    const peer = this.#context.peers.get(server);
+    if (peer?.connection == null) return false;
+    if (this.#context.clock.now() - peer.answeredAt > limits.silentMs) return false;
+    this.#transfers.begin(slot, { server, incarnation: peer.incarnation });
+    return slot.joining !== null;
+  }
+
+  #makePlan(): void {
+    const { self, machine, peers, map, isLeaving, clock } = this.#context;
+    const now = clock.now();
+    const living = isLeaving ? [] : [{ server: self.server, machine }];
+    for (const peer of peers.values()) {
+      if (peer.connection === null || peer.isLeaving) continue;
+      if (now - peer.answeredAt <= limits.silentMs) living.push({ server: peer.server, machine: peer.machine });
+    }
+    const key = living
+      .map(({ server }) => server)
+      .sort()
+      .join();
+    if (key !== this.#living) {
+      this.#living = key;
+      this.#livingSince = now;
+    } else if (this.#planVersion === map!.version) return;
+    this.#planVersion = map!.version;
+    this.#plan = place(
+      map!.value.slots.map(({ owner, backup }) => ({ owner: owner?.server ?? "", backup: backup?.server ?? "" })),
+      living,
+    );
+  }
+
+  /** Whether this process may stop: it owns nothing, and what it backs up has no better backup to go to. */
+  get isDrained(): boolean {
+    const others = [...this.#context.peers.values()].filter(
+      (peer) => peer.connection !== null && !peer.isLeaving,
+    );
+    for (const { role } of this.#context.slots) {
+      if (role === Role.owner) return false;
+      if (role === Role.backup && others.length > 1) return false;
+    }
+    return true;
+  }
+}

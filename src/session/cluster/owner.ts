@@ -1,0 +1,271 @@
+/**
+ * The owner's part: a change gets its place in the slot's order, goes to whoever follows, and is committed when all
+ * whose answers are needed have answered. Loads see what is committed and nothing else.
+ *
+ * Who must answer: the backup that the register names, and, while a change of the register that names another one is
+ * open or its outcome unknown, that one too. Without a backup the owner commits alone, as long as it knows the
+ * register to be what it was (`Context.registerLease`).
+ */
+import { FlotillaError } from "../../support/errors.ts";
+import { replication as limits } from "../../support/limits.ts";
+import { applied, noEntries, type SessionChanges } from "../entry.ts";
+import { type Done, sessionGone } from "../store.ts";
+import type { Context } from "./context.ts";
+import { noLease } from "./lease.ts";
+import { type Op, OpKind } from "./messages.ts";
+import { type Follower, KeptSession, Role, type SlotCopy } from "./slot.ts";
+
+const sweptAtOnceMax = 1_000;
+
+export class Owner {
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** Whether what this process holds of the slot may be shown now. */
+  mayShow(slot: SlotCopy): boolean {
+    const now = this.#context.clock.now();
+    return now < slot.lease.until && now < slot.leaseToo.until;
+  }
+
+  /** The session if it lives; one that has been idle for too long is ended here. `mayShow` was asked before. */
+  find(slot: SlotCopy, key: string): KeptSession | null {
+    const session = slot.sessions.get(key);
+    if (session === undefined || session.tip === null) return null;
+    if (this.#isExpired(slot, session)) {
+      this.#expire(slot, session);
+      return null;
+    }
+    return session;
+  }
+
+  use(slot: SlotCopy, session: KeptSession, idleTimeoutMs: number): void {
+    slot.idle.use(session, this.#context.clock.now(), idleTimeoutMs);
+    if (session.isTouched) return;
+    session.isTouched = true;
+    slot.touched.push(session);
+  }
+
+  /** The slot is being served here. `done` is called at the commit, or with why it can't be told to be committed. */
+  submit(
+    slot: SlotCopy,
+    kind: OpKind,
+    key: string,
+    changes: SessionChanges,
+    idleTimeoutMs: number,
+    done: Done,
+  ): void {
+    if (slot.pending.length + slot.answers.length >= limits.pendingPerSlotMax) {
+      done(busy());
+      return;
+    }
+    const session = this.find(slot, key);
+    if (session === null && kind !== OpKind.create && !this.#createsAbsent(kind)) {
+      this.afterPending(slot, kind === OpKind.update ? sessionGone() : null, done);
+      return;
+    }
+    this.#append(slot, session ?? new KeptSession(key, idleTimeoutMs), kind, changes, idleTimeoutMs, done);
+  }
+
+  /** Tells an outcome that rests on what is under way: when that is committed, and not before. */
+  afterPending(slot: SlotCopy, outcome: FlotillaError | null, done: Done): void {
+    if (slot.pending.length === 0) done(outcome);
+    else slot.answers.push({ pos: slot.pos, outcome, done });
+  }
+
+  /** Sends what the follower has not answered; a burst of refusals is answered once. */
+  resend(slot: SlotCopy, follower: Follower): void {
+    const now = this.#context.clock.now();
+    if (follower.resentEpoch === slot.epoch && now - follower.resentAt < limits.resendPauseMs) return;
+    follower.progressAt = follower.resentAt = now;
+    follower.resentEpoch = slot.epoch;
+    const writer = this.#context.writerTo(this.#context.connectedTo(follower.holder));
+    if (writer === null) return;
+    for (const { op } of slot.pending) {
+      if (op.pos > follower.ackedPos) writer.op({ ...op, epoch: slot.epoch });
+    }
+  }
+
+  onAck(slot: SlotCopy, follower: Follower, pos: number): void {
+    follower.progressAt = this.#context.clock.now();
+    if (pos <= follower.ackedPos || pos > slot.pos) return;
+    follower.ackedPos = pos;
+    this.advance(slot);
+  }
+
+  /** Commits what all have answered. */
+  advance(slot: SlotCopy): void {
+    const to = this.#answeredByAll(slot);
+    while (slot.pending.length > 0 && slot.pending[0]!.op.pos <= to) this.#commit(slot);
+    while (slot.answers.length > 0 && slot.answers[0]!.pos <= slot.committedPos) {
+      const { done, outcome } = slot.answers.shift()!;
+      done(outcome);
+    }
+  }
+
+  /** What is not committed is dropped; whoever waits for it is told that its outcome is unknown. */
+  dropPending(slot: SlotCopy): void {
+    const { pending, answers } = slot;
+    slot.pending = [];
+    slot.answers = [];
+    slot.pos = slot.committedPos;
+    for (const { session } of pending) {
+      session.tip = session.entries;
+      if (session.entries === null && slot.sessions.get(session.key) === session) {
+        slot.sessions.delete(session.key);
+        slot.idle.remove(session);
+      }
+    }
+    for (const { done } of pending) done?.(unknownOutcome());
+    for (const { done } of answers) done(unknownOutcome());
+  }
+
+  /** Under which leases the slot is served now; to be called whenever its role, followers or open changes change. */
+  assignLeases(slot: SlotCopy): void {
+    if (!slot.isServing) {
+      slot.lease = slot.leaseToo = noLease;
+      return;
+    }
+    const { rules, registerLease } = this.#context;
+    for (const follower of [slot.backup, slot.joining]) {
+      if (follower !== null) follower.lease = this.#context.leaseOf(follower.holder);
+    }
+    const lease = slot.backup?.lease ?? registerLease;
+    const named = slot.joining?.isNamed ? slot.joining.lease : null;
+    slot.lease = rules.leaseOf(lease);
+    slot.leaseToo = rules.leaseOf(named ?? (slot.removesBackup ? registerLease : lease));
+  }
+
+  /** Each tick: outcomes that took too long, ops that were lost on their way, sessions that expired. */
+  tick(slot: SlotCopy): void {
+    const now = this.#context.clock.now();
+    for (const pending of slot.pending) {
+      if (now - pending.submittedAt < limits.commitTimeoutMs) break;
+      const { done } = pending;
+      pending.done = null;
+      done?.(unknownOutcome());
+    }
+    this.advance(slot);
+    for (const follower of [slot.backup, slot.joining]) {
+      if (follower === null || follower.ackedPos === slot.pos) continue;
+      if (now - follower.progressAt >= limits.resendAfterMs) this.resend(slot, follower);
+    }
+  }
+
+  sweep(slot: SlotCopy): void {
+    if (!this.mayShow(slot)) return;
+    const lag = slot.lagsBefore === Number.NEGATIVE_INFINITY ? 0 : limits.touchLagMs;
+    slot.idle.sweep(this.#context.clock.now() - lag, sweptAtOnceMax, (session) =>
+      this.#expire(slot, session),
+    );
+  }
+
+  /** Tells the backup who was used, so that idle times survive a takeover about right. */
+  sendTouches(slot: SlotCopy): void {
+    const { touched } = slot;
+    slot.touched = [];
+    for (const session of touched) session.isTouched = false;
+    const follower = slot.backup;
+    if (follower === null || touched.length === 0) return;
+    const writer = this.#context.writerTo(this.#context.connectedTo(follower.holder));
+    for (const session of touched) {
+      if (session.entries !== null)
+        writer?.touch(slot.index, slot.epoch, session.key, session.idleTimeoutMs);
+    }
+  }
+
+  #append(
+    slot: SlotCopy,
+    session: KeptSession,
+    kind: OpKind,
+    changes: SessionChanges,
+    idleTimeoutMs: number,
+    done: Done,
+  ): void {
+    const ends = kind === OpKind.destroy || kind === OpKind.expire;
+    const base = kind === OpKind.create ? noEntries : (session.tip ?? noEntries);
+    const after = ends ? null : applied(base, changes);
+    session.tip = after;
+    slot.sessions.set(session.key, session);
+    const { clock, rules } = this.#context;
+    const op: Op = {
+      slot: slot.index,
+      epoch: slot.epoch,
+      pos: ++slot.pos,
+      kind,
+      key: session.key,
+      idleTimeoutMs,
+      changes,
+    };
+    const early = rules.acknowledgesEarly();
+    slot.pending.push({ op, session, after, submittedAt: clock.now(), done: early ? null : done });
+    this.#send(slot, slot.backup, op);
+    this.#send(slot, slot.joining, op);
+    if (early) done(null);
+    this.advance(slot);
+  }
+
+  #send(slot: SlotCopy, follower: Follower | null, op: Op): void {
+    if (follower === null) return;
+    if (follower.ackedPos === slot.pos - 1) follower.progressAt = this.#context.clock.now();
+    this.#context.writerTo(this.#context.connectedTo(follower.holder))?.op(op);
+  }
+
+  #answeredByAll(slot: SlotCopy): number {
+    const { backup, joining } = slot;
+    let pos = slot.pos;
+    const isAlone = backup === null || (slot.removesBackup && !this.#context.rules.waitsForOld(slot));
+    if (!isAlone) pos = Math.min(pos, backup.ackedPos);
+    else if (this.#context.clock.now() >= this.#context.registerLease.until) pos = slot.committedPos;
+    if (joining?.isNamed) pos = Math.min(pos, joining.ackedPos);
+    return pos;
+  }
+
+  #commit(slot: SlotCopy): void {
+    const { op, session, after, done } = slot.pending.shift()!;
+    slot.committedPos = op.pos;
+    session.entries = after;
+    if (after === null) {
+      slot.idle.remove(session);
+      if (session.tip === null && slot.sessions.get(session.key) === session)
+        slot.sessions.delete(session.key);
+    } else if (session.tip !== null) {
+      slot.idle.use(session, this.#context.clock.now(), op.idleTimeoutMs);
+    }
+    this.#context.observer.onCommit(slot.index, slot.epoch, op.pos);
+    done?.(null);
+  }
+
+  #isExpired(slot: SlotCopy, session: KeptSession): boolean {
+    // Not committed yet: it has not begun to be idle.
+    if (session.entries === null) return false;
+    const lag = session.lastUsedAt < slot.lagsBefore ? limits.touchLagMs : 0;
+    return this.#context.clock.now() - session.lastUsedAt >= session.idleTimeoutMs + lag;
+  }
+
+  #expire(slot: SlotCopy, session: KeptSession): void {
+    slot.idle.remove(session);
+    if (slot.role !== Role.owner || session.tip === null) return;
+    this.#append(slot, session, OpKind.expire, noEntries, 0, () => {});
+  }
+
+  #createsAbsent(kind: OpKind): boolean {
+    return kind === OpKind.update && this.#context.rules.createsAbsent();
+  }
+}
+
+export function unknownOutcome(): FlotillaError {
+  return new FlotillaError(
+    "FLOTILLA_SESSION_UNKNOWN",
+    `the session's servers did not confirm the change within ${limits.commitTimeoutMs} ms; it may have been made or not`,
+  );
+}
+
+export function busy(): FlotillaError {
+  return new FlotillaError(
+    "FLOTILLA_SESSION_BUSY",
+    "too many session changes wait for a server that does not answer; nothing was written",
+  );
+}

@@ -1,0 +1,63 @@
+/** Another app server: the connection to it, what it last answered, what it was promised. */
+import { type Holder } from "../../register/slot-map.ts";
+import { replication as limits } from "../../support/limits.ts";
+import { Lease } from "./lease.ts";
+import { FrameWriter } from "./messages.ts";
+
+/** One established connection pair to a process. Frames arrive in order or, when it breaks, not at all. */
+export interface PeerConnection {
+  readonly server: string;
+  readonly incarnation: string;
+  send(frame: Uint8Array): void;
+  /** By a connection of its own, so that no copy or upload holds a heartbeat up. */
+  sendBeat(frame: Uint8Array): void;
+}
+
+/** What the file says of an app server. */
+export interface ServerPlace {
+  readonly server: string;
+  /** Servers of one machine fail together. */
+  readonly machine: string;
+}
+
+export class Peer {
+  readonly server: string;
+  readonly machine: string;
+  connection: PeerConnection | null = null;
+  /** Of the process that is or was connected last. */
+  incarnation = "";
+  /** What that process has promised to us. */
+  lease: Lease = new Lease();
+  /** When an answer of that process last came; silence is counted from here. */
+  answeredAt: number = Number.NEGATIVE_INFINITY;
+  /** The sending time of the newest heartbeat that it answered: then it lived for certain. */
+  provenAt: number = Number.NEGATIVE_INFINITY;
+  /** Its own clock in that answer. */
+  clock = -1;
+  /** When we last answered it, which promised not to take over. */
+  promisedAt: number = Number.NEGATIVE_INFINITY;
+  /** While a takeover from it is proposed, its heartbeats are not answered. */
+  isBeingReplaced = false;
+  /** The version in which we last took slots over from it. */
+  takenVersion = 0;
+  isLeaving = false;
+  /** When it was last judged silent and then spoke again. */
+  falseAlarmAt: number = Number.NEGATIVE_INFINITY;
+  wasJudgedSilent = false;
+  readonly writer: FrameWriter = new FrameWriter();
+  isFlushing = false;
+
+  constructor(place: ServerPlace) {
+    this.server = place.server;
+    this.machine = place.machine;
+  }
+
+  isProcess(holder: Holder): boolean {
+    return this.incarnation === holder.incarnation && this.server === holder.server;
+  }
+
+  /** How long it may be silent before it is taken out as a backup. */
+  patienceMs(now: number): number {
+    return now - this.falseAlarmAt < limits.calmMs ? limits.silentAfterAlarmMs : limits.silentMs;
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * Changes of the register by this process: all that its slots want goes into one compare-and-set, and there is never a
+ * second one before the first is settled. While it is open, or its outcome unknown, an owner needs the answers and
+ * the promises of both maps, and a backup that takes over answers no heartbeats.
+ */
+import type { CasOutcome } from "../../register/register.ts";
+import { type Slot, type SlotMap, sameHolder, withSlots } from "../../register/slot-map.ts";
+import { replication as limits } from "../../support/limits.ts";
+import type { Context } from "./context.ts";
+import type { Handovers } from "./handover.ts";
+import type { Moves } from "./moves.ts";
+import type { Owner } from "./owner.ts";
+import type { Recovery } from "./recovery.ts";
+import { Role, type SlotCopy } from "./slot.ts";
+import { backupRemoval, takeover } from "./takeover.ts";
+
+interface Proposal {
+  readonly changes: ReadonlyMap<number, Slot>;
+  readonly beganAt: number;
+}
+
+export class Proposals {
+  readonly #context: Context;
+  readonly #owner: Owner;
+  readonly #handovers: Handovers;
+  readonly #moves: Moves;
+  readonly #recovery: Recovery;
+  /** Reads the register until that succeeds. */
+  readonly #settleByRead: (settled: () => void) => void;
+  #open: Proposal | null = null;
+
+  constructor(
+    context: Context,
+    owner: Owner,
+    handovers: Handovers,
+    moves: Moves,
+    recovery: Recovery,
+    settleByRead: (settled: () => void) => void,
+  ) {
+    this.#context = context;
+    this.#owner = owner;
+    this.#handovers = handovers;
+    this.#moves = moves;
+    this.#recovery = recovery;
+    this.#settleByRead = settleByRead;
+  }
+
+  get isOpen(): boolean {
+    return this.#open !== null;
+  }
+
+  step(): void {
+    const { map, slots, options, clock } = this.#context;
+    if (map === null || this.#open !== null) return;
+    const changes = new Map<number, Slot>();
+    for (const slot of slots) {
+      const entry = map.value.slots[slot.index]!;
+      const next = this.#next(slot, entry);
+      if (next !== null) changes.set(slot.index, next);
+    }
+    if (changes.size === 0) return;
+    const proposal: Proposal = { changes, beganAt: clock.now() };
+    this.#open = proposal;
+    for (const [index, next] of changes) this.#mark(slots[index]!, next);
+    const value: SlotMap = withSlots(map.value, changes);
+    options.register.compareAndSet(map.version, value, (outcome) => this.#onOutcome(proposal, outcome));
+  }
+
+  #next(slot: SlotCopy, entry: Slot): Slot | null {
+    if (entry.epoch !== slot.epoch) return null;
+    if (entry.owner === null) return this.#moves.claim(slot, entry);
+    if (slot.role === Role.owner) return this.#ownersNext(slot, entry);
+    return takeover(this.#context, slot, entry) ?? this.#recovery.next(slot, entry);
+  }
+
+  #ownersNext(slot: SlotCopy, entry: Slot): Slot | null {
+    if (slot.isChallenged) return { ...entry, epoch: entry.epoch + 1 };
+    const removal = backupRemoval(this.#context, slot, entry);
+    if (removal !== null) {
+      this.#handovers.cancel(slot);
+      return removal;
+    }
+    const swap = this.#handovers.swap(slot, entry);
+    if (swap !== null || slot.isStopping) return swap;
+    const { joining } = slot;
+    if (joining === null || !this.#context.rules.mayName(joining.transfer!.isComplete)) return null;
+    return { epoch: entry.epoch + 1, owner: this.#context.self, backup: joining.holder, prior: null };
+  }
+
+  #mark(slot: SlotCopy, next: Slot): void {
+    if (slot.role === Role.owner) {
+      if (next.backup === null) slot.removesBackup = true;
+      else if (slot.joining !== null && sameHolder(next.backup, slot.joining.holder)) slot.joining.isNamed = true;
+      this.#owner.assignLeases(slot);
+      this.#owner.advance(slot);
+    } else if (slot.role === Role.backup) {
+      const peer = this.#context.peerOf(this.#context.entryOf(slot).owner!);
+      if (peer !== null) peer.isBeingReplaced = true;
+    }
+  }
+
+  #onOutcome(proposal: Proposal, outcome: CasOutcome<SlotMap>): void {
+    if (outcome.kind === "unknown") {
+      this.#settleByRead(() => this.#settle(proposal));
+      return;
+    }
+    if (outcome.kind === "done") {
+      for (const [index, made] of proposal.changes) {
+        const slot = this.#context.slots[index]!;
+        if (slot.epoch === made.epoch) slot.isChallenged = false;
+        this.#recovery.onDone(slot, made);
+      }
+      if (!this.#context.slots.some(({ isChallenged }) => isChallenged)) {
+        this.#context.registerLease.extend(proposal.beganAt + limits.registerLeaseMs);
+      }
+    }
+    this.#settle(proposal);
+  }
+
+  #settle(proposal: Proposal): void {
+    this.#open = null;
+    for (const peer of this.#context.peers.values()) peer.isBeingReplaced = false;
+    for (const index of proposal.changes.keys()) {
+      const slot = this.#context.slots[index]!;
+      slot.removesBackup = false;
+      if (slot.joining !== null) slot.joining.isNamed = false;
+      if (slot.role === Role.owner) {
+        this.#owner.assignLeases(slot);
+        this.#owner.advance(slot);
+      }
+    }
+  }
+}

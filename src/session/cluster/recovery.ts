@@ -1,0 +1,142 @@
+/**
+ * Slots that nobody serves any more: owner and backup are dead or silent. The copies that are left are offered, and when
+ * all are in, the newest one, whole, becomes the owner's; copies are never merged.
+ *
+ * Silence proves nothing: the pair may be cut off together with its visitors. So a silent pair is first challenged: its
+ * slot's epoch is raised in the register. An owner that lives and can read the register answers by raising it again;
+ * one that can't has stopped serving (`Context.registerLease`) before the challenge is over.
+ */
+import type { Holder, Slot } from "../../register/slot-map.ts";
+import { replication as limits } from "../../support/limits.ts";
+import type { Context } from "./context.ts";
+import { Role, type SlotCopy } from "./slot.ts";
+
+interface Offer {
+  /** -1: no copy. */
+  readonly epoch: number;
+  readonly pos: number;
+  readonly holder: Holder;
+}
+
+interface Case {
+  /** The slot's epoch when the case was opened, or after our own challenge. */
+  epoch: number;
+  readonly openedAt: number;
+  challengedAt: number | null;
+  isAsking: boolean;
+  readonly offers: Map<string, Offer>;
+}
+
+export class Recovery {
+  readonly #context: Context;
+  readonly #cases: Map<SlotCopy, Case> = new Map();
+  /** Slots given an owner by us: told when it is done. */
+  readonly #decided: Map<SlotCopy, boolean> = new Map();
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** The slot's next entry of the map: a challenge or a new owner; null while there is nothing to do. */
+  next(slot: SlotCopy, entry: Slot): Slot | null {
+    if (!this.#isOrphan(slot, entry)) {
+      if (this.#cases.size > 0) this.#cases.delete(slot);
+      return null;
+    }
+    const now = this.#context.clock.now();
+    let open = this.#cases.get(slot);
+    if (open === undefined || open.epoch !== entry.epoch) {
+      open = { epoch: entry.epoch, openedAt: now, challengedAt: null, isAsking: false, offers: new Map() };
+      this.#cases.set(slot, open);
+    }
+    if (now - open.openedAt < this.#turnMs(slot)) return null;
+    if (!this.#isProvenGone(entry)) {
+      if (open.challengedAt === null) return { ...entry, epoch: entry.epoch + 1 };
+      if (now - open.challengedAt < limits.challengeMs) return null;
+    }
+    return this.#decide(slot, entry, open);
+  }
+
+  /** A change of ours was made: a challenge counts from here. */
+  onDone(slot: SlotCopy, made: Slot): void {
+    const open = this.#cases.get(slot);
+    if (open === undefined || made.epoch !== open.epoch + 1) return;
+    if (made.prior === null && made.backup === null && this.#decided.has(slot)) {
+      this.#context.observer.onRecovered(slot.index, this.#decided.get(slot)!);
+      this.#decided.delete(slot);
+      this.#cases.delete(slot);
+      return;
+    }
+    open.epoch = made.epoch;
+    open.challengedAt = this.#context.clock.now();
+  }
+
+  onQuery(slot: SlotCopy, from: string): void {
+    const { epoch, pos } = offerOf(slot, this.#context.self);
+    const peer = this.#context.peers.get(from);
+    if (peer !== undefined) this.#context.writerTo(peer)?.copyOffer(slot.index, epoch, pos);
+  }
+
+  onOffer(slot: SlotCopy, holder: Holder, epoch: number, pos: number): void {
+    this.#cases.get(slot)?.offers.set(holder.server, { epoch, pos, holder });
+  }
+
+  #decide(slot: SlotCopy, entry: Slot, open: Case): Slot | null {
+    const { self, clock } = this.#context;
+    open.isAsking = true;
+    const named = new Set(
+      [entry.owner, entry.backup, entry.prior].flatMap((holder) => (holder === null ? [] : [holder.server])),
+    );
+    if (named.has(self.server)) open.offers.set(self.server, offerOf(slot, self));
+    let best: Offer | null = null;
+    let isWaiting = false;
+    for (const server of named) {
+      const offer = open.offers.get(server);
+      const peer = this.#context.peers.get(server);
+      if (offer === undefined) {
+        isWaiting = true;
+        this.#context.writerTo(peer ?? null)?.copyQuery(slot.index);
+      } else if (offer.epoch >= 0 && (server === self.server || peer?.isProcess(offer.holder))) {
+        if (best === null || isNewer(offer, best)) best = offer;
+      }
+    }
+    if (isWaiting && clock.now() - open.openedAt < limits.offersMs) return null;
+    this.#decided.set(slot, isWaiting || best === null);
+    return { epoch: entry.epoch + 1, owner: best?.holder ?? self, backup: null, prior: null };
+  }
+
+  #isOrphan(slot: SlotCopy, { owner, backup }: Slot): boolean {
+    if (slot.role === Role.owner || slot.role === Role.backup || owner === null) return false;
+    return this.#isAway(owner) && (backup === null || this.#isAway(backup));
+  }
+
+  #isAway(holder: Holder): boolean {
+    const { self, startedAt } = this.#context;
+    if (this.#context.isGone(holder)) return true;
+    if (holder.server === self.server) return true;
+    return this.#context.silenceMs(holder, startedAt) > limits.challengeAfterMs;
+  }
+
+  #isProvenGone({ owner, backup }: Slot): boolean {
+    return this.#context.isGone(owner!) && (backup === null || this.#context.isGone(backup));
+  }
+
+  /** Servers take turns by name, another one first for each slot, so that they do not all propose at once. */
+  #turnMs(slot: SlotCopy): number {
+    const servers = [...this.#context.peers.keys(), this.#context.self.server].sort();
+    const turn = (servers.indexOf(this.#context.self.server) + slot.index) % servers.length;
+    return turn * limits.beatIntervalMs * 5;
+  }
+}
+
+function offerOf(slot: SlotCopy, self: Holder): Offer {
+  if (slot.role === Role.owner || slot.role === Role.backup) {
+    return { epoch: slot.epoch, pos: slot.pos, holder: self };
+  }
+  const copy = slot.retained;
+  return { epoch: copy?.epoch ?? -1, pos: copy?.pos ?? -1, holder: self };
+}
+
+function isNewer(one: Offer, other: Offer): boolean {
+  return one.epoch > other.epoch || (one.epoch === other.epoch && one.pos > other.pos);
+}

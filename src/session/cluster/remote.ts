@@ -1,0 +1,316 @@
+/**
+ * Operations on slots that this process does not serve (R32): they go to the owner, and wait for one while there is
+ * none that may answer. The owner loads, the changed keys go back to it at the end.
+ *
+ * Operations on one session are sent one after the other, each when the one before is over. A change travels with
+ * how long it may be under way, measured by the owner's own clock: one that arrives later is refused, so that no change
+ * takes effect after its requester was told that its outcome is unknown and went on.
+ */
+import { FlotillaError } from "../../support/errors.ts";
+import { replication as limits } from "../../support/limits.ts";
+import { noEntries, type SessionChanges, type SessionEntries } from "../entry.ts";
+import type { VerifiedId } from "../id.ts";
+import { type Done, sessionGone } from "../store.ts";
+import type { Context } from "./context.ts";
+import { OpKind, ReplyStatus, RequestKind, type RequestMessage } from "./messages.ts";
+import { busy, type Owner, unknownOutcome } from "./owner.ts";
+import type { Peer, PeerConnection } from "./peer.ts";
+import type { SlotCopy } from "./slot.ts";
+
+export type Loaded = (error: FlotillaError | null, entries: SessionEntries | null) => void;
+
+/** One operation that is not over. */
+class Attempt {
+  readonly kind: RequestKind;
+  readonly slot: SlotCopy;
+  readonly key: string;
+  readonly changes: SessionChanges;
+  readonly idleTimeoutMs: number;
+  readonly done: Loaded;
+  readonly startedAt: number;
+  /** Of the request under way, else 0. */
+  requestId = 0;
+  connection: PeerConnection | null = null;
+  isOver = false;
+  /** The operation before on the same session is not over. */
+  isBehind = false;
+  next: Attempt | null = null;
+
+  constructor(
+    kind: RequestKind,
+    slot: SlotCopy,
+    key: string,
+    changes: SessionChanges,
+    idleTimeoutMs: number,
+    startedAt: number,
+    done: Loaded,
+  ) {
+    this.kind = kind;
+    this.slot = slot;
+    this.key = key;
+    this.changes = changes;
+    this.idleTimeoutMs = idleTimeoutMs;
+    this.startedAt = startedAt;
+    this.done = done;
+  }
+}
+
+export class Remote {
+  readonly #context: Context;
+  readonly #owner: Owner;
+  readonly #refresh: () => void;
+  /** All that are not over, in the order of their begin. */
+  readonly #attempts: Set<Attempt> = new Set();
+  readonly #sent: Map<number, Attempt> = new Map();
+  /** The last one of each session. */
+  readonly #tails: Map<string, Attempt> = new Map();
+  #lastId = 0;
+  #isRetrying = false;
+
+  constructor(context: Context, owner: Owner, refresh: () => void) {
+    this.#context = context;
+    this.#owner = owner;
+    this.#refresh = refresh;
+  }
+
+  /** Whether an operation on the session has to wait for its turn here. */
+  isBusy(key: string): boolean {
+    return this.#tails.size > 0 && this.#tails.has(key);
+  }
+
+  load(id: VerifiedId, done: Loaded): void {
+    this.#begin(RequestKind.load, id, noEntries, 0, done);
+  }
+
+  change(kind: RequestKind, id: VerifiedId, changes: SessionChanges, idleTimeoutMs: number, done: Done): void {
+    this.#begin(kind, id, changes, idleTimeoutMs, (error) => done(error));
+  }
+
+  touch(id: VerifiedId, idleTimeoutMs: number): void {
+    const slot = this.#context.slots[id.slot]!;
+    const peer = this.#ownerOf(slot);
+    const writer = this.#context.writerTo(peer);
+    if (peer === null || writer === null) return;
+    writer.request({
+      id: 0,
+      kind: RequestKind.touch,
+      slot: slot.index,
+      key: id.key,
+      ownerClock: peer.clock,
+      freshMs: limits.commitTimeoutMs,
+      idleTimeoutMs,
+      changes: noEntries,
+    });
+  }
+
+  /** Something changed for the better: those that wait try again. */
+  retry(): void {
+    if (this.#attempts.size === 0 || this.#isRetrying) return;
+    this.#isRetrying = true;
+    for (const attempt of this.#attempts) {
+      if (attempt.isBehind) continue;
+      // A load may be asked again of another owner; a change may not, it may have been made.
+      const isMisplaced = attempt.kind === RequestKind.load && !this.#isWithOwner(attempt);
+      if (isMisplaced && attempt.requestId !== 0) this.#unsend(attempt);
+      if (attempt.requestId === 0) this.#run(attempt);
+    }
+    this.#isRetrying = false;
+  }
+
+  tick(): void {
+    const now = this.#context.clock.now();
+    for (const attempt of this.#attempts) {
+      const age = now - attempt.startedAt;
+      if (attempt.requestId === 0 || attempt.kind === RequestKind.load) {
+        if (age >= limits.loadWaitMs) this.#finish(attempt, unavailable(), null);
+      } else if (age >= limits.commitTimeoutMs) this.#finish(attempt, unknownOutcome(), null);
+    }
+    this.retry();
+  }
+
+  onConnectionLost(peer: Peer): void {
+    for (const attempt of this.#attempts) {
+      if (attempt.requestId === 0 || attempt.connection!.server !== peer.server) continue;
+      if (attempt.kind === RequestKind.load) this.#unsend(attempt);
+      else this.#finish(attempt, unknownOutcome(), null);
+    }
+  }
+
+  onReply(id: number, status: ReplyStatus, entries: SessionEntries | null): void {
+    const attempt = this.#sent.get(id);
+    if (attempt === undefined) return;
+    switch (status) {
+      case ReplyStatus.done:
+        return this.#finish(attempt, null, entries);
+      case ReplyStatus.absent:
+        return this.#finish(attempt, attempt.kind === RequestKind.update ? sessionGone() : null, null);
+      case ReplyStatus.unknown:
+        return this.#finish(attempt, unknownOutcome(), null);
+      case ReplyStatus.moved:
+        // Tried again with a newer map, or at the next tick.
+        this.#unsend(attempt);
+        this.#refresh();
+    }
+  }
+
+  /** Another server asks. */
+  onRequest(peer: Peer, request: RequestMessage): void {
+    const { connection } = peer;
+    const reply = (status: ReplyStatus, entries: SessionEntries | null): void => {
+      if (request.id === 0 || peer.connection !== connection) return;
+      this.#context.writerTo(peer)?.reply(request.id, status, entries);
+    };
+    const slot = this.#context.slots[request.slot];
+    if (slot === undefined || !slot.isServing || this.#isLate(request)) {
+      reply(ReplyStatus.moved, null);
+      return;
+    }
+    if (request.kind === RequestKind.touch) {
+      const session = this.#owner.find(slot, request.key);
+      if (session !== null) this.#owner.use(slot, session, request.idleTimeoutMs);
+      return;
+    }
+    const { kind, key, changes, idleTimeoutMs } = request;
+    const isTaken = this.#do(slot, kind, key, changes, idleTimeoutMs, (error, entries) => {
+      if (error === null) reply(ReplyStatus.done, entries);
+      else reply(error.code === "FLOTILLA_SESSION_GONE" ? ReplyStatus.absent : ReplyStatus.unknown, null);
+    });
+    if (!isTaken) reply(ReplyStatus.moved, null);
+  }
+
+  #begin(
+    kind: RequestKind,
+    id: VerifiedId,
+    changes: SessionChanges,
+    idleTimeoutMs: number,
+    done: Loaded,
+  ): void {
+    if (this.#attempts.size >= limits.waitingMax) {
+      done(busy(), null);
+      return;
+    }
+    const slot = this.#context.slots[id.slot]!;
+    const now = this.#context.clock.now();
+    const attempt = new Attempt(kind, slot, id.key, changes, idleTimeoutMs, now, done);
+    this.#attempts.add(attempt);
+    const before = this.#tails.get(id.key);
+    this.#tails.set(id.key, attempt);
+    if (before !== undefined) {
+      before.next = attempt;
+      attempt.isBehind = true;
+    } else this.#run(attempt);
+  }
+
+  /** Does it here, or sends it, or leaves it to wait. */
+  #run(attempt: Attempt): void {
+    const { slot, kind, key, changes, idleTimeoutMs, done } = attempt;
+    if (slot.isServing) {
+      const isTaken = this.#do(slot, kind, key, changes, idleTimeoutMs, done);
+      // Its place in the order is taken: the next one need not wait for the commit.
+      if (isTaken) this.#forget(attempt);
+      return;
+    }
+    const peer = this.#ownerOf(slot);
+    const writer = this.#context.writerTo(peer);
+    if (peer === null || writer === null) return;
+    const left = limits.commitTimeoutMs - (this.#context.clock.now() - attempt.startedAt);
+    this.#lastId = this.#lastId === 0xffff_ffff ? 1 : this.#lastId + 1;
+    attempt.requestId = this.#lastId;
+    attempt.connection = peer.connection;
+    this.#sent.set(attempt.requestId, attempt);
+    writer.request({
+      id: attempt.requestId,
+      kind,
+      slot: slot.index,
+      key,
+      ownerClock: peer.clock,
+      freshMs: left * limits.freshShare,
+      idleTimeoutMs,
+      changes,
+    });
+  }
+
+  /** @returns false when it can't be done now: nothing was. */
+  #do(
+    slot: SlotCopy,
+    kind: RequestKind,
+    key: string,
+    changes: SessionChanges,
+    idleTimeoutMs: number,
+    done: Loaded,
+  ): boolean {
+    const owner = this.#owner;
+    const mayShow = owner.mayShow(slot);
+    if (kind === RequestKind.load) {
+      if (!mayShow) return false;
+      const session = owner.find(slot, key);
+      if (session === null) owner.afterPending(slot, null, (error) => done(error, null));
+      else {
+        owner.use(slot, session, session.idleTimeoutMs);
+        done(null, this.#context.rules.visible(session));
+      }
+      return true;
+    }
+    // That a session is absent may be told only by who may show it.
+    if (!mayShow && kind !== RequestKind.create && !slot.sessions.has(key)) return false;
+    owner.submit(slot, opKinds[kind]!, key, changes, idleTimeoutMs, (error) => done(error, null));
+    return true;
+  }
+
+  #isLate(request: RequestMessage): boolean {
+    if (!this.#context.rules.refusesLate() || request.kind === RequestKind.load) return false;
+    return this.#context.clock.now() - request.ownerClock > request.freshMs;
+  }
+
+  /** The connected owner of the slot, by the map as known; null when there is none or it is this process. */
+  #ownerOf(slot: SlotCopy): Peer | null {
+    const owner = this.#context.map === null ? null : this.#context.entryOf(slot).owner;
+    const peer = owner === null ? null : this.#context.connectedTo(owner);
+    return peer !== null && peer.clock >= 0 ? peer : null;
+  }
+
+  #isWithOwner(attempt: Attempt): boolean {
+    return !attempt.slot.isServing && attempt.connection === (this.#ownerOf(attempt.slot)?.connection ?? null);
+  }
+
+  #finish(attempt: Attempt, error: FlotillaError | null, entries: SessionEntries | null): void {
+    if (attempt.isOver) return;
+    this.#forget(attempt);
+    attempt.done(error, entries);
+  }
+
+  #forget(attempt: Attempt): void {
+    attempt.isOver = true;
+    this.#attempts.delete(attempt);
+    if (attempt.requestId !== 0) this.#unsend(attempt);
+    // One that gave up while it was behind another leaves its place in the order to the end of that one.
+    if (attempt.isBehind) return;
+    let { next } = attempt;
+    while (next?.isOver) next = next.next;
+    if (next === null) this.#tails.delete(attempt.key);
+    else {
+      next.isBehind = false;
+      this.#run(next);
+    }
+  }
+
+  #unsend(attempt: Attempt): void {
+    this.#sent.delete(attempt.requestId);
+    attempt.requestId = 0;
+    attempt.connection = null;
+  }
+}
+
+const opKinds: { readonly [kind: number]: OpKind } = {
+  [RequestKind.create]: OpKind.create,
+  [RequestKind.update]: OpKind.update,
+  [RequestKind.destroy]: OpKind.destroy,
+};
+
+function unavailable(): FlotillaError {
+  return new FlotillaError(
+    "FLOTILLA_SESSION_UNAVAILABLE",
+    `no server that keeps this session answered within ${limits.loadWaitMs} ms; nothing was written`,
+    { retry: "yes" },
+  );
+}

@@ -1,0 +1,164 @@
+/**
+ * What this process becomes in a slot when the map says so. Every change of role comes from here, and from a map that
+ * the register has committed; nobody changes its own role by its own opinion.
+ */
+import { sameHolder, type Slot } from "../../register/slot-map.ts";
+import { dropCopy } from "./backup.ts";
+import type { Context } from "./context.ts";
+import { IdleOrder } from "../idle-order.ts";
+import type { Owner } from "./owner.ts";
+import { Follower, Role, type SlotCopy } from "./slot.ts";
+import type { Transfers } from "./transfer.ts";
+
+export class Roles {
+  readonly #context: Context;
+  readonly #owner: Owner;
+  readonly #transfers: Transfers;
+
+  constructor(context: Context, owner: Owner, transfers: Transfers) {
+    this.#context = context;
+    this.#owner = owner;
+    this.#transfers = transfers;
+  }
+
+  /** The map has another entry for the slot than the one that was known. */
+  enter(slot: SlotCopy, entry: Slot, before: Slot | null): void {
+    const { role } = slot;
+    const epochBefore = slot.epoch;
+    slot.epoch = entry.epoch;
+    if (this.#context.isSelf(entry.owner)) {
+      if (role === Role.owner) this.#stayOwner(slot, entry, before);
+      else this.#becomeOwner(slot, entry, before);
+    } else if (this.#context.isSelf(entry.backup)) this.#enterBackup(slot, entry, before);
+    else this.#enterNobody(slot, entry, epochBefore);
+    if (slot.role !== role) {
+      this.#context.observer.onRole(slot.index, slot.role, slot.epoch, slot.pos);
+    }
+  }
+
+  #stayOwner(slot: SlotCopy, entry: Slot, before: Slot | null): void {
+    const { joining, backup } = slot;
+    if (before !== null && sameHolder(before.backup, entry.backup)) slot.isChallenged = true;
+    if (entry.backup === null) slot.backup = null;
+    else if (joining !== null && sameHolder(entry.backup, joining.holder)) {
+      slot.backup = joining;
+      slot.joining = null;
+      joining.transfer = null;
+      joining.isNamed = false;
+    } else if (backup === null || !sameHolder(entry.backup, backup.holder)) {
+      // Not by us: it has to prove itself by answering.
+      slot.backup = this.#follower(entry, -1);
+    }
+    slot.isStopping = false;
+    this.#owner.assignLeases(slot);
+    // What was refused because of the epoch is sent again with the new one.
+    if (slot.backup !== null) this.#owner.resend(slot, slot.backup);
+    this.#owner.advance(slot);
+  }
+
+  #becomeOwner(slot: SlotCopy, entry: Slot, before: Slot | null): void {
+    const now = this.#context.clock.now();
+    // Maps may be skipped: a copy that was named and then handed the slot may hear of both at once.
+    const isHandedOver = slot.role === Role.joining && slot.source!.isComplete && entry.backup !== null;
+    if (slot.role !== Role.backup && !isHandedOver) this.#takeRetained(slot);
+    else if (before !== null && before.owner !== null) {
+      const peer = this.#context.peerOf(before.owner);
+      if (peer?.isProcess(before.owner)) peer.takenVersion = this.#context.version;
+    }
+    slot.role = Role.owner;
+    slot.source = slot.retained = null;
+    slot.committedPos = slot.pos;
+    slot.lagsBefore = now;
+    slot.idle = new IdleOrder();
+    for (const session of slot.sessions.values()) {
+      session.tip = session.entries;
+      session.isTouched = false;
+      slot.idle.use(session, session.lastUsedAt, session.idleTimeoutMs);
+    }
+    slot.touched = [];
+    slot.pending = [];
+    slot.answers = [];
+    slot.joining = null;
+    slot.isStopping = slot.isChallenged = slot.removesBackup = false;
+    slot.backup = entry.backup === null ? null : this.#follower(entry, slot.pos);
+    this.#owner.assignLeases(slot);
+  }
+
+  #enterBackup(slot: SlotCopy, entry: Slot, before: Slot | null): void {
+    if (slot.role === Role.backup) {
+      if (before !== null && sameHolder(before.owner, entry.owner)) return this.#report(slot, entry);
+      this.#leave(slot);
+      return;
+    }
+    const isHandedOver = slot.role === Role.owner && slot.isStopping;
+    const isGivenCopy =
+      slot.role === Role.joining &&
+      this.#context.rules.mayName(slot.source!.isComplete) &&
+      sameHolder(slot.source!.from, entry.owner);
+    this.#stopOwning(slot);
+    if (!isHandedOver && !isGivenCopy) {
+      this.#leave(slot);
+      return;
+    }
+    slot.role = Role.backup;
+    slot.source = slot.retained = null;
+    slot.backupSince = this.#context.clock.now();
+    this.#report(slot, entry);
+  }
+
+  #enterNobody(slot: SlotCopy, entry: Slot, epochBefore: number): void {
+    if (slot.role === Role.joining) {
+      if (!sameHolder(slot.source!.from, entry.owner)) this.#leave(slot);
+    } else if (slot.role !== Role.nobody) {
+      const wasOwner = slot.role === Role.owner;
+      this.#stopOwning(slot);
+      const { sessions, pos } = slot;
+      if (wasOwner) slot.pos = slot.committedPos;
+      dropCopy(slot);
+      if (this.#context.isSelf(entry.prior)) slot.retained = { epoch: epochBefore, pos, sessions };
+    }
+    if (!this.#context.isSelf(entry.prior) && !this.#mayOffer(entry)) slot.retained = null;
+  }
+
+  /** Copies of the old pair are wanted until somebody serves the slot from one of them. */
+  #mayOffer(entry: Slot): boolean {
+    const { server } = this.#context.self;
+    return entry.owner?.server === server || entry.backup?.server === server || entry.prior?.server === server;
+  }
+
+  #stopOwning(slot: SlotCopy): void {
+    if (slot.role !== Role.owner) return;
+    slot.role = Role.nobody;
+    this.#transfers.drop(slot);
+    slot.joining = slot.backup = null;
+    slot.isStopping = slot.isChallenged = slot.removesBackup = false;
+    slot.touched = [];
+    this.#owner.assignLeases(slot);
+    this.#owner.dropPending(slot);
+    slot.idle = new IdleOrder();
+    for (const session of slot.sessions.values()) {
+      session.list = session.next = session.previous = null;
+    }
+  }
+
+  #leave(slot: SlotCopy): void {
+    dropCopy(slot);
+  }
+
+  #takeRetained(slot: SlotCopy): void {
+    const { retained } = slot;
+    slot.sessions = retained?.sessions ?? new Map();
+    slot.pos = retained?.pos ?? 0;
+  }
+
+  /** Tells the owner how far this copy has come: it sends the rest. */
+  #report(slot: SlotCopy, entry: Slot): void {
+    const peer = this.#context.connectedTo(entry.owner!);
+    this.#context.writerTo(peer)?.ack(slot.index, slot.epoch, slot.pos);
+  }
+
+  #follower(entry: Slot, ackedPos: number): Follower {
+    const holder = entry.backup!;
+    return new Follower(holder, this.#context.leaseOf(holder), ackedPos, this.#context.clock.now());
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * The decisions on which safety rests, each a function, all in one place. Docs: docs/decisions/session-protocol.md.
+ * The core asks them and nothing else; the simulation replaces one at a time by what it must not be, and has to notice.
+ */
+import { type Holder, sameHolder } from "../../register/slot-map.ts";
+import type { SessionEntries } from "../entry.ts";
+import type { Lease } from "./lease.ts";
+import { type KeptSession, Role, type SlotCopy } from "./slot.ts";
+
+export interface Rules {
+  /** Whether a holder named in the map is this very process: a restarted one is another. */
+  isSelf(holder: Holder | null, self: Holder): boolean;
+  /** Whether a backup takes an op of that epoch. */
+  accepts(copy: SlotCopy, epoch: number): boolean;
+  /** Under which lease the owner serves. @param given what its backup or the register gives. */
+  leaseOf(given: Lease): Lease;
+  /** Whether an op waits for the backup of the map that is in force, while another map without it is proposed. */
+  waitsForOld(copy: SlotCopy): boolean;
+  /** Whether a change is told to its requester at submission instead of at commit. */
+  acknowledgesEarly(): boolean;
+  /** What a load may show. */
+  visible(session: KeptSession): SessionEntries | null;
+  /** Whether this role, of a copy that is whole, may take over. */
+  mayTakeOver(copy: SlotCopy): boolean;
+  /** Whether a copy under way may be named as backup. */
+  mayName(isComplete: boolean): boolean;
+  /** Whether a change of an absent session makes one. */
+  createsAbsent(): boolean;
+  /** What a new copy begins with. */
+  copyBegins(old: Map<string, KeptSession>): Map<string, KeptSession>;
+  /** How long a backup that answered a heartbeat keeps still. */
+  promiseMs(promiseMs: number): number;
+  /** Whether a change that was under way for longer than it may be is refused. */
+  refusesLate(): boolean;
+}
+
+export const protocolRules: Rules = {
+  isSelf: sameHolder,
+  accepts: (copy, epoch) => copy.role === Role.backup && copy.epoch === epoch,
+  leaseOf: (given) => given,
+  waitsForOld: () => true,
+  acknowledgesEarly: () => false,
+  visible: (session) => session.entries,
+  mayTakeOver: (copy) => copy.role === Role.backup,
+  mayName: (isComplete) => isComplete,
+  createsAbsent: () => false,
+  copyBegins: () => new Map(),
+  promiseMs: (promiseMs) => promiseMs,
+  refusesLate: () => true,
+};

@@ -1,0 +1,155 @@
+/**
+ * One slot as this process keeps it: its role, its place in the slot's history (epoch and pos), its sessions, and, for
+ * the owner, the changes that are not committed yet and the servers that follow.
+ */
+import type { Holder } from "../../register/slot-map.ts";
+import type { SessionEntries } from "../entry.ts";
+import { IdleItem, IdleOrder } from "../idle-order.ts";
+import type { Done } from "../store.ts";
+import { type Lease, noLease } from "./lease.ts";
+import type { Op } from "./messages.ts";
+
+export const Role = {
+  /** Serves nothing; may hold an old copy to offer (`SlotCopy.retained`). */
+  nobody: 0,
+  /** Is being given a copy by the owner; the register does not name it yet. */
+  joining: 1,
+  backup: 2,
+  owner: 3,
+} as const;
+export type Role = (typeof Role)[keyof typeof Role];
+
+export class KeptSession extends IdleItem {
+  readonly key: string;
+  /** Committed; null before the commit of its creation. */
+  entries: SessionEntries | null = null;
+  /** With the changes that are under way; null when one of them ends it. */
+  tip: SessionEntries | null = null;
+  bytes = 0;
+  /** Used since the last touches were sent. */
+  isTouched = false;
+
+  constructor(key: string, idleTimeoutMs: number) {
+    super(idleTimeoutMs);
+    this.key = key;
+  }
+}
+
+/** A change that the owner has submitted and that is not committed. */
+export interface PendingOp {
+  readonly op: Op;
+  readonly session: KeptSession;
+  /** The session's data after it; null when it ends it. */
+  readonly after: SessionEntries | null;
+  readonly submittedAt: number;
+  /** Null once its outcome was told to be unknown. */
+  done: Done | null;
+}
+
+/** Something to be told when all before it is committed: that a session is absent because of a change under way. */
+export interface PendingAnswer {
+  readonly pos: number;
+  readonly done: Done;
+  readonly outcome: Parameters<Done>[0];
+}
+
+/** A server that the owner sends its changes to: the backup, or one that is joining. */
+export class Follower {
+  readonly holder: Holder;
+  /** The promise of this very process; another one after a restart. */
+  lease: Lease;
+  /** All up to here is answered. */
+  ackedPos: number;
+  /** When it last answered anything, or was sent something after having answered all. */
+  progressAt: number;
+  resentAt: number = Number.NEGATIVE_INFINITY;
+  resentEpoch = 0;
+  /** When the owner began to count its silence. */
+  readonly followsSince: number;
+  /** The copy that it is given, or null when it has been one from the start. */
+  transfer: OutgoingTransfer | null = null;
+  /** A change of the register that names it is open: its answers are needed already. */
+  isNamed = false;
+  /** It refused for its map is another one: sent again when it has ours. */
+  isRefused = false;
+  /** It lacks what is committed, and can't be given it any more: it has to be replaced. */
+  isBroken = false;
+
+  constructor(holder: Holder, lease: Lease, ackedPos: number, now: number) {
+    this.holder = holder;
+    this.lease = lease;
+    this.ackedPos = ackedPos;
+    this.progressAt = this.followsSince = now;
+  }
+}
+
+export class OutgoingTransfer {
+  readonly id: number;
+  /** What is still to be sent; null when all was. */
+  rest: Iterator<KeptSession> | null;
+  partsUnderWay = 0;
+  isComplete = false;
+
+  constructor(id: number, sessions: Iterator<KeptSession>) {
+    this.id = id;
+    this.rest = sessions;
+  }
+}
+
+/** Where a joining server's copy comes from. */
+export interface IncomingTransfer {
+  readonly id: number;
+  readonly from: Holder;
+  isComplete: boolean;
+}
+
+/** A copy that serves nobody, kept to be offered when the owner's is gone. */
+export interface RetainedCopy {
+  readonly epoch: number;
+  readonly pos: number;
+  readonly sessions: Map<string, KeptSession>;
+}
+
+export class SlotCopy {
+  readonly index: number;
+  role: Role = Role.nobody;
+  /** Of the map that this process knows. */
+  epoch = 0;
+  /** The last change that was applied (owner: submitted). */
+  pos = 0;
+  sessions: Map<string, KeptSession> = new Map();
+
+  // The owner's. It serves while both leases last; they differ only while a change of the register is open.
+  lease: Lease = noLease;
+  leaseToo: Lease = noLease;
+  committedPos = 0;
+  pending: PendingOp[] = [];
+  answers: PendingAnswer[] = [];
+  backup: Follower | null = null;
+  joining: Follower | null = null;
+  idle: IdleOrder<KeptSession> = new IdleOrder();
+  touched: KeptSession[] = [];
+  /** It hands the slot over: takes nothing new. */
+  isStopping = false;
+  stoppingSince = 0;
+  /** A change of the register that takes the backup out is open. */
+  removesBackup = false;
+  /** Somebody asks in the register whether the owner lives. */
+  isChallenged = false;
+  /** Sessions last used before this moment may have been used later: what the owner before knew is not all known. */
+  lagsBefore: number = Number.NEGATIVE_INFINITY;
+
+  /** Joining. */
+  source: IncomingTransfer | null = null;
+  /** Backup: when it became one, so that it gives its owner time to be heard. */
+  backupSince = 0;
+  retained: RetainedCopy | null = null;
+
+  constructor(index: number) {
+    this.index = index;
+  }
+
+  get isServing(): boolean {
+    return this.role === Role.owner && !this.isStopping;
+  }
+}

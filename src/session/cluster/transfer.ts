@@ -1,0 +1,100 @@
+/**
+ * The owner's side of giving a copy to a joining server: the sessions in parts, a few on their way at a time, and between
+ * them every change as it is made, all in one order. A part shows sessions with the changes under way, for
+ * those were sent before it. When the joining server has all, the register may name it; not before.
+ */
+import type { Holder } from "../../register/slot-map.ts";
+import { replication as limits } from "../../support/limits.ts";
+import type { Context } from "./context.ts";
+import type { CopiedSession } from "./messages.ts";
+import type { Owner } from "./owner.ts";
+import { Follower, type KeptSession, OutgoingTransfer, Role, type SlotCopy } from "./slot.ts";
+
+/** What one session costs in a part beside its entries. */
+const sessionBytes = 64;
+
+export class Transfers {
+  readonly #context: Context;
+  readonly #owner: Owner;
+  #lastId = 0;
+
+  constructor(context: Context, owner: Owner) {
+    this.#context = context;
+    this.#owner = owner;
+  }
+
+  begin(slot: SlotCopy, holder: Holder): void {
+    const context = this.#context;
+    const writer = context.writerTo(context.connectedTo(holder));
+    if (writer === null) return;
+    this.#lastId = (this.#lastId + 1) >>> 0;
+    const follower = new Follower(holder, context.leaseOf(holder), slot.pos, context.clock.now());
+    follower.transfer = new OutgoingTransfer(this.#lastId, slot.sessions.values());
+    slot.joining = follower;
+    writer.transferBegin(slot.index, this.#lastId, slot.pos);
+    this.#pump(slot, follower.transfer);
+  }
+
+  onTaken(slot: SlotCopy, holder: Holder, id: number, isComplete: boolean): void {
+    const { joining } = slot;
+    if (joining?.transfer?.id !== id || slot.role !== Role.owner) return;
+    if (joining.holder.incarnation !== holder.incarnation) return;
+    joining.progressAt = this.#context.clock.now();
+    if (isComplete) joining.transfer.isComplete = true;
+    else joining.transfer.partsUnderWay--;
+    this.#pump(slot, joining.transfer);
+  }
+
+  /** Gives a copy up, unless a change of the register that names its server may have been made. */
+  drop(slot: SlotCopy): void {
+    const { joining } = slot;
+    if (joining === null || joining.isNamed) return;
+    slot.joining = null;
+    const writer = this.#context.writerTo(this.#context.connectedTo(joining.holder));
+    if (joining.transfer !== null) writer?.transferDropped(slot.index, joining.transfer.id);
+    this.#owner.assignLeases(slot);
+    this.#owner.advance(slot);
+  }
+
+  /** Each tick: a copy that makes no progress is given up. */
+  tick(slot: SlotCopy): void {
+    const { joining } = slot;
+    if (joining === null || joining.isNamed) return;
+    const now = this.#context.clock.now();
+    const isWaiting = !joining.transfer!.isComplete || joining.ackedPos < slot.pos;
+    if (this.#context.connectedTo(joining.holder) === null) this.drop(slot);
+    else if (isWaiting && now - Math.max(joining.progressAt, this.#context.resumedAt) > limits.transferSilentMs)
+      this.drop(slot);
+  }
+
+  #pump(slot: SlotCopy, transfer: OutgoingTransfer): void {
+    const writer = this.#context.writerTo(this.#context.connectedTo(slot.joining!.holder));
+    if (writer === null) return;
+    while (transfer.rest !== null && transfer.partsUnderWay < limits.transferPartsMax) {
+      const part = this.#nextPart(transfer);
+      if (part.length > 0) {
+        writer.transferPart(slot.index, transfer.id, part);
+        transfer.partsUnderWay++;
+      }
+      if (transfer.rest === null) writer.transferEnd(slot.index, transfer.id);
+    }
+  }
+
+  #nextPart(transfer: OutgoingTransfer): CopiedSession[] {
+    const part: CopiedSession[] = [];
+    const now = this.#context.clock.now();
+    for (let bytes = 0; bytes < limits.transferPartBytes; ) {
+      const next: IteratorResult<KeptSession> = transfer.rest!.next();
+      if (next.done) {
+        transfer.rest = null;
+        break;
+      }
+      const { key, tip: entries, idleTimeoutMs, lastUsedAt, list } = next.value;
+      if (entries === null) continue;
+      part.push({ key, entries, idleTimeoutMs, idleForMs: list === null ? 0 : Math.max(0, now - lastUsedAt) });
+      bytes += sessionBytes;
+      for (const entry of entries.values()) bytes += entry.bytes;
+    }
+    return part;
+  }
+}

@@ -1,0 +1,326 @@
+/**
+ * The faults of one seed: episodes one after another, most of them when the last one has healed, so that one fault at
+ * a time is what the cluster has to stand; in some seeds they overlap.
+ */
+import type { App, Simulation } from "./simulation.ts";
+import type { World } from "./world.ts";
+
+/** A single fault has to be over for the visitors by then (I10), its own share of clock error included. */
+const writableWithinMs = 1_500;
+
+interface Episode {
+  readonly name: string;
+  /** How often it is chosen. */
+  readonly weight: number;
+  /** Whether I10 is measured: it takes effect at once, and leaves the others able to go on. */
+  readonly isSingleFault: boolean;
+  begin(faults: Faults): void;
+}
+
+export class Faults {
+  readonly told: string[] = [];
+  readonly #simulation: Simulation;
+  readonly #world: World;
+  readonly #healings: Set<() => void> = new Set();
+  readonly #overlaps: boolean;
+  #isOver = false;
+
+  constructor(simulation: Simulation) {
+    this.#simulation = simulation;
+    this.#world = simulation.world;
+    this.#overlaps = this.#world.chance(0.3);
+  }
+
+  run(): void {
+    const world = this.#world;
+    const count = 2 + Math.floor(world.random() * 4);
+    for (let i = 0; i < count; i++) {
+      const isWhole = this.#overlaps ? false : this.#becomeWhole();
+      this.#begin(isWhole);
+      world.runUntil(world.now + (this.#overlaps ? world.between(100, 3_000) : world.between(1_700, 4_000)));
+    }
+  }
+
+  /** Heals what is broken. */
+  end(): void {
+    this.#isOver = true;
+    this.#world.tell("fault", "all faults are over");
+    for (const heal of this.#healings) heal();
+  }
+
+  #becomeWhole(): boolean {
+    const world = this.#world;
+    for (let waited = 0; waited < 20_000; waited += 250) {
+      if (this.#healings.size === 0 && this.#simulation.isWhole()) {
+        world.runUntil(world.now + 1_000);
+        return this.#healings.size === 0 && this.#simulation.isWhole();
+      }
+      world.runUntil(world.now + 250);
+    }
+    return false;
+  }
+
+  #begin(isWhole: boolean): void {
+    const world = this.#world;
+    let dice = world.random() * episodes.reduce((sum, { weight }) => sum + weight, 0);
+    const episode = episodes.find(({ weight }) => (dice -= weight) < 0) ?? episodes[0]!;
+    const isMeasured = isWhole && episode.isSingleFault && this.#simulation.apps.size >= 2;
+    const from = this.told.length;
+    episode.begin(this);
+    if (!isMeasured || this.told.length === from) return;
+    const what = this.told.at(-1)!;
+    world.after(writableWithinMs, null, () => {
+      if (this.#isOver) return;
+      const unwritable = this.#simulation.unwritable();
+      if (unwritable.length > 0) {
+        this.#simulation.oracle.fail(
+          "I10",
+          `slots ${unwritable.join()} are not writable 1.5 s after: ${what}`,
+        );
+      }
+    });
+  }
+
+  tell(what: string): void {
+    this.told.push(`${this.#world.now.toFixed(0)} ${what}`);
+    this.#world.tell("fault", what);
+  }
+
+  /** Any server that runs; null when there is none. */
+  anyApp(): App | null {
+    const apps = [...this.#simulation.apps.values()];
+    return apps.length === 0 ? null : this.#world.pick(apps);
+  }
+
+  anyOther(app: App): App | null {
+    const others = [...this.#simulation.apps.values()].filter((other) => other !== app);
+    return others.length === 0 ? null : this.#world.pick(others);
+  }
+
+  /** Undone after a while, or when all faults end, or when what is returned is called. */
+  #healAfter(delayMs: number, heal: () => void): () => void {
+    const once = (): void => {
+      if (this.#healings.delete(once)) heal();
+    };
+    this.#healings.add(once);
+    this.#world.after(delayMs, null, once);
+    return once;
+  }
+
+  crash(app: App, isMachineLost: boolean): void {
+    const { server } = app.process;
+    const downMs = this.#world.chance(0.7)
+      ? this.#world.between(50, 3_000)
+      : this.#world.between(3_000, 20_000);
+    this.tell(
+      `${app.process.name} ${isMachineLost ? "loses power" : "is killed"} for ${downMs.toFixed(0)} ms`,
+    );
+    this.#simulation.kill(server, isMachineLost);
+    this.#healAfter(downMs, () => this.#simulation.start(server));
+  }
+
+  crashMachine(app: App): void {
+    const { machine } = app.node.context;
+    for (const { server, machine: other } of this.#simulation.places) {
+      const neighbour = this.#simulation.apps.get(server);
+      if (other === machine && neighbour !== undefined) this.crash(neighbour, true);
+    }
+  }
+
+  pause(app: App): void {
+    const { process } = app;
+    const forMs = this.#world.chance(0.5)
+      ? this.#world.between(200, 1_500)
+      : this.#world.between(1_500, 10_000);
+    this.tell(`${process.name} stands still for ${forMs.toFixed(0)} ms`);
+    process.pause();
+    this.#isBad(app, () => process.resume(), forMs);
+  }
+
+  /** @param isOneWay only what `app` sends is lost. */
+  cut(app: App, other: App, isOneWay: boolean): void {
+    const forMs = this.#world.between(200, 8_000);
+    const [one, two] = [app.process.server, other.process.server];
+    this.tell(`cut ${one} ${isOneWay ? "->" : "--"} ${two} for ${forMs.toFixed(0)} ms`);
+    const { network } = this.#simulation;
+    network.cut(one, two);
+    if (!isOneWay) network.cut(two, one);
+    this.#healAfter(forMs, () => {
+      network.heal(one, two);
+      if (!isOneWay) network.heal(two, one);
+      this.#world.tell("fault", `healed ${one} ${isOneWay ? "->" : "--"} ${two}`);
+    });
+  }
+
+  /** Cut off from all other servers, or from the register, or from both. */
+  isolate(app: App, fromServers: boolean, fromRegister: boolean, longest: number): void {
+    const { server, name } = app.process;
+    const forMs = this.#world.between(500, longest);
+    const from = [fromServers ? "servers" : "", fromRegister ? "register" : ""].filter(Boolean).join(" and ");
+    this.tell(`${name} is cut off from ${from} for ${forMs.toFixed(0)} ms`);
+    const { network, register, places } = this.#simulation;
+    const others = places.map((place) => place.server).filter((other) => other !== server);
+    if (fromServers) {
+      for (const other of others) {
+        network.cut(server, other);
+        network.cut(other, server);
+      }
+    }
+    if (fromRegister) register.cutOff.set(server, (register.cutOff.get(server) ?? 0) + 1);
+    this.#isBad(
+      app,
+      () => {
+        if (fromRegister) register.cutOff.set(server, register.cutOff.get(server)! - 1);
+        if (!fromServers) return;
+        for (const other of others) {
+          network.heal(server, other);
+          network.heal(other, server);
+        }
+      },
+      forMs,
+    );
+  }
+
+  reset(app: App, other: App): void {
+    this.tell(`the connection ${app.process.server} -- ${other.process.server} breaks`);
+    this.#simulation.network.reset(app.process.server, other.process.server);
+  }
+
+  slow(): void {
+    const { network } = this.#simulation;
+    network.slownessMs = this.#world.between(20, 400);
+    this.tell(`the network is slow (${network.slownessMs.toFixed(0)} ms)`);
+    this.#healAfter(this.#world.between(500, 4_000), () => {
+      network.slownessMs = 0;
+    });
+  }
+
+  losesAnswers(): void {
+    const { register } = this.#simulation;
+    register.lossProbability = 0.4;
+    this.tell("the register loses answers");
+    this.#healAfter(this.#world.between(1_000, 6_000), () => {
+      register.lossProbability = 0.01;
+    });
+  }
+
+  /** An orderly stop and start, as an upgrade does it. */
+  restart(app: App, then: () => void = () => {}): void {
+    const { process, node } = app;
+    this.tell(`${process.name} is stopped in order`);
+    app.isLeaving = true;
+    node.leave();
+    let waitedMs = 0;
+    const heal = (): void => {
+      if (process.isAlive) this.#simulation.kill(process.server, false);
+      this.#simulation.start(process.server);
+      then();
+    };
+    const healNow = this.#healAfter(20_000, heal);
+    const look = (): void => {
+      if (!this.#healings.has(healNow)) return;
+      if (!node.isDrained && (waitedMs += 100) < 15_000) {
+        this.#world.after(100, null, look);
+        return;
+      }
+      if (!node.isDrained && !this.#overlaps)
+        this.#world.tell("fault", `${process.name} gave up handing over`);
+      this.#simulation.kill(process.server, false);
+      this.#world.after(this.#world.between(50, 1_000), null, healNow);
+    };
+    look();
+  }
+
+  restartAll(): void {
+    const rest = [...this.#simulation.apps.values()];
+    const next = (): void => {
+      const app = rest.shift();
+      if (app === undefined || this.#isOver) return;
+      this.#world.after(1_500, null, () => {
+        if (app.process.isAlive && !this.#isOver) this.restart(app, next);
+      });
+    };
+    next();
+  }
+
+  #isBad(app: App, heal: () => void, forMs: number): void {
+    const { process } = app;
+    process.badSince ??= this.#world.now;
+    this.#healAfter(forMs, () => {
+      process.badSince = null;
+      this.#world.tell("fault", `${process.name} is well again`);
+      heal();
+    });
+  }
+}
+
+function withApp(run: (faults: Faults, app: App) => void): (faults: Faults) => void {
+  return (faults) => {
+    const app = faults.anyApp();
+    if (app !== null) run(faults, app);
+  };
+}
+
+function withPair(run: (faults: Faults, app: App, other: App) => void): (faults: Faults) => void {
+  return withApp((faults, app) => {
+    const other = faults.anyOther(app);
+    if (other !== null) run(faults, app, other);
+  });
+}
+
+const episodes: readonly Episode[] = [
+  {
+    name: "crash",
+    weight: 5,
+    isSingleFault: true,
+    begin: withApp((faults, app) => faults.crash(app, false)),
+  },
+  { name: "power", weight: 3, isSingleFault: true, begin: withApp((faults, app) => faults.crash(app, true)) },
+  {
+    name: "machine",
+    weight: 1,
+    isSingleFault: false,
+    begin: withApp((faults, app) => faults.crashMachine(app)),
+  },
+  { name: "pause", weight: 5, isSingleFault: true, begin: withApp((faults, app) => faults.pause(app)) },
+  {
+    name: "cut",
+    weight: 4,
+    isSingleFault: true,
+    begin: withPair((faults, app, other) => faults.cut(app, other, false)),
+  },
+  {
+    name: "one way",
+    weight: 3,
+    isSingleFault: true,
+    begin: withPair((faults, app, other) => faults.cut(app, other, true)),
+  },
+  {
+    name: "alone",
+    weight: 4,
+    isSingleFault: true,
+    begin: withApp((faults, app) => faults.isolate(app, true, true, 8_000)),
+  },
+  {
+    name: "long alone",
+    weight: 0.3,
+    isSingleFault: true,
+    begin: withApp((faults, app) => faults.isolate(app, true, true, 60_000)),
+  },
+  {
+    name: "no register",
+    weight: 2,
+    isSingleFault: true,
+    begin: withApp((faults, app) => faults.isolate(app, false, true, 8_000)),
+  },
+  {
+    name: "reset",
+    weight: 2,
+    isSingleFault: true,
+    begin: withPair((faults, app, other) => faults.reset(app, other)),
+  },
+  { name: "slow", weight: 1, isSingleFault: false, begin: (faults) => faults.slow() },
+  { name: "register", weight: 2, isSingleFault: false, begin: (faults) => faults.losesAnswers() },
+  { name: "restart", weight: 2, isSingleFault: true, begin: withApp((faults, app) => faults.restart(app)) },
+  { name: "rolling", weight: 0.5, isSingleFault: false, begin: (faults) => faults.restartAll() },
+];

@@ -1,0 +1,43 @@
+/** Broken protocols, each by one decision. The simulation must catch every one of them, or it proves nothing. */
+import { Lease } from "../../src/session/cluster/lease.ts";
+import type { Rules } from "../../src/session/cluster/rules.ts";
+import { Role } from "../../src/session/cluster/slot.ts";
+import type { App } from "./simulation.ts";
+
+const eternal = new Lease();
+eternal.extend(Number.POSITIVE_INFINITY);
+const never = new Lease();
+
+export interface Mutant {
+  readonly rules?: Partial<Rules>;
+  /** Done to each server every now and then. */
+  readonly meddle?: (app: App) => void;
+}
+
+export const mutants: { readonly [name: string]: Mutant } = {
+  "a backup takes ops of an old epoch": { rules: { accepts: (copy) => copy.role !== Role.nobody } },
+  "an owner serves without a lease": {
+    rules: { leaseOf: (given) => (given.until === never.until ? given : eternal) },
+  },
+  "committed before the register's answer": { rules: { waitsForOld: () => false } },
+  "a joining server is promoted": {
+    mayTakeOver: ({ role }) => role === Role.backup || role === Role.joining,
+  },
+  "a copy under way is named": { rules: { mayName: () => true } },
+  "a restarted process resumes its role": { rules: { isSelf: (holder, self) => holder?.server === self.server } },
+  "a new copy is merged into the old one": { rules: { copyBegins: (old) => old } },
+  "an update creates": { rules: { createsAbsent: () => true } },
+  "a backup expires": { meddle: expireBackups },
+  "a load shows what is not committed": { rules: { visible: (session) => session.tip } },
+  "the head is not held": { rules: { acknowledgesEarly: () => true } },
+  "a backup does not keep its promise": { rules: { promiseMs: (promiseMs) => promiseMs / 4 } },
+  "a late change is taken": { rules: { refusesLate: () => false } },
+};
+
+function expireBackups({ node, process }: App): void {
+  const now = process.clock.now();
+  for (const { role, sessions } of node.context.slots) {
+    if (role !== Role.backup) continue;
+    for (const [key, session] of sessions) if (session.isExpired(now)) sessions.delete(key);
+  }
+}

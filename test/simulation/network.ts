@@ -1,0 +1,174 @@
+/**
+ * Simulated connections between app servers. Within a connection frames keep their order; heartbeats have a way of their
+ * own. A cut direction holds frames back until it is healed or the connection breaks; the two ends notice a break at
+ * different times; of what was under way a beginning arrives, perhaps late, and the rest is lost.
+ */
+import type { SessionNode } from "../../src/session/cluster/node.ts";
+import type { PeerConnection } from "../../src/session/cluster/peer.ts";
+import type { Process, World } from "./world.ts";
+
+export interface Station {
+  readonly process: Process;
+  readonly node: SessionNode;
+}
+
+interface Way {
+  readyAt: number;
+  beatsReadyAt: number;
+  readonly held: { frame: Uint8Array; isBeat: boolean }[];
+  /** Of a broken connection: what would arrive later is lost. */
+  endsAt: number;
+}
+
+class Connection {
+  readonly ends: readonly [Station, Station];
+  readonly seen: readonly [PeerConnection, PeerConnection];
+  readonly ways: readonly [Way, Way] = [newWay(), newWay()];
+  isBroken = false;
+
+  constructor(network: Network, one: Station, other: Station) {
+    this.ends = [one, other];
+    this.seen = [this.#seenBy(network, 0), this.#seenBy(network, 1)];
+  }
+
+  /** What the end sees: the other process, and its way there. */
+  #seenBy(network: Network, from: 0 | 1): PeerConnection {
+    const { server, incarnation } = this.ends[from === 0 ? 1 : 0].process;
+    return {
+      server,
+      incarnation,
+      send: (frame) => network.send(this, from, frame, false),
+      sendBeat: (frame) => network.send(this, from, frame, true),
+    };
+  }
+}
+
+function newWay(): Way {
+  return { readyAt: 0, beatsReadyAt: 0, held: [], endsAt: Number.POSITIVE_INFINITY };
+}
+
+export class Network {
+  readonly #world: World;
+  readonly #stations: Map<string, Station> = new Map();
+  readonly #connections: Map<string, Connection> = new Map();
+  /** Directions that are cut: "from>to", with how often. */
+  readonly #cuts: Map<string, number> = new Map();
+  /** Frames take up to so much longer. */
+  slownessMs = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** A process began to listen. */
+  attach(station: Station): void {
+    const { server } = station.process;
+    this.#stations.set(server, station);
+    for (const other of this.#stations.keys()) if (other !== server) this.#connectSoon(server, other);
+  }
+
+  /** @param tells whether the others are told (a killed process) or have to notice (a lost machine). */
+  detach(server: string, tells: boolean): void {
+    this.#stations.delete(server);
+    for (const [pair, connection] of this.#connections) {
+      if (!pair.split("|").includes(server)) continue;
+      this.break(pair, connection, tells ? 20 : 3_000);
+    }
+  }
+
+  isCut(from: string, to: string): boolean {
+    return (this.#cuts.get(`${from}>${to}`) ?? 0) > 0;
+  }
+
+  cut(from: string, to: string): void {
+    this.#cuts.set(`${from}>${to}`, (this.#cuts.get(`${from}>${to}`) ?? 0) + 1);
+    const connection = this.#connections.get(pairOf(from, to));
+    if (connection === undefined) return;
+    // A longer silence ends the connection.
+    this.#world.after(this.#world.between(1_500, 5_000), null, () => {
+      if (!this.isCut(from, to) || connection.isBroken) return;
+      this.break(pairOf(from, to), connection, 500);
+    });
+  }
+
+  heal(from: string, to: string): void {
+    this.#cuts.set(`${from}>${to}`, this.#cuts.get(`${from}>${to}`)! - 1);
+    if (this.isCut(from, to)) return;
+    const connection = this.#connections.get(pairOf(from, to));
+    if (connection === undefined) return;
+    const side = connection.ends[0].process.server === from ? 0 : 1;
+    for (const { frame, isBeat } of connection.ways[side].held.splice(0)) {
+      this.send(connection, side, frame, isBeat);
+    }
+  }
+
+  reset(one: string, other: string): void {
+    const connection = this.#connections.get(pairOf(one, other));
+    if (connection !== undefined) this.break(pairOf(one, other), connection, 300);
+  }
+
+  send(connection: Connection, from: 0 | 1, frame: Uint8Array, isBeat: boolean): void {
+    const { random } = this.#world;
+    const to = from === 0 ? 1 : 0;
+    const sender = connection.ends[from].process;
+    const receiver = connection.ends[to].process;
+    if (!connection.isBroken && this.isCut(sender.server, receiver.server)) {
+      connection.ways[from].held.push({ frame, isBeat });
+      return;
+    }
+    const way = connection.ways[from];
+    const arrivesAt = this.#world.now + 0.2 + random() ** 3 * (5 + this.slownessMs);
+    const at = Math.max(arrivesAt, isBeat ? way.beatsReadyAt : way.readyAt);
+    if (isBeat) way.beatsReadyAt = at;
+    else way.readyAt = at;
+    this.#world.after(at - this.#world.now, receiver, () => {
+      if (at > way.endsAt) return;
+      connection.ends[to].node.receive(connection.seen[to], frame);
+    });
+  }
+
+  break(pair: string, connection: Connection, noticedWithinMs: number): void {
+    if (connection.isBroken) return;
+    connection.isBroken = true;
+    if (this.#connections.get(pair) === connection) this.#connections.delete(pair);
+    for (const way of connection.ways) {
+      // A beginning of what is under way still arrives: to one end that has not noticed, after the other has.
+      way.endsAt = this.#world.now + (way.held.length > 0 ? 0 : this.#world.between(0, 60));
+    }
+    for (const side of [0, 1] as const) {
+      const { process, node } = connection.ends[side];
+      this.#world.after(this.#world.between(0, noticedWithinMs), process, () =>
+        node.connectionDown(connection.seen[side]),
+      );
+    }
+    const [one, other] = pair.split("|") as [string, string];
+    this.#connectSoon(one, other);
+  }
+
+  #connectSoon(one: string, other: string): void {
+    this.#world.after(this.#world.between(5, 150), null, () => this.#connect(one, other));
+  }
+
+  #connect(one: string, other: string): void {
+    const pair = pairOf(one, other);
+    const [first, second] = pair.split("|") as [string, string];
+    const a = this.#stations.get(first);
+    const b = this.#stations.get(second);
+    if (a === undefined || b === undefined || this.#connections.has(pair)) return;
+    const canShakeHands =
+      !this.isCut(first, second) && !this.isCut(second, first) && !a.process.isPaused && !b.process.isPaused;
+    if (!canShakeHands) {
+      this.#connectSoon(one, other);
+      return;
+    }
+    const connection = new Connection(this, a, b);
+    this.#connections.set(pair, connection);
+    a.process.happen(() => a.node.connectionUp(connection.seen[0]));
+    // The second end hears of it before the first frame arrives.
+    b.process.happen(() => b.node.connectionUp(connection.seen[1]));
+  }
+}
+
+function pairOf(one: string, other: string): string {
+  return one < other ? `${one}|${other}` : `${other}|${one}`;
+}

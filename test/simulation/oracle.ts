@@ -1,0 +1,179 @@
+/**
+ * What must never happen, checked while it may (I1 to I11 of docs/decisions/session-protocol.md). The oracle knows
+ * what every visitor was told, when each request began and ended, what the register says and which processes live.
+ *
+ * A write has taken effect by the time that its requester was told so, or that somebody was shown it. One of unknown
+ * outcome may take effect at any time, or never. Sessions of a slot whose last named copy has died are
+ * forgiven: no protocol could have kept them.
+ */
+import type { SessionEntries } from "../../src/session/entry.ts";
+import type { VerifiedId } from "../../src/session/id.ts";
+import { decode } from "../../src/session/value.ts";
+import type { World } from "./world.ts";
+
+interface Write {
+  readonly id: number;
+  readonly startedAt: number;
+  /** When it had certainly taken effect. */
+  effectiveAt: number;
+}
+
+/** One visitor's session as the outside world knows it. */
+export class KnownSession {
+  readonly visitor: string;
+  readonly id: VerifiedId;
+  readonly idleTimeoutMs: number;
+  readonly writes: Map<string, Map<number, Write>> = new Map();
+  /** It certainly exists since. */
+  existsSince: number = Number.POSITIVE_INFINITY;
+  /** The begin of the last operation that was told to be a use. */
+  usedAt = 0;
+  /** A logout was asked for: it may be gone. */
+  endingSince: number = Number.POSITIVE_INFINITY;
+  /** Nobody may ever see it again. */
+  deadSince: number = Number.POSITIVE_INFINITY;
+  isForgiven = false;
+  countAcknowledged = 0;
+  countStarted = 0;
+
+  constructor(visitor: string, id: VerifiedId, idleTimeoutMs: number) {
+    this.visitor = visitor;
+    this.id = id;
+    this.idleTimeoutMs = idleTimeoutMs;
+  }
+
+  get slot(): number {
+    return this.id.slot;
+  }
+}
+
+/** Clocks run up to a tenth too fast: an idle timeout may seem shorter by that much, and a little for rounding. */
+const idleShare = 0.9;
+
+export class Oracle {
+  readonly violations: string[] = [];
+  readonly #world: World;
+  readonly #sessions: Set<KnownSession> = new Set();
+  /** Slot and epoch to the process that committed in it. */
+  readonly #committers: Map<string, string> = new Map();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  fail(invariant: string, what: string): void {
+    this.violations.push(`${invariant} at ${this.#world.now.toFixed(1)} ms: ${what}`);
+    this.#world.tell("oracle", `VIOLATION ${invariant}: ${what}`);
+  }
+
+  meet(session: KnownSession): void {
+    this.#sessions.add(session);
+  }
+
+  /** The slot's last copy died: what was in it may be lost, and may be old. */
+  forgive(slot: number, why: string): void {
+    this.#world.tell("oracle", `slot ${slot} is forgiven: ${why}`);
+    for (const session of this.#sessions) {
+      if (session.slot !== slot) continue;
+      session.isForgiven = true;
+      this.#sessions.delete(session);
+    }
+  }
+
+  /** I1. */
+  commits(slot: number, epoch: number, process: string): void {
+    const key = `${slot}/${epoch}`;
+    const before = this.#committers.get(key);
+    if (before === undefined) this.#committers.set(key, process);
+    else if (before !== process) {
+      this.fail("I1", `${before} and ${process} both committed in slot ${slot}, epoch ${epoch}`);
+    }
+  }
+
+  beginWrite(session: KnownSession, key: string, id: number): void {
+    let writes = session.writes.get(key);
+    if (writes === undefined) {
+      writes = new Map();
+      session.writes.set(key, writes);
+    }
+    writes.set(id, { id, startedAt: this.#world.now, effectiveAt: Number.POSITIVE_INFINITY });
+  }
+
+  acknowledgeWrite(session: KnownSession, key: string, id: number): void {
+    const write = session.writes.get(key)!.get(id)!;
+    write.effectiveAt = Math.min(write.effectiveAt, this.#world.now);
+    this.#exists(session, write.startedAt);
+  }
+
+  acknowledgeDestroy(session: KnownSession): void {
+    session.deadSince = Math.min(session.deadSince, this.#world.now);
+  }
+
+  /** A load, or an update that found nothing (`entries` null), ended now. */
+  see(session: KnownSession, entries: SessionEntries | null, startedAt: number, at: string): void {
+    if (session.isForgiven) return;
+    if (entries === null) {
+      this.#seeAbsent(session, startedAt, at);
+      return;
+    }
+    if (startedAt > session.deadSince) {
+      this.fail("I5", `${session.visitor} was ended before, and alive again at ${at}`);
+    }
+    const who = decode(entries.get("who")?.text ?? "null");
+    if (who !== session.visitor) {
+      this.fail("I9", `${session.visitor} was shown the session of ${String(who)} at ${at}`);
+      return;
+    }
+    this.#exists(session, startedAt);
+    for (const key of session.writes.keys()) this.#seeValue(session, key, entries, startedAt, at);
+  }
+
+  #exists(session: KnownSession, usedAt: number): void {
+    session.existsSince = Math.min(session.existsSince, this.#world.now);
+    session.usedAt = Math.max(session.usedAt, usedAt);
+  }
+
+  #seeAbsent(session: KnownSession, startedAt: number, at: string): void {
+    const { now } = this.#world;
+    const existed = session.existsSince <= startedAt;
+    const mayBeEnded = session.endingSince < now;
+    const mayBeExpired = now - session.usedAt >= session.idleTimeoutMs * idleShare;
+    if (existed && !mayBeEnded && !mayBeExpired) {
+      this.fail("I3", `the session of ${session.visitor} was lost, or expired early, at ${at}`);
+    }
+    if (existed) session.deadSince = Math.min(session.deadSince, now);
+  }
+
+  #seeValue(
+    session: KnownSession,
+    key: string,
+    entries: SessionEntries,
+    startedAt: number,
+    at: string,
+  ): void {
+    const writes = session.writes.get(key)!;
+    const entry = entries.get(key);
+    const shown = entry === undefined ? null : writes.get(numberIn(entry.text));
+    if (shown === undefined) {
+      this.fail("I9", `${session.visitor} was shown ${key}=${entry!.text}, which nobody wrote, at ${at}`);
+      return;
+    }
+    const shownBy = shown?.effectiveAt ?? 0;
+    for (const write of writes.values()) {
+      if (write === shown || write.effectiveAt > startedAt || write.startedAt <= shownBy) continue;
+      this.fail(
+        "I3/I4",
+        `${session.visitor} was shown ${key}=${shown?.id ?? "nothing"} at ${at}, but ${write.id} was ` +
+          `acknowledged or shown at ${write.effectiveAt.toFixed(1)}, before that load began (${startedAt.toFixed(1)})`,
+      );
+      return;
+    }
+    if (shown !== null) shown.effectiveAt = Math.min(shown.effectiveAt, this.#world.now);
+  }
+}
+
+/** Values are `[number of the write, ...]` or the number alone. */
+function numberIn(text: string): number {
+  const value = decode(text);
+  return Array.isArray(value) ? (value[0] as number) : (value as number);
+}

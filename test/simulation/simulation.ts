@@ -1,0 +1,352 @@
+/**
+ * One seed: app servers on machines, a register, visitors, faults; then peace, and a last look at everything.
+ * The same seed and rules give the same run, event by event.
+ */
+
+import type { Versioned } from "../../src/register/register.ts";
+import { type Holder, type SlotMap, unownedSlot } from "../../src/register/slot-map.ts";
+import { ClusterStore, type ServerMark } from "../../src/session/cluster/cluster-store.ts";
+import { SessionNode } from "../../src/session/cluster/node.ts";
+import type { ServerPlace } from "../../src/session/cluster/peer.ts";
+import { protocolRules, type Rules } from "../../src/session/cluster/rules.ts";
+import { Role } from "../../src/session/cluster/slot.ts";
+import type { VerifiedId } from "../../src/session/id.ts";
+import { Faults } from "./faults.ts";
+import type { Mutant } from "./mutants.ts";
+import { Network } from "./network.ts";
+import { Oracle } from "./oracle.ts";
+import { SimulatedRegister } from "./register.ts";
+import { type Site, Visitor } from "./visitors.ts";
+import { type Line, Process, World } from "./world.ts";
+
+const slotCount = 4;
+
+export interface Options {
+  /** A broken protocol instead of the true one. */
+  readonly mutant?: Mutant | null;
+  readonly keepsHistory?: boolean;
+}
+
+export interface Outcome {
+  readonly seed: number;
+  readonly violations: readonly string[];
+  readonly history: readonly Line[];
+  readonly requests: number;
+  readonly refused: number;
+  readonly events: number;
+  readonly faults: readonly string[];
+}
+
+/** A running server: its process, its part of the protocol, and its store. */
+export interface App extends Site {
+  readonly node: SessionNode;
+  /** It hands over and will stop. */
+  isLeaving: boolean;
+}
+
+export class Simulation {
+  readonly seed: number;
+  readonly world: World;
+  readonly oracle: Oracle;
+  readonly network: Network;
+  readonly register: SimulatedRegister;
+  readonly places: readonly ServerPlace[];
+  readonly apps: Map<string, App> = new Map();
+  readonly #mutant: Mutant;
+  readonly #rules: Rules;
+  readonly #marks: Map<string, ServerMark>;
+  readonly #visitors: Visitor[];
+  /** What web servers believe. */
+  #webMap: SlotMap | null = null;
+  #starts = 0;
+  /** Requests that a web tier sends anywhere. */
+  readonly #strayShare: number;
+
+  constructor(seed: number, options: Options) {
+    this.seed = seed;
+    this.#mutant = options.mutant ?? {};
+    this.#rules = { ...protocolRules, ...this.#mutant.rules };
+    this.world = new World(seed, options.keepsHistory ?? false);
+    this.oracle = new Oracle(this.world);
+    this.network = new Network(this.world);
+    this.register = new SimulatedRegister(this.world);
+    this.register.onChange = (before, after, by) => this.#tellChange(before, after, by);
+    this.#strayShare = this.world.pick([0.02, 0.1, 0.5]);
+    const servers = 2 + Math.floor(this.world.random() * 3);
+    const machines = 2 + Math.floor(this.world.random() * (servers - 1));
+    this.places = Array.from({ length: servers }, (_, i) => ({
+      server: `app-${"abcd"[i]}`,
+      machine: `m${i % machines}`,
+    }));
+    this.#marks = new Map(
+      this.places.map(({ server }) => [server, { letter: server.at(-1)!, processIndex: 0 }]),
+    );
+    this.#visitors = Array.from(
+      { length: 3 },
+      (_, i) => new Visitor(`v${i + 1}`, this.world, this.oracle, (slot) => this.#route(slot)),
+    );
+  }
+
+  run(): Outcome {
+    const { world } = this;
+    const late = world.chance(0.2) ? 1 : 0;
+    for (const { server } of this.places.slice(late))
+      world.after(world.between(0, 300), null, () => this.start(server));
+    world.after(0, null, () => this.#lookAtMap());
+    world.runUntil(3_500);
+    for (const visitor of this.#visitors) visitor.start();
+    const faults = new Faults(this);
+    for (const { server } of this.places.slice(0, late)) {
+      world.after(world.between(0, 6_000), null, () => {
+        world.tell("fault", `${server} joins`);
+        this.start(server);
+      });
+    }
+    world.runUntil(world.now + 2_500);
+    faults.run();
+    this.#settle(faults);
+    return {
+      seed: this.seed,
+      violations: this.oracle.violations,
+      history: world.history ?? [],
+      requests: this.#visitors.reduce((sum, { requests }) => sum + requests, 0),
+      refused: this.#visitors.reduce((sum, { refused }) => sum + refused, 0),
+      events: world.eventCount,
+      faults: faults.told,
+    };
+  }
+
+  /** Starts a server, or starts it again as another process. */
+  start(server: string): void {
+    if (this.apps.has(server)) return;
+    const { world, register } = this;
+    const process = new Process(world, server, String(++this.#starts), world.between(0.9, 1.1));
+    world.tell(process.name, "starts");
+    const node = new SessionNode({
+      self: { server, incarnation: process.incarnation },
+      servers: this.places,
+      register: register.client(process),
+      firstMap: { letters: new Map(), slots: new Array(slotCount).fill(unownedSlot) },
+      clock: process.clock,
+      random: world.random,
+      later: (callback) => world.after(0, process, callback),
+      rules: this.#rules,
+      observer: {
+        onCommit: (slot, epoch, pos) => this.#onCommit(process, slot, epoch, pos),
+        onRole: (slot, role, epoch, pos) =>
+          world.tell(process.name, `is ${roleNames[role]} of slot ${slot} (epoch ${epoch}, pos ${pos})`),
+        onRecovered: (slot, mayHaveLost) => this.#onRecovered(process, slot, mayHaveLost),
+        onEvent: (what) => this.oracle.fail("protocol", `${process.name}: ${what}`),
+      },
+    });
+    const store = new ClusterStore({
+      node,
+      ids: new PlainIds(world),
+      marks: this.#marks,
+      random: world.random,
+    });
+    this.apps.set(server, { process, node, store, isLeaving: false });
+    this.network.attach({ process, node });
+    node.start();
+    this.#meddle(this.apps.get(server)!);
+  }
+
+  #meddle(app: App): void {
+    if (this.#mutant.meddle === undefined) return;
+    this.#mutant.meddle(app);
+    this.world.after(500, app.process, () => this.#meddle(app));
+  }
+
+  /** @param isMachineLost the others are told nothing by the network. */
+  kill(server: string, isMachineLost: boolean): void {
+    const app = this.apps.get(server);
+    if (app === undefined) return;
+    this.world.tell(app.process.name, isMachineLost ? "is lost with its machine" : "is killed");
+    app.process.die();
+    app.node.stop();
+    this.apps.delete(server);
+    this.network.detach(server, !isMachineLost);
+    this.#forgiveDead();
+  }
+
+  /** Every slot has two living holders that know their part, and nobody is about to change that. */
+  isWhole(): boolean {
+    const { state } = this.register;
+    if (state === null) return false;
+    const copies = Math.min(2, [...this.apps.values()].filter(({ isLeaving }) => !isLeaving).length);
+    return state.value.slots.every(({ owner, backup }, slot) => {
+      const first = this.#roleOf(owner, slot) === Role.owner;
+      return first && (copies < 2 || this.#roleOf(backup, slot) === Role.backup);
+    });
+  }
+
+  /** Slots that nobody could write to now, if nothing changed: I10 wants none soon after a single fault. */
+  unwritable(): number[] {
+    const slots = this.register.state?.value.slots ?? [];
+    return slots.flatMap(({ owner, backup }, slot) => {
+      const app = this.#appOf(owner);
+      if (app === null || app.process.isPaused) return [slot];
+      const copy = app.node.context.slots[slot]!;
+      if (!copy.isServing && copy.isStopping) return [];
+      if (!app.node.owner.mayShow(copy)) return [slot];
+      const other = this.#appOf(backup);
+      return backup !== null && (other === null || other.process.isPaused) ? [slot] : [];
+    });
+  }
+
+  #appOf(holder: Holder | null): App | null {
+    const app = holder === null ? undefined : this.apps.get(holder.server);
+    return app !== undefined && app.process.incarnation === holder!.incarnation ? app : null;
+  }
+
+  #roleOf(holder: Holder | null, slot: number): Role | null {
+    return this.#appOf(holder)?.node.context.slots[slot]!.role ?? null;
+  }
+
+  #onCommit(process: Process, slot: number, epoch: number, pos: number): void {
+    this.oracle.commits(slot, epoch, process.name);
+    const entry = this.register.state!.value.slots[slot]!;
+    const isOwner = entry.owner?.server === process.server && entry.owner.incarnation === process.incarnation;
+    const backup = this.#appOf(entry.backup);
+    if (!isOwner || backup === null) return;
+    const copy = backup.node.context.slots[slot]!;
+    if (copy.pos < pos) {
+      this.oracle.fail("I2", `${backup.process.name} backs up slot ${slot} but has ${copy.pos} of ${pos}`);
+    }
+  }
+
+  #onRecovered(process: Process, slot: number, mayHaveLost: boolean): void {
+    this.world.tell(process.name, `recovers slot ${slot}${mayHaveLost ? ", may have lost writes" : ""}`);
+  }
+
+  /** I7 is the simulated register's own; what matters here is who is named, and whether copies were given up. */
+  #tellChange(before: Versioned<SlotMap> | null, after: Versioned<SlotMap>, by: string): void {
+    after.value.slots.forEach((entry, slot) => {
+      const old = before?.value.slots[slot];
+      if (old?.epoch === entry.epoch) return;
+      const text = `${nameOf(entry.owner)} + ${nameOf(entry.backup)} (before: ${nameOf(entry.prior)})`;
+      this.world.tell("register", `${after.version}: slot ${slot} epoch ${entry.epoch}: ${text}, by ${by}`);
+      if (old === undefined || old.owner === null) return;
+      const keeps = [old.owner, old.backup].some(
+        (holder) =>
+          holder !== null &&
+          holder.server === entry.owner?.server &&
+          holder.incarnation === entry.owner.incarnation,
+      );
+      if (keeps) return;
+      // Somebody who was not of the pair became the owner: only when neither of the pair could serve for long.
+      const living = [old.owner, old.backup].map((holder) => this.#appOf(holder)?.process ?? null);
+      const isLegitimate = living.every(
+        (process) =>
+          process === null || (process.badSince !== null && this.world.now - process.badSince > 20_000),
+      );
+      if (isLegitimate) this.oracle.forgive(slot, "both of the pair were gone for long");
+      else this.oracle.fail("I2", `slot ${slot} was taken from a living pair by ${by}`);
+    });
+  }
+
+  #forgiveDead(): void {
+    this.register.state?.value.slots.forEach(({ owner, backup }, slot) => {
+      if (owner === null) return;
+      if (this.#appOf(owner) === null && this.#appOf(backup) === null) {
+        this.oracle.forgive(slot, "its last named copy died");
+      }
+    });
+  }
+
+  #route(slot: number | null): Site | null {
+    const { world, apps } = this;
+    const running = [...apps.values()].filter(({ isLeaving }) => !isLeaving);
+    if (running.length === 0) return null;
+    if (slot === null || world.chance(this.#strayShare) || this.#webMap === null) return world.pick(running);
+    const entry = this.#webMap.slots[slot]!;
+    const owner = entry.owner === null ? undefined : apps.get(entry.owner.server);
+    const backup = entry.backup === null ? undefined : apps.get(entry.backup.server);
+    return owner ?? backup ?? world.pick(running);
+  }
+
+  #lookAtMap(): void {
+    this.#webMap = this.register.state?.value ?? null;
+    this.world.after(this.world.chance(0.05) ? 5_000 : this.world.between(20, 600), null, () => this.#lookAtMap());
+  }
+
+  /** All faults are over: the cluster has to become whole by itself, and everything promised has to be there. */
+  #settle(faults: Faults): void {
+    const { world, oracle } = this;
+    faults.end();
+    for (const { server } of this.places) this.start(server);
+    for (let waited = 0; !this.isWhole() && waited < 90_000; waited += 500) world.runUntil(world.now + 500);
+    if (!this.isWhole()) oracle.fail("I10", "the cluster did not become whole by itself");
+    world.runUntil(world.now + 1_500);
+    for (const visitor of this.#visitors) visitor.stop();
+    world.runUntil(world.now + 8_000);
+    for (const visitor of this.#visitors) {
+      let failure: string | null = `${visitor.name}: no answer`;
+      visitor.lookAgain((result) => {
+        failure = result;
+      });
+      world.runUntil(world.now + 1_500);
+      if (failure !== null) oracle.fail("I10", `after all faults: ${failure}`);
+    }
+    this.#compareCopies();
+  }
+
+  /** I2: owner and backup hold the same. */
+  #compareCopies(): void {
+    this.register.state!.value.slots.forEach(({ owner, backup }, slot) => {
+      const first = this.#appOf(owner)?.node.context.slots[slot];
+      const second = this.#appOf(backup)?.node.context.slots[slot];
+      if (first === undefined || second === undefined) return;
+      const one = contentOf(first.sessions);
+      const other = contentOf(second.sessions);
+      if (one !== other) {
+        this.oracle.fail("I2", `slot ${slot}: ${nameOf(owner)} has ${one}, ${nameOf(backup)} has ${other}`);
+      }
+      if (first.pending.length > 0) this.oracle.fail("I11", `slot ${slot}: changes wait for ever`);
+    });
+  }
+}
+
+const roleNames: readonly string[] = ["nobody", "joining", "backup", "owner"];
+
+function nameOf(holder: Holder | null): string {
+  return holder === null ? "none" : `${holder.server}#${holder.incarnation}`;
+}
+
+function contentOf(
+  sessions: ReadonlyMap<string, { entries: ReadonlyMap<string, { text: string }> | null }>,
+): string {
+  return [...sessions]
+    .filter(([, { entries }]) => entries !== null)
+    .map(
+      ([key, { entries }]) =>
+        `${key}:${[...entries!]
+          .map(([name, { text }]) => name + text)
+          .sort()
+          .join()}`,
+    )
+    .sort()
+    .join(" ");
+}
+
+/** Ids without signatures: what they are is another test's subject. */
+class PlainIds {
+  readonly #world: World;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  create(owner: string, backup: string, slot: number): string {
+    return `${owner}${backup}${slot}.${this.#world.nextNumber()}`;
+  }
+
+  verify(text: string): VerifiedId {
+    const slot = Number.parseInt(text.slice(2), 10);
+    return { text, owner: text[0]!, backup: text[1]!, slot, processIndex: 0, key: text.slice(2) };
+  }
+}
+
+export function simulate(seed: number, options: Options = {}): Outcome {
+  return new Simulation(seed, options).run();
+}

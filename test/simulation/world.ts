@@ -1,0 +1,164 @@
+/**
+ * Simulated time and simulated processes. Everything happens in one queue of events, in the order of a seed's choices.
+ * A process has a clock of its own that runs up to a tenth too fast or too slow, can stand still (what comes for
+ * it waits, in order) and can die (what comes for it is lost).
+ */
+import { type Clock, type Random, seededRandom, type Timer } from "../../src/support/clock.ts";
+
+interface Event {
+  readonly at: number;
+  readonly order: number;
+  readonly process: Process | null;
+  run: (() => void) | null;
+}
+
+export interface Line {
+  readonly at: number;
+  readonly who: string;
+  readonly what: string;
+}
+
+export class World {
+  readonly random: Random;
+  now = 0;
+  /** Null: nobody will read it. */
+  readonly history: Line[] | null;
+  eventCount = 0;
+  #number = 0;
+  #order = 0;
+  readonly #heap: Event[] = [];
+
+  constructor(seed: number, keepsHistory: boolean) {
+    this.random = seededRandom(seed);
+    this.history = keepsHistory ? [] : null;
+  }
+
+  /** Another one with each call. */
+  nextNumber(): number {
+    return ++this.#number;
+  }
+
+  between(least: number, most: number): number {
+    return least + this.random() * (most - least);
+  }
+
+  chance(probability: number): boolean {
+    return this.random() < probability;
+  }
+
+  pick<Item>(items: readonly Item[]): Item {
+    return items[Math.floor(this.random() * items.length)]!;
+  }
+
+  tell(who: string, what: string): void {
+    this.history?.push({ at: this.now, who, what });
+  }
+
+  /** @param process for whom it happens: not before it runs again, not at all when it is dead. */
+  after(delayMs: number, process: Process | null, run: () => void): Timer {
+    const event: Event = { at: this.now + Math.max(0, delayMs), order: this.#order++, process, run };
+    this.#push(event);
+    return {
+      cancel() {
+        event.run = null;
+      },
+    };
+  }
+
+  runUntil(end: number): void {
+    while (this.#heap.length > 0 && this.#heap[0]!.at <= end) {
+      const event = this.#pop();
+      this.now = event.at;
+      if (event.run === null) continue;
+      this.eventCount++;
+      if (event.process === null) event.run();
+      else event.process.happen(event.run);
+    }
+    this.now = end;
+  }
+
+  #push(event: Event): void {
+    const heap = this.#heap;
+    let at = heap.length;
+    heap.push(event);
+    while (at > 0) {
+      const parent = (at - 1) >>> 1;
+      if (!isBefore(event, heap[parent]!)) break;
+      heap[at] = heap[parent]!;
+      at = parent;
+    }
+    heap[at] = event;
+  }
+
+  #pop(): Event {
+    const heap = this.#heap;
+    const first = heap[0]!;
+    const last = heap.pop()!;
+    if (heap.length === 0) return first;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++;
+      if (!isBefore(heap[child]!, last)) break;
+      heap[at] = heap[child]!;
+      at = child;
+    }
+    heap[at] = last;
+    return first;
+  }
+}
+
+function isBefore(one: Event, other: Event): boolean {
+  return one.at < other.at || (one.at === other.at && one.order < other.order);
+}
+
+/** One start of one server. */
+export class Process {
+  readonly world: World;
+  readonly server: string;
+  readonly incarnation: string;
+  readonly clock: Clock;
+  isAlive = true;
+  isPaused = false;
+  /** Since when it can't do its part: paused or cut off; null while it can. */
+  badSince: number | null = null;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(world: World, server: string, incarnation: string, clockRate: number) {
+    this.world = world;
+    this.server = server;
+    this.incarnation = incarnation;
+    const bornAt = world.now;
+    const offset = world.between(0, 1e6);
+    this.clock = {
+      now: () => offset + (world.now - bornAt) * clockRate,
+      after: (delayMs, callback) => world.after(delayMs / clockRate, this, callback),
+    };
+  }
+
+  get name(): string {
+    return `${this.server}#${this.incarnation}`;
+  }
+
+  happen(run: () => void): void {
+    if (!this.isAlive) return;
+    if (this.isPaused) this.#waiting.push(run);
+    else run();
+  }
+
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    if (!this.isPaused) return;
+    this.isPaused = false;
+    for (const run of this.#waiting.splice(0)) this.happen(run);
+  }
+
+  die(): void {
+    this.isAlive = false;
+    this.#waiting.length = 0;
+  }
+}
