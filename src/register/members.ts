@@ -13,7 +13,15 @@ import type { VoterAnswer } from "./messages.ts";
 import { Attempt, type AttemptResult } from "./proposer.ts";
 import type { CasOutcome, Register, Versioned } from "./register.ts";
 import { Round, type VoterTransport } from "./round.ts";
-import { type Accepted, changeOf, compareBallots, noBallot, type RegisterState, successor } from "./state.ts";
+import {
+  type Accepted,
+  changeOf,
+  compareBallots,
+  higher,
+  noBallot,
+  type RegisterState,
+  successor,
+} from "./state.ts";
 import { unreachable } from "./unreachable.ts";
 import { anyMarker, namesOf, type Standing, tally, type VoterSet } from "./voters.ts";
 
@@ -68,6 +76,8 @@ export class MembersRegister<V> implements Register<V> {
   #attempt: Attempt | null = null;
   #pause: Timer | null = null;
   #known: Known<V> | null = null;
+  /** The accepted state with the highest ballot that any voter told, committed or not. */
+  #shown: Accepted | null = null;
   #counter = 0;
   #changes = 0;
   /** Since when a majority of the file's voters is known to be blank. */
@@ -186,8 +196,8 @@ export class MembersRegister<V> implements Register<V> {
       return;
     }
     // A proposal under way looks like disagreement: it is given time for one more look before it is overtaken.
-    if (operation.change === null && (this.#known === null || operation.tries < 2)) this.#look(operation);
-    else this.#propose(operation, null, null);
+    if (operation.change === null && (this.#shown === null || operation.tries < 2)) this.#look(operation);
+    else this.#propose(operation, null);
   }
 
   #tryAgain(operation: Operation<V>): void {
@@ -251,18 +261,13 @@ export class MembersRegister<V> implements Register<V> {
 
   #afterLook(operation: Operation<V>, round: Round): void {
     this.#why = round.lastError || "the voters do not agree yet";
-    if (this.#known !== null) {
-      this.#tryAgain(operation);
-      return;
-    }
-    let shown: Accepted | null = null;
-    for (const [, { accepted }] of round.answers())
-      if (accepted !== null && (shown === null || compareBallots(accepted.ballot, shown.ballot) > 0))
-        shown = accepted;
-    if (shown !== null && operation.tries === 0) this.#tryAgain(operation);
-    else if (shown !== null) this.#propose(operation, shown, null);
-    else if (this.#mayForm(round)) this.#propose(operation, null, round);
+    for (const [, answer] of round.answers()) this.#noteShown(this.#acceptedOf(answer));
+    if (this.#shown === null && this.#mayForm(round)) this.#propose(operation, round);
     else this.#tryAgain(operation);
+  }
+
+  #noteShown(accepted: Accepted | null): void {
+    if (accepted !== null) this.#shown = higher(this.#shown, accepted);
   }
 
   /** Blank voters may be the rest of a register whose other voters are only slow: they get time to say so. */
@@ -280,19 +285,14 @@ export class MembersRegister<V> implements Register<V> {
 
   // Proposing.
 
-  /**
-   * @param shown the newest state that any voter shows, while none is known to be committed.
-   * @param blank the look that found only blank voters: when none that promises has a state, the first one is made.
-   */
-  #propose(operation: Operation<V>, shown: Accepted | null, blank: Round | null): void {
+  /** @param blank the look that found only blank voters: when none that promises has a state, the first one is made. */
+  #propose(operation: Operation<V>, blank: Round | null): void {
     const { transport, clock, node } = this.#options;
     const have = this.#known?.accepted ?? null;
     this.#counter = Math.max(this.#counter, have?.ballot.counter ?? 0) + 1;
     const ballot = { counter: this.#counter, node };
-    // Before a second version every voter of the file may still make the first: all of them are asked.
-    const base = shown !== null && shown.state.version > 1 ? shown.state.voters : this.#base();
     const plan = {
-      base,
+      base: this.#base(),
       have,
       change: operation.change?.id ?? `${node}.${++this.#changes}`,
       next: (best: RegisterState | null, promises: ReadonlyMap<string, VoterAnswer>) => {
@@ -327,12 +327,19 @@ export class MembersRegister<V> implements Register<V> {
       return;
     }
     this.#counter = Math.max(this.#counter, result.counter);
+    this.#noteShown(result.shown);
     this.#why = result.why;
     this.#tryAgain(operation);
   }
 
+  /**
+   * A known set may be so old that its voters are gone, so the newest one that is shown is taken. Before a second
+   * version every voter of the file may still make the first: then all of them are asked.
+   */
   #base(): VoterSet {
-    return this.voters ?? anyOf(this.#options.fileVoters);
+    const shown = this.#shown?.state;
+    const first = this.#known === null && (shown === undefined || shown.version === 1);
+    return first || shown === undefined ? anyOf(this.#options.fileVoters) : shown.voters;
   }
 
   #learnAndEnd(operation: Operation<V>, accepted: Accepted): void {
@@ -347,6 +354,7 @@ export class MembersRegister<V> implements Register<V> {
   }
 
   #learn(accepted: Accepted): void {
+    this.#noteShown(accepted);
     const version = accepted.state.version;
     const known = this.#known;
     if (known !== null && known.versioned.version === version) {

@@ -15,13 +15,17 @@ import {
   type Ballot,
   changeOf,
   compareBallots,
+  higher,
   noBallot,
   type RegisterState,
 } from "./state.ts";
 import { canFork, hasVoter, namesOf, tally, type Verdict, type VoterSet, votersOf } from "./voters.ts";
 
 export interface Plan {
-  /** The set of the newest state that is known, or the file's voters under any marker. */
+  /**
+   * The set of the newest state that is known, or that a voter showed, committed or not; before a second version the
+   * file's voters under any marker. Every majority of it meets whatever set has come after it.
+   */
   readonly base: VoterSet;
   /** The newest committed state that is known: voters need not send it again, and none may have forgotten it. */
   readonly have: Accepted | null;
@@ -36,8 +40,16 @@ export interface Plan {
 
 export type AttemptResult =
   | { readonly kind: "committed"; readonly accepted: Accepted }
-  /** `counter`: the highest that a voter knows; the next ballot must be above. */
-  | { readonly kind: "failed"; readonly counter: number; readonly why: string };
+  /**
+   * `counter`: the highest that a voter knows; the next ballot must be above. `shown`: the accepted state with the
+   * highest ballot that any voter told; its set is worth trying next.
+   */
+  | {
+      readonly kind: "failed";
+      readonly counter: number;
+      readonly shown: Accepted | null;
+      readonly why: string;
+    };
 
 export class Attempt {
   readonly #transport: VoterTransport;
@@ -48,6 +60,7 @@ export class Attempt {
   readonly #have: Ballot;
   #round: Round | null = null;
   #counter = 0;
+  #shown: Accepted | null = null;
 
   constructor(
     transport: VoterTransport,
@@ -79,7 +92,7 @@ export class Attempt {
   }
 
   #onPromises(round: Round): void {
-    this.#noteCounters(round);
+    this.#noteAnswers(round);
     const { seen, best } = this.#statesIn(round);
     if (best !== null) this.#askPromises(round, best.voters);
     if (round.over) return;
@@ -106,7 +119,7 @@ export class Attempt {
         const accepted = this.#acceptedOf(answer);
         if (accepted === null) continue;
         seen.push(accepted.state);
-        if (best === null || compareBallots(accepted.ballot, best.ballot) > 0) best = accepted;
+        best = higher(best, accepted);
       }
     }
     return { seen, best: best?.state ?? null };
@@ -167,7 +180,7 @@ export class Attempt {
 
   #onAccepted(round: Round, state: RegisterState): void {
     if (round.over) return;
-    this.#noteCounters(round);
+    this.#noteAnswers(round);
     const verdict = tallyOf(state.voters, round);
     if (verdict === "open") return;
     round.end();
@@ -175,14 +188,17 @@ export class Attempt {
     else this.#done({ kind: "committed", accepted: { ballot: this.#ballot, state } });
   }
 
-  #noteCounters(round: Round): void {
-    for (const [, answer] of round.answers())
+  #noteAnswers(round: Round): void {
+    for (const [, answer] of round.answers()) {
       this.#counter = Math.max(this.#counter, answer.promised.counter);
+      const accepted = this.#acceptedOf(answer);
+      if (accepted !== null) this.#shown = higher(this.#shown, accepted);
+    }
   }
 
   #fail(round: Round, why: string): void {
     const reason = round.lastError === "" ? why : `${why}: ${round.lastError}`;
-    this.#done({ kind: "failed", counter: this.#counter, why: reason });
+    this.#done({ kind: "failed", counter: this.#counter, shown: this.#shown, why: reason });
   }
 }
 

@@ -48,6 +48,11 @@ export function compareBallots(one: Ballot, other: Ballot): number {
   return one.node < other.node ? -1 : 1;
 }
 
+/** The one with the higher ballot. */
+export function higher(one: Accepted | null, other: Accepted): Accepted {
+  return one === null || compareBallots(other.ballot, one.ballot) > 0 ? other : one;
+}
+
 /** The id of the change that made `version`; null when it is not remembered (any more). */
 export function changeOf(state: RegisterState, version: number): string | null {
   return state.recent[state.recent.length - 1 - (state.version - version)] ?? null;
