@@ -9,10 +9,10 @@ import { findHeadEnd } from "../http/fields.ts";
 import { type HeadError, refusals } from "../http/refusals.ts";
 import { parseRequestHead, RequestHead } from "../http/request-head.ts";
 import { http as limits } from "../support/limits.ts";
-import { giveSlab, takeSlab } from "../support/slabs.ts";
 import { WheelEntry } from "../support/timer-wheel.ts";
 import { answerPage } from "./answer-pages.ts";
 import type { Client } from "./client.ts";
+import { CopiedWrites } from "./copied-writes.ts";
 import type { ClientOrigin } from "./forwarded.ts";
 import { Exchange } from "./request-path.ts";
 import type { Site } from "./site.ts";
@@ -32,6 +32,7 @@ export class ClientConnection implements Client, BodySink {
   readonly origin: ClientOrigin;
   readonly #site: Site;
   readonly #socket: Socket;
+  readonly #copied: CopiedWrites;
   readonly #onClosed: (connection: ClientConnection) => void;
   readonly #exchange: Exchange;
   readonly #deadline: WheelEntry;
@@ -58,6 +59,7 @@ export class ClientConnection implements Client, BodySink {
   ) {
     this.#site = site;
     this.#socket = socket;
+    this.#copied = new CopiedWrites(socket);
     this.origin = origin;
     this.#onClosed = onClosed;
     this.#exchange = new Exchange(site, this);
@@ -311,17 +313,7 @@ export class ClientConnection implements Client, BodySink {
   }
 
   writeBytes(bytes: Buffer): boolean {
-    return (
-      (bytes.length <= limits.unslabbedBytesMax
-        ? this.#socket.write(Buffer.from(bytes))
-        : this.#writeSlab(bytes)) || this.#slow()
-    );
-  }
-
-  #writeSlab(bytes: Buffer): boolean {
-    const slab = takeSlab();
-    bytes.copy(slab, 0, 0);
-    return this.#socket.write(slab.subarray(0, bytes.length), () => giveSlab(slab));
+    return this.#copied.write(bytes) || this.#slow();
   }
 
   /** The kernel takes no more for now: the client has to read some of it in time. */

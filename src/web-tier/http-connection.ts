@@ -5,11 +5,11 @@
 import { connect, type Socket } from "node:net";
 import type { Server, Timeouts } from "../config/model.ts";
 import { ResetCode } from "../link/api.ts";
-import { messageOf } from "../support/errors.ts";
+import { codeOf, messageOf } from "../support/errors.ts";
 import { http as httpLimits } from "../support/limits.ts";
-import { giveSlab, slabBytes, takeSlab } from "../support/slabs.ts";
 import { type TimerWheel, WheelEntry } from "../support/timer-wheel.ts";
 import { trailerLines } from "./answer-head.ts";
+import { CopiedWrites } from "./copied-writes.ts";
 import type { UpstreamRequest, UpstreamStream } from "./upstream.ts";
 
 const sharedBuffer = Buffer.allocUnsafeSlow(httpLimits.readBytes);
@@ -22,8 +22,8 @@ export interface HttpPool {
   readonly wheel: TimerWheel;
   /** The connection was established. */
   connected(): void;
-  /** The connection could not be established. */
-  unreachable(reason: string): void;
+  /** The connection could not be established. @param refused at once: to try costs nothing. */
+  unreachable(reason: string, refused: boolean): void;
   /** A kept connection was closed by the server: those kept beside it are no better. */
   closeIdle(): void;
   closed(connection: HttpConnection): void;
@@ -32,6 +32,7 @@ export interface HttpPool {
 export class HttpConnection implements UpstreamStream {
   readonly #upstream: HttpPool;
   readonly #socket: Socket;
+  readonly #copied: CopiedWrites;
   readonly #deadline: WheelEntry;
   #request: UpstreamRequest | null = null;
   #connected = false;
@@ -41,6 +42,7 @@ export class HttpConnection implements UpstreamStream {
   #answering = false;
   #unreadBytes = 0;
   #failure = "";
+  #refused = false;
 
   constructor(upstream: HttpPool) {
     this.#upstream = upstream;
@@ -61,8 +63,10 @@ export class HttpConnection implements UpstreamStream {
     this.#socket.on("connect", () => this.#established());
     this.#socket.on("drain", () => this.#request?.onDrain(this));
     this.#socket.on("end", () => this.#ended());
+    this.#copied = new CopiedWrites(this.#socket);
     this.#socket.on("error", (error) => {
       this.#failure = messageOf(error);
+      this.#refused = codeOf(error) === "ECONNREFUSED";
     });
     this.#socket.on("close", () => this.#closed());
     upstream.wheel.start(this.#deadline, upstream.timeouts.connectTimeoutMs);
@@ -119,13 +123,7 @@ export class HttpConnection implements UpstreamStream {
   }
 
   #writeCopy(data: Uint8Array | string): boolean {
-    if (typeof data === "string") return this.#socket.write(data, "latin1");
-    // Longer than a slab: what was read ahead while an upgrade or an earlier answer was waited for.
-    if (data.length <= httpLimits.unslabbedBytesMax || data.length > slabBytes)
-      return this.#socket.write(Buffer.from(data));
-    const slab = takeSlab();
-    slab.set(data);
-    return this.#socket.write(slab.subarray(0, data.length), () => giveSlab(slab));
+    return typeof data === "string" ? this.#socket.write(data, "latin1") : this.#copied.write(data);
   }
 
   end(trailer = ""): void {
@@ -194,7 +192,7 @@ export class HttpConnection implements UpstreamStream {
     this.#upstream.wheel.stop(this.#deadline);
     this.#upstream.closed(this);
     if (!this.#connected && request !== null)
-      this.#upstream.unreachable(this.#failure || "connection refused");
+      this.#upstream.unreachable(this.#failure || "connection refused", this.#refused);
     // A tunnel whose two directions came to their ends: both sides know already.
     if (request === null || (request.upgrading && this.#failure === "" && this.#socket.readableEnded)) return;
     if (this.wasStale) this.#upstream.closeIdle();

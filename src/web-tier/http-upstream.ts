@@ -16,6 +16,7 @@ export class HttpUpstream implements Upstream, HttpPool {
   readonly #all = new Set<HttpConnection>();
   #failure = "";
   #retryAtMs = 0;
+  #waitMs = 0;
 
   constructor(server: Server, timeouts: Timeouts, wheel: TimerWheel) {
     this.server = server;
@@ -23,7 +24,10 @@ export class HttpUpstream implements Upstream, HttpPool {
     this.wheel = wheel;
   }
 
-  /** A server that could not be reached is tried by one request each recover time (R11). */
+  /**
+   * A server that could not be reached is tried by one request each recover time (R11). One that refuses connections
+   * costs the request nothing, which goes to another server: it is tried sooner, for most likely it restarts.
+   */
   get usable(): boolean {
     return this.#failure === "" || performance.now() >= this.#retryAtMs;
   }
@@ -35,7 +39,7 @@ export class HttpUpstream implements Upstream, HttpPool {
   send(request: UpstreamRequest): UpstreamStream | null {
     const connection = this.#kept() ?? this.#open();
     if (connection === null) return null;
-    if (this.#failure !== "") this.#retryAtMs = performance.now() + this.timeouts.recoverTimeMs;
+    if (this.#failure !== "") this.#retryAtMs = performance.now() + this.#waitMs;
     this.inFlight++;
     this.#waiting.add(request);
     connection.begin(request);
@@ -81,9 +85,12 @@ export class HttpUpstream implements Upstream, HttpPool {
     this.#failure = "";
   }
 
-  unreachable(reason: string): void {
+  unreachable(reason: string, refused: boolean): void {
     this.#failure = reason;
-    this.#retryAtMs = performance.now() + this.timeouts.recoverTimeMs;
+    this.#waitMs = refused
+      ? Math.min(limits.refusedRetryMs, this.timeouts.recoverTimeMs)
+      : this.timeouts.recoverTimeMs;
+    this.#retryAtMs = performance.now() + this.#waitMs;
   }
 
   closeIdle(): void {
