@@ -29,7 +29,6 @@ async function serverThat(t: TestContext, act: (stream: LinkStream) => unknown):
         },
       ],
     ]),
-    observer: { onUp: () => {}, onChange: () => {}, onDown: () => {} },
     log: silentLog,
   });
   await listener.listen();

@@ -3,7 +3,7 @@ import type http from "node:http";
 import type { AddressInfo } from "node:net";
 import { recordServer } from "../admin/run-record.ts";
 import { adminService } from "../admin/service.ts";
-import { type LinkObserver, StreamKind } from "../link/api.ts";
+import { StreamKind } from "../link/api.ts";
 import { linkKeys } from "../link/keys.ts";
 import { LinkListener } from "../link/listener.ts";
 import type { Member } from "../member/member.ts";
@@ -24,8 +24,6 @@ export interface Served {
 }
 
 let running = false;
-
-const ignoreLinks: LinkObserver = { onUp() {}, onChange() {}, onDown() {} };
 
 export class AppServer implements Served {
   readonly server: http.Server;
@@ -62,10 +60,9 @@ export class AppServer implements Served {
         [StreamKind.http, this.#service],
         [StreamKind.admin, adminService(member, { stop: () => this.#stop("flotilla stop") })],
       ]),
-      observer: ignoreLinks,
       log: this.#log,
     });
-    this.#direct = cluster.listen.map((settings) => new DirectListener(server, settings, member));
+    this.#direct = cluster.listen.map((settings) => new DirectListener(server, settings, member, this.#log));
   }
 
   get address(): AddressInfo {

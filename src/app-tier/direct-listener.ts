@@ -4,18 +4,22 @@ import type http from "node:http";
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import type { Listener } from "../config/model.ts";
-import { listenError } from "../support/listen-error.ts";
+import { http as limits } from "../support/limits.ts";
+import { listenOn, urlOf } from "../support/listen.ts";
+import type { Log } from "../support/log.ts";
 
 export class DirectListener {
   readonly #settings: Listener;
   readonly #server: http.Server;
   readonly #port: Server;
+  readonly #log: Log;
   readonly #sockets: Set<Socket> = new Set();
 
   /** @param counter its `requests` is raised by one for every request that comes here. */
-  constructor(server: http.Server, settings: Listener, counter: { requests: number }) {
+  constructor(server: http.Server, settings: Listener, counter: { requests: number }, log: Log) {
     this.#server = server;
     this.#settings = settings;
+    this.#log = log;
     server.on("request", (req) => {
       if (this.#sockets.has(req.socket)) counter.requests++;
     });
@@ -32,28 +36,27 @@ export class DirectListener {
       tls === null
         ? createServer(options, accept)
         : createTlsServer(
-            { ...options, cert: readFileSync(tls.certPath), key: readFileSync(tls.keyPath) },
+            {
+              ...options,
+              cert: readFileSync(tls.certPath),
+              key: readFileSync(tls.keyPath),
+              minVersion: "TLSv1.2",
+              handshakeTimeout: limits.headTimeoutMs,
+            },
             accept,
           );
   }
 
   get url(): string {
     const { scheme, address, port } = this.#settings;
-    return `${scheme}://${address.includes(":") ? `[${address}]` : address}:${port}`;
+    return urlOf(scheme, address, port);
   }
 
   /** @throws FlotillaError when the port can't be had. */
-  async listen(): Promise<void> {
-    const { address, port } = this.#settings;
-    await new Promise<void>((resolve, reject) => {
-      const onError = (error: Error): void =>
-        reject(listenError(error, "the address under listen:", address, port));
-      this.#port.once("error", onError);
-      this.#port.listen({ host: address, port }, () => {
-        this.#port.removeListener("error", onError);
-        resolve();
-      });
-    });
+  listen(): Promise<void> {
+    const { address: host, port } = this.#settings;
+    const options = { host, port, backlog: limits.backlog };
+    return listenOn(this.#port, "the address under listen:", options, this.#log);
   }
 
   /** Accepts nothing new; a connection ends with the answer that is on its way. */

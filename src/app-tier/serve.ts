@@ -7,7 +7,7 @@ import type { AddressInfo } from "node:net";
 import { currentMember, giveUp } from "../member/current.ts";
 import { FlotillaError } from "../support/errors.ts";
 import { upstream as limits } from "../support/limits.ts";
-import { listenError } from "../support/listen-error.ts";
+import { listenError } from "../support/listen.ts";
 import { AppServer, type Served } from "./app-server.ts";
 import { type FetchHandler, nodeHandler } from "./fetch-handler.ts";
 

@@ -5,7 +5,7 @@ import type { TLSSocket, Server as TlsServer } from "node:tls";
 import { type Clock, systemClock, type Timer } from "../support/clock.ts";
 import { codeOf } from "../support/errors.ts";
 import * as limits from "../support/limits.ts";
-import { listenError } from "../support/listen-error.ts";
+import { listenOn } from "../support/listen.ts";
 import type { Log } from "../support/log.ts";
 import type { LinkObserver, StreamKind, StreamService } from "./api.ts";
 import { Complaints } from "./complaints.ts";
@@ -24,7 +24,7 @@ export interface LinkListenerOptions {
   /** Whether a server or tool ("@cli") of this name may connect. It holds the key already. */
   readonly knows: (name: string) => boolean;
   readonly services: ReadonlyMap<StreamKind, StreamService>;
-  readonly observer: LinkObserver;
+  readonly observer?: LinkObserver;
   readonly log: Log;
   readonly clock?: Clock;
   readonly versions?: VersionRange;
@@ -68,15 +68,9 @@ export class LinkListener {
   }
 
   /** @throws FlotillaError FLOTILLA_PORT_IN_USE, FLOTILLA_NO_PERMISSION, FLOTILLA_ADDRESS_NOT_HERE, FLOTILLA_LISTEN_FAILED. */
-  async listen(): Promise<void> {
-    const { address, port } = this.#options;
-    try {
-      this.#server.listen({ host: address, port });
-      await once(this.#server, "listening");
-    } catch (error) {
-      throw listenError(error, "the cluster port", address, port);
-    }
-    this.#server.on("error", (error) => this.#options.log.warn(`cluster port: ${error.message}`));
+  listen(): Promise<void> {
+    const { address: host, port, log } = this.#options;
+    return listenOn(this.#server, "the cluster port", { host, port }, log);
   }
 
   /** The port that is really open, when 0 was asked for. */
@@ -153,7 +147,7 @@ export class LinkListener {
       },
       {
         up: () => this.#up(connection, handshake),
-        changed: () => this.#options.observer.onChange(connection),
+        changed: () => this.#options.observer?.onChange(connection),
         ended: (reason) => this.#ended(connection, handshake, reason),
       },
     );
@@ -164,11 +158,11 @@ export class LinkListener {
     this.#settle(handshake);
     this.#links.add(link);
     if (this.#goingAway) this.#tellGoAway(link);
-    this.#options.observer.onUp(link);
+    this.#options.observer?.onUp(link);
   }
 
   #ended(link: LinkConnection, handshake: Handshake, reason: string): void {
-    if (this.#links.delete(link)) this.#options.observer.onDown(link, reason);
+    if (this.#links.delete(link)) this.#options.observer?.onDown(link, reason);
     else if (this.#settle(handshake))
       this.#complaints.say(handshake.remote, reason, `got no link: ${reason}`);
   }

@@ -38,7 +38,6 @@ export async function openControl(file: ClusterFile, supervisor: Supervisor, log
         }),
       ],
     ]),
-    observer: { onUp: () => {}, onChange: () => {}, onDown: () => {} },
     log,
   });
   await listener.listen();

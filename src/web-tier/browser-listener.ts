@@ -4,7 +4,7 @@ import { createServer, type Server as NetServer, Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import type { Listener } from "../config/model.ts";
 import { http as limits } from "../support/limits.ts";
-import { listenError } from "../support/listen-error.ts";
+import { listenOn, urlOf } from "../support/listen.ts";
 import { ClientConnection } from "./client-connection.ts";
 import { ClientOrigin, isTrusted } from "./forwarded.ts";
 import type { Site } from "./site.ts";
@@ -28,25 +28,14 @@ export class BrowserListener {
   }
 
   get url(): string {
-    const host = this.#settings.address.includes(":")
-      ? `[${this.#settings.address}]`
-      : this.#settings.address;
-    return `${this.#settings.scheme}://${host}:${this.port}`;
+    return urlOf(this.#settings.scheme, this.#settings.address, this.port);
   }
 
   /** @throws FlotillaError when the port can't be had. */
   listen(): Promise<void> {
-    const { address, port } = this.#settings;
-    return new Promise((resolve, reject) => {
-      this.#server.once("error", (error) =>
-        reject(listenError(error, "the address under listen:", address, port)),
-      );
-      this.#server.listen({ host: address, port, backlog: limits.backlog }, () => {
-        this.#server.removeAllListeners("error");
-        this.#server.on("error", (error) => this.#site.log.error(`${this.url}: ${error.message}`));
-        resolve();
-      });
-    });
+    const { address: host, port } = this.#settings;
+    const options = { host, port, backlog: limits.backlog };
+    return listenOn(this.#server, "the address under listen:", options, this.#site.log);
   }
 
   /** Accepts no more, lets answers come to their end. Resolves when the last connection is gone. */
@@ -81,6 +70,8 @@ export class BrowserListener {
       noDelay: true,
       ALPNProtocols: ["http/1.1"],
     });
+    // Those in the middle of their handshake count too.
+    server.maxConnections = this.#site.limits.connectionsMax;
     server.on("secureConnection", (socket) => {
       const connection = this.#connected(socket);
       if (connection !== null) socket.on("data", (bytes: Buffer) => connection.received(bytes));

@@ -1,7 +1,7 @@
 /** A web server of the cluster: opens what browsers and the other servers connect to, and reaches the app servers. */
 import { adminService } from "../admin/service.ts";
 import type { Cluster, Route } from "../config/model.ts";
-import { type Link, type LinkObserver, StreamKind } from "../link/api.ts";
+import { StreamKind } from "../link/api.ts";
 import { linkKeys } from "../link/keys.ts";
 import { LinkListener } from "../link/listener.ts";
 import type { Member } from "../member/member.ts";
@@ -55,7 +55,6 @@ export async function startWebServer(member: Member, log: Log, stop: () => void)
     keys: linkKeys(file.secret, file.previousSecret),
     knows: (name) => name.startsWith("@") || file.servers.has(name),
     services: new Map([[StreamKind.admin, adminService(member, { stop })]]),
-    observer: ignoreLinks,
     log,
   });
   const listeners = cluster.listen.map((settings) => new BrowserListener(site, settings));
@@ -134,6 +133,3 @@ function delay(ms: number): Promise<void> {
     setTimeout(resolve, ms).unref();
   });
 }
-
-/** The others' links to us carry their questions only: nothing depends on whether they are up. */
-const ignoreLinks: LinkObserver = { onUp: (_link: Link) => {}, onChange: () => {}, onDown: () => {} };

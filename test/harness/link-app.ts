@@ -37,7 +37,6 @@ export async function linkApp(
     keys: linkKeys(secret, null),
     knows: () => true,
     services: new Map([[StreamKind.http, service]]),
-    observer: { onUp() {}, onChange() {}, onDown() {} },
     log: silentLog,
   });
   await listener.listen();

@@ -124,3 +124,16 @@ test("an orderly stop closes idle TLS connections", async (t) => {
   client.end();
   await drained;
 });
+
+test("connections in the middle of their handshake count: one more than allowed is closed", async (t) => {
+  const { web } = await site(t, () => ok("here"), { limits: { connectionsMax: 2 } });
+  const silent = [await RawClient.open(web.port), await RawClient.open(web.port)];
+  const third = await RawClient.open(web.port);
+  await third.ended();
+  assert.equal(silent[0]!.closed, false);
+  for (const client of silent) client.end();
+  for (const client of silent) await client.ended();
+  const client = new RawClient(await open(t, web.port));
+  client.send(get("/"));
+  assert.equal((await client.answer()).body, "here");
+});

@@ -266,7 +266,6 @@ export async function overRealLink(server: http.Server, quiet: () => Promise<voi
     port: 0,
     knows: () => true,
     services: new Map([[StreamKind.http, attach(server)]]),
-    observer: { onUp() {}, onChange() {}, onDown() {} },
   });
   await listener.listen();
   const link = await dialOnce({
