@@ -39,6 +39,13 @@ test(`the register keeps its promises in ${seeds} lives`, () => {
     for (const [name, count] of Object.entries(sum)) assert.ok(count > 50, `only ${count} times "${name}"`);
 });
 
+test("two voters go on alone, and agree again when they meet", () => {
+  for (const seed of seedsToRun().slice(0, 60)) {
+    const outcome = live(seed, { machines: 3, voters: 2 });
+    assert.equal(outcome.failure, null, report(seed, outcome));
+  }
+});
+
 test("one seed is one life", () => {
   assert.deepEqual(live(7, optionsOf(7)).history, live(7, optionsOf(7)).history);
 });

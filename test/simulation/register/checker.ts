@@ -79,3 +79,20 @@ export class Checker {
       );
   }
 }
+
+/** For two voters, between which a cut may make two chains: only what each server sees must go forward. */
+export class ForkingChecker extends Checker {
+  override seen(state: Seen): void {
+    this.newest = Math.max(this.newest, state.version);
+  }
+
+  override read(state: Seen): void {
+    this.seen(state);
+  }
+
+  override done(_op: string, state: Seen): void {
+    this.seen(state);
+  }
+
+  override never(): void {}
+}

@@ -1,11 +1,11 @@
 /** One seed: servers that read and change the register while all kinds of faults happen, then peace. */
-import type { TestValue } from "./checker.ts";
 import { Violation } from "./checker.ts";
 import { type Machine, type Parts, type Process, soundParts, World } from "./world.ts";
 
 const chaosMs = 8_000;
 const peaceMs = 7_000;
-const settleMs = 3_000;
+const settleMs = 3_500;
+const lastReadMs = 3_000;
 
 export interface Outcome {
   readonly failure: string | null;
@@ -50,6 +50,8 @@ class Life {
   #ops = 0;
   #chaos = true;
   #settled = false;
+  /** What each process read at the end. */
+  readonly #last: Map<string, string> = new Map();
 
   constructor(seed: number, { machines, voters, parts = soundParts }: LifeOptions) {
     this.world = new World(seed, machines, voters, parts);
@@ -74,6 +76,8 @@ class Life {
     world.scheduler.runUntil(chaosMs + peaceMs);
     this.#settle();
     world.scheduler.runUntil(chaosMs + peaceMs + settleMs);
+    this.#readLast();
+    world.scheduler.runUntil(chaosMs + peaceMs + settleMs + lastReadMs);
     this.#checkEnd();
   }
 
@@ -269,17 +273,22 @@ class Life {
     for (const machine of world.machines) machine.full = false;
   }
 
-  /** From now on nobody changes anything, and all must come to know the same. */
+  /** From now on nobody begins anything; what was begun ends. */
   #settle(): void {
-    const { world } = this;
-    world.note("all", "stop changing");
+    this.world.note("all", "stop changing");
     this.#settled = true;
+  }
+
+  /** All read, and all read the same. */
+  #readLast(): void {
+    const { world } = this;
     for (const process of world.living) {
       const newest = world.checker.newest;
       process.register.read((error, state) => {
-        world.note(process.name, error === null ? `reads version ${state!.version} at last` : error.message);
         if (error !== null) throw new Violation(`${process.name} can't read in peace: ${error.message}`);
+        world.note(process.name, `reads version ${state!.version} at last`);
         world.checker.read(state!, newest);
+        this.#last.set(process.name, `version ${state!.version}, ${state!.value.op}`);
       });
     }
   }
@@ -288,16 +297,12 @@ class Life {
     const { world, counts } = this;
     world.checker.end();
     counts.newest = world.checker.newest;
-    const values = world.living.map(({ register }) => register.known);
-    if (values.length < world.machines.length) throw new Violation("not every machine runs in peace");
-    const newest = values.reduce<{ version: number; value: TestValue } | null>(
-      (best, one) => (one !== null && one.version > (best?.version ?? 0) ? one : best),
-      null,
-    );
-    if (newest === null || newest.version < 3) throw new Violation("nothing was ever changed");
-    const { voters } = world.living.find(
-      ({ register }) => register.known!.version === newest.version,
-    )!.register;
+    const running = new Set(world.living.map(({ machine }) => machine));
+    if (running.size < world.machines.length) throw new Violation("not every machine runs in peace");
+    const told = new Set(world.living.map(({ name }) => this.#last.get(name) ?? `nothing read by ${name}`));
+    if (told.size !== 1) throw new Violation(`in peace they read ${[...told].join("; ")}`);
+    if (counts.newest < 3) throw new Violation("nothing was ever changed");
+    const { voters } = world.living[0]!.register;
     if (voters!.next !== null) throw new Violation("a change of voters was never finished");
     for (const { name, marker } of voters!.current)
       if (marker === "") throw new Violation(`the voter ${name} was never added`);

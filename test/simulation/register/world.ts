@@ -18,7 +18,7 @@ import { unreachable } from "../../../src/register/unreachable.ts";
 import { decodeVote } from "../../../src/register/vote-codec.ts";
 import { VoterChanges, type VoterChangesOptions } from "../../../src/register/voter-changes.ts";
 import { type Clock, type Random, seededRandom } from "../../../src/support/clock.ts";
-import { Checker, type TestValue } from "./checker.ts";
+import { Checker, ForkingChecker, type TestValue, Violation } from "./checker.ts";
 import { Scheduler } from "./scheduler.ts";
 
 /** Parts that a mutant replaces by faulty ones. */
@@ -78,7 +78,7 @@ export interface NetworkFaults {
 export class World {
   readonly scheduler: Scheduler = new Scheduler();
   readonly random: Random;
-  readonly checker: Checker = new Checker();
+  readonly checker: Checker;
   readonly machines: Machine[];
   readonly fileVoters: readonly string[];
   readonly parts: Parts;
@@ -96,6 +96,7 @@ export class World {
     this.machines = Array.from({ length: machines }, (_, index) => new Machine("abcdefgh".charAt(index)));
     this.fileVoters = this.machines.slice(0, voters).map(({ name }) => name);
     this.parts = parts;
+    this.checker = voters === 2 ? new ForkingChecker() : new Checker();
   }
 
   note(who: string, what: string): void {
@@ -144,7 +145,10 @@ export class World {
     });
     Object.assign(self, { register, acceptor, changes });
     machine.processes.push(process);
+    let last = 0;
     register.watch((state) => {
+      if (state.version <= last) throw new Violation(`${name} goes from version ${last} to ${state.version}`);
+      last = state.version;
       if (self.alive) this.checker.seen(state);
     });
     changes.start();
