@@ -8,8 +8,6 @@ export function createPolicy(name: Cluster["balance"]): Policy {
   switch (name) {
     case "round-robin":
       return new RoundRobin();
-    // Without load figures the requests in flight are the best measure of load there is.
-    case "least-load":
     case "least-connections":
       return new LeastConnections();
   }

@@ -28,7 +28,7 @@ export interface Cluster {
   /** Command line that is one app server, or null. */
   readonly run: string | null;
   /** What is in force: "least-load" of the file is "least-connections" in this version. */
-  readonly balance: "round-robin" | "least-connections" | "least-load";
+  readonly balance: "round-robin" | "least-connections";
   /** Null: the cluster's applications have no sessions of ours by the file (session() still works with defaults). */
   readonly sessions: SessionSettings | null;
   readonly trustedNetworks: readonly string[];

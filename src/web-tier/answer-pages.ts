@@ -37,6 +37,8 @@ export function answerPage(
   let head = `HTTP/1.1 ${status} ${reason}\r\nDate: ${httpDate()}\r\nContent-Type: text/html; charset=utf-8\r\n`;
   head += `Content-Length: ${body.length}\r\nCache-Control: no-store\r\n`;
   if (requestId !== "") head += `X-Request-Id: ${requestId}\r\n`;
+  // RFC 9110, 15.5.6: it must say what is allowed. Any other method is the application's to judge.
+  if (status === 405) head += "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n";
   if (status === 503) head += "Retry-After: 2\r\n";
   if (!keepOpen) head += "Connection: close\r\n";
   return { text: headOnly ? `${head}\r\n` : `${head}\r\n${body}`, bodyBytes: headOnly ? 0 : body.length };

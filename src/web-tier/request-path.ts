@@ -120,10 +120,6 @@ export class Exchange implements UpstreamRequest, BodySink {
       this.answerItself(knowsHost(this.#site.routes, head.host) ? 404 : 421, "");
       return false;
     }
-    if (found.target === null) {
-      this.answerItself(501, "This route serves files, which this version does not do yet.");
-      return false;
-    }
     this.#pool = found.target;
     return true;
   }

@@ -1,6 +1,6 @@
 /** A web server of the cluster: opens what browsers and the other servers connect to, and reaches the app servers. */
 import { adminService } from "../admin/service.ts";
-import type { Cluster, Route } from "../config/model.ts";
+import type { Cluster } from "../config/model.ts";
 import { StreamKind } from "../link/api.ts";
 import { linkKeys } from "../link/keys.ts";
 import { LinkListener } from "../link/listener.ts";
@@ -39,7 +39,7 @@ export async function startWebServer(member: Member, log: Log, stop: () => void)
   const site: Site = {
     member,
     log,
-    routes: cluster.routes.map((route) => compileRoute(route, poolOf(route, pools))),
+    routes: cluster.routes.map((route) => compileRoute(route, pools.get(route.to!)!)),
     limits: cluster.limits,
     timeouts: cluster.timeouts,
     trusted: trustedNetworks(cluster.trustedNetworks),
@@ -90,9 +90,9 @@ export async function startWebServer(member: Member, log: Log, stop: () => void)
 function openPools(member: Member, log: Log, wheel: TimerWheel): Map<string, ServerPool> {
   const { file, cluster } = member;
   const pools = new Map<string, ServerPool>();
-  for (const route of cluster.routes) {
-    if (route.to === null || pools.has(route.to)) continue;
-    const target = file.clusters.get(route.to)!;
+  for (const { to } of cluster.routes) {
+    const target = file.clusters.get(to!)!;
+    if (pools.has(target.name)) continue;
     pools.set(
       target.name,
       new ServerPool(target, upstreamsOf(target, member, log, wheel), file.secret, file.previousSecret),
@@ -114,10 +114,6 @@ function upstreamsOf(target: Cluster, member: Member, log: Log, wheel: TimerWhee
       ? new LinkUpstream(server, link)
       : new HttpUpstream(server, cluster.timeouts, wheel),
   );
-}
-
-function poolOf(route: Route, pools: ReadonlyMap<string, ServerPool>): ServerPool | null {
-  return route.to === null ? null : pools.get(route.to)!;
 }
 
 /** Waits a moment until each cluster has a server that takes requests, so that the first visitors do not meet a 503. */

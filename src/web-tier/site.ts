@@ -12,8 +12,7 @@ import type { ServerPool } from "./server-pool.ts";
 export interface Site {
   readonly member: Member;
   readonly log: Log;
-  /** Target null: a route that leads to no cluster. */
-  readonly routes: readonly CompiledRoute<ServerPool | null>[];
+  readonly routes: readonly CompiledRoute<ServerPool>[];
   readonly limits: HttpLimits;
   readonly timeouts: Timeouts;
   readonly trusted: BlockList;

@@ -92,11 +92,8 @@ export async function startWebSite(
   const site: Site = {
     member: new Member({ clusters: new Map([["web", web]]) } as unknown as ClusterFile, web.servers[0]!),
     log,
-    routes: (options.routes ?? [{ to: "app" }]).map((route) =>
-      compileRoute(
-        { host: null, path: null, to: null, files: null, at: "", ...route },
-        route.to ? pools.get(route.to)! : null,
-      ),
+    routes: (options.routes ?? [{ to: "app" }]).map(({ host = null, path = null, to = "app" }) =>
+      compileRoute({ host, path }, pools.get(to!)!),
     ),
     limits: { ...web.limits, ...options.limits },
     timeouts,

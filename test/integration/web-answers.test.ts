@@ -208,3 +208,14 @@ test("an answer that comes byte by byte is the same answer", async (t) => {
   assert.equal(answer.body, "abc");
   assert.equal(answer.trailer, "X-Sum: 1\r\n");
 });
+
+test("405 says what is allowed", async (t) => {
+  for (const request of ["TRACE / HTTP/1.1", "CONNECT a:1 HTTP/1.1"]) {
+    const client = await clientOf(t, ok("never"));
+    client.send(`${request}\r\nHost: a\r\n\r\n`);
+    const answer = await client.answer();
+    assert.equal(answer.status, 405);
+    assert.match(answer.field("allow") ?? "", /^GET, HEAD, POST, /);
+    await client.ended();
+  }
+});
