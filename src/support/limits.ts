@@ -1,6 +1,7 @@
 /**
  * Every maximum of Flotilla, in one place. A value that an operator may change is the default of a row in
- * the table of settings (config/settings.ts), which takes it from here; the others are fixed.
+ * the table of settings (config/settings.ts), which takes it from here; the others are fixed. Numbers that belong to
+ * a format (the frames of the link, the form of an id) stand with it.
  */
 
 /** The cluster port. */
@@ -32,6 +33,12 @@ export const link = {
   closeTimeoutMs: 1_000,
   /** A failure of one kind from one address is logged once in this time. */
   complaintIntervalMs: 10_000,
+  /** Addresses and kinds of failures remembered: as many lines in that time. */
+  complaintsMax: 256,
+  /** Unfinished writes from which on small batches wait and grow, so that a slow socket does not hold many buffers. */
+  writesMax: 4,
+  /** Buffers of all links that wait to be used again. */
+  spareBatchesMax: 16,
   reconnectMinMs: 50,
   reconnectMaxMs: 2_000,
 } as const;
@@ -96,6 +103,8 @@ export const upstream = {
   socketsMax: 512,
   /** A web server that starts waits so long for its first app servers before it accepts browsers. */
   firstServersWaitMs: 1_000,
+  /** That no server of a cluster takes requests is logged once in this time, with how often it happened. */
+  complaintIntervalMs: 5_000,
 } as const;
 
 /** Sessions. */
@@ -116,6 +125,12 @@ export const session = {
   /** A response held so long for its session's changes is answered 503 instead. */
   commitTimeoutMs: 2_000,
   sweepIntervalMs: 1_000,
+  /** Expired sessions that one sweep removes. */
+  sweptAtOnceMax: 10_000,
+  /** That sessions had to make room is logged once in this time. */
+  complaintIntervalMs: 60_000,
+  /** Cookies of one name of which the signature is looked at; a client can't make us hash a whole head full. */
+  cookiesVerifiedMax: 4,
 } as const;
 
 /** Who keeps which session slot: the register and its voters. */
@@ -137,6 +152,8 @@ export const register = {
   votesPendingMax: 64,
   /** Reads and changes waiting in one process; one more fails at once. */
   operationsMax: 64,
+  /** Callers that wait for one and the same read. */
+  readersMax: 1_024,
   /** One question to one voter. */
   voteTimeoutMs: 500,
   /** Of two voters, the silent one is waited for so long. */
@@ -171,6 +188,8 @@ export const replication = {
   /** From the begin of a read of the register; an owner serves no longer than this. */
   registerLeaseMs: 10_000,
   registerReadIntervalMs: 3_000,
+  /** Less than this is left of it: the server says that it has lost sight of the register. */
+  blindLeaseMs: 4_000,
   /** Holders that were not heard for so long are challenged, then given up unless they answer in the register. */
   challengeAfterMs: 15_000,
   challengeMs: 15_000,
@@ -182,6 +201,8 @@ export const replication = {
   commitTimeoutMs: 2_000,
   /** Share of the time left that a change may be under way to its owner; covers clocks that differ. */
   freshShare: 0.75,
+  /** A server that shows an older map for so long is sent ours, and again after so long. */
+  behindMs: 250,
   resendAfterMs: 300,
   /** What was sent again is not sent once more before. */
   resendPauseMs: 50,
@@ -228,6 +249,10 @@ export const supervise = {
   drainTimeoutMs: 30_000,
   /** After the drain time, before SIGKILL: a program that has a drain time of its own comes first. */
   killGraceMs: 1_000,
+  /** After SIGKILL, before `stop` says that a process could not be ended. */
+  killedWaitMs: 3_000,
+  /** For the last output of a program that has ended: something that left its group may hold it open for ever. */
+  lastOutputWaitMs: 100,
   outputLineBytesMax: 16_384,
   /** A line without an end is shown after so long. */
   outputPartialAfterMs: 250,

@@ -2,11 +2,14 @@
  * The faults of one seed: episodes one after another, most of them when the last one has healed, so that one fault at
  * a time is what the cluster has to stand; in some seeds they overlap.
  */
+import type { SessionNode } from "../../src/session/cluster/node.ts";
 import type { App, Simulation } from "./simulation.ts";
 import type { World } from "./world.ts";
 
 /** A single fault has to be over for the visitors by then (I10), its own share of clock error included. */
 const writableWithinMs = 1_500;
+
+const plannedMoveMs = 60;
 
 interface Episode {
   readonly name: string;
@@ -72,12 +75,13 @@ export class Faults {
     world.after(writableWithinMs, null, () => {
       if (this.#isOver) return;
       const unwritable = this.#simulation.unwritable();
-      if (unwritable.length > 0) {
-        this.#simulation.oracle.fail(
-          "I10",
-          `slots ${unwritable.join()} are not writable 1.5 s after: ${what}`,
-        );
-      }
+      if (unwritable.length === 0) return;
+      // A planned move just then takes some milliseconds of its own.
+      world.after(plannedMoveMs, null, () => {
+        const still = this.#simulation.unwritable().filter((slot) => unwritable.includes(slot));
+        if (still.length === 0 || this.#isOver) return;
+        this.#simulation.oracle.fail("I10", `slots ${still.join()} are not writable 1.5 s after: ${what}`);
+      });
     });
   }
 
@@ -139,7 +143,7 @@ export class Faults {
 
   /** @param isOneWay only what `app` sends is lost. */
   cut(app: App, other: App, isOneWay: boolean): void {
-    const forMs = this.#world.between(200, 8_000);
+    const forMs = this.#world.chance(0.5) ? this.#world.between(200, 3_500) : this.#world.between(200, 8_000);
     const [one, two] = [app.process.server, other.process.server];
     this.tell(`cut ${one} ${isOneWay ? "->" : "--"} ${two} for ${forMs.toFixed(0)} ms`);
     const { network } = this.#simulation;
@@ -179,6 +183,28 @@ export class Faults {
       },
       forMs,
     );
+  }
+
+  /** Waits for a moment at which much is under way, and then does something to one of those concerned. */
+  atAwkwardTime(): void {
+    const { apps } = this.#simulation;
+    const world = this.#world;
+    const when = world.pick(awkwardMoments);
+    const endsAt = world.now + 3_000;
+    if (world.chance(0.5)) this.#simulation.network.slownessMs = 60;
+    const look = (): void => {
+      const app = [...apps.values()].find(({ node, process }) => !process.isPaused && when.isNow(node));
+      if (app === undefined) {
+        if (world.now < endsAt && !this.#isOver) world.after(1, null, look);
+        else this.#simulation.network.slownessMs = 0;
+        return;
+      }
+      this.#simulation.network.slownessMs = 0;
+      const victim = world.chance(0.6) ? app : (this.anyOther(app) ?? app);
+      this.tell(`while ${app.process.name} ${when.name}:`);
+      world.pick(strikes)(this, victim);
+    };
+    look();
   }
 
   reset(app: App, other: App): void {
@@ -254,6 +280,38 @@ export class Faults {
   }
 }
 
+interface Moment {
+  readonly name: string;
+  isNow(node: SessionNode): boolean;
+}
+
+const awkwardMoments: readonly Moment[] = [
+  { name: "gives a copy", isNow: (node) => node.context.slots.some(({ joining }) => joining !== null) },
+  {
+    name: "has a backup named",
+    isNow: (node) => node.context.slots.some(({ joining }) => joining?.isNamed),
+  },
+  { name: "drops its backup", isNow: (node) => node.context.slots.some(({ removesBackup }) => removesBackup) },
+  { name: "hands over", isNow: (node) => node.context.slots.some(({ isStopping }) => isStopping) },
+  { name: "waits for commits", isNow: (node) => node.context.slots.some(({ pending }) => pending.length > 1) },
+  {
+    name: "takes over",
+    isNow: (node) => [...node.context.peers.values()].some(({ isBeingReplaced }) => isBeingReplaced),
+  },
+];
+
+const strikes: readonly ((faults: Faults, app: App) => void)[] = [
+  (faults, app) => faults.crash(app, false),
+  (faults, app) => faults.crash(app, true),
+  (faults, app) => faults.pause(app),
+  (faults, app) => faults.isolate(app, true, true, 8_000),
+  (faults, app) => faults.isolate(app, false, true, 8_000),
+  (faults, app) => {
+    const other = faults.anyOther(app);
+    if (other !== null) faults.cut(app, other, true);
+  },
+];
+
 function withApp(run: (faults: Faults, app: App) => void): (faults: Faults) => void {
   return (faults) => {
     const app = faults.anyApp();
@@ -322,5 +380,6 @@ const episodes: readonly Episode[] = [
   { name: "slow", weight: 1, isSingleFault: false, begin: (faults) => faults.slow() },
   { name: "register", weight: 2, isSingleFault: false, begin: (faults) => faults.losesAnswers() },
   { name: "restart", weight: 2, isSingleFault: true, begin: withApp((faults, app) => faults.restart(app)) },
+  { name: "awkward", weight: 8, isSingleFault: false, begin: (faults) => faults.atAwkwardTime() },
   { name: "rolling", weight: 0.5, isSingleFault: false, begin: (faults) => faults.restartAll() },
 ];

@@ -85,7 +85,7 @@ export class Network {
     const connection = this.#connections.get(pairOf(from, to));
     if (connection === undefined) return;
     // A longer silence ends the connection.
-    this.#world.after(this.#world.between(1_500, 5_000), null, () => {
+    this.#world.after(this.#world.between(1_500, 7_000), null, () => {
       if (!this.isCut(from, to) || connection.isBroken) return;
       this.break(pairOf(from, to), connection, 500);
     });

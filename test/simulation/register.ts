@@ -94,8 +94,8 @@ class RegisterClient implements Register<SlotMap> {
         if (outcome.kind !== "unknown") this.#learn(outcome.state);
         done(outcome);
       },
-      () => {
-        if (!late.isSettled) {
+      (wasSent) => {
+        if (!late.isSettled && wasSent) {
           this.#late.push(late);
           if (world.chance(0.5)) world.after(world.between(0, 3_000), null, () => this.#settle(late));
         }
@@ -131,7 +131,7 @@ class RegisterClient implements Register<SlotMap> {
     for (const listener of this.#listeners) listener(state);
   }
 
-  #ask<Answer>(act: () => Answer, answered: (answer: Answer) => void, failed: () => void): void {
+  #ask<Answer>(act: () => Answer, answered: (answer: Answer) => void, failed: (wasSent: boolean) => void): void {
     const { world } = this.#register;
     const reaches = this.#register.isReachable(this.process);
     let isOver = false;
@@ -140,7 +140,7 @@ class RegisterClient implements Register<SlotMap> {
       isOver = true;
       run();
     };
-    world.after(timeoutMs, this.process, () => finish(failed));
+    world.after(timeoutMs, this.process, () => finish(() => failed(reaches)));
     if (!reaches || world.chance(this.#register.lossProbability / 2)) return;
     world.after(world.between(0.5, 8), null, () => {
       if (!this.#register.isReachable(this.process)) return;

@@ -7,6 +7,7 @@ import type { Versioned } from "../../src/register/register.ts";
 import { type Holder, type SlotMap, unownedSlot } from "../../src/register/slot-map.ts";
 import { ClusterStore, type ServerMark } from "../../src/session/cluster/cluster-store.ts";
 import { SessionNode } from "../../src/session/cluster/node.ts";
+import type { MapCodec } from "../../src/session/cluster/context.ts";
 import type { ServerPlace } from "../../src/session/cluster/peer.ts";
 import { protocolRules, type Rules } from "../../src/session/cluster/rules.ts";
 import { Role } from "../../src/session/cluster/slot.ts";
@@ -56,6 +57,8 @@ export class Simulation {
   readonly #rules: Rules;
   readonly #marks: Map<string, ServerMark>;
   readonly #visitors: Visitor[];
+  /** They have a session and do nothing with it. */
+  readonly #dwellers: Visitor[];
   /** What web servers believe. */
   #webMap: SlotMap | null = null;
   #starts = 0;
@@ -81,13 +84,35 @@ export class Simulation {
     this.#marks = new Map(
       this.places.map(({ server }) => [server, { letter: server.at(-1)!, processIndex: 0 }]),
     );
-    this.#visitors = Array.from(
-      { length: 3 },
-      (_, i) => new Visitor(`v${i + 1}`, this.world, this.oracle, (slot) => this.#route(slot)),
-    );
+    const visitors = (count: number, letter: string): Visitor[] =>
+      Array.from(
+        { length: count },
+        (_, i) => new Visitor(`${letter}${i + 1}`, this.world, this.oracle, (slot) => this.#route(slot)),
+      );
+    this.#visitors = visitors(4, "v");
+    this.#dwellers = visitors(20, "d");
   }
 
   run(): Outcome {
+    const { world } = this;
+    let faults: Faults | null = null;
+    try {
+      faults = this.#live();
+    } catch (error) {
+      this.oracle.fail("error", error instanceof Error ? `${error.stack}` : String(error));
+    }
+    return {
+      seed: this.seed,
+      violations: this.oracle.violations,
+      history: world.history ?? [],
+      requests: this.#visitors.reduce((sum, { requests }) => sum + requests, 0),
+      refused: this.#visitors.reduce((sum, { refused }) => sum + refused, 0),
+      events: world.eventCount,
+      faults: faults?.told ?? [],
+    };
+  }
+
+  #live(): Faults {
     const { world } = this;
     const late = world.chance(0.2) ? 1 : 0;
     for (const { server } of this.places.slice(late))
@@ -95,6 +120,7 @@ export class Simulation {
     world.after(0, null, () => this.#lookAtMap());
     world.runUntil(3_500);
     for (const visitor of this.#visitors) visitor.start();
+    for (const visitor of this.#dwellers) visitor.dwell();
     const faults = new Faults(this);
     for (const { server } of this.places.slice(0, late)) {
       world.after(world.between(0, 6_000), null, () => {
@@ -105,15 +131,7 @@ export class Simulation {
     world.runUntil(world.now + 2_500);
     faults.run();
     this.#settle(faults);
-    return {
-      seed: this.seed,
-      violations: this.oracle.violations,
-      history: world.history ?? [],
-      requests: this.#visitors.reduce((sum, { requests }) => sum + requests, 0),
-      refused: this.#visitors.reduce((sum, { refused }) => sum + refused, 0),
-      events: world.eventCount,
-      faults: faults.told,
-    };
+    return faults;
   }
 
   /** Starts a server, or starts it again as another process. */
@@ -128,7 +146,8 @@ export class Simulation {
       register: register.client(process),
       firstMap: { letters: new Map(), slots: new Array(slotCount).fill(unownedSlot) },
       clock: process.clock,
-      random: world.random,
+      transferPartBytes: 1,
+      mapCodec: plainMapCodec,
       later: (callback) => world.after(0, process, callback),
       rules: this.#rules,
       observer: {
@@ -280,12 +299,12 @@ export class Simulation {
     world.runUntil(world.now + 1_500);
     for (const visitor of this.#visitors) visitor.stop();
     world.runUntil(world.now + 8_000);
-    for (const visitor of this.#visitors) {
+    for (const visitor of [...this.#visitors, ...this.#dwellers]) {
       let failure: string | null = `${visitor.name}: no answer`;
       visitor.lookAgain((result) => {
         failure = result;
       });
-      world.runUntil(world.now + 1_500);
+      world.runUntil(world.now + 300);
       if (failure !== null) oracle.fail("I10", `after all faults: ${failure}`);
     }
     this.#compareCopies();
@@ -346,6 +365,11 @@ class PlainIds {
     return { text, owner: text[0]!, backup: text[1]!, slot, processIndex: 0, key: text.slice(2) };
   }
 }
+
+const plainMapCodec: MapCodec = {
+  encode: ({ slots }) => Buffer.from(JSON.stringify(slots)),
+  decode: (bytes) => ({ letters: new Map(), slots: JSON.parse(Buffer.from(bytes).toString()) }),
+};
 
 export function simulate(seed: number, options: Options = {}): Outcome {
   return new Simulation(seed, options).run();

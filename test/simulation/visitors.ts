@@ -41,6 +41,15 @@ export class Visitor {
     this.#soon(() => this.#next());
   }
 
+  /** Makes a session and leaves it alone; `lookAgain` has to find it as it was. */
+  dwell(): void {
+    this.#soon(() =>
+      this.#create(() => {
+        if (this.#session === null && !this.#isDone) this.dwell();
+      }),
+    );
+  }
+
   /** No more requests; those under way end. */
   stop(): void {
     this.#isDone = true;
@@ -92,7 +101,7 @@ export class Visitor {
     const name = `${this.name}.${++this.#sessions}`;
     this.#request(null, over, (site, end) => {
       const id = site.store.newId();
-      const idleTimeoutMs = this.#world.chance(0.2) ? 4_000 : 1_800_000;
+      const idleTimeoutMs = this.name.startsWith("v") && this.#world.chance(0.2) ? 4_000 : 1_800_000;
       const session = new KnownSession(name, id, idleTimeoutMs);
       this.#oracle.meet(session);
       const write = this.#world.nextNumber();

@@ -1,7 +1,7 @@
 /** What all parts of the protocol share: this process, its clock, the map as known, the slots and the other servers. */
 import type { Register, Versioned } from "../../register/register.ts";
 import { type Holder, sameHolder, type Slot, type SlotMap } from "../../register/slot-map.ts";
-import type { Clock, Random } from "../../support/clock.ts";
+import type { Clock } from "../../support/clock.ts";
 import { replication as limits } from "../../support/limits.ts";
 import { Lease } from "./lease.ts";
 import type { FrameWriter } from "./messages.ts";
@@ -19,6 +19,12 @@ export interface ClusterObserver {
   onEvent(what: string): void;
 }
 
+export interface MapCodec {
+  encode(map: SlotMap): Uint8Array;
+  /** @throws FlotillaError */
+  decode(bytes: Buffer): SlotMap;
+}
+
 export interface ClusterOptions {
   readonly self: Holder;
   /** The app servers of the cluster, this one among them. */
@@ -26,8 +32,10 @@ export interface ClusterOptions {
   readonly register: Register<SlotMap>;
   /** The first map, for whoever finds none. */
   readonly firstMap: SlotMap;
+  readonly mapCodec: MapCodec;
   readonly clock: Clock;
-  readonly random: Random;
+  /** The size of one part of a copy. */
+  readonly transferPartBytes: number;
   /** Calls back at the end of this turn of the event loop: what it gathered is sent then. */
   readonly later: (callback: () => void) => void;
   readonly rules: Rules;

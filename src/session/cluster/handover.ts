@@ -19,6 +19,8 @@ export class Handovers {
 
   begin(slot: SlotCopy): void {
     if (slot.role !== Role.owner || slot.backup === null || slot.isStopping) return;
+    // A backup that has not heard of its role may not hear of the next one either.
+    if (slot.backup.confirmedEpoch !== slot.epoch) return;
     slot.isStopping = true;
     slot.stoppingSince = this.#context.clock.now();
     this.#owner.assignLeases(slot);

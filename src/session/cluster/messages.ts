@@ -24,7 +24,18 @@ export const MessageType = {
   reply: 31,
   copyQuery: 40,
   copyOffer: 41,
+  map: 50,
 } as const;
+
+/** What a server says of itself with each heartbeat. Numbers are on the wire. */
+export const PeerState = {
+  well: 0,
+  /** It hands over: give it nothing new. */
+  leaving: 1,
+  /** It can't read the register and will have to stop serving: take over from it. */
+  blind: 2,
+} as const;
+export type PeerState = (typeof PeerState)[keyof typeof PeerState];
 
 /** What a change does. Numbers are on the wire. */
 export const OpKind = { create: 1, update: 2, destroy: 3, expire: 4 } as const;
@@ -78,7 +89,7 @@ export interface RequestMessage {
 
 /** Told of each message of a frame, in order. */
 export interface MessageSink {
-  onBeat(sentAt: number, isLeaving: boolean): void;
+  onBeat(sentAt: number, state: PeerState): void;
   onBeatAnswer(sentAt: number, clock: number, takenVersion: number): void;
   onOp(op: Op): void;
   onAck(slot: number, epoch: number, pos: number): void;
@@ -95,6 +106,8 @@ export interface MessageSink {
   onCopyQuery(slot: number): void;
   /** @param epoch -1: there is no copy. */
   onCopyOffer(slot: number, epoch: number, pos: number): void;
+  /** @param map encoded; valid only during the call. */
+  onMap(version: number, map: Buffer): void;
 }
 
 /** A message that does not follow the protocol: the peer is of another make, or broken. */
@@ -137,10 +150,10 @@ export class FrameWriter {
     this.#at = headBytes;
   }
 
-  beat(sentAt: number, isLeaving: boolean): void {
+  beat(sentAt: number, state: PeerState): void {
     this.#u8(MessageType.beat);
     this.#f64(sentAt);
-    this.#u8(isLeaving ? 1 : 0);
+    this.#u8(state);
   }
 
   beatAnswer(sentAt: number, clock: number, takenVersion: number): void {
@@ -230,6 +243,15 @@ export class FrameWriter {
     this.#slotMessage(MessageType.copyOffer, slot, 0);
     this.#f64(epoch);
     this.#f64(pos);
+  }
+
+  map(version: number, map: Uint8Array): void {
+    this.#u8(MessageType.map);
+    this.#f64(version);
+    this.#u32(map.length);
+    this.#room(map.length);
+    this.#buffer.set(map, this.#at);
+    this.#at += map.length;
   }
 
   #slotMessage(type: number, slot: number, number: number): void {
@@ -334,6 +356,12 @@ class FrameReader {
     return this.#buffer.toString("utf8", from, from + bytes);
   }
 
+  bytes(): Buffer {
+    const length = this.u32();
+    const at = this.#take(length);
+    return this.#buffer.subarray(at, at + length);
+  }
+
   changes(): SessionChanges {
     const count = this.u32();
     const changes = new Map<string, Entry | null>();
@@ -389,7 +417,7 @@ function readMessage(from: FrameReader, sink: MessageSink): void {
   const type = from.u8();
   switch (type) {
     case MessageType.beat:
-      return sink.onBeat(from.number(), from.flag());
+      return sink.onBeat(from.number(), from.oneOf(PeerState, "state"));
     case MessageType.beatAnswer:
       return sink.onBeatAnswer(from.number(), from.number(), from.number());
     case MessageType.op:
@@ -424,6 +452,8 @@ function readMessage(from: FrameReader, sink: MessageSink): void {
       from.u32();
       return sink.onCopyOffer(slot, from.number(), from.number());
     }
+    case MessageType.map:
+      return sink.onMap(from.number(), from.bytes());
     default:
       throw new MessageError(`type ${type}`);
   }

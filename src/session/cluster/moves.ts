@@ -6,6 +6,7 @@ import { type Slot } from "../../register/slot-map.ts";
 import { replication as limits } from "../../support/limits.ts";
 import type { Context } from "./context.ts";
 import type { Handovers } from "./handover.ts";
+import { PeerState } from "./messages.ts";
 import { type Placed, place } from "./placement.ts";
 import { Role, type SlotCopy } from "./slot.ts";
 import type { Transfers } from "./transfer.ts";
@@ -83,7 +84,7 @@ export class Moves {
     const now = clock.now();
     const living = isLeaving ? [] : [{ server: self.server, machine }];
     for (const peer of peers.values()) {
-      if (peer.connection === null || peer.isLeaving) continue;
+      if (peer.connection === null || peer.state !== PeerState.well) continue;
       if (now - peer.answeredAt <= limits.silentMs) living.push({ server: peer.server, machine: peer.machine });
     }
     const key = living
@@ -104,7 +105,7 @@ export class Moves {
   /** Whether this process may stop: it owns nothing, and what it backs up has no better backup to go to. */
   get isDrained(): boolean {
     const others = [...this.#context.peers.values()].filter(
-      (peer) => peer.connection !== null && !peer.isLeaving,
+      (peer) => peer.connection !== null && peer.state === PeerState.well,
     );
     for (const { role } of this.#context.slots) {
       if (role === Role.owner) return false;

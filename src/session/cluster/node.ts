@@ -15,12 +15,13 @@
  */
 import type { Versioned } from "../../register/register.ts";
 import type { Holder, SlotMap } from "../../register/slot-map.ts";
+import { FlotillaError } from "../../support/errors.ts";
 import { replication as limits } from "../../support/limits.ts";
 import { Backup } from "./backup.ts";
 import { type ClusterOptions, Context } from "./context.ts";
 import { Handovers } from "./handover.ts";
 import { Lease } from "./lease.ts";
-import { FrameWriter, MessageError, type MessageSink, type Op, readFrame, type RequestMessage } from "./messages.ts";
+import { FrameWriter, type MessageSink, type Op, PeerState, readFrame, type RequestMessage } from "./messages.ts";
 import { Moves } from "./moves.ts";
 import { Owner } from "./owner.ts";
 import type { Peer, PeerConnection } from "./peer.ts";
@@ -142,14 +143,30 @@ export class SessionNode {
     try {
       readFrame(frame, this.#sinks.get(peer)!, (version) => {
         if (version > this.context.version) this.refresh();
+        this.#noteVersion(peer, version);
       });
     } catch (error) {
-      if (!(error instanceof MessageError)) throw error;
+      // Of a message, or of the map in it.
+      if (!(error instanceof FlotillaError)) throw error;
       this.context.observer.onEvent(`${peer.server}: ${error.message}`);
       return false;
     }
     this.#backup.answer(peer);
     return true;
+  }
+
+  /** Whoever stays behind can't read the register: it is told by those who can. */
+  #noteVersion(peer: Peer, version: number): void {
+    const now = this.context.clock.now();
+    const { map, options } = this.context;
+    if (map === null || version >= map.version) {
+      peer.behindSince = Number.POSITIVE_INFINITY;
+      return;
+    }
+    peer.behindSince = Math.min(peer.behindSince, now);
+    if (now - peer.behindSince < limits.behindMs) return;
+    peer.behindSince = now;
+    this.context.writerTo(peer)?.map(map.version, options.mapCodec.encode(map.value));
   }
 
   /** Reads the register; calls while one read is under way share the next one. */
@@ -257,8 +274,13 @@ export class SessionNode {
 
   #sendBeat(peer: Peer): void {
     if (peer.connection === null) return;
-    this.#beatWriter.beat(this.context.clock.now(), this.context.isLeaving);
+    this.#beatWriter.beat(this.context.clock.now(), this.#state());
     peer.connection.sendBeat(this.#beatWriter.take(this.context.version));
+  }
+
+  #state(): PeerState {
+    if (this.context.clock.now() > this.context.registerLease.until - limits.blindLeaseMs) return PeerState.blind;
+    return this.context.isLeaving ? PeerState.leaving : PeerState.well;
   }
 
   #newProcess(peer: Peer, incarnation: string): void {
@@ -267,7 +289,8 @@ export class SessionNode {
     peer.answeredAt = peer.provenAt = peer.promisedAt = peer.falseAlarmAt = Number.NEGATIVE_INFINITY;
     peer.clock = -1;
     peer.takenVersion = 0;
-    peer.isLeaving = peer.wasJudgedSilent = false;
+    peer.state = PeerState.well;
+    peer.wasJudgedSilent = false;
   }
 
   #lost(peer: Peer): void {
@@ -295,9 +318,10 @@ export class SessionNode {
 
   // What a peer's messages do; called by its sink.
 
-  /** @internal */ onBeat(peer: Peer, sentAt: number, isLeaving: boolean): void {
-    peer.isLeaving = isLeaving;
-    if (peer.isBeingReplaced || peer.connection === null) return;
+  /** @internal */ onBeat(peer: Peer, sentAt: number, state: PeerState): void {
+    peer.state = state;
+    // An owner that lost sight of the register will have to stop: it is given no more time than it has.
+    if (state === PeerState.blind || peer.isBeingReplaced || peer.connection === null) return;
     const now = this.context.clock.now();
     peer.promisedAt = now;
     this.#beatWriter.beatAnswer(sentAt, now, peer.takenVersion);
@@ -332,6 +356,7 @@ export class SessionNode {
     const follower = this.#followerAt(peer, index);
     if (follower === null) return;
     const slot = this.context.slots[index]!;
+    follower.confirmedEpoch = epoch;
     this.owner.onAck(slot, follower, pos);
     if (epoch === slot.epoch && follower.isRefused) {
       follower.isRefused = false;
@@ -349,6 +374,10 @@ export class SessionNode {
     } else if (pos >= slot.committedPos) this.owner.resend(slot, follower);
     else if (follower === slot.joining) this.#transfers.drop(slot);
     else follower.isBroken = true;
+  }
+
+  /** @internal */ onMap(version: number, map: Buffer): void {
+    if (version > this.context.version) this.#adopt({ version, value: this.context.options.mapCodec.decode(map) });
   }
 
   /** @internal */ onTouch(index: number, epoch: number, key: string, idleTimeoutMs: number): void {
@@ -387,8 +416,8 @@ class PeerSink implements MessageSink {
     this.#peer = peer;
   }
 
-  onBeat(sentAt: number, isLeaving: boolean): void {
-    this.#node.onBeat(this.#peer, sentAt, isLeaving);
+  onBeat(sentAt: number, state: PeerState): void {
+    this.#node.onBeat(this.#peer, sentAt, state);
   }
 
   onBeatAnswer(sentAt: number, clock: number, takenVersion: number): void {
@@ -455,6 +484,10 @@ class PeerSink implements MessageSink {
   onCopyOffer(index: number, epoch: number, pos: number): void {
     const slot = this.#slot(index);
     if (slot !== null) this.#node.recovery.onOffer(slot, this.#holder(), epoch, pos);
+  }
+
+  onMap(version: number, map: Buffer): void {
+    this.#node.onMap(version, map);
   }
 
   #slot(index: number): SlotCopy | null {

@@ -2,7 +2,7 @@
 import { type Holder } from "../../register/slot-map.ts";
 import { replication as limits } from "../../support/limits.ts";
 import { Lease } from "./lease.ts";
-import { FrameWriter } from "./messages.ts";
+import { FrameWriter, PeerState } from "./messages.ts";
 
 /** One established connection pair to a process. Frames arrive in order or, when it breaks, not at all. */
 export interface PeerConnection {
@@ -40,10 +40,12 @@ export class Peer {
   isBeingReplaced = false;
   /** The version in which we last took slots over from it. */
   takenVersion = 0;
-  isLeaving = false;
+  state: PeerState = PeerState.well;
   /** When it was last judged silent and then spoke again. */
   falseAlarmAt: number = Number.NEGATIVE_INFINITY;
   wasJudgedSilent = false;
+  /** Since when it has shown an older map than ours. */
+  behindSince: number = Number.POSITIVE_INFINITY;
   readonly writer: FrameWriter = new FrameWriter();
   isFlushing = false;
 

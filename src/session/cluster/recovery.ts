@@ -19,11 +19,12 @@ interface Offer {
 }
 
 interface Case {
+  /** Not before: another server's challenge is given the time that it takes. */
+  readonly waitsUntil: number;
   /** The slot's epoch when the case was opened, or after our own challenge. */
   epoch: number;
   readonly openedAt: number;
   challengedAt: number | null;
-  isAsking: boolean;
   readonly offers: Map<string, Offer>;
 }
 
@@ -46,10 +47,17 @@ export class Recovery {
     const now = this.#context.clock.now();
     let open = this.#cases.get(slot);
     if (open === undefined || open.epoch !== entry.epoch) {
-      open = { epoch: entry.epoch, openedAt: now, challengedAt: null, isAsking: false, offers: new Map() };
+      const restMs = open === undefined ? 0 : limits.challengeAfterMs + limits.challengeMs;
+      open = {
+        epoch: entry.epoch,
+        openedAt: now,
+        waitsUntil: now + restMs + this.#turnMs(slot),
+        challengedAt: null,
+        offers: new Map(),
+      };
       this.#cases.set(slot, open);
     }
-    if (now - open.openedAt < this.#turnMs(slot)) return null;
+    if (now < open.waitsUntil) return null;
     if (!this.#isProvenGone(entry)) {
       if (open.challengedAt === null) return { ...entry, epoch: entry.epoch + 1 };
       if (now - open.challengedAt < limits.challengeMs) return null;
@@ -83,7 +91,6 @@ export class Recovery {
 
   #decide(slot: SlotCopy, entry: Slot, open: Case): Slot | null {
     const { self, clock } = this.#context;
-    open.isAsking = true;
     const named = new Set(
       [entry.owner, entry.backup, entry.prior].flatMap((holder) => (holder === null ? [] : [holder.server])),
     );

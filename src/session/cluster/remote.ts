@@ -214,6 +214,7 @@ export class Remote {
     const writer = this.#context.writerTo(peer);
     if (peer === null || writer === null) return;
     const left = limits.commitTimeoutMs - (this.#context.clock.now() - attempt.startedAt);
+    if (left <= 0) return;
     this.#lastId = this.#lastId === 0xffff_ffff ? 1 : this.#lastId + 1;
     attempt.requestId = this.#lastId;
     attempt.connection = peer.connection;

@@ -70,6 +70,8 @@ export class Follower {
   transfer: OutgoingTransfer | null = null;
   /** A change of the register that names it is open: its answers are needed already. */
   isNamed = false;
+  /** The newest epoch in which it has answered: it knows its role. */
+  confirmedEpoch = 0;
   /** It refused for its map is another one: sent again when it has ours. */
   isRefused = false;
   /** It lacks what is committed, and can't be given it any more: it has to be replaced. */

@@ -83,7 +83,7 @@ export class Transfers {
   #nextPart(transfer: OutgoingTransfer): CopiedSession[] {
     const part: CopiedSession[] = [];
     const now = this.#context.clock.now();
-    for (let bytes = 0; bytes < limits.transferPartBytes; ) {
+    for (let bytes = 0; bytes < this.#context.options.transferPartBytes; ) {
       const next: IteratorResult<KeptSession> = transfer.rest!.next();
       if (next.done) {
         transfer.rest = null;
