@@ -32,8 +32,6 @@ interface Outcome {
 }
 
 const pollMs = 25;
-/** From SIGKILL until we give up. */
-const killedMs = 3_000;
 
 export async function stop(path: string, names: readonly string[], asJson: boolean): Promise<number> {
   const file = openFile(path);
@@ -221,7 +219,7 @@ async function awaitEnd(endings: readonly Ending[]): Promise<Outcome> {
       killed.add(ending);
       sendSignal(ending.pid, "SIGKILL");
     }
-    if (left.length === 0 || left.every(({ drainMs }) => now > drainMs + killedMs))
+    if (left.length === 0 || left.every(({ drainMs }) => now > drainMs + supervise.killedWaitMs))
       return { endings, killed: [...killed], left };
     await sleep(pollMs);
   }

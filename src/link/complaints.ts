@@ -6,9 +6,6 @@ import type { Clock } from "../support/clock.ts";
 import * as limits from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 
-/** Addresses and kinds remembered: as many lines in 10 s. */
-const complaintsMax = 256;
-
 interface Complaint {
   readonly saidAt: number;
   unsaid: number;
@@ -37,7 +34,7 @@ export class Complaints {
       return;
     }
     this.#said.delete(key);
-    if (this.#said.size >= complaintsMax && !this.#forgetOldest(now)) return;
+    if (this.#said.size >= limits.link.complaintsMax && !this.#forgetOldest(now)) return;
     this.#said.set(key, { saidAt: now, unsaid: 0 });
     const more = before === undefined || before.unsaid === 0 ? "" : ` (and ${before.unsaid} times before)`;
     this.#log.warn({ remote }, `cluster port: ${remote} ${text}${more}`);

@@ -46,9 +46,6 @@ export interface SenderEvents {
 }
 
 const batchBytes = 131_072;
-/** Unfinished writes from which on small batches wait and grow, so that a slow socket does not hold many buffers. */
-const writesMax = 4;
-const spareBatchesMax = 16;
 /** Buffers of all links that wait to be used again. */
 const spareBatches: Buffer[] = [];
 const noBatch: Buffer = Buffer.alloc(0);
@@ -174,7 +171,7 @@ export class Sender implements StreamSender {
     this.#scheduled = false;
     if (this.#closed) return;
     this.#serveRing();
-    if (this.#used > 0 && this.#writing.length < writesMax) this.#writeOut();
+    if (this.#used > 0 && this.#writing.length < limits.link.writesMax) this.#writeOut();
     this.#turn++;
   }
 
@@ -183,7 +180,7 @@ export class Sender implements StreamSender {
     const batch = this.#writing.shift();
     if (batch === undefined) return;
     this.#socketBytes -= this.#writingBytes.shift()!;
-    if (spareBatches.length < spareBatchesMax) spareBatches.push(batch);
+    if (spareBatches.length < limits.link.spareBatchesMax) spareBatches.push(batch);
     if (this.#used > 0 || this.#ringFirst !== null) this.#schedule();
   }
 

@@ -48,8 +48,6 @@ const signatureStart = keyEnd + 1;
 const signatureLength = idLength - signatureStart;
 const randomLength = 22;
 const dot = 46;
-/** Cookies of one name of which the signature is looked at; a client can't make us hash a whole head full. */
-const candidatesMax = 4;
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const none = 255;
@@ -128,7 +126,7 @@ export class SessionIds {
     for (let at = findCookie(header, name); at !== -1; at = findCookie(header, name, at)) {
       const id = this.verify(cookieValueAt(header, at));
       if (id !== null) return id;
-      if (++candidates === candidatesMax) return null;
+      if (++candidates === limits.cookiesVerifiedMax) return null;
     }
     return null;
   }

@@ -13,8 +13,6 @@ import { type Done, type SessionStore, sessionGone } from "./store.ts";
 
 /** What a session costs beside its data: map entries, list item, entries. Measured, rounded up. */
 const bookkeepingBytes = 1_024;
-const tellEvictionEveryMs = 60_000;
-const sweptAtOnceMax = 10_000;
 
 export interface MemoryStoreOptions {
   readonly ids: SessionIds;
@@ -173,7 +171,7 @@ export class MemoryStore implements SessionStore {
 
   #tellEviction(): void {
     const now = this.#clock.now();
-    if (now - this.#toldEvictionAt < tellEvictionEveryMs) return;
+    if (now - this.#toldEvictionAt < limits.complaintIntervalMs) return;
     this.#toldEvictionAt = now;
     this.#options.log.warn(
       {
@@ -190,7 +188,7 @@ export class MemoryStore implements SessionStore {
 
   readonly #sweep = (): void => {
     this.#sweepTimer = null;
-    this.#idleOrder.sweep(this.#clock.now(), sweptAtOnceMax, (session) => this.#forget(session));
+    this.#idleOrder.sweep(this.#clock.now(), limits.sweptAtOnceMax, (session) => this.#forget(session));
     if (this.#sessions.size > 0) this.#sweepTimer = this.#clock.after(limits.sweepIntervalMs, this.#sweep);
   };
 }

@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import type { Duplex, Readable } from "node:stream";
 import { systemClock } from "../support/clock.ts";
 import { messageOf } from "../support/errors.ts";
+import { supervise as limits } from "../support/limits.ts";
 import { sendSignal } from "../support/processes.ts";
 import { LineCutter, type OutputPrinter } from "./output.ts";
 import { watchdogScript } from "./watchdog.ts";
@@ -96,9 +97,6 @@ function forwardLines(source: Readable, server: string, printer: OutputPrinter, 
   source.on("error", () => {});
 }
 
-/** Something that left the group may hold our ends of the output open for ever. */
-const lastOutputWaitMs = 100;
-
 /**
  * The end has three parts: the first process exits; then we end the lifeline, so that the watchdog sweeps the
  * group; when the watchdog is gone too, the group is empty.
@@ -116,7 +114,7 @@ function awaitEnd(child: ChildProcess, onEnd: (ending: Ending) => void): void {
   function advance(): void {
     if (ending === null || !groupGone) return;
     if (child.stdout!.closed && child.stderr!.closed) tell();
-    else setTimeout(tell, lastOutputWaitMs);
+    else setTimeout(tell, limits.lastOutputWaitMs);
   }
 
   child.on("error", (error) => {

@@ -3,6 +3,7 @@ import { createPolicy } from "../balance/policies.ts";
 import type { Policy } from "../balance/policy.ts";
 import type { Cluster } from "../config/model.ts";
 import { SessionIds } from "../session/id.ts";
+import { upstream as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -52,11 +53,11 @@ export class ServerPool {
     return this.#policy.pick(this.upstreams, tried);
   }
 
-  /** Tells the operator that `choose` found none: at most one line in five seconds, with how often it happened. */
+  /** Tells the operator that `choose` found none: one line now and then, with how often it happened. */
   tellUnusable(log: Log): void {
     this.#refused++;
     const now = performance.now();
-    if (now - this.#toldAtMs < tellIntervalMs) return;
+    if (now - this.#toldAtMs < limits.complaintIntervalMs) return;
     const why = this.upstreams.map(
       (upstream) => `${upstream.server.name} (${upstream.unusableReason || "tried"})`,
     );
@@ -67,8 +68,6 @@ export class ServerPool {
     this.#refused = 0;
   }
 }
-
-const tellIntervalMs = 5_000;
 
 function ownerOf(letter: string, processIndex: number): string {
   return processIndex === 0 ? letter : `${letter}${processIndex}`;
