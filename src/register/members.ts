@@ -113,7 +113,8 @@ export class MembersRegister<V> implements Register<V> {
     // A read that has not begun serves every caller up to its beginning.
     const next = this.#waiting.find(({ change }) => change === null);
     if (next === undefined) this.#enqueue(null, onEnd);
-    else next.onEnd.push(onEnd);
+    else if (next.onEnd.length < limits.readersMax) next.onEnd.push(onEnd);
+    else done(unreachable("too many reads of the register are waiting"), null);
   }
 
   /** @throws RangeError when `expected` is a version that was never known here, or the value is too large. */
@@ -195,8 +196,14 @@ export class MembersRegister<V> implements Register<V> {
       );
       return;
     }
+    const { change, tries } = operation;
+    if (change !== null && tries === 0 && change.expected < this.#known!.versioned.version) {
+      // Somebody was faster while it waited.
+      this.#end(operation, null, this.#known);
+      return;
+    }
     // A proposal under way looks like disagreement: it is given time for one more look before it is overtaken.
-    if (operation.change === null && (this.#shown === null || operation.tries < 2)) this.#look(operation);
+    if (change === null && (this.#shown === null || tries < 2)) this.#look(operation);
     else this.#propose(operation, null);
   }
 

@@ -51,7 +51,8 @@ export class VoterChanges {
   }
 
   /**
-   * One step towards these voters: adds the first that is missing, else takes out the first that is too many.
+   * One step towards these voters: adds the first that is missing; when there is none, or no room for it, takes out
+   * the first that is too many.
    * @param done with true: nothing is left to do. With an error: what happened is seen in the register's `voters`.
    */
   step(wanted: readonly string[], done: (error: FlotillaError | null, reached: boolean) => void): void {
@@ -60,7 +61,8 @@ export class VoterChanges {
       const missing = wanted.find((name) => !current.some((voter) => voter.name === name));
       const surplus = current.find(({ name }) => !wanted.includes(name));
       const end: Done = (failure) => done(failure, false);
-      if (missing !== undefined) this.#add(missing, current, end);
+      const full = current.length >= limits.votersMax && surplus !== undefined;
+      if (missing !== undefined && !full) this.#add(missing, current, end);
       else if (surplus !== undefined)
         this.#change(
           current,
