@@ -152,6 +152,8 @@ export const register = {
   votesPendingMax: 64,
   /** Reads and changes waiting in one process; one more fails at once. */
   operationsMax: 64,
+  /** Callers that wait for one and the same read. */
+  readersMax: 1_024,
   /** One question to one voter. */
   voteTimeoutMs: 500,
   /** Of two voters, the silent one is waited for so long. */
@@ -186,6 +188,8 @@ export const replication = {
   /** From the begin of a read of the register; an owner serves no longer than this. */
   registerLeaseMs: 10_000,
   registerReadIntervalMs: 3_000,
+  /** Less than this is left of it: the server says that it has lost sight of the register. */
+  blindLeaseMs: 4_000,
   /** Holders that were not heard for so long are challenged, then given up unless they answer in the register. */
   challengeAfterMs: 15_000,
   challengeMs: 15_000,
@@ -197,6 +201,8 @@ export const replication = {
   commitTimeoutMs: 2_000,
   /** Share of the time left that a change may be under way to its owner; covers clocks that differ. */
   freshShare: 0.75,
+  /** A server that shows an older map for so long is sent ours, and again after so long. */
+  behindMs: 250,
   resendAfterMs: 300,
   /** What was sent again is not sent once more before. */
   resendPauseMs: 50,
