@@ -11,11 +11,11 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { freePorts } from "../test/harness/process.ts";
 import { findProgram, pinned } from "./commands.ts";
 
 export type ContenderName = "nginx" | "haproxy" | "flotilla";
@@ -73,7 +73,7 @@ export class Contender {
 
   /** @throws with what its processes wrote when it does not answer in time; nothing is left behind then. */
   static async start(name: ContenderName, kind: AppKind): Promise<Contender> {
-    const [port, appPort, linkPort] = (await freePorts()) as [number, number, number];
+    const [port, appPort, linkPort] = (await freePorts(3)) as [number, number, number];
     const contender = new Contender(name, port);
     try {
       const path = contender.#configure({ PORT: port, APP_PORT: appPort, WEB_LINK_PORT: linkPort });
@@ -194,24 +194,4 @@ async function countLines(path: string): Promise<number> {
     // There is none: nothing was logged.
   }
   return lines;
-}
-
-/** Three free ports; they are let go together, so that none is given twice. */
-async function freePorts(): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: 3 }, async () => {
-      const server = createServer();
-      server.listen(0, "127.0.0.1");
-      await once(server, "listening");
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(
-    servers.map(async (server) => {
-      server.close();
-      await once(server, "close");
-    }),
-  );
-  return ports;
 }

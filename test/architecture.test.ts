@@ -1,6 +1,6 @@
 /** Imports point one way: what a folder may import stands here, and ARCHITECTURE.md draws it. */
 import assert from "node:assert/strict";
-import { globSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import test from "node:test";
 
@@ -58,4 +58,14 @@ test("no circles between files", () => {
     done.add(file);
   };
   for (const file of graph.keys()) walk(file, []);
+});
+
+test("ARCHITECTURE.md draws the same layers: each folder of src stands in its table, above all that it imports", () => {
+  const page = readFileSync(join(root, "ARCHITECTURE.md"), "utf8");
+  const drawn = [...page.matchAll(/^\| `([a-z-]+)\/` \|/gm)].map((match) => match[1]!);
+  assert.deepEqual(drawn.toSorted(), Object.keys(layers).toSorted());
+  for (const [folder, below] of Object.entries(layers))
+    for (const lower of below) assert.ok(drawn.indexOf(folder) < drawn.indexOf(lower), `${folder}: ${lower}`);
+  for (const [, folder, file] of page.matchAll(/^\| `([a-z-]+)\/` \|.*`([\w-]+\.ts)`/gm))
+    assert.ok(existsSync(join(root, "src", folder!, file!)), `src/${folder}/${file}`);
 });

@@ -1,12 +1,11 @@
 /** An application behind a real cluster port, inside the test's own process: link listener, streams, Node's own classes. */
-import { once } from "node:events";
 import http from "node:http";
-import { type AddressInfo, createServer } from "node:net";
 import { attachServer } from "../../src/app-tier/virtual-listener.ts";
 import { StreamKind } from "../../src/link/api.ts";
 import { linkKeys } from "../../src/link/keys.ts";
 import { LinkListener } from "../../src/link/listener.ts";
 import { silentLog } from "../../src/support/log.ts";
+import { freePorts } from "./process.ts";
 import { secret } from "./web-site.ts";
 
 export interface LinkApp {
@@ -22,7 +21,7 @@ export async function linkApp(
   handler: http.RequestListener,
 ): Promise<LinkApp> {
   const server = http.createServer(handler);
-  const port = await freePort();
+  const [port] = (await freePorts(1)) as [number];
   const service = attachServer(server, {
     address: "127.0.0.1",
     port,
@@ -43,13 +42,4 @@ export async function linkApp(
   const app = { port, server, close: () => listener.close() };
   t.after(() => app.close());
   return app;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
