@@ -15,6 +15,7 @@
  * called by the bytes or the failure that makes it possible. There are no promises, streams or closures per request.
  */
 import { BodyDecoder, type BodySink } from "../http/body.ts";
+import { findHeadEnd } from "../http/fields.ts";
 import { encodeLinkRequest } from "../http/link-request.ts";
 import { parseResponseHead, ResponseHead, responseBodyKind } from "../http/response-head.ts";
 import { ResetCode } from "../link/api.ts";
@@ -214,7 +215,15 @@ export class Exchange implements UpstreamRequest, BodySink {
   }
 
   #readHead(received: Buffer): void {
-    const bytes = this.#partialHead.length === 0 ? received : Buffer.concat([this.#partialHead, received]);
+    const kept = this.#partialHead.length;
+    const bytes = kept === 0 ? received : Buffer.concat([this.#partialHead, received]);
+    if (kept > 0 && bytes.length < limits.responseHeadBytesMax) {
+      // A head that comes in pieces is searched once for its end, not parsed once per piece.
+      if (findHeadEnd(bytes, Math.max(0, kept - 3), bytes.length) < 0) {
+        this.#partialHead = bytes;
+        return;
+      }
+    }
     this.#partialHead = nothing;
     let at = 0;
     for (;;) {
