@@ -111,11 +111,13 @@ export class Faults {
     return once;
   }
 
-  crash(app: App, isMachineLost: boolean): void {
+  /** @param forMs how long it is down; else by chance. */
+  crash(app: App, isMachineLost: boolean, forMs: number | null = null): void {
     const { server } = app.process;
-    const downMs = this.#world.chance(0.7)
+    const byChanceMs = this.#world.chance(0.7)
       ? this.#world.between(50, 3_000)
       : this.#world.between(3_000, 20_000);
+    const downMs = forMs ?? byChanceMs;
     this.tell(
       `${app.process.name} ${isMachineLost ? "loses power" : "is killed"} for ${downMs.toFixed(0)} ms`,
     );
@@ -190,16 +192,21 @@ export class Faults {
     const { apps } = this.#simulation;
     const world = this.#world;
     const when = world.pick(awkwardMoments);
-    const endsAt = world.now + 3_000;
-    if (world.chance(0.5)) this.#simulation.network.slownessMs = 60;
+    const { network } = this.#simulation;
+    if (world.chance(0.7)) network.slownessMs = 100;
+    const primed = when.primers.length === 0 ? null : this.anyApp();
+    if (primed !== null) world.pick(when.primers)(this, primed);
+    const giveUp = this.#healAfter(8_000, () => {
+      network.slownessMs = 0;
+    });
     const look = (): void => {
+      if (!this.#healings.has(giveUp)) return;
       const app = [...apps.values()].find(({ node, process }) => !process.isPaused && when.isNow(node));
       if (app === undefined) {
-        if (world.now < endsAt && !this.#isOver) world.after(1, null, look);
-        else this.#simulation.network.slownessMs = 0;
+        world.after(1, null, look);
         return;
       }
-      this.#simulation.network.slownessMs = 0;
+      giveUp();
       const victim = world.chance(0.6) ? app : (this.anyOther(app) ?? app);
       this.tell(`while ${app.process.name} ${when.name}:`);
       world.pick(strikes)(this, victim);
@@ -282,25 +289,62 @@ export class Faults {
 
 interface Moment {
   readonly name: string;
+  /** What brings it about. */
+  readonly primers: readonly Strike[];
   isNow(node: SessionNode): boolean;
 }
 
+type Strike = (faults: Faults, app: App) => void;
+
+const restarts: readonly Strike[] = [
+  (faults, app) => faults.crash(app, false, 300),
+  (faults, app) => faults.restart(app),
+];
+const silences: readonly Strike[] = [
+  (faults, app) => faults.pause(app),
+  (faults, app) => faults.isolate(app, true, true, 3_000),
+  (faults, app) => faults.crash(app, true),
+];
+
 const awkwardMoments: readonly Moment[] = [
-  { name: "gives a copy", isNow: (node) => node.context.slots.some(({ joining }) => joining !== null) },
+  {
+    name: "gives a copy",
+    primers: [...restarts, ...silences],
+    isNow: (node) => node.context.slots.some(({ joining }) => joining !== null && !joining.isNeeded),
+  },
+  {
+    name: "alone gives a copy",
+    primers: [...restarts, ...silences],
+    isNow: (node) => node.context.slots.some(({ joining, backup }) => joining !== null && backup === null),
+  },
   {
     name: "has a backup named",
+    primers: [...restarts, ...silences],
     isNow: (node) => node.context.slots.some(({ joining }) => joining?.isNamed),
   },
-  { name: "drops its backup", isNow: (node) => node.context.slots.some(({ removesBackup }) => removesBackup) },
-  { name: "hands over", isNow: (node) => node.context.slots.some(({ isStopping }) => isStopping) },
-  { name: "waits for commits", isNow: (node) => node.context.slots.some(({ pending }) => pending.length > 1) },
+  {
+    name: "drops its backup",
+    primers: silences,
+    isNow: (node) => node.context.slots.some(({ removesBackup }) => removesBackup),
+  },
+  {
+    name: "hands over",
+    primers: restarts,
+    isNow: (node) => node.context.slots.some(({ isStopping }) => isStopping),
+  },
+  {
+    name: "waits for commits",
+    primers: [],
+    isNow: (node) => node.context.slots.some(({ pending }) => pending.length > 1),
+  },
   {
     name: "takes over",
+    primers: silences,
     isNow: (node) => [...node.context.peers.values()].some(({ isBeingReplaced }) => isBeingReplaced),
   },
 ];
 
-const strikes: readonly ((faults: Faults, app: App) => void)[] = [
+const strikes: readonly Strike[] = [
   (faults, app) => faults.crash(app, false),
   (faults, app) => faults.crash(app, true),
   (faults, app) => faults.pause(app),

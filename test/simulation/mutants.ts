@@ -21,9 +21,10 @@ export const mutants: { readonly [name: string]: Mutant } = {
   },
   "committed before the register's answer": { rules: { waitsForOld: () => false } },
   "a joining server is promoted": {
-    mayTakeOver: ({ role }) => role === Role.backup || role === Role.joining,
+    rules: { mayTakeOver: ({ role }) => role === Role.backup || role === Role.joining },
   },
   "a copy under way is named": { rules: { mayName: () => true } },
+  "a copy is named without what was committed meanwhile": { rules: { mayName: (isComplete) => isComplete } },
   "a restarted process resumes its role": { rules: { isSelf: (holder, self) => holder?.server === self.server } },
   "a new copy is merged into the old one": { rules: { copyBegins: (old) => old } },
   "an update creates": { rules: { createsAbsent: () => true } },

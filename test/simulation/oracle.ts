@@ -136,10 +136,14 @@ export class Oracle {
   #seeAbsent(session: KnownSession, startedAt: number, at: string): void {
     const { now } = this.#world;
     const existed = session.existsSince <= startedAt;
-    const mayBeEnded = session.endingSince < now;
+    const mayBeEnded = session.endingSince <= now;
     const mayBeExpired = now - session.usedAt >= session.idleTimeoutMs * idleShare;
     if (existed && !mayBeEnded && !mayBeExpired) {
-      this.fail("I3", `the session of ${session.visitor} was lost, or expired early, at ${at}`);
+      this.fail(
+        "I3",
+        `the session of ${session.visitor} was lost, or expired early, at ${at}: used at ` +
+          `${session.usedAt.toFixed(1)}, idle timeout ${session.idleTimeoutMs} ms`,
+      );
     }
     if (existed) session.deadSince = Math.min(session.deadSince, now);
   }

@@ -44,7 +44,7 @@ if (values.seed !== undefined) {
     events += outcome.events;
     if (outcome.violations.length > 0) {
       failed.push(seed);
-      console.log(`seed ${seed}: ${outcome.violations[0]}`);
+      console.log(`seed ${seed}: ${outcome.violations[0]!.split("\n", 1)[0]}`);
     }
     if (performance.now() - toldAt > 5_000) {
       toldAt = performance.now();

@@ -3,7 +3,7 @@
  * whose answers are needed have answered. Loads see what is committed and nothing else.
  *
  * Who must answer: the backup that the register names, and, while a change of the register that names another one is
- * open or its outcome unknown, that one too. Without a backup the owner commits alone, as long as it knows the
+ * about to be made, open, or of unknown outcome, that one too. Without a backup the owner commits alone, as long as it knows the
  * register to be what it was (`Context.registerLease`).
  */
 import { FlotillaError } from "../../support/errors.ts";
@@ -219,7 +219,7 @@ export class Owner {
     const isAlone = backup === null || (slot.removesBackup && !this.#context.rules.waitsForOld(slot));
     if (!isAlone) pos = Math.min(pos, backup.ackedPos);
     else if (this.#context.clock.now() >= this.#context.registerLease.until) pos = slot.committedPos;
-    if (joining?.isNamed) pos = Math.min(pos, joining.ackedPos);
+    if (joining?.isNeeded) pos = Math.min(pos, joining.ackedPos);
     return pos;
   }
 

@@ -83,7 +83,9 @@ export class Proposals {
     const swap = this.#handovers.swap(slot, entry);
     if (swap !== null || slot.isStopping) return swap;
     const { joining } = slot;
-    if (joining === null || !this.#context.rules.mayName(joining.transfer!.isComplete)) return null;
+    if (joining === null) return null;
+    const { transfer, ackedPos } = joining;
+    if (!this.#context.rules.mayName(transfer!.isComplete, ackedPos, slot.committedPos)) return null;
     return { epoch: entry.epoch + 1, owner: this.#context.self, backup: joining.holder, prior: null };
   }
 

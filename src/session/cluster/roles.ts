@@ -44,7 +44,7 @@ export class Roles {
       slot.backup = joining;
       slot.joining = null;
       joining.transfer = null;
-      joining.isNamed = false;
+      joining.isNeeded = joining.isNamed = false;
     } else if (backup === null || !sameHolder(entry.backup, backup.holder)) {
       // Not by us: it has to prove itself by answering.
       slot.backup = this.#follower(entry, -1);
@@ -93,7 +93,7 @@ export class Roles {
     const isHandedOver = slot.role === Role.owner && slot.isStopping;
     const isGivenCopy =
       slot.role === Role.joining &&
-      this.#context.rules.mayName(slot.source!.isComplete) &&
+      this.#context.rules.mayName(slot.source!.isComplete, slot.pos, slot.pos) &&
       sameHolder(slot.source!.from, entry.owner);
     this.#stopOwning(slot);
     if (!isHandedOver && !isGivenCopy) {

@@ -23,7 +23,7 @@ export interface Rules {
   /** Whether this role, of a copy that is whole, may take over. */
   mayTakeOver(copy: SlotCopy): boolean;
   /** Whether a copy under way may be named as backup. */
-  mayName(isComplete: boolean): boolean;
+  mayName(isComplete: boolean, ackedPos: number, committedPos: number): boolean;
   /** Whether a change of an absent session makes one. */
   createsAbsent(): boolean;
   /** What a new copy begins with. */
@@ -42,7 +42,7 @@ export const protocolRules: Rules = {
   acknowledgesEarly: () => false,
   visible: (session) => session.entries,
   mayTakeOver: (copy) => copy.role === Role.backup,
-  mayName: (isComplete) => isComplete,
+  mayName: (isComplete, ackedPos, committedPos) => isComplete && ackedPos >= committedPos,
   createsAbsent: () => false,
   copyBegins: () => new Map(),
   promiseMs: (promiseMs) => promiseMs,

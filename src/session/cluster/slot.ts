@@ -68,7 +68,9 @@ export class Follower {
   readonly followsSince: number;
   /** The copy that it is given, or null when it has been one from the start. */
   transfer: OutgoingTransfer | null = null;
-  /** A change of the register that names it is open: its answers are needed already. */
+  /** Its copy is whole: nothing is committed without its answer any more, so that it can be named. */
+  isNeeded = false;
+  /** A change of the register that names it is open. */
   isNamed = false;
   /** The newest epoch in which it has answered: it knows its role. */
   confirmedEpoch = 0;

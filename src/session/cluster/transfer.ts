@@ -40,7 +40,8 @@ export class Transfers {
     if (joining?.transfer?.id !== id || slot.role !== Role.owner) return;
     if (joining.holder.incarnation !== holder.incarnation) return;
     joining.progressAt = this.#context.clock.now();
-    if (isComplete) joining.transfer.isComplete = true;
+    // Changes from here on wait for its answer; when it has answered all before, the register may name it.
+    if (isComplete) joining.transfer.isComplete = joining.isNeeded = true;
     else joining.transfer.partsUnderWay--;
     this.#pump(slot, joining.transfer);
   }
@@ -63,6 +64,8 @@ export class Transfers {
     const now = this.#context.clock.now();
     const isWaiting = !joining.transfer!.isComplete || joining.ackedPos < slot.pos;
     if (this.#context.connectedTo(joining.holder) === null) this.drop(slot);
+    else if (joining.isNeeded && this.#context.silenceMs(joining.holder, joining.followsSince) > limits.silentMs)
+      this.drop(slot);
     else if (isWaiting && now - Math.max(joining.progressAt, this.#context.resumedAt) > limits.transferSilentMs)
       this.drop(slot);
   }

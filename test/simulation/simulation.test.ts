@@ -1,0 +1,45 @@
+/**
+ * The session protocol under faults: 500 seeds of the true one, and each broken one caught by some of them. A failing
+ * seed is replayed, with its history, by `npm run simulate -- --seed N`.
+ */
+import assert from "node:assert/strict";
+import test from "node:test";
+import { mutants } from "./mutants.ts";
+import { type Outcome, simulate } from "./simulation.ts";
+
+const seeds = 500;
+
+function firstLine({ seed, violations }: Outcome): string {
+  return `seed ${seed}: ${violations[0]!.split("\n", 1)[0]}`;
+}
+
+test(`${seeds} seeds break no promise`, () => {
+  const broken: string[] = [];
+  let requests = 0;
+  let refused = 0;
+  for (let seed = 1; seed <= seeds; seed++) {
+    const outcome = simulate(seed);
+    requests += outcome.requests;
+    refused += outcome.refused;
+    if (outcome.violations.length > 0) broken.push(firstLine(outcome));
+  }
+  assert.deepEqual(broken, []);
+  // It proves nothing when nobody is served.
+  assert.ok(requests > 100_000, `only ${requests} requests`);
+  assert.ok(refused < requests / 50, `${refused} of ${requests} requests were refused`);
+});
+
+test("the same seed gives the same run", () => {
+  const one = simulate(11, { keepsHistory: true });
+  const other = simulate(11, { keepsHistory: true });
+  assert.deepEqual(one, other);
+});
+
+for (const [name, mutant] of Object.entries(mutants)) {
+  test(`caught: ${name}`, () => {
+    for (let seed = 1; seed <= seeds; seed++) {
+      if (simulate(seed, { mutant }).violations.length > 0) return;
+    }
+    assert.fail(`${seeds} seeds did not notice it`);
+  });
+}
