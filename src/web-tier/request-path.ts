@@ -24,6 +24,7 @@ import { answerHead, interimHead, switchingHead, trailerLines } from "./answer-h
 import { answerPage, type PageStatus } from "./answer-pages.ts";
 import type { Client } from "./client.ts";
 import { forwardedFields, requestIdOf } from "./forwarded.ts";
+import { KeptBody } from "./kept-body.ts";
 import { knowsHost, matchRoute } from "./route.ts";
 import type { ServerPool } from "./server-pool.ts";
 import type { Site } from "./site.ts";
@@ -57,10 +58,7 @@ export class Exchange implements UpstreamRequest, BodySink {
   #startedAtMs = 0;
   #requestEnded = true;
   #requestTrailer = "";
-  /** The body as far as it came, to be sent again if need be; `#keptAll` is false when it grew too long for that. */
-  readonly #kept: Buffer[] = [];
-  #keptBytes = 0;
-  #keptAll = true;
+  readonly #kept: KeptBody = new KeptBody();
   #bodyBytes = 0;
 
   // The attempt.
@@ -164,7 +162,7 @@ export class Exchange implements UpstreamRequest, BodySink {
     this.#stream = stream;
     this.#attempts++;
     if (this.bodyless) return;
-    for (const bytes of this.#kept) stream.write(bytes);
+    this.#kept.sendTo(stream);
     if (this.#requestEnded) stream.end(this.#requestTrailer);
     else this.#client.holdRequestBody(stream.pendingBytes > 0);
   }
@@ -176,7 +174,7 @@ export class Exchange implements UpstreamRequest, BodySink {
       if (this.#phase === "waiting") this.#refuseBody();
       return;
     }
-    if (this.#phase === "waiting") this.#keep(bytes);
+    if (this.#phase === "waiting") this.#kept.add(bytes);
     if (this.#stream !== null && !this.#stream.write(bytes)) this.#client.holdRequestBody(true);
   }
 
@@ -184,20 +182,6 @@ export class Exchange implements UpstreamRequest, BodySink {
     this.#requestEnded = true;
     this.#requestTrailer = trailer;
     this.#stream?.end(trailer);
-  }
-
-  #keep(bytes: Buffer): void {
-    if (!this.#keptAll) return;
-    this.#keptBytes += bytes.length;
-    if (this.#keptBytes <= limits.replayBytesMax) this.#kept.push(Buffer.from(bytes));
-    else this.#forget(false);
-  }
-
-  /** Drops the kept body: it will not be sent again. */
-  #forget(keepNext: boolean): void {
-    this.#kept.length = 0;
-    this.#keptBytes = 0;
-    this.#keptAll = keepNext;
   }
 
   /** The app server's answer, as it comes. */
@@ -250,7 +234,7 @@ export class Exchange implements UpstreamRequest, BodySink {
     if (sized && bytes.length - at > bodyBytes) return this.#badAnswer("bytes after the end of the answer");
     this.#upstream!.answered(this);
     this.#phase = "answering";
-    if (!this.bodyless) this.#forget(false);
+    if (!this.bodyless) this.#kept.drop();
     this.#status = answer.status;
     this.#chunking = (kind === "chunked" || kind === "close") && head.versionMinor === 1;
     // HTTP/1.0 has no chunks: there the end of the connection ends the body.
@@ -367,7 +351,7 @@ export class Exchange implements UpstreamRequest, BodySink {
 
   /** Once more on one other server: when nothing was acted upon, or when acting twice does no harm. */
   #mayRetry(code: ResetCode): boolean {
-    if (this.#attempts > 1 || !this.#keptAll || this.upgrading || this.#interims > 0) return false;
+    if (this.#attempts > 1 || !this.#kept.complete || this.upgrading || this.#interims > 0) return false;
     return code === ResetCode.refused || (code === ResetCode.linkLost && idempotent.has(this.method));
   }
 
@@ -511,7 +495,7 @@ export class Exchange implements UpstreamRequest, BodySink {
     this.upstreamFields = "";
     this.#requestEnded = true;
     this.#requestTrailer = "";
-    this.#forget(true);
+    this.#kept.clear();
     this.#bodyBytes = 0;
     this.#attempts = 0;
     this.#interims = 0;
