@@ -9,10 +9,12 @@ import { join } from "node:path";
 import type { ClusterFile } from "../config/model.ts";
 import { admin as limits } from "../support/limits.ts";
 import { bootId, isAlive, processState } from "../support/processes.ts";
+import { ownSupervisor, type SupervisorId } from "./supervisor-id.ts";
 
 export interface RunRecord {
-  readonly kind: "server" | "supervisor";
-  /** The server's name, or "supervisor-<pid>". */
+  /** `starting`: a `flotilla start` that has not yet recorded what it runs (start-turn.ts). */
+  readonly kind: "server" | "supervisor" | "starting";
+  /** The server's name, or "supervisor-<pid>", "starting-<pid>". */
   readonly name: string;
   /** The file that it was started with. */
   readonly file: string;
@@ -23,8 +25,10 @@ export interface RunRecord {
   readonly boot: string;
   /** Supervisors: the port on 127.0.0.1 where they answer admin questions; else 0. */
   readonly controlPort: number;
-  /** Supervisors: the servers in their care; else the server itself. */
+  /** Supervisors: the servers in their care; servers: themselves; else none. */
   readonly servers: readonly string[];
+  /** Servers: the supervisor that started them (supervisor-id.ts); else "". */
+  readonly supervisor: string;
 }
 
 /**
@@ -33,7 +37,8 @@ export interface RunRecord {
  * @throws the system's error when the folder can't be written; a server runs without its record too.
  */
 export function recordServer(file: ClusterFile, name: string): void {
-  writeRecord(file, { kind: "server", name, controlPort: 0, servers: [name] });
+  const supervisor = ownSupervisor({ name, file: file.path });
+  writeRecord(file, { kind: "server", name, controlPort: 0, servers: [name], supervisor });
 }
 
 /**
@@ -45,9 +50,29 @@ export function recordSupervisor(
   controlPort: number,
   servers: readonly string[],
 ): (left: readonly string[]) => void {
-  const own = { kind: "supervisor", name: `supervisor-${process.pid}`, controlPort } as const;
+  const own = {
+    kind: "supervisor",
+    name: supervisorRecordName(process.pid),
+    controlPort,
+    supervisor: "",
+  } as const;
   writeRecord(file, { ...own, servers });
   return (left) => replaceRecord(file, { ...own, servers: left });
+}
+
+/**
+ * Records this process as one that is about to start servers; throws as `recordServer`.
+ * @returns call it when the start is over.
+ */
+export function recordStarting(file: ClusterFile): () => void {
+  const name = `starting-${process.pid}`;
+  return writeRecord(file, { kind: "starting", name, controlPort: 0, servers: [], supervisor: "" });
+}
+
+/** Made up for a supervisor that could not write its own record. */
+export function recordOf(file: ClusterFile, id: SupervisorId, servers: readonly string[]): RunRecord {
+  const where = { file: file.path, host: hostname(), boot: bootId() };
+  return { kind: "supervisor", name: supervisorRecordName(id.pid), ...id, ...where, servers, supervisor: "" };
 }
 
 /** The records of processes that live on this machine; those of dead ones are removed. */
@@ -64,15 +89,23 @@ export function livingRecords(file: ClusterFile): RunRecord[] {
   return living;
 }
 
-type OwnRecord = Pick<RunRecord, "kind" | "name" | "controlPort" | "servers">;
+function supervisorRecordName(pid: number): string {
+  return `supervisor-${pid}`;
+}
 
-function writeRecord(file: ClusterFile, own: OwnRecord): void {
+type OwnRecord = Pick<RunRecord, "kind" | "name" | "controlPort" | "servers" | "supervisor">;
+
+/** @returns removes it; the end of the process does so too. */
+function writeRecord(file: ClusterFile, own: OwnRecord): () => void {
   mkdirSync(runFolder(file), { recursive: true, mode: 0o700 });
   const path = replaceRecord(file, own);
-  process.once("exit", () => {
+  const remove = (): void => {
+    process.off("exit", remove);
     // A successor may have taken the name already.
     if (readRecord(path)?.pid === process.pid) rmSync(path, { force: true });
-  });
+  };
+  process.once("exit", remove);
+  return remove;
 }
 
 /** Whole or not at all: a reader never finds half a record. */
@@ -126,7 +159,7 @@ function isRecord(value: unknown): value is RunRecord {
   if (typeof value !== "object" || value === null) return false;
   const record = value as Partial<RunRecord>;
   return (
-    (record.kind === "server" || record.kind === "supervisor") &&
+    (record.kind === "server" || record.kind === "supervisor" || record.kind === "starting") &&
     typeof record.name === "string" &&
     typeof record.file === "string" &&
     Number.isSafeInteger(record.pid) &&
@@ -136,6 +169,7 @@ function isRecord(value: unknown): value is RunRecord {
     typeof record.boot === "string" &&
     Number.isSafeInteger(record.controlPort) &&
     Array.isArray(record.servers) &&
-    record.servers.every((name) => typeof name === "string")
+    record.servers.every((name) => typeof name === "string") &&
+    typeof record.supervisor === "string"
   );
 }

@@ -7,8 +7,11 @@ import { createLog } from "../support/log.ts";
 import { startWebServer } from "../web-tier/server.ts";
 import { onStopSignals } from "./signals.ts";
 
-/** @throws FlotillaError when it can't start. */
-export async function runWebServer(file: ClusterFile, server: Server): Promise<number> {
+/**
+ * @param recorded called when the server has its record.
+ * @throws FlotillaError when it can't start.
+ */
+export async function runWebServer(file: ClusterFile, server: Server, recorded: () => void): Promise<number> {
   const log = createLog(server.name);
   const member = new Member(file, server);
   let askToStop!: (why: string) => void;
@@ -22,6 +25,7 @@ export async function runWebServer(file: ClusterFile, server: Server): Promise<n
   } catch (error) {
     log.warn(`flotilla stop will not find this process when it does not answer: ${messageOf(error)}`);
   }
+  recorded();
   log.info(`up at ${web.urls.join(" ")} (process ${process.pid})`);
   const why = await stopAsked;
   log.info(`${why}: answering what is open, for at most ${member.cluster.timeouts.drainTimeoutMs / 1000} s`);

@@ -3,6 +3,7 @@
  * process; all others are programs of their own in the care of this process, which starts them again.
  */
 import { livingRecords } from "../admin/run-record.ts";
+import { takeStartTurn } from "../admin/start-turn.ts";
 import type { Cluster, ClusterFile, Server } from "../config/model.ts";
 import { FlotillaError } from "../support/errors.ts";
 import { localServers, openFile, serversNamed, shortName, withAddress } from "./cluster-file.ts";
@@ -21,11 +22,12 @@ export async function start(path: string, names: readonly string[], options: Sta
   const file = openFile(path);
   if (file === null) return 1;
   const servers = options.all ? await allStartable(file) : await namedStartable(file, names);
+  const turnOver = options.supervised ? () => {} : await takeStartTurn(file);
   if (!options.supervised) refuseRunning(file, servers);
   const [only] = servers.length === 1 && !options.all ? servers : [];
   return only !== undefined && clusterOf(file, only).tier === "web"
-    ? await runWebServer(file, only)
-    : await superviseServers(file, servers);
+    ? await runWebServer(file, only, turnOver)
+    : await superviseServers(file, servers, turnOver);
 }
 
 /** @throws FlotillaError when one of them can't be started here. */

@@ -8,7 +8,12 @@ import { createLog, type Log } from "../support/log.ts";
 import { onStopSignals } from "./signals.ts";
 import { enumerate } from "./terminal.ts";
 
-export async function superviseServers(file: ClusterFile, servers: readonly Server[]): Promise<number> {
+/** @param recorded called when they have their record. */
+export async function superviseServers(
+  file: ClusterFile,
+  servers: readonly Server[],
+  recorded: () => void,
+): Promise<number> {
   const log = createLog("flotilla");
   let recordLeft: (names: readonly string[]) => void = () => {};
   const supervisor = new Supervisor({
@@ -20,6 +25,7 @@ export async function superviseServers(file: ClusterFile, servers: readonly Serv
   });
   const control = await openControl(file, supervisor, log);
   recordLeft = recordOrWarn(file, control.port, servers, log);
+  recorded();
   onStopSignals(
     (signal) => {
       const names = supervisor.stop().map(({ name }) => name);
@@ -27,7 +33,7 @@ export async function superviseServers(file: ClusterFile, servers: readonly Serv
     },
     () => supervisor.kill(),
   );
-  supervisor.start();
+  supervisor.start(control.port);
   await supervisor.ended;
   control.close();
   // Not by itself: something that left a program's group may hold its output open.
@@ -40,14 +46,21 @@ function recordOrWarn(
   servers: readonly Server[],
   log: Log,
 ): (left: readonly string[]) => void {
+  const names = servers.map(({ name }) => name);
   try {
-    return recordSupervisor(
-      file,
-      controlPort,
-      servers.map(({ name }) => name),
-    );
+    const record = recordSupervisor(file, controlPort, names);
+    return (left) => {
+      try {
+        record(left);
+      } catch (error) {
+        log.warn(`flotilla stop and flotilla status may take servers for running: ${messageOf(error)}`);
+      }
+    };
   } catch (error) {
-    log.warn(`flotilla stop and flotilla status will not find this process: ${messageOf(error)}`);
+    log.warn(
+      `flotilla status does not find this process (${process.pid}), and flotilla stop finds it only while one of ` +
+        `its servers answers: ${messageOf(error)}`,
+    );
     return () => {};
   }
 }

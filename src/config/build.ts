@@ -1,9 +1,11 @@
 /** Values -> ClusterFile: one cluster after the other, then what must agree between them. */
-import { resolve } from "node:path";
+import { type Stats, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import type { ClusterDraft, Context, Placed } from "./context.ts";
 import { checkCookies } from "./cookies.ts";
 import { buildListeners } from "./listeners.ts";
 import type { AccessLogSettings, Cluster, ClusterFile, HttpLimits, Server, Timeouts } from "./model.ts";
+import { quote } from "./problems.ts";
 import { buildRoutes, checkRoutes } from "./routes.ts";
 import type { NamedSection, Section } from "./section.ts";
 import { buildServers } from "./servers.ts";
@@ -19,6 +21,7 @@ export function buildFile(root: Section, path: string, context: Context): Cluste
   checkRoutes(drafts, context.problems);
   checkSockets(drafts, context);
   checkCookies(drafts, context.problems);
+  checkDataFolder(root, context);
   const previousSecret = root.text("previousSecret");
   return {
     path,
@@ -29,6 +32,26 @@ export function buildFile(root: Section, path: string, context: Context): Cluste
     clusters: new Map(drafts.map(({ cluster }) => [cluster.name, cluster])),
     servers: new Map(drafts.flatMap(({ cluster }) => cluster.servers.map((server) => [server.name, server]))),
   };
+}
+
+/** It need not exist, but it must not be a file, nor stand below one. */
+function checkDataFolder(root: Section, { dataFolder, problems }: Context): void {
+  for (let path = dataFolder; ; path = dirname(path)) {
+    const found = existing(path);
+    if (found === null && path !== dirname(path)) continue;
+    if (found?.isFile() === true)
+      problems.error(root.atOf("data"), `data: ${quote(path)} is a file; what servers keep needs a folder`);
+    return;
+  }
+}
+
+/** What is not there, and what this user may not see, is null. */
+function existing(path: string): Stats | null {
+  try {
+    return statSync(path);
+  } catch {
+    return null;
+  }
 }
 
 function buildCluster(

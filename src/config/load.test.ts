@@ -43,6 +43,20 @@ function letters(...written: (string | null)[]): string {
     .join("");
 }
 
+test("data: may be missing, and must not be a file nor stand below one", () => {
+  const file = app("      app-a: { address: 10.0.0.1 }");
+  writeFileSync(join(folder, "not-a-folder"), "");
+  assert.deepEqual(errorsOf(`data: missing/too\n${file}`), []);
+  for (const data of ["not-a-folder", "not-a-folder/below/it"]) {
+    const { file: none, problems } = checkClusterText(`data: ${data}\n${file}`, path, options);
+    assert.equal(none, null);
+    assert.match(
+      formatProblem(problems[0]!),
+      /:1:7: error: data: ".*\/not-a-folder" is a file; what servers keep/,
+    );
+  }
+});
+
 describe("the checked file", () => {
   test("defaults are those of the limits, in milliseconds and bytes", () => {
     const cluster = loadText(app("      app-a: { address: 10.0.0.1 }")).clusters.get("app")!;

@@ -267,6 +267,8 @@ export const admin = {
   /** `status` gives up on a server after so long; it answers within 2 s in all, its own start included. */
   statusTimeoutMs: 1_000,
   stopTimeoutMs: 2_000,
+  /** `start` waits so long for another one that is starting servers; longer than a web server takes to be up. */
+  startTurnTimeoutMs: 10_000,
   runRecordsMax: 4_096,
   runRecordBytesMax: 65_536,
 } as const;

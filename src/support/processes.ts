@@ -7,6 +7,9 @@ import { readFileSync } from "node:fs";
 export interface ProcessState {
   /** "R" running, "S" sleeping, "T" stopped, "Z" ended and not yet collected, ... */
   readonly letter: string;
+  readonly parent: number;
+  /** Its process group: the number of the group's first process. */
+  readonly group: number;
   /** Clock ticks from the start of the machine to the start of the process. */
   readonly startTime: string;
 }
@@ -22,7 +25,13 @@ export function processState(pid: number): ProcessState | null {
   // The second field is the program's name in parentheses and may hold anything, ")" and blanks too.
   const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
   const [letter = "", startTime = ""] = [fields[0], fields[19]];
-  return { letter, startTime };
+  return { letter, parent: Number(fields[1]), group: Number(fields[2]), startTime };
+}
+
+/** Whether a process is in a group that a child of `parent` leads: where a supervisor's programs are. */
+export function isInGroupBelow(parent: number, pid: number): boolean {
+  const state = processState(pid);
+  return state !== null && processState(state.group)?.parent === parent;
 }
 
 /** True while the process that started at `startTime` lives. One that ended and was not yet collected is dead. */

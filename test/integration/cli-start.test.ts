@@ -90,6 +90,23 @@ test("it runs already: where, and how to end it", async (t) => {
   );
 });
 
+test("two starts at the same moment: one runs, the other is told", async (t) => {
+  const cluster = await clusterFolder(t, { apps: 2 });
+  const both = [1, 2].map(() => startFlotilla(t, ["start", "--all"], { cwd: cluster.folder }));
+  const loser = await Promise.race(both.map((running) => running.exit.then(() => running)));
+  const winner = both.find((running) => running !== loser)!;
+  assert.equal((await loser.exit).code, 1);
+  assert.match(loser.stderr, /app-a and app-b .* run already, .*\[FLOTILLA_ALREADY_RUNNING\]/);
+  await winner.line(/app-a is up/);
+  await winner.line(/app-b is up/);
+});
+
+test("a data folder that can't be one", async (t) => {
+  const cluster = await clusterFolder(t);
+  writeFileSync(join(cluster.folder, ".flotilla"), "");
+  assert.match(await refused(t, cluster, "--all"), /: error: data: ".*\.flotilla" is a file/);
+});
+
 test("run: the folder of the file, the environment, the same Node", async (t) => {
   const script =
     'echo "$FLOTILLA_SERVER $FLOTILLA_CONFIG $PWD [$FLOTILLA_RUN]"; node -p "[process.execPath]"; sleep 60';

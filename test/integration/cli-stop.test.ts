@@ -1,6 +1,6 @@
 /** `status` and `stop` from another shell. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { appServer, clusterFolder, testSecret } from "../harness/cluster-folder.ts";
@@ -141,4 +141,37 @@ test("stop ends web servers first, and a web server by itself", async (t) => {
   assert.match(stdout, /^web-a .* stopped\napp-a .* stopped\nsupervisor .* stopped\n$/);
   assert.deepEqual(await web.exit, { code: 0, signal: null });
   assert.deepEqual(await app.exit, { code: 0, signal: null });
+});
+
+test("stop: a supervisor without its record is found through its servers, and starts nothing again", async (t) => {
+  const { folder } = await clusterFolder(t, { apps: 2, web: true });
+  const running = startFlotilla(t, ["start", "--all"], { cwd: folder });
+  await running.line(/app-a is up/);
+  await running.line(/app-b is up/);
+  await running.line(/up at http/);
+  // As on a disk that was full.
+  rmSync(join(folder, ".flotilla"), { recursive: true });
+  const one = await runFlotilla(t, ["stop", "app-b"], { cwd: folder });
+  assert.match(one.stdout, /^app-b \(process \d+\) stopped\n$/);
+  const { code, stdout } = await runFlotilla(t, ["stop", "--json"], { cwd: folder });
+  assert.equal(code, 0);
+  const names = JSON.parse(stdout).stopped.map(({ name }: Row) => name);
+  assert.deepEqual(names.sort(), ["app-a", "supervisor", "web-a"]);
+  assert.deepEqual(await running.exit, { code: 0, signal: null });
+  assert.doesNotMatch(running.output, /started again/);
+  assert.deepEqual(processesIn(folder), []);
+});
+
+test("stop: a program that left its process group is asked by itself, at once", async (t) => {
+  // Only the first run is a server; it is swept with its group unless it has left it when the shell ends.
+  const run = `mkdir begun || exit 3; setsid -f sh -c 'touch free; exec ${appServer}'; until [ -e free ]; do sleep 0.1; done`;
+  const { folder } = await clusterFolder(t, { run });
+  const running = startFlotilla(t, ["start", "--all"], { cwd: folder });
+  await running.line(/app-a is up/);
+  const startedAt = performance.now();
+  const { code, stdout } = await runFlotilla(t, ["stop", "--json"], { cwd: folder });
+  assert.ok(performance.now() - startedAt < 4_000);
+  assert.equal(code, 0);
+  assert.deepEqual(JSON.parse(stdout).killed, []);
+  assert.deepEqual(processesIn(folder), []);
 });

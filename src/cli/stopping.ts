@@ -1,0 +1,218 @@
+/**
+ * How servers of this machine are ended, however they were started. Supervisors are told first, or they would start
+ * their servers again; what does not end in its time is killed.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { Asker } from "../admin/ask.ts";
+import type { SupervisorStatus } from "../admin/cluster-status.ts";
+import { livingRecords, type RunRecord } from "../admin/run-record.ts";
+import type { StopAnswer } from "../admin/service.ts";
+import { answering, unrecordedSupervisors } from "../admin/unrecorded.ts";
+import type { ClusterFile, Server } from "../config/model.ts";
+import { admin, supervise } from "../support/limits.ts";
+import { askToEnd, isAlive, isInGroupBelow, processState, sendSignal } from "../support/processes.ts";
+import { localServers } from "./cluster-file.ts";
+
+/** A process that was asked to end. */
+export interface Ending {
+  /** "app-a", or "supervisor". */
+  readonly name: string;
+  readonly pid: number;
+  readonly startTime: string;
+  /** Killed when it lives longer. */
+  readonly drainMs: number;
+}
+
+export interface Outcome {
+  readonly endings: readonly Ending[];
+  readonly killed: readonly Ending[];
+  /** Those that live all the same. */
+  readonly left: readonly Ending[];
+}
+
+const pollMs = 25;
+
+/**
+ * Web servers first, because their visitors' open requests need the app servers. A supervisor that has both keeps
+ * that order itself.
+ * @param all everything that was started with this file, servers that are no longer in it too.
+ */
+export async function stopInOrder(
+  file: ClusterFile,
+  servers: readonly Server[],
+  all: boolean,
+): Promise<Outcome> {
+  const isWeb = (name: string): boolean => {
+    const server = file.servers.get(name);
+    return server !== undefined && file.clusters.get(server.cluster)!.tier === "web";
+  };
+  const round = async (now: (name: string) => boolean): Promise<Outcome> =>
+    await awaitEnd(await (await Stopping.find(file, servers, all)).askToEnd(now));
+  const rounds = [await round(isWeb), await round(() => true)];
+  // Only now, with the supervisors gone, is a server seen that neither has a record nor is below its supervisor.
+  if (rounds[1]!.endings.length > 0 && rounds[1]!.left.length === 0) rounds.push(await round(() => true));
+  return {
+    endings: onePerName(rounds.flatMap(({ endings }) => endings)),
+    killed: rounds.flatMap(({ killed }) => killed),
+    left: onePerName(rounds.flatMap(({ left }) => left)),
+  };
+}
+
+/** A server may be two processes: the shell of its `run:`, and the one that recorded itself, which comes first. */
+function onePerName(endings: readonly Ending[]): Ending[] {
+  const byName = new Map<string, Ending>();
+  for (const ending of endings) if (!byName.has(ending.name)) byName.set(ending.name, ending);
+  return [...byName.values()];
+}
+
+/** One round of the command: tells everybody who has to end, each in the way that reaches it. */
+class Stopping {
+  readonly #file: ClusterFile;
+  readonly #all: boolean;
+  readonly #names: ReadonlySet<string>;
+  readonly #asker: Asker;
+  readonly #records: readonly RunRecord[];
+  /** Servers without a record and without a recorded supervisor. */
+  readonly #others: readonly Server[];
+
+  private constructor(
+    file: ClusterFile,
+    servers: readonly Server[],
+    all: boolean,
+    asker: Asker,
+    records: readonly RunRecord[],
+    others: readonly Server[],
+  ) {
+    this.#file = file;
+    this.#all = all;
+    this.#names = new Set(servers.map(({ name }) => name));
+    this.#asker = asker;
+    this.#records = records;
+    this.#others = others;
+  }
+
+  /** Looks who there is. */
+  static async find(file: ClusterFile, servers: readonly Server[], all: boolean): Promise<Stopping> {
+    const asker = new Asker(file);
+    const records = livingRecords(file);
+    const known = new Set(records.flatMap((record) => record.servers));
+    const unknown = servers.filter(({ name, kind }) => kind === "link" && !known.has(name));
+    const others = await answering(asker, await localServers(unknown));
+    const supervisors = await unrecordedSupervisors(file, asker, records, others);
+    return new Stopping(
+      file,
+      servers,
+      all,
+      asker,
+      [...records, ...supervisors],
+      others.map(({ server }) => server),
+    );
+  }
+
+  /**
+   * @param now which servers have their turn; a supervisor has it with any of its servers.
+   * @returns the processes to wait for.
+   */
+  async askToEnd(now: (name: string) => boolean): Promise<Ending[]> {
+    const concerned = this.#records.filter((record) => this.#concerned(record).length > 0);
+    const supervisors = concerned.filter(({ kind, servers }) => kind === "supervisor" && servers.some(now));
+    const turn = new Set(supervisors.flatMap((record) => this.#concerned(record)));
+    const supervised = new Set(
+      concerned.flatMap(({ kind, servers }) => (kind === "supervisor" ? servers : [])),
+    );
+    const recorded = concerned.filter(
+      (record) =>
+        record.kind === "server" && (this.#isBelow(record) ? turn.has(record.name) : now(record.name)),
+    );
+    const others = this.#others.filter(({ name }) => now(name) && !supervised.has(name));
+    const told = await Promise.all([
+      ...recorded.map((record) => this.#tellProcess(record)),
+      ...others.map((server) => this.#tellServer(server)),
+      ...supervisors.map((record) => this.#tellSupervisor(record)),
+    ]);
+    const byPid = new Map<number, Ending>();
+    for (const ending of told.flat()) if (!byPid.has(ending.pid)) byPid.set(ending.pid, ending);
+    return [...byPid.values()];
+  }
+
+  /** Whether a supervisor ends this process: one that left its group (`setsid`) is out of its reach. */
+  #isBelow({ name, pid }: RunRecord): boolean {
+    return this.#records.some(
+      ({ kind, servers, pid: supervisor }) =>
+        kind === "supervisor" && servers.includes(name) && isInGroupBelow(supervisor, pid),
+    );
+  }
+
+  #concerned(record: RunRecord): readonly string[] {
+    if (this.#all && record.file === this.#file.path) return record.servers;
+    return record.servers.filter((name) => this.#names.has(name));
+  }
+
+  /** A server that recorded itself. Below a supervisor it is only waited for: the supervisor ends it. */
+  async #tellProcess(record: RunRecord): Promise<Ending[]> {
+    const server = this.#file.servers.get(record.name);
+    const below = this.#isBelow(record);
+    if (!below && !askToEnd(record.pid) && server !== undefined) await this.#tellServer(server);
+    return [this.#ending(record.name, record.pid, record.startTime, below)];
+  }
+
+  /** A server that answered a moment ago. */
+  async #tellServer(server: Server): Promise<Ending[]> {
+    try {
+      const answer = await this.#asker.server(server, { ask: "stop" }, admin.stopTimeoutMs);
+      const { pid } = answer as StopAnswer;
+      return [this.#ending(server.name, pid, processState(pid)?.startTime ?? "", false)];
+    } catch {
+      return [];
+    }
+  }
+
+  /** A supervisor ends when all in its care are to end; then it gets a signal if it does not answer. */
+  async #tellSupervisor(record: RunRecord): Promise<Ending[]> {
+    const servers = this.#concerned(record);
+    const ends = servers.length === record.servers.length;
+    const itself = ends ? [this.#ending("supervisor", record.pid, record.startTime, true)] : [];
+    try {
+      const answer = await this.#asker.supervisor(
+        record,
+        { ask: "stop", ...(ends ? {} : { servers }) },
+        admin.stopTimeoutMs,
+      );
+      const programs = (answer as SupervisorStatus).units.flatMap(({ name, pid }) =>
+        pid === null ? [] : [this.#ending(name, pid, processState(pid)?.startTime ?? "", true)],
+      );
+      return [...programs, ...itself];
+    } catch (error) {
+      if (!ends) throw error;
+      askToEnd(record.pid);
+      return itself;
+    }
+  }
+
+  #ending(name: string, pid: number, startTime: string, supervised: boolean): Ending {
+    const drains = [...this.#file.clusters.values()].map(({ timeouts }) => timeouts.drainTimeoutMs);
+    // A server ends its own drain first; a supervisor drains its web servers, then its app servers, and kills what
+    // is late itself. Ours is the last word.
+    const turns = supervised ? 2 : 1;
+    const drainMs = turns * (Math.max(...drains) + 2 * supervise.killGraceMs);
+    return { name, pid, startTime, drainMs };
+  }
+}
+
+async function awaitEnd(endings: readonly Ending[]): Promise<Outcome> {
+  const start = performance.now();
+  const killed = new Set<Ending>();
+  for (;;) {
+    const left = endings.filter(({ pid, startTime }) => isAlive(pid, startTime));
+    const now = performance.now() - start;
+    const late = left.filter(({ drainMs }) => now > drainMs);
+    for (const ending of late) {
+      if (killed.has(ending)) continue;
+      killed.add(ending);
+      sendSignal(ending.pid, "SIGKILL");
+    }
+    if (left.length === 0 || left.every(({ drainMs }) => now > drainMs + supervise.killedWaitMs))
+      return { endings, killed: [...killed], left };
+    await sleep(pollMs);
+  }
+}
