@@ -3,6 +3,7 @@
  * a time is what the cluster has to stand; in some seeds they overlap.
  */
 import type { SessionNode } from "../../src/session/cluster/node.ts";
+import { lossProbability } from "./register.ts";
 import type { App, Simulation } from "./simulation.ts";
 import type { World } from "./world.ts";
 
@@ -72,6 +73,12 @@ export class Faults {
     episode.begin(this);
     if (!isMeasured || this.told.length === from) return;
     const what = this.told.at(-1)!;
+    // A lost answer of the register would be a second fault.
+    const { register } = this.#simulation;
+    register.lossProbability = 0;
+    world.after(writableWithinMs, null, () => {
+      register.lossProbability = Math.max(register.lossProbability, lossProbability);
+    });
     world.after(writableWithinMs, null, () => {
       if (this.#isOver) return;
       const unwritable = this.#simulation.unwritable();
@@ -97,8 +104,12 @@ export class Faults {
   }
 
   anyOther(app: App): App | null {
-    const others = [...this.#simulation.apps.values()].filter((other) => other !== app);
+    const others = this.othersThan(app);
     return others.length === 0 ? null : this.#world.pick(others);
+  }
+
+  othersThan(app: App): App[] {
+    return [...this.#simulation.apps.values()].filter((other) => other !== app);
   }
 
   /** Undone after a while, or when all faults end, or when what is returned is called. */
@@ -144,8 +155,11 @@ export class Faults {
   }
 
   /** @param isOneWay only what `app` sends is lost. */
-  cut(app: App, other: App, isOneWay: boolean): void {
-    const forMs = this.#world.chance(0.5) ? this.#world.between(200, 3_500) : this.#world.between(200, 8_000);
+  cut(app: App, other: App, isOneWay: boolean, durationMs: number | null = null): void {
+    const byChanceMs = this.#world.chance(0.5)
+      ? this.#world.between(200, 3_500)
+      : this.#world.between(200, 8_000);
+    const forMs = durationMs ?? byChanceMs;
     const [one, two] = [app.process.server, other.process.server];
     this.tell(`cut ${one} ${isOneWay ? "->" : "--"} ${two} for ${forMs.toFixed(0)} ms`);
     const { network } = this.#simulation;
@@ -209,9 +223,14 @@ export class Faults {
       giveUp();
       const victim = world.chance(0.6) ? app : (this.anyOther(app) ?? app);
       this.tell(`while ${app.process.name} ${when.name}:`);
-      world.pick(strikes)(this, victim);
+      world.pick(when.strikes ?? strikes)(this, when.strikes === undefined ? victim : app);
     };
     look();
+  }
+
+  /** What one says to the other arrives, but only after a requester has given up. */
+  stall(app: App, other: App): void {
+    this.cut(app, other, true, this.#world.between(2_000, 3_500));
   }
 
   reset(app: App, other: App): void {
@@ -233,7 +252,7 @@ export class Faults {
     register.lossProbability = 0.4;
     this.tell("the register loses answers");
     this.#healAfter(this.#world.between(1_000, 6_000), () => {
-      register.lossProbability = 0.01;
+      register.lossProbability = lossProbability;
     });
   }
 
@@ -289,6 +308,8 @@ export class Faults {
 
 interface Moment {
   readonly name: string;
+  /** What is done then; by chance when not said. */
+  readonly strikes?: readonly Strike[];
   /** What brings it about. */
   readonly primers: readonly Strike[];
   isNow(node: SessionNode): boolean;
@@ -336,6 +357,16 @@ const awkwardMoments: readonly Moment[] = [
     name: "waits for commits",
     primers: [],
     isNow: (node) => node.context.slots.some(({ pending }) => pending.length > 1),
+  },
+  {
+    name: "asks an owner for a change",
+    primers: [],
+    strikes: [
+      (faults, app) => {
+        for (const other of faults.othersThan(app)) faults.stall(app, other);
+      },
+    ],
+    isNow: (node) => node.remote.changesUnderWay > 0,
   },
   {
     name: "takes over",
@@ -424,6 +455,12 @@ const episodes: readonly Episode[] = [
   { name: "slow", weight: 1, isSingleFault: false, begin: (faults) => faults.slow() },
   { name: "register", weight: 2, isSingleFault: false, begin: (faults) => faults.losesAnswers() },
   { name: "restart", weight: 2, isSingleFault: true, begin: withApp((faults, app) => faults.restart(app)) },
+  {
+    name: "stall",
+    weight: 4,
+    isSingleFault: true,
+    begin: withPair((faults, app, other) => faults.stall(app, other)),
+  },
   { name: "awkward", weight: 8, isSingleFault: false, begin: (faults) => faults.atAwkwardTime() },
   { name: "rolling", weight: 0.5, isSingleFault: false, begin: (faults) => faults.restartAll() },
 ];

@@ -24,8 +24,12 @@ export const mutants: { readonly [name: string]: Mutant } = {
     rules: { mayTakeOver: ({ role }) => role === Role.backup || role === Role.joining },
   },
   "a copy under way is named": { rules: { mayName: () => true } },
-  "a copy is named without what was committed meanwhile": { rules: { mayName: (isComplete) => isComplete } },
-  "a restarted process resumes its role": { rules: { isSelf: (holder, self) => holder?.server === self.server } },
+  "a copy is named without what was committed meanwhile": {
+    rules: { waitsForNew: () => false, mayName: (isComplete) => isComplete },
+  },
+  "a restarted process resumes its role": {
+    rules: { isSelf: (holder, self) => holder?.server === self.server },
+  },
   "a new copy is merged into the old one": { rules: { copyBegins: (old) => old } },
   "an update creates": { rules: { createsAbsent: () => true } },
   "a backup expires": { meddle: expireBackups },

@@ -15,7 +15,7 @@ export interface Station {
 interface Way {
   readyAt: number;
   beatsReadyAt: number;
-  readonly held: { frame: Uint8Array; isBeat: boolean }[];
+  readonly held: { order: number; frame: Uint8Array; isBeat: boolean }[];
   /** Of a broken connection: what would arrive later is lost. */
   endsAt: number;
 }
@@ -97,9 +97,8 @@ export class Network {
     const connection = this.#connections.get(pairOf(from, to));
     if (connection === undefined) return;
     const side = connection.ends[0].process.server === from ? 0 : 1;
-    for (const { frame, isBeat } of connection.ways[side].held.splice(0)) {
-      this.send(connection, side, frame, isBeat);
-    }
+    const held = connection.ways[side].held.splice(0).sort((one, other) => one.order - other.order);
+    for (const { order, frame, isBeat } of held) this.#carry(connection, side, order, frame, isBeat);
   }
 
   reset(one: string, other: string): void {
@@ -108,22 +107,30 @@ export class Network {
   }
 
   send(connection: Connection, from: 0 | 1, frame: Uint8Array, isBeat: boolean): void {
+    this.#carry(connection, from, this.#world.nextNumber(), frame, isBeat);
+  }
+
+  #carry(connection: Connection, from: 0 | 1, order: number, frame: Uint8Array, isBeat: boolean): void {
     const { random } = this.#world;
     const to = from === 0 ? 1 : 0;
-    const sender = connection.ends[from].process;
+    const sender = connection.ends[from].process.server;
     const receiver = connection.ends[to].process;
-    if (!connection.isBroken && this.isCut(sender.server, receiver.server)) {
-      connection.ways[from].held.push({ frame, isBeat });
+    const way = connection.ways[from];
+    const isHeld = (): boolean => !connection.isBroken && this.isCut(sender, receiver.server);
+    if (isHeld()) {
+      way.held.push({ order, frame, isBeat });
       return;
     }
-    const way = connection.ways[from];
     const arrivesAt = this.#world.now + 0.2 + random() ** 3 * (5 + this.slownessMs);
     const at = Math.max(arrivesAt, isBeat ? way.beatsReadyAt : way.readyAt);
     if (isBeat) way.beatsReadyAt = at;
     else way.readyAt = at;
-    this.#world.after(at - this.#world.now, receiver, () => {
-      if (at > way.endsAt) return;
-      connection.ends[to].node.receive(connection.seen[to], frame);
+    this.#world.after(at - this.#world.now, null, () => {
+      // Cut while it was on its way: it is sent again when that is healed.
+      if (isHeld()) way.held.push({ order, frame, isBeat });
+      else if (at <= way.endsAt) {
+        receiver.happen(() => connection.ends[to].node.receive(connection.seen[to], frame));
+      }
     });
   }
 

@@ -8,6 +8,8 @@ import { FlotillaError } from "../../src/support/errors.ts";
 import type { Process, World } from "./world.ts";
 
 const timeoutMs = 300;
+/** When nothing is said to be wrong with it. */
+export const lossProbability = 0.01;
 
 interface LateChange {
   readonly expected: number;
@@ -21,7 +23,7 @@ export class SimulatedRegister {
   /** Servers that can't reach it, with how often they were cut off. */
   readonly cutOff: Map<string, number> = new Map();
   /** How often an answer is lost. */
-  lossProbability = 0.01;
+  lossProbability: number = lossProbability;
   onChange: (before: Versioned<SlotMap> | null, after: Versioned<SlotMap>, by: string) => void = () => {};
   readonly #clients: Set<RegisterClient> = new Set();
 
@@ -131,7 +133,11 @@ class RegisterClient implements Register<SlotMap> {
     for (const listener of this.#listeners) listener(state);
   }
 
-  #ask<Answer>(act: () => Answer, answered: (answer: Answer) => void, failed: (wasSent: boolean) => void): void {
+  #ask<Answer>(
+    act: () => Answer,
+    answered: (answer: Answer) => void,
+    failed: (wasSent: boolean) => void,
+  ): void {
     const { world } = this.#register;
     const reaches = this.#register.isReachable(this.process);
     let isOver = false;

@@ -4,10 +4,10 @@
  */
 
 import type { Versioned } from "../../src/register/register.ts";
-import { type Holder, type SlotMap, unownedSlot } from "../../src/register/slot-map.ts";
+import { type Holder, type Slot, type SlotMap, unownedSlot } from "../../src/register/slot-map.ts";
 import { ClusterStore, type ServerMark } from "../../src/session/cluster/cluster-store.ts";
-import { SessionNode } from "../../src/session/cluster/node.ts";
 import type { MapCodec } from "../../src/session/cluster/context.ts";
+import { SessionNode } from "../../src/session/cluster/node.ts";
 import type { ServerPlace } from "../../src/session/cluster/peer.ts";
 import { protocolRules, type Rules } from "../../src/session/cluster/rules.ts";
 import { Role } from "../../src/session/cluster/slot.ts";
@@ -245,6 +245,7 @@ export class Simulation {
       if (old?.epoch === entry.epoch) return;
       const text = `${nameOf(entry.owner)} + ${nameOf(entry.backup)} (before: ${nameOf(entry.prior)})`;
       this.world.tell("register", `${after.version}: slot ${slot} epoch ${entry.epoch}: ${text}, by ${by}`);
+      this.#checkNamed(slot, entry);
       if (old === undefined || old.owner === null) return;
       const keeps = [old.owner, old.backup].some(
         (holder) =>
@@ -262,6 +263,17 @@ export class Simulation {
       if (isLegitimate) this.oracle.forgive(slot, "both of the pair were gone for long");
       else this.oracle.fail("I2", `slot ${slot} was taken from a living pair by ${by}`);
     });
+  }
+
+  /** I2: whoever is named has all that was committed by then. */
+  #checkNamed(slot: number, { owner, backup }: Slot): void {
+    const first = this.#appOf(owner)?.node.context.slots[slot];
+    const second = this.#appOf(backup)?.node.context.slots[slot];
+    if (first?.role !== Role.owner || second === undefined || second.pos >= first.committedPos) return;
+    this.oracle.fail(
+      "I2",
+      `${nameOf(backup)} is named for slot ${slot} with ${second.pos} of ${first.committedPos}`,
+    );
   }
 
   #forgiveDead(): void {
@@ -286,7 +298,9 @@ export class Simulation {
 
   #lookAtMap(): void {
     this.#webMap = this.register.state?.value ?? null;
-    this.world.after(this.world.chance(0.05) ? 5_000 : this.world.between(20, 600), null, () => this.#lookAtMap());
+    this.world.after(this.world.chance(0.05) ? 5_000 : this.world.between(20, 600), null, () =>
+      this.#lookAtMap(),
+    );
   }
 
   /** All faults are over: the cluster has to become whole by itself, and everything promised has to be there. */

@@ -3,7 +3,7 @@
  * has come. It refuses what is not of its epoch, and a gap; the owner then reads the register or sends again.
  */
 import { type Holder, sameHolder } from "../../register/slot-map.ts";
-import { noEntries, applied } from "../entry.ts";
+import { applied, noEntries } from "../entry.ts";
 import type { Context } from "./context.ts";
 import { type CopiedSession, type Op, OpKind } from "./messages.ts";
 import type { Peer } from "./peer.ts";

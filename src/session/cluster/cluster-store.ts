@@ -5,7 +5,7 @@
 import type { Random } from "../../support/clock.ts";
 import type { FlotillaError } from "../../support/errors.ts";
 import type { SessionChanges, SessionEntries } from "../entry.ts";
-import { type Letter, type SessionIds, type VerifiedId } from "../id.ts";
+import type { Letter, SessionIds, VerifiedId } from "../id.ts";
 import type { Done, SessionStore } from "../store.ts";
 import { OpKind, RequestKind } from "./messages.ts";
 import type { SessionNode } from "./node.ts";

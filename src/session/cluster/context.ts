@@ -1,6 +1,6 @@
 /** What all parts of the protocol share: this process, its clock, the map as known, the slots and the other servers. */
 import type { Register, Versioned } from "../../register/register.ts";
-import { type Holder, sameHolder, type Slot, type SlotMap } from "../../register/slot-map.ts";
+import { type Holder, type Slot, type SlotMap, sameHolder } from "../../register/slot-map.ts";
 import type { Clock } from "../../support/clock.ts";
 import { replication as limits } from "../../support/limits.ts";
 import { Lease } from "./lease.ts";

@@ -113,7 +113,10 @@ export interface MessageSink {
 /** A message that does not follow the protocol: the peer is of another make, or broken. */
 export class MessageError extends FlotillaError {
   constructor(what: string) {
-    super("FLOTILLA_SESSION_PROTOCOL", `a server sent a malformed session message (${what}); its connection is closed`);
+    super(
+      "FLOTILLA_SESSION_PROTOCOL",
+      `a server sent a malformed session message (${what}); its connection is closed`,
+    );
   }
 }
 

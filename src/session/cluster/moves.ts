@@ -2,7 +2,7 @@
  * The owner's housekeeping: brings what it owns nearer to what `placement.ts` says. A slot without a backup comes
  * first. A slot that belongs elsewhere is copied there, its new owner becomes the backup, then the two swap.
  */
-import { type Slot } from "../../register/slot-map.ts";
+import type { Slot } from "../../register/slot-map.ts";
 import { replication as limits } from "../../support/limits.ts";
 import type { Context } from "./context.ts";
 import type { Handovers } from "./handover.ts";
@@ -44,7 +44,8 @@ export class Moves {
     }
     if (!isSettled) return;
     for (const slot of slots) {
-      if (slot.isServing && slot.backup !== null && slot.joining === null && this.#move(slot, room > 0)) room--;
+      if (slot.isServing && slot.backup !== null && slot.joining === null && this.#move(slot, room > 0))
+        room--;
     }
   }
 
@@ -85,7 +86,8 @@ export class Moves {
     const living = isLeaving ? [] : [{ server: self.server, machine }];
     for (const peer of peers.values()) {
       if (peer.connection === null || peer.state !== PeerState.well) continue;
-      if (now - peer.answeredAt <= limits.silentMs) living.push({ server: peer.server, machine: peer.machine });
+      if (now - peer.answeredAt <= limits.silentMs)
+        living.push({ server: peer.server, machine: peer.machine });
     }
     const key = living
       .map(({ server }) => server)
@@ -97,7 +99,10 @@ export class Moves {
     } else if (this.#planVersion === map!.version) return;
     this.#planVersion = map!.version;
     this.#plan = place(
-      map!.value.slots.map(({ owner, backup }) => ({ owner: owner?.server ?? "", backup: backup?.server ?? "" })),
+      map!.value.slots.map(({ owner, backup }) => ({
+        owner: owner?.server ?? "",
+        backup: backup?.server ?? "",
+      })),
       living,
     );
   }

@@ -21,7 +21,14 @@ import { Backup } from "./backup.ts";
 import { type ClusterOptions, Context } from "./context.ts";
 import { Handovers } from "./handover.ts";
 import { Lease } from "./lease.ts";
-import { FrameWriter, type MessageSink, type Op, PeerState, readFrame, type RequestMessage } from "./messages.ts";
+import {
+  FrameWriter,
+  type MessageSink,
+  type Op,
+  PeerState,
+  type RequestMessage,
+  readFrame,
+} from "./messages.ts";
 import { Moves } from "./moves.ts";
 import { Owner } from "./owner.ts";
 import type { Peer, PeerConnection } from "./peer.ts";
@@ -279,7 +286,8 @@ export class SessionNode {
   }
 
   #state(): PeerState {
-    if (this.context.clock.now() > this.context.registerLease.until - limits.blindLeaseMs) return PeerState.blind;
+    if (this.context.clock.now() > this.context.registerLease.until - limits.blindLeaseMs)
+      return PeerState.blind;
     return this.context.isLeaving ? PeerState.leaving : PeerState.well;
   }
 
@@ -377,7 +385,8 @@ export class SessionNode {
   }
 
   /** @internal */ onMap(version: number, map: Buffer): void {
-    if (version > this.context.version) this.#adopt({ version, value: this.context.options.mapCodec.decode(map) });
+    if (version > this.context.version)
+      this.#adopt({ version, value: this.context.options.mapCodec.decode(map) });
   }
 
   /** @internal */ onTouch(index: number, epoch: number, key: string, idleTimeoutMs: number): void {
@@ -445,7 +454,11 @@ class PeerSink implements MessageSink {
     if (slot !== null) this.#node.backup.onTransferBegin(this.#peer, slot, transfer, pos);
   }
 
-  onTransferPart(index: number, transfer: number, sessions: Parameters<MessageSink["onTransferPart"]>[2]): void {
+  onTransferPart(
+    index: number,
+    transfer: number,
+    sessions: Parameters<MessageSink["onTransferPart"]>[2],
+  ): void {
     const slot = this.#slot(index);
     if (slot !== null) this.#node.backup.onTransferPart(this.#peer, slot, transfer, sessions);
   }
@@ -472,7 +485,11 @@ class PeerSink implements MessageSink {
     this.#node.remote.onRequest(this.#peer, request);
   }
 
-  onReply(id: number, status: Parameters<MessageSink["onReply"]>[1], entries: Parameters<MessageSink["onReply"]>[2]): void {
+  onReply(
+    id: number,
+    status: Parameters<MessageSink["onReply"]>[1],
+    entries: Parameters<MessageSink["onReply"]>[2],
+  ): void {
     this.#node.remote.onReply(id, status, entries);
   }
 

@@ -171,8 +171,7 @@ export class Owner {
     if (follower === null || touched.length === 0) return;
     const writer = this.#context.writerTo(this.#context.connectedTo(follower.holder));
     for (const session of touched) {
-      if (session.entries !== null)
-        writer?.touch(slot.index, slot.epoch, session.key, session.idleTimeoutMs);
+      if (session.entries !== null) writer?.touch(slot.index, slot.epoch, session.key, session.idleTimeoutMs);
     }
   }
 

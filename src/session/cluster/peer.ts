@@ -1,5 +1,5 @@
 /** Another app server: the connection to it, what it last answered, what it was promised. */
-import { type Holder } from "../../register/slot-map.ts";
+import type { Holder } from "../../register/slot-map.ts";
 import { replication as limits } from "../../support/limits.ts";
 import { Lease } from "./lease.ts";
 import { FrameWriter, PeerState } from "./messages.ts";

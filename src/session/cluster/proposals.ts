@@ -92,7 +92,8 @@ export class Proposals {
   #mark(slot: SlotCopy, next: Slot): void {
     if (slot.role === Role.owner) {
       if (next.backup === null) slot.removesBackup = true;
-      else if (slot.joining !== null && sameHolder(next.backup, slot.joining.holder)) slot.joining.isNamed = true;
+      else if (slot.joining !== null && sameHolder(next.backup, slot.joining.holder))
+        slot.joining.isNeeded = slot.joining.isNamed = true;
       this.#owner.assignLeases(slot);
       this.#owner.advance(slot);
     } else if (slot.role === Role.backup) {

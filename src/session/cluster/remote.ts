@@ -78,11 +78,24 @@ export class Remote {
     return this.#tails.size > 0 && this.#tails.has(key);
   }
 
+  /** Changes that were sent to their owner and not answered. */
+  get changesUnderWay(): number {
+    let count = 0;
+    for (const { kind } of this.#sent.values()) if (kind !== RequestKind.load) count++;
+    return count;
+  }
+
   load(id: VerifiedId, done: Loaded): void {
     this.#begin(RequestKind.load, id, noEntries, 0, done);
   }
 
-  change(kind: RequestKind, id: VerifiedId, changes: SessionChanges, idleTimeoutMs: number, done: Done): void {
+  change(
+    kind: RequestKind,
+    id: VerifiedId,
+    changes: SessionChanges,
+    idleTimeoutMs: number,
+    done: Done,
+  ): void {
     this.#begin(kind, id, changes, idleTimeoutMs, (error) => done(error));
   }
 
@@ -271,7 +284,9 @@ export class Remote {
   }
 
   #isWithOwner(attempt: Attempt): boolean {
-    return !attempt.slot.isServing && attempt.connection === (this.#ownerOf(attempt.slot)?.connection ?? null);
+    return (
+      !attempt.slot.isServing && attempt.connection === (this.#ownerOf(attempt.slot)?.connection ?? null)
+    );
   }
 
   #finish(attempt: Attempt, error: FlotillaError | null, entries: SessionEntries | null): void {

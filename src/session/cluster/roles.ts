@@ -2,10 +2,10 @@
  * What this process becomes in a slot when the map says so. Every change of role comes from here, and from a map that
  * the register has committed; nobody changes its own role by its own opinion.
  */
-import { sameHolder, type Slot } from "../../register/slot-map.ts";
+import { type Slot, sameHolder } from "../../register/slot-map.ts";
+import { IdleOrder } from "../idle-order.ts";
 import { dropCopy } from "./backup.ts";
 import type { Context } from "./context.ts";
-import { IdleOrder } from "../idle-order.ts";
 import type { Owner } from "./owner.ts";
 import { Follower, Role, type SlotCopy } from "./slot.ts";
 import type { Transfers } from "./transfer.ts";
@@ -123,7 +123,9 @@ export class Roles {
   /** Copies of the old pair are wanted until somebody serves the slot from one of them. */
   #mayOffer(entry: Slot): boolean {
     const { server } = this.#context.self;
-    return entry.owner?.server === server || entry.backup?.server === server || entry.prior?.server === server;
+    return (
+      entry.owner?.server === server || entry.backup?.server === server || entry.prior?.server === server
+    );
   }
 
   #stopOwning(slot: SlotCopy): void {

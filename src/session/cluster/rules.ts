@@ -22,6 +22,8 @@ export interface Rules {
   visible(session: KeptSession): SessionEntries | null;
   /** Whether this role, of a copy that is whole, may take over. */
   mayTakeOver(copy: SlotCopy): boolean;
+  /** Whether a change waits for a joining server that has all of the copy and is not named yet. */
+  waitsForNew(): boolean;
   /** Whether a copy under way may be named as backup. */
   mayName(isComplete: boolean, ackedPos: number, committedPos: number): boolean;
   /** Whether a change of an absent session makes one. */
@@ -42,6 +44,7 @@ export const protocolRules: Rules = {
   acknowledgesEarly: () => false,
   visible: (session) => session.entries,
   mayTakeOver: (copy) => copy.role === Role.backup,
+  waitsForNew: () => true,
   mayName: (isComplete, ackedPos, committedPos) => isComplete && ackedPos >= committedPos,
   createsAbsent: () => false,
   copyBegins: () => new Map(),

@@ -41,8 +41,10 @@ export class Transfers {
     if (joining.holder.incarnation !== holder.incarnation) return;
     joining.progressAt = this.#context.clock.now();
     // Changes from here on wait for its answer; when it has answered all before, the register may name it.
-    if (isComplete) joining.transfer.isComplete = joining.isNeeded = true;
-    else joining.transfer.partsUnderWay--;
+    if (isComplete) {
+      joining.transfer.isComplete = true;
+      joining.isNeeded = this.#context.rules.waitsForNew();
+    } else joining.transfer.partsUnderWay--;
     this.#pump(slot, joining.transfer);
   }
 
@@ -64,9 +66,15 @@ export class Transfers {
     const now = this.#context.clock.now();
     const isWaiting = !joining.transfer!.isComplete || joining.ackedPos < slot.pos;
     if (this.#context.connectedTo(joining.holder) === null) this.drop(slot);
-    else if (joining.isNeeded && this.#context.silenceMs(joining.holder, joining.followsSince) > limits.silentMs)
+    else if (
+      joining.isNeeded &&
+      this.#context.silenceMs(joining.holder, joining.followsSince) > limits.silentMs
+    )
       this.drop(slot);
-    else if (isWaiting && now - Math.max(joining.progressAt, this.#context.resumedAt) > limits.transferSilentMs)
+    else if (
+      isWaiting &&
+      now - Math.max(joining.progressAt, this.#context.resumedAt) > limits.transferSilentMs
+    )
       this.drop(slot);
   }
 
@@ -94,7 +102,12 @@ export class Transfers {
       }
       const { key, tip: entries, idleTimeoutMs, lastUsedAt, list } = next.value;
       if (entries === null) continue;
-      part.push({ key, entries, idleTimeoutMs, idleForMs: list === null ? 0 : Math.max(0, now - lastUsedAt) });
+      part.push({
+        key,
+        entries,
+        idleTimeoutMs,
+        idleForMs: list === null ? 0 : Math.max(0, now - lastUsedAt),
+      });
       bytes += sessionBytes;
       for (const entry of entries.values()) bytes += entry.bytes;
     }

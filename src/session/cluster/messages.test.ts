@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { Entry, type SessionChanges, type SessionEntries } from "../entry.ts";
+import {
+  FrameWriter,
+  MessageError,
+  type MessageSink,
+  OpKind,
+  PeerState,
+  ReplyStatus,
+  readFrame,
+} from "./messages.ts";
+
+/** Notes each call. */
+function recorder(): { sink: MessageSink; calls: unknown[][] } {
+  const calls: unknown[][] = [];
+  const sink = new Proxy({} as MessageSink, {
+    get:
+      (_, name) =>
+      (...args: unknown[]) =>
+        void calls.push([name, ...args.map(plain)]),
+  });
+  return { sink, calls };
+}
+
+/** Entries by their text: the values beside it are a cache. */
+function plain(value: unknown): unknown {
+  if (value instanceof Map)
+    return [...value].map(([key, entry]) => [key, entry === null ? null : (entry as Entry).text]);
+  if (Array.isArray(value)) return value.map(plain);
+  if (value instanceof Uint8Array) return [...value];
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, plain(field)]));
+}
+
+function read(frame: Uint8Array): unknown[][] {
+  const { sink, calls } = recorder();
+  readFrame(frame, sink, (version) => calls.push(["version", version]));
+  return calls;
+}
+
+const changes: SessionChanges = new Map([
+  ["käse", Entry.of("käse", { list: [1, "zwei", null] })],
+  ["gone", null],
+]);
+const entries = new Map([["a", Entry.of("a", 1)]]) as SessionEntries;
+
+function fullFrame(): Uint8Array {
+  const writer = new FrameWriter(8);
+  writer.beat(1.5, PeerState.blind);
+  writer.beatAnswer(1.5, 2.5, 3);
+  writer.op({ slot: 4_095, epoch: 7, pos: 9, kind: OpKind.update, key: "k", idleTimeoutMs: 1_000, changes });
+  writer.ack(1, 2, 3);
+  writer.refuse(1, 2, 3);
+  writer.touch(1, 2, "k", Number.POSITIVE_INFINITY);
+  writer.transferBegin(1, 2, 3);
+  writer.transferPart(1, 2, [{ key: "k", idleTimeoutMs: 5, idleForMs: 6, entries }]);
+  writer.transferEnd(1, 2);
+  writer.transferTaken(1, 2, true);
+  writer.transferDropped(1, 2);
+  writer.request({ id: 1, kind: 5, slot: 3, key: "k", ownerClock: 4, freshMs: 5, idleTimeoutMs: 6, changes });
+  writer.reply(8, ReplyStatus.done, entries);
+  writer.reply(9, ReplyStatus.absent, null);
+  writer.copyQuery(12);
+  writer.copyOffer(12, -1, -1);
+  writer.map(77, Uint8Array.of(1, 2, 3));
+  return writer.take(42);
+}
+
+describe("messages between the servers of a session", () => {
+  test("all that is written is read, in order", () => {
+    const changesRead = [
+      ["käse", '{"list":[1,"zwei",null]}'],
+      ["gone", null],
+    ];
+    assert.deepEqual(read(fullFrame()), [
+      ["version", 42],
+      ["onBeat", 1.5, PeerState.blind],
+      ["onBeatAnswer", 1.5, 2.5, 3],
+      [
+        "onOp",
+        { slot: 4_095, epoch: 7, pos: 9, kind: 2, key: "k", idleTimeoutMs: 1_000, changes: changesRead },
+      ],
+      ["onAck", 1, 2, 3],
+      ["onRefuse", 1, 2, 3],
+      ["onTouch", 1, 2, "k", Number.POSITIVE_INFINITY],
+      ["onTransferBegin", 1, 2, 3],
+      ["onTransferPart", 1, 2, [{ key: "k", idleTimeoutMs: 5, idleForMs: 6, entries: [["a", "1"]] }]],
+      ["onTransferEnd", 1, 2],
+      ["onTransferTaken", 1, 2, true],
+      ["onTransferDropped", 1, 2],
+      [
+        "onRequest",
+        {
+          id: 1,
+          slot: 3,
+          kind: 5,
+          key: "k",
+          ownerClock: 4,
+          freshMs: 5,
+          idleTimeoutMs: 6,
+          changes: changesRead,
+        },
+      ],
+      ["onReply", 8, 1, [["a", "1"]]],
+      ["onReply", 9, 2, null],
+      ["onCopyQuery", 12],
+      ["onCopyOffer", 12, -1, -1],
+      ["onMap", 77, [1, 2, 3]],
+    ]);
+  });
+
+  test("a writer is used again for the next frame", () => {
+    const writer = new FrameWriter();
+    writer.ack(1, 2, 3);
+    const first = writer.take(1);
+    assert.ok(writer.isEmpty);
+    writer.ack(4, 5, 6);
+    assert.deepEqual(read(writer.take(2)).at(-1), ["onAck", 4, 5, 6]);
+    assert.deepEqual(read(first).at(-1), ["onAck", 1, 2, 3]);
+  });
+
+  test("a frame that is cut anywhere but between messages is refused", () => {
+    const whole = fullFrame();
+    let refused = 0;
+    for (let length = 0; length < whole.length; length++) {
+      try {
+        read(whole.subarray(0, length));
+      } catch (error) {
+        assert.ok(error instanceof MessageError);
+        refused++;
+      }
+    }
+    assert.equal(refused, whole.length - 17);
+  });
+
+  test("damaged frames are refused or read, and nothing else happens (A42)", () => {
+    const whole = fullFrame();
+    fc.assert(
+      fc.property(fc.nat(whole.length - 1), fc.nat(255), (at, byte) => {
+        const frame = Uint8Array.from(whole);
+        frame[at] = byte;
+        try {
+          read(frame);
+        } catch (error) {
+          assert.ok(error instanceof MessageError, String(error));
+        }
+      }),
+      { seed: 1, numRuns: 2_000 },
+    );
+  });
+});
