@@ -6,7 +6,7 @@ import { dialOnce } from "../link/dialer.ts";
 import { type LinkKeys, linkKeys } from "../link/keys.ts";
 import { FlotillaError } from "../support/errors.ts";
 import { admin as limits } from "../support/limits.ts";
-import { silentLog } from "../support/log.ts";
+import { silentLog } from "../support/silent-log.ts";
 import type { RunRecord } from "./run-record.ts";
 import type { Question } from "./service.ts";
 

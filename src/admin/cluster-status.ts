@@ -6,7 +6,6 @@ import { connect } from "node:net";
 import type { ClusterFile, Server } from "../config/model.ts";
 import type { MemberStatus } from "../member/member.ts";
 import { codeOf, messageOf } from "../support/errors.ts";
-import { admin as limits } from "../support/limits.ts";
 import { processState } from "../support/processes.ts";
 import { Asker } from "./ask.ts";
 import { livingRecords, type RunRecord } from "./run-record.ts";
@@ -33,16 +32,16 @@ export interface SupervisorStatus {
   readonly units: readonly UnitStatus[];
 }
 
-/** In the order of the file. Takes at most `statusTimeoutMs` of the limits, whatever is frozen. */
-export async function clusterStatus(file: ClusterFile): Promise<ServerStatus[]> {
+/** In the order of the file. Takes at most `timeoutMs`, whatever is frozen. */
+export async function clusterStatus(file: ClusterFile, timeoutMs: number): Promise<ServerStatus[]> {
   const records = livingRecords(file);
   const asker = new Asker(file);
-  const units = unitsOf(asker, records);
+  const units = unitsOf(asker, records, timeoutMs);
   return await Promise.all(
     [...file.servers.values()].map(async (server) => {
       try {
-        if (server.kind === "link") return await askMember(asker, server);
-        await connectOnce(server);
+        if (server.kind === "link") return await askMember(asker, server, timeoutMs);
+        await connectOnce(server, timeoutMs);
         // A plain server tells nothing of itself; its process is known to its supervisor, if it has one.
         return { ...nothingKnown(server), state: "up", pid: (await units).get(server.name)?.pid ?? null };
       } catch (error) {
@@ -53,14 +52,14 @@ export async function clusterStatus(file: ClusterFile): Promise<ServerStatus[]> 
   );
 }
 
-async function askMember(asker: Asker, server: Server): Promise<ServerStatus> {
-  return (await asker.server(server, { ask: "status" }, limits.statusTimeoutMs)) as MemberStatus;
+async function askMember(asker: Asker, server: Server, timeoutMs: number): Promise<ServerStatus> {
+  return (await asker.server(server, { ask: "status" }, timeoutMs)) as MemberStatus;
 }
 
 /** @throws when the server does not accept a connection in time. */
-function connectOnce({ name, address, port }: Server): Promise<void> {
+function connectOnce({ name, address, port }: Server, timeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: address, port, timeout: limits.statusTimeoutMs });
+    const socket = connect({ host: address, port, timeout: timeoutMs });
     socket.once("connect", resolve);
     socket.once("timeout", () => socket.destroy(new Error(`no answer from ${name} at ${address}:${port}`)));
     socket.once("error", (error) => {
@@ -72,10 +71,14 @@ function connectOnce({ name, address, port }: Server): Promise<void> {
 }
 
 /** What the supervisors of this machine know, by server. One that does not answer knows nothing. */
-async function unitsOf(asker: Asker, records: readonly RunRecord[]): Promise<Map<string, UnitStatus>> {
+async function unitsOf(
+  asker: Asker,
+  records: readonly RunRecord[],
+  timeoutMs: number,
+): Promise<Map<string, UnitStatus>> {
   const supervisors = records.filter(({ kind }) => kind === "supervisor");
   const answers = await Promise.allSettled(
-    supervisors.map((record) => asker.supervisor(record, { ask: "status" }, limits.statusTimeoutMs)),
+    supervisors.map((record) => asker.supervisor(record, { ask: "status" }, timeoutMs)),
   );
   const units = new Map<string, UnitStatus>();
   for (const answer of answers) {

@@ -5,6 +5,8 @@
 import { type DestinationStream, type Logger, pino } from "pino";
 import pretty from "pino-pretty";
 
+export { silentLog } from "./silent-log.ts";
+
 export type Log = Logger;
 
 /**
@@ -26,9 +28,6 @@ function open(name: string, level: string): Log {
     ? pino(options, readable(name))
     : pino(options, pino.destination({ dest: 2, sync: true }));
 }
-
-/** A log that says nothing, for tests and for library use outside a cluster. */
-export const silentLog: Log = pino({ level: "silent" });
 
 function readable(name: string): DestinationStream {
   return pretty({
