@@ -1,5 +1,5 @@
 /** A log that says nothing: for commands, tests and library use outside a cluster. Without pino, which takes its time to load. */
-import type { Log } from "./log.ts";
+import type { Logger } from "pino";
 
 const nothing = (): void => {};
 const methods = {
@@ -11,4 +11,4 @@ const methods = {
   trace: nothing,
 };
 
-export const silentLog: Log = { level: "silent", ...methods } as unknown as Log;
+export const silentLog: Logger = { level: "silent", ...methods } as unknown as Logger;
