@@ -10,6 +10,7 @@ import type { Member } from "../member/member.ts";
 import { systemClock } from "../support/clock.ts";
 import { FlotillaError, messageOf } from "../support/errors.ts";
 import { createLog, type Log } from "../support/log.ts";
+import { onStopSignals } from "../support/signals.ts";
 import { DirectListener } from "./direct-listener.ts";
 import type { HttpService } from "./http-service.ts";
 import { attachServer } from "./virtual-listener.ts";
@@ -73,7 +74,7 @@ export class AppServer implements Served {
   async start(): Promise<void> {
     await this.#port.listen();
     for (const direct of this.#direct) await direct.listen();
-    this.#drainOnSignals();
+    onStopSignals((signal) => this.#stop(signal));
     // An answer given right before process.exit() or a crash goes out, as it does from a plain http.Server: when the
     // write before it is over. Nothing can be waited for here.
     process.on("exit", () => this.#port.flush());
@@ -87,16 +88,6 @@ export class AppServer implements Served {
     const { address, port } = this.#member.server;
     const urls = this.#direct.map((direct) => ` and ${direct.url}`).join("");
     this.#log.info(`up at cluster port ${address}:${port}${urls} (process ${process.pid})`);
-  }
-
-  /** The first signal drains; an INT after it is from somebody who does not want to wait. */
-  #drainOnSignals(): void {
-    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
-      process.on(signal, () => {
-        if (this.#closing === null) this.#stop(signal);
-        else if (signal === "SIGINT") process.exit(130);
-      });
-    }
   }
 
   #stop(why: string): void {

@@ -4,8 +4,8 @@ import type { ClusterFile, Server } from "../config/model.ts";
 import { Member } from "../member/member.ts";
 import { messageOf } from "../support/errors.ts";
 import { createLog } from "../support/log.ts";
+import { onStopSignals } from "../support/signals.ts";
 import { startWebServer } from "../web-tier/server.ts";
-import { onStopSignals } from "./signals.ts";
 
 /**
  * @param recorded called when the server has its record.
@@ -18,7 +18,7 @@ export async function runWebServer(file: ClusterFile, server: Server, recorded: 
   const stopAsked = new Promise<string>((resolve) => {
     askToStop = resolve;
   });
-  onStopSignals(askToStop, () => {});
+  onStopSignals(askToStop);
   const web = await startWebServer(member, log, () => askToStop("flotilla stop"));
   try {
     recordServer(file, server.name);

@@ -5,7 +5,7 @@ import { openControl } from "../supervise/control.ts";
 import { Supervisor } from "../supervise/supervisor.ts";
 import { messageOf } from "../support/errors.ts";
 import { createLog, type Log } from "../support/log.ts";
-import { onStopSignals } from "./signals.ts";
+import { onStopSignals } from "../support/signals.ts";
 import { enumerate } from "./terminal.ts";
 
 /** @param recorded called when they have their record. */

@@ -5,7 +5,7 @@
  * somebody who does not want to wait.
  * @param atOnce what must not stay behind even then.
  */
-export function onStopSignals(drain: (signal: NodeJS.Signals) => void, atOnce: () => void): void {
+export function onStopSignals(drain: (signal: NodeJS.Signals) => void, atOnce: () => void = () => {}): void {
   let asked = false;
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
     process.on(signal, () => {
