@@ -3,8 +3,8 @@ import type { Register, Versioned } from "../../register/register.ts";
 import { type Holder, type Slot, type SlotMap, sameHolder } from "../../register/slot-map.ts";
 import type { Clock } from "../../support/clock.ts";
 import { replication as limits } from "../../support/limits.ts";
+import type { FrameWriter } from "./frame-writer.ts";
 import { Lease } from "./lease.ts";
-import type { FrameWriter } from "./messages.ts";
 import { Peer, type ServerPlace } from "./peer.ts";
 import type { Rules } from "./rules.ts";
 import { SlotCopy } from "./slot.ts";
@@ -15,6 +15,8 @@ export interface ClusterObserver {
   onRole(slot: number, role: number, epoch: number, pos: number): void;
   /** @param mayHaveLost not all copies could be asked, or there was none. */
   onRecovered(slot: number, mayHaveLost: boolean): void;
+  /** Sessions were full; so many of the longest idle made room. */
+  onEvicted(count: number, sessions: number, bytes: number): void;
   /** Anything else worth a line. */
   onEvent(what: string): void;
 }
@@ -34,6 +36,9 @@ export interface ClusterOptions {
   readonly firstMap: SlotMap;
   readonly mapCodec: MapCodec;
   readonly clock: Clock;
+  /** Of all sessions in this process, owned and backed up. */
+  readonly sessionsMax: number;
+  readonly memoryBytesMax: number;
   /** The size of one part of a copy. */
   readonly transferPartBytes: number;
   /** Calls back at the end of this turn of the event loop: what it gathered is sent then. */

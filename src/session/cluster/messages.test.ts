@@ -2,15 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { Entry, type SessionChanges, type SessionEntries } from "../entry.ts";
-import {
-  FrameWriter,
-  MessageError,
-  type MessageSink,
-  OpKind,
-  PeerState,
-  ReplyStatus,
-  readFrame,
-} from "./messages.ts";
+import { FrameWriter } from "./frame-writer.ts";
+import { MessageError, type MessageSink, OpKind, PeerState, ReplyStatus, readFrame } from "./messages.ts";
 
 /** Notes each call. */
 function recorder(): { sink: MessageSink; calls: unknown[][] } {

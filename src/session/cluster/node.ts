@@ -14,24 +14,19 @@
  * docs/decisions/session-protocol.md says why it is right; rules.ts holds the decisions that it rests on.
  */
 import type { Versioned } from "../../register/register.ts";
-import type { Holder, SlotMap } from "../../register/slot-map.ts";
+import type { SlotMap } from "../../register/slot-map.ts";
 import { FlotillaError } from "../../support/errors.ts";
 import { replication as limits } from "../../support/limits.ts";
 import { Backup } from "./backup.ts";
 import { type ClusterOptions, Context } from "./context.ts";
+import { FrameWriter } from "./frame-writer.ts";
 import { Handovers } from "./handover.ts";
 import { Lease } from "./lease.ts";
-import {
-  FrameWriter,
-  type MessageSink,
-  type Op,
-  PeerState,
-  type RequestMessage,
-  readFrame,
-} from "./messages.ts";
+import { type Op, PeerState, readFrame } from "./messages.ts";
 import { Moves } from "./moves.ts";
 import { Owner } from "./owner.ts";
 import type { Peer, PeerConnection } from "./peer.ts";
+import { type MessageTakers, PeerSink } from "./peer-sink.ts";
 import { Proposals } from "./proposals.ts";
 import { Recovery } from "./recovery.ts";
 import { Remote } from "./remote.ts";
@@ -42,14 +37,14 @@ import { Transfers } from "./transfer.ts";
 const readRetryMs = 300;
 const sweepIntervalMs = 1_000;
 
-export class SessionNode {
+export class SessionNode implements MessageTakers {
   readonly context: Context;
   readonly owner: Owner;
   readonly remote: Remote;
-  readonly #backup: Backup;
-  readonly #transfers: Transfers;
+  readonly backup: Backup;
+  readonly transfers: Transfers;
   readonly #handovers: Handovers;
-  readonly #recovery: Recovery;
+  readonly recovery: Recovery;
   readonly #moves: Moves;
   readonly #roles: Roles;
   readonly #proposals: Proposals;
@@ -68,19 +63,19 @@ export class SessionNode {
     const context = new Context(options);
     this.context = context;
     this.owner = new Owner(context);
-    this.#backup = new Backup(context);
-    this.#transfers = new Transfers(context, this.owner);
+    this.backup = new Backup(context);
+    this.transfers = new Transfers(context, this.owner);
     this.#handovers = new Handovers(context, this.owner);
-    this.#recovery = new Recovery(context);
-    this.#moves = new Moves(context, this.#transfers, this.#handovers);
-    this.#roles = new Roles(context, this.owner, this.#transfers);
+    this.recovery = new Recovery(context);
+    this.#moves = new Moves(context, this.transfers, this.#handovers);
+    this.#roles = new Roles(context, this.owner, this.transfers);
     this.remote = new Remote(context, this.owner, () => this.refresh());
     this.#proposals = new Proposals(
       context,
       this.owner,
       this.#handovers,
       this.#moves,
-      this.#recovery,
+      this.recovery,
       (settled) => {
         this.#settling.push(settled);
         this.refresh();
@@ -158,7 +153,7 @@ export class SessionNode {
       this.context.observer.onEvent(`${peer.server}: ${error.message}`);
       return false;
     }
-    this.#backup.answer(peer);
+    this.backup.answer(peer);
     return true;
   }
 
@@ -259,7 +254,7 @@ export class SessionNode {
     for (const slot of slots) {
       if (slot.role !== Role.owner) continue;
       if (slot.pending.length > 0) this.owner.tick(slot);
-      if (slot.joining !== null) this.#transfers.tick(slot);
+      if (slot.joining !== null) this.transfers.tick(slot);
       if (slot.isStopping && !this.#proposals.isOpen) this.#handovers.tick(slot);
     }
     if (now >= this.#readDueAt) this.refresh();
@@ -272,6 +267,26 @@ export class SessionNode {
   #sweep(now: number): void {
     this.#sweepDueAt = now + sweepIntervalMs;
     for (const slot of this.context.slots) this.owner.sweep(slot);
+    this.#makeRoom();
+  }
+
+  /** Sessions that were idle for longest make room. Each lives twice: half of the bounds is for those owned here. */
+  #makeRoom(): void {
+    const owned = this.context.slots.filter(({ role }) => role === Role.owner);
+    let sessions = 0;
+    let bytes = 0;
+    for (const slot of owned) {
+      sessions += slot.sessions.size;
+      bytes += slot.bytes;
+    }
+    const { sessionsMax, memoryBytesMax } = this.context.options;
+    const share = Math.min(1, sessionsMax / 2 / sessions, memoryBytesMax / 2 / bytes);
+    if (!(share < 1)) return;
+    let evicted = 0;
+    for (const slot of owned) {
+      evicted += this.owner.evict(slot, Math.ceil(slot.sessions.size * (1 - share)));
+    }
+    this.context.observer.onEvicted(evicted, sessions, bytes);
   }
 
   #sendTouches(now: number): void {
@@ -304,8 +319,8 @@ export class SessionNode {
   #lost(peer: Peer): void {
     peer.connection = null;
     for (const slot of this.context.slots) {
-      this.#backup.onConnectionLost(slot, peer.server);
-      if (slot.joining?.holder.server === peer.server) this.#transfers.drop(slot);
+      this.backup.onConnectionLost(slot, peer.server);
+      if (slot.joining?.holder.server === peer.server) this.transfers.drop(slot);
     }
     this.remote.onConnectionLost(peer);
   }
@@ -357,7 +372,7 @@ export class SessionNode {
   }
 
   /** @internal */ onOp(peer: Peer, op: Op): void {
-    if (!this.#backup.onOp(peer, op)) this.refresh();
+    if (!this.backup.onOp(peer, op)) this.refresh();
   }
 
   /** @internal */ onAck(peer: Peer, index: number, epoch: number, pos: number): void {
@@ -380,7 +395,7 @@ export class SessionNode {
       follower.isRefused = true;
       if (epoch > slot.epoch) this.refresh();
     } else if (pos >= slot.committedPos) this.owner.resend(slot, follower);
-    else if (follower === slot.joining) this.#transfers.drop(slot);
+    else if (follower === slot.joining) this.transfers.drop(slot);
     else follower.isBroken = true;
   }
 
@@ -391,19 +406,7 @@ export class SessionNode {
 
   /** @internal */ onTouch(index: number, epoch: number, key: string, idleTimeoutMs: number): void {
     const slot = this.context.slots[index];
-    if (slot !== undefined) this.#backup.onTouch(slot, epoch, key, idleTimeoutMs);
-  }
-
-  /** @internal */ get transfers(): Transfers {
-    return this.#transfers;
-  }
-
-  /** @internal */ get backup(): Backup {
-    return this.#backup;
-  }
-
-  /** @internal */ get recovery(): Recovery {
-    return this.#recovery;
+    if (slot !== undefined) this.backup.onTouch(slot, epoch, key, idleTimeoutMs);
   }
 
   #followerAt(peer: Peer, index: number) {
@@ -412,106 +415,5 @@ export class SessionNode {
     if (slot.backup !== null && peer.isProcess(slot.backup.holder)) return slot.backup;
     if (slot.joining !== null && peer.isProcess(slot.joining.holder)) return slot.joining;
     return null;
-  }
-}
-
-/** The messages of one peer. */
-class PeerSink implements MessageSink {
-  readonly #node: SessionNode;
-  readonly #peer: Peer;
-
-  constructor(node: SessionNode, peer: Peer) {
-    this.#node = node;
-    this.#peer = peer;
-  }
-
-  onBeat(sentAt: number, state: PeerState): void {
-    this.#node.onBeat(this.#peer, sentAt, state);
-  }
-
-  onBeatAnswer(sentAt: number, clock: number, takenVersion: number): void {
-    this.#node.onBeatAnswer(this.#peer, sentAt, clock, takenVersion);
-  }
-
-  onOp(op: Op): void {
-    this.#node.onOp(this.#peer, op);
-  }
-
-  onAck(slot: number, epoch: number, pos: number): void {
-    this.#node.onAck(this.#peer, slot, epoch, pos);
-  }
-
-  onRefuse(slot: number, epoch: number, pos: number): void {
-    this.#node.onRefuse(this.#peer, slot, epoch, pos);
-  }
-
-  onTouch(slot: number, epoch: number, key: string, idleTimeoutMs: number): void {
-    this.#node.onTouch(slot, epoch, key, idleTimeoutMs);
-  }
-
-  onTransferBegin(index: number, transfer: number, pos: number): void {
-    const slot = this.#slot(index);
-    if (slot !== null) this.#node.backup.onTransferBegin(this.#peer, slot, transfer, pos);
-  }
-
-  onTransferPart(
-    index: number,
-    transfer: number,
-    sessions: Parameters<MessageSink["onTransferPart"]>[2],
-  ): void {
-    const slot = this.#slot(index);
-    if (slot !== null) this.#node.backup.onTransferPart(this.#peer, slot, transfer, sessions);
-  }
-
-  onTransferEnd(index: number, transfer: number): void {
-    const slot = this.#slot(index);
-    if (slot !== null) this.#node.backup.onTransferEnd(this.#peer, slot, transfer);
-  }
-
-  onTransferTaken(index: number, transfer: number, isComplete: boolean): void {
-    const slot = this.#slot(index);
-    if (slot !== null) this.#node.transfers.onTaken(slot, this.#holder(), transfer, isComplete);
-  }
-
-  onTransferDropped(index: number, transfer: number): void {
-    const slot = this.#slot(index);
-    if (slot === null) return;
-    if (slot.joining?.transfer?.id === transfer && slot.joining.holder.server === this.#peer.server)
-      this.#node.transfers.drop(slot);
-    else this.#node.backup.onTransferDropped(this.#peer, slot, transfer);
-  }
-
-  onRequest(request: RequestMessage): void {
-    this.#node.remote.onRequest(this.#peer, request);
-  }
-
-  onReply(
-    id: number,
-    status: Parameters<MessageSink["onReply"]>[1],
-    entries: Parameters<MessageSink["onReply"]>[2],
-  ): void {
-    this.#node.remote.onReply(id, status, entries);
-  }
-
-  onCopyQuery(index: number): void {
-    const slot = this.#slot(index);
-    if (slot !== null) this.#node.recovery.onQuery(slot, this.#peer.server);
-  }
-
-  onCopyOffer(index: number, epoch: number, pos: number): void {
-    const slot = this.#slot(index);
-    if (slot !== null) this.#node.recovery.onOffer(slot, this.#holder(), epoch, pos);
-  }
-
-  onMap(version: number, map: Buffer): void {
-    this.#node.onMap(version, map);
-  }
-
-  #slot(index: number): SlotCopy | null {
-    return this.#node.context.slots[index] ?? null;
-  }
-
-  #holder(): Holder {
-    return { server: this.#peer.server, incarnation: this.#peer.incarnation };
   }
 }

@@ -162,6 +162,18 @@ export class Owner {
     );
   }
 
+  /** Ends about so many sessions of the slot, those that were idle for longest. */
+  evict(slot: SlotCopy, count: number): number {
+    if (!this.mayShow(slot)) return 0;
+    let evicted = 0;
+    for (; evicted < count; evicted++) {
+      const session = slot.idle.longestIdle();
+      if (session === null) break;
+      this.#expire(slot, session);
+    }
+    return evicted;
+  }
+
   /** Tells the backup who was used, so that idle times survive a takeover about right. */
   sendTouches(slot: SlotCopy): void {
     const { touched } = slot;
@@ -225,7 +237,7 @@ export class Owner {
   #commit(slot: SlotCopy): void {
     const { op, session, after, done } = slot.pending.shift()!;
     slot.committedPos = op.pos;
-    session.entries = after;
+    slot.setEntries(session, after);
     if (after === null) {
       slot.idle.remove(session);
       if (session.tip === null && slot.sessions.get(session.key) === session)

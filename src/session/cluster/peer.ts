@@ -1,8 +1,9 @@
 /** Another app server: the connection to it, what it last answered, what it was promised. */
 import type { Holder } from "../../register/slot-map.ts";
 import { replication as limits } from "../../support/limits.ts";
+import { FrameWriter } from "./frame-writer.ts";
 import { Lease } from "./lease.ts";
-import { FrameWriter, PeerState } from "./messages.ts";
+import { PeerState } from "./messages.ts";
 
 /** One established connection pair to a process. Frames arrive in order or, when it breaks, not at all. */
 export interface PeerConnection {

@@ -70,7 +70,10 @@ export class Roles {
     slot.committedPos = slot.pos;
     slot.lagsBefore = now;
     slot.idle = new IdleOrder();
+    slot.bytes = 0;
     for (const session of slot.sessions.values()) {
+      session.bytes = 0;
+      slot.setEntries(session, session.entries);
       session.tip = session.entries;
       session.isTouched = false;
       slot.idle.use(session, session.lastUsedAt, session.idleTimeoutMs);
@@ -110,10 +113,8 @@ export class Roles {
     if (slot.role === Role.joining) {
       if (!sameHolder(slot.source!.from, entry.owner)) this.#leave(slot);
     } else if (slot.role !== Role.nobody) {
-      const wasOwner = slot.role === Role.owner;
       this.#stopOwning(slot);
       const { sessions, pos } = slot;
-      if (wasOwner) slot.pos = slot.committedPos;
       dropCopy(slot);
       if (this.#context.isSelf(entry.prior)) slot.retained = { epoch: epochBefore, pos, sessions };
     }

@@ -19,6 +19,9 @@ export const Role = {
 } as const;
 export type Role = (typeof Role)[keyof typeof Role];
 
+/** What a session costs beside its data, as in memory-store.ts. */
+const bookkeepingBytes = 1_024;
+
 export class KeptSession extends IdleItem {
   readonly key: string;
   /** Committed; null before the commit of its creation. */
@@ -127,6 +130,8 @@ export class SlotCopy {
   lease: Lease = noLease;
   leaseToo: Lease = noLease;
   committedPos = 0;
+  /** Of its committed sessions as stored, bookkeeping included. */
+  bytes = 0;
   pending: PendingOp[] = [];
   answers: PendingAnswer[] = [];
   backup: Follower | null = null;
@@ -151,6 +156,18 @@ export class SlotCopy {
 
   constructor(index: number) {
     this.index = index;
+  }
+
+  /** The owner's account of its memory. */
+  setEntries(session: KeptSession, entries: SessionEntries | null): void {
+    session.entries = entries;
+    let bytes = 0;
+    if (entries !== null) {
+      bytes = bookkeepingBytes;
+      for (const entry of entries.values()) bytes += entry.bytes;
+    }
+    this.bytes += bytes - session.bytes;
+    session.bytes = bytes;
   }
 
   get isServing(): boolean {

@@ -6,9 +6,9 @@
  * outcome may take effect at any time, or never. Sessions of a slot whose last named copy has died are
  * forgiven: no protocol could have kept them.
  */
-import type { SessionEntries } from "../../src/session/entry.ts";
-import type { VerifiedId } from "../../src/session/id.ts";
-import { decode } from "../../src/session/value.ts";
+import type { SessionEntries } from "../../../src/session/entry.ts";
+import type { VerifiedId } from "../../../src/session/id.ts";
+import { decode } from "../../../src/session/value.ts";
 import type { World } from "./world.ts";
 
 interface Write {

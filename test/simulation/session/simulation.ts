@@ -3,15 +3,15 @@
  * The same seed and rules give the same run, event by event.
  */
 
-import type { Versioned } from "../../src/register/register.ts";
-import { type Holder, type Slot, type SlotMap, unownedSlot } from "../../src/register/slot-map.ts";
-import { ClusterStore, type ServerMark } from "../../src/session/cluster/cluster-store.ts";
-import type { MapCodec } from "../../src/session/cluster/context.ts";
-import { SessionNode } from "../../src/session/cluster/node.ts";
-import type { ServerPlace } from "../../src/session/cluster/peer.ts";
-import { protocolRules, type Rules } from "../../src/session/cluster/rules.ts";
-import { Role } from "../../src/session/cluster/slot.ts";
-import type { VerifiedId } from "../../src/session/id.ts";
+import type { Versioned } from "../../../src/register/register.ts";
+import { type Holder, type Slot, type SlotMap, unownedSlot } from "../../../src/register/slot-map.ts";
+import { ClusterStore, type ServerMark } from "../../../src/session/cluster/cluster-store.ts";
+import type { MapCodec } from "../../../src/session/cluster/context.ts";
+import { SessionNode } from "../../../src/session/cluster/node.ts";
+import type { ServerPlace } from "../../../src/session/cluster/peer.ts";
+import { protocolRules, type Rules } from "../../../src/session/cluster/rules.ts";
+import { Role } from "../../../src/session/cluster/slot.ts";
+import type { VerifiedId } from "../../../src/session/id.ts";
 import { Faults } from "./faults.ts";
 import type { Mutant } from "./mutants.ts";
 import { Network } from "./network.ts";
@@ -147,6 +147,8 @@ export class Simulation {
       firstMap: { letters: new Map(), slots: new Array(slotCount).fill(unownedSlot) },
       clock: process.clock,
       transferPartBytes: 1,
+      sessionsMax: 100_000,
+      memoryBytesMax: 1e9,
       mapCodec: plainMapCodec,
       later: (callback) => world.after(0, process, callback),
       rules: this.#rules,
@@ -155,6 +157,7 @@ export class Simulation {
         onRole: (slot, role, epoch, pos) =>
           world.tell(process.name, `is ${roleNames[role]} of slot ${slot} (epoch ${epoch}, pos ${pos})`),
         onRecovered: (slot, mayHaveLost) => this.#onRecovered(process, slot, mayHaveLost),
+        onEvicted: () => this.oracle.fail("I8", `${process.name} has no room`),
         onEvent: (what) => this.oracle.fail("protocol", `${process.name}: ${what}`),
       },
     });
@@ -219,7 +222,7 @@ export class Simulation {
   }
 
   #roleOf(holder: Holder | null, slot: number): Role | null {
-    return this.#appOf(holder)?.node.context.slots[slot]!.role ?? null;
+    return this.#appOf(holder)?.node.context.slots[slot]?.role ?? null;
   }
 
   #onCommit(process: Process, slot: number, epoch: number, pos: number): void {

@@ -3,8 +3,8 @@
  * own. A cut direction holds frames back until it is healed or the connection breaks; the two ends notice a break at
  * different times; of what was under way a beginning arrives, perhaps late, and the rest is lost.
  */
-import type { SessionNode } from "../../src/session/cluster/node.ts";
-import type { PeerConnection } from "../../src/session/cluster/peer.ts";
+import type { SessionNode } from "../../../src/session/cluster/node.ts";
+import type { PeerConnection } from "../../../src/session/cluster/peer.ts";
 import type { Process, World } from "./world.ts";
 
 export interface Station {

@@ -2,9 +2,9 @@
  * A simulated register: linearizable, reached over ways that are slow, lose answers and can be cut. A compare-and-set of
  * unknown outcome may still happen, until the same client's next read.
  */
-import type { CasOutcome, Register, Versioned } from "../../src/register/register.ts";
-import type { SlotMap } from "../../src/register/slot-map.ts";
-import { FlotillaError } from "../../src/support/errors.ts";
+import type { CasOutcome, Register, Versioned } from "../../../src/register/register.ts";
+import type { SlotMap } from "../../../src/register/slot-map.ts";
+import { FlotillaError } from "../../../src/support/errors.ts";
 import type { Process, World } from "./world.ts";
 
 const timeoutMs = 300;

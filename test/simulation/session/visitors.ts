@@ -2,10 +2,10 @@
  * Simulated visitors and the web tier between: a request goes to a server by a map that may be old, or to any server at
  * all; there it is a load, some thinking and a commit. What the visitor was told, or not told, goes to the oracle.
  */
-import type { ClusterStore } from "../../src/session/cluster/cluster-store.ts";
-import { Entry, type SessionChanges, type SessionEntries } from "../../src/session/entry.ts";
-import { decode } from "../../src/session/value.ts";
-import type { FlotillaError } from "../../src/support/errors.ts";
+import type { ClusterStore } from "../../../src/session/cluster/cluster-store.ts";
+import { Entry, type SessionChanges, type SessionEntries } from "../../../src/session/entry.ts";
+import { decode } from "../../../src/session/value.ts";
+import type { FlotillaError } from "../../../src/support/errors.ts";
 import { KnownSession, type Oracle } from "./oracle.ts";
 import type { Process, World } from "./world.ts";
 

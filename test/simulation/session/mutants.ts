@@ -1,7 +1,7 @@
 /** Broken protocols, each by one decision. The simulation must catch every one of them, or it proves nothing. */
-import { Lease } from "../../src/session/cluster/lease.ts";
-import type { Rules } from "../../src/session/cluster/rules.ts";
-import { Role } from "../../src/session/cluster/slot.ts";
+import { Lease } from "../../../src/session/cluster/lease.ts";
+import type { Rules } from "../../../src/session/cluster/rules.ts";
+import { Role } from "../../../src/session/cluster/slot.ts";
 import type { App } from "./simulation.ts";
 
 const eternal = new Lease();

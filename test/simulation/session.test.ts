@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { mutants } from "./mutants.ts";
-import { type Outcome, simulate } from "./simulation.ts";
+import { mutants } from "./session/mutants.ts";
+import { type Outcome, simulate } from "./session/simulation.ts";
 
 const seeds = 500;
 

@@ -2,7 +2,7 @@
  * The faults of one seed: episodes one after another, most of them when the last one has healed, so that one fault at
  * a time is what the cluster has to stand; in some seeds they overlap.
  */
-import type { SessionNode } from "../../src/session/cluster/node.ts";
+import type { SessionNode } from "../../../src/session/cluster/node.ts";
 import { lossProbability } from "./register.ts";
 import type { App, Simulation } from "./simulation.ts";
 import type { World } from "./world.ts";
@@ -66,8 +66,7 @@ export class Faults {
 
   #begin(isWhole: boolean): void {
     const world = this.#world;
-    let dice = world.random() * episodes.reduce((sum, { weight }) => sum + weight, 0);
-    const episode = episodes.find(({ weight }) => (dice -= weight) < 0) ?? episodes[0]!;
+    const episode = pickByWeight(world);
     const isMeasured = isWhole && episode.isSingleFault && this.#simulation.apps.size >= 2;
     const from = this.told.length;
     episode.begin(this);
@@ -271,7 +270,8 @@ export class Faults {
     const healNow = this.#healAfter(20_000, heal);
     const look = (): void => {
       if (!this.#healings.has(healNow)) return;
-      if (!node.isDrained && (waitedMs += 100) < 15_000) {
+      waitedMs += 100;
+      if (!node.isDrained && waitedMs < 15_000) {
         this.#world.after(100, null, look);
         return;
       }
@@ -386,6 +386,15 @@ const strikes: readonly Strike[] = [
     if (other !== null) faults.cut(app, other, true);
   },
 ];
+
+function pickByWeight(world: World): Episode {
+  let dice = world.random() * episodes.reduce((sum, { weight }) => sum + weight, 0);
+  for (const episode of episodes) {
+    dice -= episode.weight;
+    if (dice < 0) return episode;
+  }
+  return episodes[0]!;
+}
 
 function withApp(run: (faults: Faults, app: App) => void): (faults: Faults) => void {
   return (faults) => {

@@ -3,7 +3,7 @@
  * A process has a clock of its own that runs up to a tenth too fast or too slow, can stand still (what comes for
  * it waits, in order) and can die (what comes for it is lost).
  */
-import { type Clock, type Random, seededRandom, type Timer } from "../../src/support/clock.ts";
+import { type Clock, type Random, seededRandom, type Timer } from "../../../src/support/clock.ts";
 
 interface Event {
   readonly at: number;
