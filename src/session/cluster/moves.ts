@@ -98,24 +98,21 @@ export class Moves {
       this.#livingSince = now;
     } else if (this.#planVersion === map!.version) return;
     this.#planVersion = map!.version;
+    // What a leaving server owns is given to others.
+    const isToMove = (server: string): boolean =>
+      server === self.server ? isLeaving : peers.get(server)?.state === PeerState.leaving;
     this.#plan = place(
       map!.value.slots.map(({ owner, backup }) => ({
-        owner: owner?.server ?? "",
+        owner: owner === null || isToMove(owner.server) ? "" : owner.server,
         backup: backup?.server ?? "",
       })),
       living,
     );
   }
 
-  /** Whether this process may stop: it owns nothing, and what it backs up has no better backup to go to. */
+  /** Whether this process may stop: every slot that it kept is kept by others. */
   get isDrained(): boolean {
-    const others = [...this.#context.peers.values()].filter(
-      (peer) => peer.connection !== null && peer.state === PeerState.well,
-    );
-    for (const { role } of this.#context.slots) {
-      if (role === Role.owner) return false;
-      if (role === Role.backup && others.length > 1) return false;
-    }
+    for (const { role } of this.#context.slots) if (role === Role.owner || role === Role.backup) return false;
     return true;
   }
 }

@@ -255,8 +255,11 @@ export class Faults {
     });
   }
 
-  /** An orderly stop and start, as an upgrade does it. */
-  restart(app: App, then: () => void = () => {}): void {
+  /**
+   * An orderly stop and start, as an upgrade does it.
+   * @param isAlone nothing else is done to the cluster meanwhile.
+   */
+  restart(app: App, isAlone: boolean, then: () => void = () => {}): void {
     const { process, node } = app;
     this.tell(`${process.name} is stopped in order`);
     app.isLeaving = true;
@@ -275,8 +278,12 @@ export class Faults {
         this.#world.after(100, null, look);
         return;
       }
-      if (!node.isDrained && !this.#overlaps)
-        this.#world.tell("fault", `${process.name} gave up handing over`);
+      if (!node.isDrained && isAlone && !this.#overlaps) {
+        this.#simulation.oracle.fail(
+          "I10",
+          `${process.name} could not hand over, and nothing else was wrong`,
+        );
+      }
       this.#simulation.kill(process.server, false);
       this.#world.after(this.#world.between(50, 1_000), null, healNow);
     };
@@ -289,7 +296,7 @@ export class Faults {
       const app = rest.shift();
       if (app === undefined || this.#isOver) return;
       this.#world.after(1_500, null, () => {
-        if (app.process.isAlive && !this.#isOver) this.restart(app, next);
+        if (app.process.isAlive && !this.#isOver) this.restart(app, true, next);
       });
     };
     next();
@@ -319,7 +326,7 @@ type Strike = (faults: Faults, app: App) => void;
 
 const restarts: readonly Strike[] = [
   (faults, app) => faults.crash(app, false, 300),
-  (faults, app) => faults.restart(app),
+  (faults, app) => faults.restart(app, false),
 ];
 const silences: readonly Strike[] = [
   (faults, app) => faults.pause(app),
@@ -463,7 +470,12 @@ const episodes: readonly Episode[] = [
   },
   { name: "slow", weight: 1, isSingleFault: false, begin: (faults) => faults.slow() },
   { name: "register", weight: 2, isSingleFault: false, begin: (faults) => faults.losesAnswers() },
-  { name: "restart", weight: 2, isSingleFault: true, begin: withApp((faults, app) => faults.restart(app)) },
+  {
+    name: "restart",
+    weight: 2,
+    isSingleFault: true,
+    begin: withApp((faults, app) => faults.restart(app, true)),
+  },
   {
     name: "stall",
     weight: 4,

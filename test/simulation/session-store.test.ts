@@ -1,0 +1,180 @@
+/** What the middleware relies on, of the store on two servers: in simulated servers, without faults. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { ClusterStore } from "../../src/session/cluster/cluster-store.ts";
+import { Role } from "../../src/session/cluster/slot.ts";
+import { Entry, type SessionChanges, type SessionEntries } from "../../src/session/entry.ts";
+import type { VerifiedId } from "../../src/session/id.ts";
+import { type App, Simulation } from "./session/simulation.ts";
+
+function changes(data: Record<string, unknown>): SessionChanges {
+  return new Map(
+    Object.entries(data).map(([key, value]) => [key, value === null ? null : Entry.of(key, value)]),
+  );
+}
+
+class Site {
+  readonly simulation: Simulation = new Simulation(1, {});
+  readonly apps: readonly App[];
+
+  constructor() {
+    const { places, world } = this.simulation;
+    for (const { server } of places) this.simulation.start(server);
+    while (!this.simulation.isWhole()) world.runUntil(world.now + 100);
+    this.pass(3_000);
+    assert.ok(this.simulation.isWhole());
+    this.apps = [...this.simulation.apps.values()];
+  }
+
+  pass(ms: number): void {
+    this.simulation.world.runUntil(this.simulation.world.now + ms);
+  }
+
+  /** The server of that role for the session. */
+  appOf(id: VerifiedId, role: Role): App {
+    return this.apps.find(({ node }) => node.context.slots[id.slot]!.role === role)!;
+  }
+
+  create(store: ClusterStore, data: Record<string, unknown>): VerifiedId {
+    const id = store.newId();
+    assert.equal(
+      this.told((done) => store.create(id, changes(data), 60_000, done)),
+      "done",
+    );
+    return id;
+  }
+
+  /** What an operation was told within 2.5 s: "done" or the error's code; fails when told twice. */
+  told(run: (done: (error: { code: string } | null) => void) => void): string {
+    const answers: string[] = [];
+    run((error) => answers.push(error?.code ?? "done"));
+    this.pass(2_500);
+    assert.equal(answers.length, 1);
+    return answers[0]!;
+  }
+
+  read(store: ClusterStore, id: VerifiedId): Record<string, unknown> | null {
+    let found: SessionEntries | null = null;
+    assert.equal(
+      this.told((done) =>
+        store.load(id, (error, entries) => {
+          found = entries;
+          done(error);
+        }),
+      ),
+      "done",
+    );
+    if (found === null) return null;
+    return Object.fromEntries([...(found as SessionEntries)].map(([key, entry]) => [key, entry.take()]));
+  }
+}
+
+describe("the store on two servers", () => {
+  test("a new session is placed where it is made, and its id names owner and backup", () => {
+    const site = new Site();
+    const { store, process } = site.apps[0]!;
+    const id = site.create(store, { cart: ["pen"] });
+    assert.equal(site.appOf(id, Role.owner).process, process);
+    assert.equal(id.owner, process.server.at(-1));
+    assert.equal(id.backup, site.appOf(id, Role.backup).process.server.at(-1));
+  });
+
+  test("the owner answers a load before the call returns", () => {
+    const site = new Site();
+    const { store } = site.apps[0]!;
+    const id = site.create(store, { n: 1 });
+    let isAnswered = false;
+    store.load(id, (error, entries) => {
+      isAnswered = true;
+      assert.equal(error, null);
+      assert.equal(entries?.get("n")?.text, "1");
+    });
+    assert.ok(isAnswered);
+  });
+
+  test("a change is told at its commit, not before, and is not shown before", () => {
+    const site = new Site();
+    const { store } = site.apps[0]!;
+    const id = site.create(store, { n: 1 });
+    let told = 0;
+    store.update(id, changes({ n: 2 }), 60_000, () => told++);
+    assert.equal(told, 0);
+    store.load(id, (_, entries) => assert.equal(entries?.get("n")?.text, "1"));
+    site.pass(100);
+    assert.equal(told, 1);
+    assert.deepEqual(site.read(store, id), { n: 2 });
+  });
+
+  test("any server loads and stores (R32): other keys stay, and the backup has all of it", () => {
+    const site = new Site();
+    const id = site.create(site.apps[0]!.store, { a: 1, b: 1 });
+    for (const { store } of site.apps) {
+      assert.equal(
+        site.told((done) => store.update(id, changes({ a: 2 }), 60_000, done)),
+        "done",
+      );
+      assert.deepEqual(site.read(store, id), { a: 2, b: 1 });
+    }
+    const copy = site.appOf(id, Role.backup).node.context.slots[id.slot]!.sessions.get(id.key)!;
+    assert.equal(copy.entries!.get("a")!.text, "2");
+  });
+
+  test("operations take effect in the order of the calls, wherever they are made", () => {
+    const site = new Site();
+    const owned = site.apps[0]!.store.newId();
+    for (const { store } of site.apps) {
+      const told: string[] = [];
+      const note = (name: string) => (error: { code: string } | null) =>
+        told.push(`${name} ${error?.code ?? "done"}`);
+      store.create(owned, changes({ n: 1 }), 60_000, note("create"));
+      store.update(owned, changes({ n: 2 }), 60_000, note("update"));
+      store.destroy(owned, note("destroy"));
+      store.update(owned, changes({ n: 3 }), 60_000, note("late"));
+      site.pass(500);
+      assert.deepEqual(told, ["create done", "update done", "destroy done", "late FLOTILLA_SESSION_GONE"]);
+      assert.equal(site.read(store, owned), null);
+    }
+  });
+
+  test("a late save never creates (A41); destroying what is absent is no error", () => {
+    const site = new Site();
+    const id = site.apps[0]!.store.newId();
+    for (const { store } of site.apps) {
+      assert.equal(
+        site.told((done) => store.update(id, changes({ a: 1 }), 60_000, done)),
+        "FLOTILLA_SESSION_GONE",
+      );
+      assert.equal(
+        site.told((done) => store.destroy(id, done)),
+        "done",
+      );
+      assert.equal(site.read(store, id), null);
+    }
+  });
+
+  test("idle sessions end on both servers; a use anywhere keeps them", () => {
+    const site = new Site();
+    const id = site.create(site.apps[0]!.store, { a: 1 });
+    const other = site.apps.find((app) => app !== site.apps[0])!;
+    for (let i = 0; i < 5; i++) {
+      site.pass(40_000);
+      assert.notEqual(site.read(other.store, id), null);
+    }
+    site.pass(80_000);
+    assert.equal(site.read(other.store, id), null);
+    for (const { node } of site.apps) assert.equal(node.context.slots[id.slot]!.sessions.has(id.key), false);
+  });
+
+  test("a server that leaves hands everything over, and nobody is logged out", () => {
+    const site = new Site();
+    const leaving = site.apps[0]!;
+    const id = site.create(leaving.store, { a: 1 });
+    leaving.node.leave();
+    for (let waited = 0; !leaving.node.isDrained && waited < 20_000; waited += 100) site.pass(100);
+    assert.ok(leaving.node.isDrained);
+    site.simulation.kill(leaving.process.server, false);
+    const rest = site.apps.find((app) => app !== leaving)!;
+    assert.deepEqual(site.read(rest.store, id), { a: 1 });
+    assert.deepEqual(site.simulation.oracle.violations, []);
+  });
+});
