@@ -107,6 +107,48 @@ test("it backs off exponentially up to two seconds, and says an unchanging failu
   assert.equal(dialing.dialer.link, null);
 });
 
+test("servers that start together: that the other one is not there yet is told only when it lasts", async () => {
+  const listener = await listenAt(0);
+  const { port } = listener;
+  await listener.close();
+  const dialing = dialerTo(port, 0.999_999);
+  const { dialer, clock, recorder } = dialing;
+  dialer.start();
+  let sinceStartMs = 0;
+  for (;;) {
+    const delayMs = await waiting(dialing);
+    const told = recorder.lines.length > 0;
+    assert.equal(told, sinceStartMs >= limits.link.firstLinkQuietMs);
+    if (told) break;
+    clock.advance(delayMs);
+    sinceStartMs += delayMs;
+  }
+  assert.match(dialer.lastError, /^nothing listens at app-a/);
+  assert.match(
+    recorder.lines.join(),
+    /^no link to app-a: nothing listens at app-a [^,]*, or its address in the file is wrong$/,
+  );
+});
+
+test("what it does not wait for: a wrong key, and a link that was there", async () => {
+  const listener = new LinkListener({
+    self: { name: "app-a", incarnation: "j" },
+    address: "127.0.0.1",
+    port: 0,
+    keys: linkKeys(Buffer.alloc(32, 6), null),
+    knows: () => true,
+    services: new Map(),
+    observer: { onUp: () => {}, onChange: () => {}, onDown: () => {} },
+    log: new LogRecorder().log,
+  });
+  await listener.listen();
+  closing.push(() => listener.close());
+  const dialing = dialerTo(listener.port, 0.5);
+  dialing.dialer.start();
+  await waiting(dialing);
+  assert.match(dialing.recorder.lines.join(), /^no link to app-a: .* uses another secret/);
+});
+
 test("the jitter is full: from nothing to the whole delay", async () => {
   const { port, calls } = await hangingUp();
   for (const [chance, most] of [

@@ -13,7 +13,7 @@ export interface LinkDialerOptions extends DialOptions {
   readonly random?: Random;
 }
 
-const { handshakeTimeoutMs, reconnectMinMs, reconnectMaxMs } = limits.link;
+const { firstLinkQuietMs, handshakeTimeoutMs, reconnectMinMs, reconnectMaxMs } = limits.link;
 
 export class LinkDialer {
   readonly #options: LinkDialerOptions;
@@ -23,6 +23,8 @@ export class LinkDialer {
   #link: Link | null = null;
   /** Tries since the last link that lasted. */
   #failures = 0;
+  #startedAt = 0;
+  #hadLink = false;
   #upAt = 0;
   #lastError = "";
   /** The failure that the log holds already. */
@@ -37,6 +39,7 @@ export class LinkDialer {
   /** Begins to dial; once. */
   start(): void {
     if (this.#attempt !== null || this.#retry !== null || this.#closed) return;
+    this.#startedAt = this.#now();
     this.#dial();
   }
 
@@ -62,14 +65,15 @@ export class LinkDialer {
     this.#attempt = new LinkAttempt(this.#options, handshakeTimeoutMs, {
       up: (link) => this.#up(link),
       changed: (link) => this.#options.observer.onChange(link),
-      failed: (_code, message) => this.#ended(message),
-      down: (reason) => this.#ended(reason),
+      failed: (code, message) => this.#ended(message, code === "FLOTILLA_LINK_UNREACHABLE" && this.#isNew()),
+      down: (reason) => this.#ended(reason, false),
     });
   }
 
   #up(link: Link): void {
     const { log, expected, observer } = this.#options;
     this.#link = link;
+    this.#hadLink = true;
     this.#upAt = this.#now();
     this.#lastError = "";
     const version = link.peer.version;
@@ -78,7 +82,13 @@ export class LinkDialer {
     observer.onUp(link);
   }
 
-  #ended(message: string): void {
+  /** It has just begun and never had a link: the other server may have been started at the same moment. */
+  #isNew(): boolean {
+    return !this.#hadLink && this.#now() - this.#startedAt < firstLinkQuietMs;
+  }
+
+  /** @param quiet it is not told yet; if it lasts, the next try tells it. */
+  #ended(message: string, quiet: boolean): void {
     const link = this.#link;
     this.#link = null;
     this.#attempt = null;
@@ -87,7 +97,7 @@ export class LinkDialer {
     if (!this.#closed) {
       this.#lastError = message;
       this.#schedule();
-      if (message !== this.#said) {
+      if (!quiet && message !== this.#said) {
         this.#said = message;
         const { log, expected } = this.#options;
         log.warn(

@@ -39,6 +39,8 @@ export const link = {
   writesMax: 4,
   /** Buffers of all links that wait to be used again. */
   spareBatchesMax: 16,
+  /** Servers that start together: so long after its start a dialer does not say that the other one is not there yet. */
+  firstLinkQuietMs: 2_000,
   reconnectMinMs: 50,
   reconnectMaxMs: 2_000,
 } as const;
@@ -288,4 +290,6 @@ export const accessLog = {
   gatherBytes: 65_536,
   bufferBytesMax: 8_388_608,
   flushIntervalMs: 1_000,
+  /** A disk that is full, or does not follow, is told once in this time. */
+  troubleIntervalMs: 60_000,
 } as const;
