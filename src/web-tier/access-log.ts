@@ -9,6 +9,7 @@ import type { AccessLogSettings } from "../config/model.ts";
 import { FlotillaError, messageOf } from "../support/errors.ts";
 import { accessLog as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
+import { Seldom } from "../support/seldom.ts";
 
 /** One finished request. */
 export interface AccessEntry {
@@ -64,12 +65,19 @@ export class AccessLog {
     this.#out.on("drop", (bytes: Buffer) => {
       this.#droppedBytes += bytes.length;
     });
-    this.#out.on("error", (error: Error) => log.error(`access log ${path}: ${error.message}`));
+    const troubles = new Seldom(limits.troubleIntervalMs);
+    this.#out.on("error", (error: Error) => {
+      const times = troubles.add();
+      if (times > 0)
+        log.error(`access log ${path}: ${error.message}${times > 1 ? ` (${times} times since)` : ""}`);
+    });
+    const losses = new Seldom(limits.troubleIntervalMs);
     this.#timer = setInterval(() => {
       this.#handOver();
       if (this.#droppedBytes === 0) return;
-      log.warn(`access log ${path}: ${this.#droppedBytes} bytes of lines lost, the disk does not follow`);
+      const bytes = losses.add(this.#droppedBytes);
       this.#droppedBytes = 0;
+      if (bytes > 0) log.warn(`access log ${path}: ${bytes} bytes of lines lost, the disk does not follow`);
     }, limits.flushIntervalMs);
     this.#timer.unref();
   }

@@ -4,8 +4,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { silentLog } from "../../src/support/log.ts";
+import { accessLog } from "../../src/support/limits.ts";
+import { type Log, silentLog } from "../../src/support/log.ts";
 import { type AccessEntry, AccessLog } from "../../src/web-tier/access-log.ts";
+import { Notes } from "../harness/link-pair.ts";
 import { exchange, ok, RawOrigin } from "../harness/raw.ts";
 import { webSite } from "../harness/web-site.ts";
 
@@ -113,6 +115,20 @@ test("a log that can't be opened is an error at start, in words", (t) => {
     code: "FLOTILLA_ACCESS_LOG_FAILED",
     message: /^the access log .*access\.log can't be opened: E/,
   });
+});
+
+test("a full disk is told once, not with every line", async () => {
+  const told = new Notes<string>();
+  const tell = (text: string): void => told.add(text);
+  const log = { ...silentLog, error: tell, warn: tell } as unknown as Log;
+  const access = new AccessLog({ path: "/dev/full", format: "combined" }, "web-a", log);
+  // Too long to be gathered: it is written at once.
+  const long = { ...plain, target: `/${"x".repeat(accessLog.gatherBytes)}` };
+  access.write(long);
+  assert.equal(await told.at(0), "access log /dev/full: ENOSPC: no space left on device, write");
+  access.write(long);
+  await access.close();
+  assert.equal(told.all.length, 1);
 });
 
 test("a thousand lines in order, none lost", async (t) => {
