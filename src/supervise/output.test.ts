@@ -3,6 +3,7 @@ import { PassThrough, Writable } from "node:stream";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Clock } from "../support/clock.ts";
+import { coloursWanted } from "../support/colours.ts";
 import { supervise as limits } from "../support/limits.ts";
 import { jsonLine, LineCutter, OutputPrinter } from "./output.ts";
 
@@ -57,17 +58,19 @@ test("a line without its end is shown after a while", () => {
 });
 
 test("piped: every line is one JSON object with the server's name", () => {
-  const plain = JSON.parse(jsonLine("app-a", 'said "hello"'));
+  const plain = JSON.parse(jsonLine("app-a", 'said "hello"', "info"));
   assert.equal(plain.server, "app-a");
   assert.equal(plain.msg, 'said "hello"');
-  assert.deepEqual(JSON.parse(jsonLine("app-a", '{"level":30,"msg":"x"}')), {
+  assert.deepEqual(JSON.parse(jsonLine("app-a", '{"level":30,"msg":"x"}', "warn")), {
     server: "app-a",
     level: 30,
     msg: "x",
   });
   const own = '{"level":30,"time":"2026-01-01T00:00:00.000Z","server":"app-a","msg":"up"}';
-  assert.equal(jsonLine("app-a", own), own);
-  assert.equal(JSON.parse(jsonLine("app-a", '{"broken}')).msg, '{"broken}');
+  assert.equal(jsonLine("app-a", own, "warn"), own);
+  assert.equal(JSON.parse(jsonLine("app-a", "no database", "warn")).level, 40);
+  assert.equal(JSON.parse(jsonLine("app-a", "hello", "info")).level, 30);
+  assert.equal(JSON.parse(jsonLine("app-a", '{"broken}', "info")).msg, '{"broken}');
 });
 
 test("on a terminal: the name in front", () => {
@@ -84,6 +87,22 @@ test("on a terminal: the name in front", () => {
   );
   new OutputPrinter(terminal, 7).line("app-a", "hello");
   assert.match(seen[0]!, /app-a {3}\|.* hello\n$/);
+});
+
+test("colours: not with NO_COLOR, unless it is empty", (t) => {
+  const { NO_COLOR } = process.env;
+  t.after(() => {
+    if (NO_COLOR === undefined) delete process.env.NO_COLOR;
+    else process.env.NO_COLOR = NO_COLOR;
+  });
+  for (const [value, wanted] of [
+    ["1", false],
+    ["0", false],
+    ["", true],
+  ] as const) {
+    process.env.NO_COLOR = value;
+    assert.equal(coloursWanted(), wanted);
+  }
 });
 
 test("a program waits while our output is full", async () => {

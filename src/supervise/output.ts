@@ -6,6 +6,7 @@
 import type { Readable, Writable } from "node:stream";
 import { prettyFactory } from "pino-pretty";
 import type { Clock, Timer } from "../support/clock.ts";
+import { coloursWanted } from "../support/colours.ts";
 import { supervise as limits } from "../support/limits.ts";
 
 const LF = 0x0a;
@@ -70,16 +71,32 @@ function characterBoundary(bytes: Buffer, end: number): number {
   return cut > 0 && (bytes[cut]! & 0xc0) !== 0x80 ? cut : end;
 }
 
+/** Of a program's plain words: what it writes to standard error is for somebody's attention. */
+type PlainLevel = keyof typeof plainLevels;
+
+/** pino's numbers. */
+const plainLevels = { info: 30, warn: 40 } as const;
+
 /** Writes lines of many programs to one of our own outputs. */
 export class OutputPrinter {
   readonly #destination: Writable & { readonly isTTY?: boolean };
   readonly #format: (server: string, line: string) => string;
   readonly #waiting: Set<Readable> = new Set();
 
-  /** @param nameWidth characters of the longest server name, for straight columns on a terminal. */
-  constructor(destination: Writable & { readonly isTTY?: boolean }, nameWidth: number) {
+  /**
+   * @param nameWidth characters of the longest server name, for straight columns on a terminal.
+   * @param level of what is no JSON, for the logs' readers.
+   */
+  constructor(
+    destination: Writable & { readonly isTTY?: boolean },
+    nameWidth: number,
+    level: PlainLevel = "info",
+  ) {
     this.#destination = destination;
-    this.#format = destination.isTTY === true ? terminalFormat(nameWidth) : jsonLine;
+    this.#format =
+      destination.isTTY === true
+        ? terminalFormat(nameWidth)
+        : (server, line) => jsonLine(server, line, level);
     destination.on("drain", () => this.#resume());
     // Whoever read us is gone; the programs go on.
     destination.on("error", () => this.#resume());
@@ -104,7 +121,7 @@ export class OutputPrinter {
 
 /** Our own servers' log lines are made readable; everything else is the program's own words behind its name. */
 function terminalFormat(nameWidth: number): (server: string, line: string) => string {
-  const colorize = process.env.NO_COLOR === undefined;
+  const colorize = coloursWanted();
   const pretty = prettyFactory({
     colorize,
     ignore: "pid,hostname,server",
@@ -120,11 +137,11 @@ function terminalFormat(nameWidth: number): (server: string, line: string) => st
 }
 
 /** Exported for the test. */
-export function jsonLine(server: string, line: string): string {
+export function jsonLine(server: string, line: string, level: PlainLevel): string {
   if (isOwnLogLine(server, line)) return line;
   // The program logs JSON itself: only the server's name is added.
   if (line.startsWith('{"') && isJson(line)) return `{"server":${JSON.stringify(server)},${line.slice(1)}`;
-  return JSON.stringify({ level: 30, time: new Date().toISOString(), server, msg: line });
+  return JSON.stringify({ level: plainLevels[level], time: new Date().toISOString(), server, msg: line });
 }
 
 function isJson(text: string): boolean {

@@ -40,7 +40,7 @@ export class Supervisor {
     });
     const nameWidth = Math.max(...options.servers.map(({ name }) => name.length));
     this.#out = new OutputPrinter(process.stdout, nameWidth);
-    this.#err = new OutputPrinter(process.stderr, nameWidth);
+    this.#err = new OutputPrinter(process.stderr, nameWidth, "warn");
     for (const server of options.servers) this.#units.set(server.name, this.#unitOf(server));
   }
 

@@ -126,6 +126,30 @@ test("a crash loop is told once with the last lines, and its end is told too", (
   assert.equal(unit.note, "");
 });
 
+test("a program that goes into the background: its `run:` must not", () => {
+  const { clock, unit, take, end } = bench();
+  unit.start();
+  take();
+  const left: Ending = { code: 0, signal: null, failure: null };
+  for (let death = 1; death < limits.crashLoopDeaths; death++) {
+    end(left);
+    clock.advance(restartDelayMs(death, () => 1));
+  }
+  const [first] = take();
+  assert.match(
+    first!,
+    /^warn: app-a ended with code 0 \(the program of `run:` must stay in the foreground\); it is/,
+  );
+  end(left);
+  const [loop] = take();
+  assert.match(
+    loop!,
+    /^error: app-a ends again and again: 5 times .* must stay in the foreground\); it is tried/,
+  );
+  assert.doesNotMatch(loop!, /crashes|printed nothing/);
+  assert.match(unit.note, /must stay in the foreground/);
+});
+
 test("stop: TERM, KILL after the drain time, no restart", () => {
   const { clock, unit, take, end } = bench();
   unit.start();

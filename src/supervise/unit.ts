@@ -37,6 +37,7 @@ export class Unit {
   /** Deaths in a row, none of which came after a stable time. */
   #deaths = 0;
   #lastEnding = "";
+  #left = false;
   #lastLines: string[] = [];
   #timer: Timer | null = null;
 
@@ -103,13 +104,15 @@ export class Unit {
   #ended(ending: Ending): void {
     this.#program = null;
     this.#timer?.cancel();
-    this.#lastEnding = inWords(ending);
     if (this.state === "stopping") {
       this.#stopped();
       return;
     }
     const { clock } = this.#parts;
     const stable = clock.now() - this.#startedAt >= limits.stableAfterMs;
+    // Of its own free will, and at once: it went into the background, or it is no server.
+    this.#left = !stable && ending.code === 0;
+    this.#lastEnding = `${inWords(ending)}${this.#left ? " (the program of `run:` must stay in the foreground)" : ""}`;
     this.#deaths = stable ? 1 : this.#deaths + 1;
     const delayMs = stable ? 0 : restartDelayMs(this.#deaths, this.#parts.random);
     this.#report(delayMs);
@@ -127,9 +130,11 @@ export class Unit {
       log.warn(`${this.name} ${this.#lastEnding}; it is started again ${when}`);
     } else if (this.#deaths === limits.crashLoopDeaths) {
       const words = this.#lastLines.length === 0 ? "it printed nothing" : "its last output";
+      const what = this.#left ? "ends again and again" : "crashes in a loop";
+      const last = this.#left ? this.#lastEnding : `${this.#lastEnding} (${words})`;
       log.error(
         { lastOutput: this.#lastLines },
-        `${this.name} crashes in a loop: ${this.#deaths} times in a row, at last it ${this.#lastEnding} (${words}); ` +
+        `${this.name} ${what}: ${this.#deaths} times in a row, at last it ${last}; ` +
           `it is tried again at least every ${limits.restartMaxMs / 1000} s, and this is not repeated`,
       );
     }

@@ -4,6 +4,7 @@
  */
 import { type DestinationStream, type Logger, pino } from "pino";
 import pretty from "pino-pretty";
+import { coloursWanted } from "./colours.ts";
 
 export { silentLog } from "./silent-log.ts";
 
@@ -33,7 +34,7 @@ function readable(name: string): DestinationStream {
   return pretty({
     destination: 2,
     sync: true,
-    colorize: process.env.NO_COLOR === undefined,
+    colorize: coloursWanted(),
     ignore: "pid,hostname,server",
     translateTime: "SYS:HH:MM:ss.l",
     messageFormat: `${name}: {msg}`,
