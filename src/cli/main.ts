@@ -1,17 +1,29 @@
 /** The command line: which words mean what. Each command is a file of its own; this one only reads the words. */
-import { readFileSync } from "node:fs";
-import { Command, CommanderError, Option } from "commander";
+import { existsSync, readFileSync } from "node:fs";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { codeOf, messageOf } from "../support/errors.ts";
-import { complain } from "./terminal.ts";
+import { complain, outputTrouble, watchOutput } from "./terminal.ts";
 
 /** Wrong words on the command line. */
 const usageExitCode = 2;
+const defaultFile = "flotilla.yaml";
+const howToBegin =
+  "Name the file of your cluster with -c FILE. There is none yet? `flotilla demo` shows one at work, and README.md how to begin.";
 
 /**
  * @param words what stands after `flotilla`.
  * @returns the exit code: 0 done, 1 failed, 2 not understood.
  */
 export async function main(words: readonly string[]): Promise<number> {
+  watchOutput();
+  const exitCode = await run(words);
+  const trouble = await outputTrouble();
+  if (trouble === "") return exitCode;
+  complain(`flotilla: the output could not be written: ${trouble}`);
+  return exitCode === 0 ? 1 : exitCode;
+}
+
+async function run(words: readonly string[]): Promise<number> {
   let exitCode = 0;
   const program = describeCommands((code) => {
     exitCode = code;
@@ -20,6 +32,8 @@ export async function main(words: readonly string[]): Promise<number> {
   if (process.env.FLOTILLA_CONFIG === "") delete process.env.FLOTILLA_CONFIG;
   try {
     await program.parseAsync(withCheckFlag(words), { from: "user" });
+    if (exitCode !== 0 && program.getOptionValueSource("config") === "default" && !existsSync(defaultFile))
+      complain(howToBegin);
     return exitCode;
   } catch (error) {
     // Commander has printed it already: help, the version, or what it did not understand.
@@ -28,6 +42,12 @@ export async function main(words: readonly string[]): Promise<number> {
     complain(`flotilla: ${messageOf(error)}${code === "" ? "" : ` [${code}]`}`);
     return 1;
   }
+}
+
+/** An empty one is a script's unset variable, most of the time. */
+function fileName(text: string): string {
+  if (text === "") throw new InvalidArgumentError("The name of the file is empty.");
+  return text;
 }
 
 /** `flotilla -t` is `flotilla check`, as nginx users type it. */
@@ -48,7 +68,8 @@ function describeCommands(done: (exitCode: number) => void): Command {
     .addOption(
       new Option("-c, --config <file>", "the file of the cluster")
         .env("FLOTILLA_CONFIG")
-        .default("flotilla.yaml", "./flotilla.yaml"),
+        .default(defaultFile, `./${defaultFile}`)
+        .argParser(fileName),
     )
     .configureHelp({ showGlobalOptions: true })
     .exitOverride()
@@ -106,7 +127,7 @@ function describeCommands(done: (exitCode: number) => void): Command {
     .command("demo")
     .description("run a small shop on a cluster of this machine, to see how it works")
     .option("--drill", "put load on it, kill each app server in turn, and show what visitors noticed")
-    .option("--json <file>", "with --drill: write its figures to a file")
+    .option("--json <file>", "with --drill: write its figures to a file", fileName)
     .action(async (options: { drill?: true; json?: string }) => {
       const { runDemo } = await import("../demo/run-demo.ts");
       done(await runDemo({ ...options, drill: options.drill === true }));
@@ -115,7 +136,11 @@ function describeCommands(done: (exitCode: number) => void): Command {
   program
     .command("secret")
     .description("make a new cluster key")
-    .option("--write <file>", "write it to a new file that only you may read, instead of printing it")
+    .option(
+      "--write <file>",
+      "write it to a new file that only you may read, instead of printing it",
+      fileName,
+    )
     .action(async (options: { write?: string }) => {
       const { secret } = await import("./secret.ts");
       done(secret(options));

@@ -1,5 +1,6 @@
 /** `flotilla status`: every server of the file, asked at once. */
 import { clusterStatus, type ServerStatus } from "../admin/cluster-status.ts";
+import type { ClusterFile } from "../config/model.ts";
 import { admin as limits } from "../support/limits.ts";
 import { openFile } from "./cluster-file.ts";
 import { type Colour, coloured, count, say, sayJson, table } from "./terminal.ts";
@@ -10,7 +11,7 @@ export async function status(path: string, asJson: boolean): Promise<number> {
   if (file === null) return 1;
   const servers = await clusterStatus(file, leftMs());
   if (asJson) sayJson({ servers: servers.map(inOrder) });
-  else for (const line of statusText(servers)) say(line);
+  else for (const line of statusText(servers, someMemberRuns(file, servers))) say(line);
   return 0;
 }
 
@@ -44,7 +45,14 @@ const stateColours: Readonly<Record<ServerStatus["state"], Colour>> = {
   down: "red",
 };
 
-function statusText(servers: readonly ServerStatus[]): string[] {
+/** Whether anything of the cluster itself runs; a plain HTTP server is up or down by itself. */
+function someMemberRuns({ servers: all }: ClusterFile, servers: readonly ServerStatus[]): boolean {
+  return servers.some(
+    ({ name, state, pid }) => all.get(name)!.kind === "link" && (state !== "down" || pid !== null),
+  );
+}
+
+function statusText(servers: readonly ServerStatus[], memberRuns: boolean): string[] {
   const head = ["SERVER", "CLUSTER", "LETTER", "STATE", "PID", "REQUESTS", "SESSIONS"];
   const rows = servers.map(({ name, cluster, letter, state, pid, requests, sessions }) => [
     ...[name, cluster, letter, state],
@@ -55,19 +63,22 @@ function statusText(servers: readonly ServerStatus[]): string[] {
     coloured(headLine!, "bold"),
     ...lines.map((line, index) => coloured(line, stateColours[servers[index]!.state])),
     "",
-    ...troubles(servers),
+    ...troubles(servers, memberRuns),
   ];
 }
 
 /** What is wrong and what to do: the last lines are the ones a person reads. */
-function troubles(servers: readonly ServerStatus[]): string[] {
+function troubles(servers: readonly ServerStatus[], memberRuns: boolean): string[] {
   const notUp = servers.filter(({ state }) => state !== "up");
   if (notUp.length === 0)
     return [`${servers.length === 1 ? "The server is" : `All ${servers.length} servers are`} up.`];
   const lines = notUp.map(
     ({ name, state, note }) => `${name} is ${state}${note === undefined ? "" : `: ${note}`}`,
   );
-  if (notUp.length === servers.length && notUp.every(({ state, pid }) => state === "down" && pid === null))
-    return [...lines, "No server runs. Start those of this machine with: flotilla start --all"];
-  return [...lines, `${count(notUp.length, "server")} of ${servers.length} not up. Their logs say why.`];
+  const sum =
+    notUp.length === servers.length
+      ? "No server is up"
+      : `${count(notUp.length, "server")} of ${servers.length} not up`;
+  const hint = memberRuns ? "Their logs say why." : "Start those of this machine with: flotilla start --all";
+  return [...lines, `${sum}. ${hint}`];
 }

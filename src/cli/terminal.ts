@@ -1,5 +1,8 @@
 /** How commands speak: plain text, colours only on a terminal whose user wants them (NO_COLOR), JSON when asked. */
 
+import { coloursWanted } from "../support/colours.ts";
+import { codeOf } from "../support/errors.ts";
+
 export type Colour = "red" | "green" | "yellow" | "dim" | "bold";
 
 const codes: Readonly<Record<Colour, readonly [number, number]>> = {
@@ -12,7 +15,7 @@ const codes: Readonly<Record<Colour, readonly [number, number]>> = {
 
 /** @returns the text for standard output. */
 export function coloured(text: string, colour: Colour): string {
-  if (!process.stdout.isTTY || process.env.NO_COLOR !== undefined) return text;
+  if (!process.stdout.isTTY || !coloursWanted()) return text;
   const [on, off] = codes[colour];
   return `\u001b[${on}m${text}\u001b[${off}m`;
 }
@@ -23,6 +26,25 @@ export function say(line: string): void {
 
 export function sayJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+/** Why what was said did not arrive, or "". A reader who went away (`| head`) is no trouble. */
+export function outputTrouble(): Promise<string> {
+  return new Promise((resolve) => {
+    process.stdout.write("", (error) => {
+      const failure = outputFailure ?? error;
+      resolve(failure == null || codeOf(failure) === "EPIPE" ? "" : failure.message);
+    });
+  });
+}
+
+let outputFailure: Error | null = null;
+
+/** Call once, before anything is said: without a listener a failed write ends the process with a stack. */
+export function watchOutput(): void {
+  process.stdout.on("error", (error: Error) => {
+    outputFailure ??= error;
+  });
 }
 
 /** What went wrong, on standard error. */

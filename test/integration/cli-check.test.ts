@@ -6,6 +6,8 @@ import { test } from "node:test";
 import { clusterFolder } from "../harness/cluster-folder.ts";
 import { runFlotilla, start, temporaryFolder } from "../harness/process.ts";
 
+const flotilla = join(import.meta.dirname, "..", "..", "src", "cli", "main.ts");
+
 test("check: a good file in one line", async (t) => {
   const { folder } = await clusterFolder(t, { web: true, apps: 3 });
   const { code, stdout } = await runFlotilla(t, ["check"], { cwd: folder });
@@ -62,6 +64,36 @@ test("words that are not understood: the nearest ones, exit 2", async (t) => {
   const nobody = await runFlotilla(t, ["start"]);
   assert.equal(nobody.code, 2);
   assert.match(nobody.stderr, /--all/);
+});
+
+test("a name that is empty, no file at all, and an output that can't be written", async (t) => {
+  const folder = temporaryFolder(t);
+  for (const words of [
+    ["status", "-c", ""],
+    ["secret", "--write", ""],
+  ]) {
+    const empty = await runFlotilla(t, words, { cwd: folder });
+    assert.equal(empty.code, 2);
+    assert.match(empty.stderr, /argument '' is invalid. The name of the file is empty\./);
+  }
+  const none = await runFlotilla(t, ["status"], { cwd: folder });
+  assert.equal(none.code, 1);
+  assert.match(
+    none.stderr,
+    /: there is no such file\nName the file of your cluster with -c FILE\. .*flotilla demo/,
+  );
+
+  const { config } = await clusterFolder(t, { web: true });
+  for (const command of ["status", "check", "help"]) {
+    const words = [process.execPath, flotilla, command, "-c", config].map((word) => `'${word}'`).join(" ");
+    const full = start(t, "/bin/sh", ["-c", `${words} >/dev/full`]);
+    assert.deepEqual(await full.exit, { code: 1, signal: null });
+    assert.match(full.output, /flotilla: the output could not be written: ENOSPC/);
+    // Whoever reads no further has what he wanted.
+    const left = start(t, "/bin/sh", ["-c", `{ ${words}; echo "code $?" >&2; } | head -c1`]);
+    await left.line(/code 0$/);
+    assert.doesNotMatch(left.stderr, /could not be written/);
+  }
 });
 
 test("help teaches, and the version is that of the package", async (t) => {

@@ -1,6 +1,8 @@
 /** `status` and `stop` from another shell. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { appServer, clusterFolder, testSecret } from "../harness/cluster-folder.ts";
@@ -47,6 +49,18 @@ test("status: the promised fields; a stopped process is down within 2 s, with it
   assert.deepEqual(await running.exit, { code: 0, signal: null });
   assert.doesNotMatch(running.output, /is killed/);
   assert.deepEqual(processesIn(folder), []);
+});
+
+test("status: how to start is told also while a plain HTTP server is up", async (t) => {
+  const { folder, config } = await clusterFolder(t);
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const plain = `  old:\n    servers: { old-a: { http: "${url}" } }\n`;
+  writeFileSync(config, `${readFileSync(config, "utf8")}${plain}`);
+  const { stdout } = await runFlotilla(t, ["status"], { cwd: folder });
+  assert.match(stdout, /\n1 server of 2 not up\. Start those of this machine with: flotilla start --all\n$/);
 });
 
 test("stop ends all that runs, however it was started, and returns when it is gone", async (t) => {
