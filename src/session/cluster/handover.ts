@@ -20,7 +20,11 @@ export class Handovers {
   begin(slot: SlotCopy): void {
     if (slot.role !== Role.owner || slot.backup === null || slot.isStopping) return;
     // A backup that has not heard of its role may not hear of the next one either.
-    if (slot.backup.confirmedEpoch !== slot.epoch) return;
+    if (slot.backup.confirmedEpoch !== slot.epoch) {
+      const peer = this.#context.connectedTo(slot.backup.holder);
+      this.#context.writerTo(peer)?.copyQuery(slot.index);
+      return;
+    }
     slot.isStopping = true;
     slot.stoppingSince = this.#context.clock.now();
     this.#owner.assignLeases(slot);

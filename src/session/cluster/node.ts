@@ -404,6 +404,14 @@ export class SessionNode implements MessageTakers {
       this.#adopt({ version, value: this.context.options.mapCodec.decode(map) });
   }
 
+  /** @internal */ onCopyOffer(peer: Peer, index: number, epoch: number, pos: number): void {
+    const slot = this.context.slots[index];
+    if (slot === undefined) return;
+    const follower = this.#followerAt(peer, index);
+    if (follower !== null) follower.confirmedEpoch = epoch;
+    else this.recovery.onOffer(slot, { server: peer.server, incarnation: peer.incarnation }, epoch, pos);
+  }
+
   /** @internal */ onTouch(index: number, epoch: number, key: string, idleTimeoutMs: number): void {
     const slot = this.context.slots[index];
     if (slot !== undefined) this.backup.onTouch(slot, epoch, key, idleTimeoutMs);

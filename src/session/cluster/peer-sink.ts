@@ -22,6 +22,7 @@ export interface MessageTakers {
   onAck(peer: Peer, slot: number, epoch: number, pos: number): void;
   onRefuse(peer: Peer, slot: number, epoch: number, pos: number): void;
   onTouch(slot: number, epoch: number, key: string, idleTimeoutMs: number): void;
+  onCopyOffer(peer: Peer, slot: number, epoch: number, pos: number): void;
   onMap(version: number, map: Buffer): void;
 }
 
@@ -108,8 +109,7 @@ export class PeerSink implements MessageSink {
   }
 
   onCopyOffer(index: number, epoch: number, pos: number): void {
-    const slot = this.#slot(index);
-    if (slot !== null) this.#node.recovery.onOffer(slot, this.#holder(), epoch, pos);
+    this.#node.onCopyOffer(this.#peer, index, epoch, pos);
   }
 
   onMap(version: number, map: Buffer): void {
