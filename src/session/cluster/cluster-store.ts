@@ -66,16 +66,17 @@ export class ClusterStore implements SessionStore {
   load(id: VerifiedId, done: (error: FlotillaError | null, entries: SessionEntries | null) => void): void {
     const { owner, remote, context } = this.#node;
     const slot = context.slots[id.slot]!;
-    if (!owner.mayShow(slot) || remote.isBusy(id.key)) {
+    const now = context.clock.now();
+    if (!owner.mayShow(slot, now) || remote.isBusy(id.key)) {
       remote.load(id, done);
       return;
     }
-    const session = owner.find(slot, id.key);
+    const session = owner.find(slot, id.key, now);
     if (session === null) {
       owner.afterPending(slot, null, (error) => done(error, null));
       return;
     }
-    owner.use(slot, session, session.idleTimeoutMs);
+    owner.use(slot, session, session.idleTimeoutMs, now);
     done(null, context.rules.visible(session));
   }
 

@@ -25,24 +25,28 @@ export class Owner {
   }
 
   /** Whether what this process holds of the slot may be shown now. */
-  mayShow(slot: SlotCopy): boolean {
-    const now = this.#context.clock.now();
+  mayShow(slot: SlotCopy, now: number = this.#context.clock.now()): boolean {
     return now < slot.lease.until && now < slot.leaseToo.until;
   }
 
   /** The session if it lives; one that has been idle for too long is ended here. `mayShow` was asked before. */
-  find(slot: SlotCopy, key: string): KeptSession | null {
+  find(slot: SlotCopy, key: string, now: number = this.#context.clock.now()): KeptSession | null {
     const session = slot.sessions.get(key);
     if (session === undefined || session.tip === null) return null;
-    if (this.#isExpired(slot, session)) {
+    if (this.#isExpired(slot, session, now)) {
       this.#expire(slot, session);
       return null;
     }
     return session;
   }
 
-  use(slot: SlotCopy, session: KeptSession, idleTimeoutMs: number): void {
-    slot.idle.use(session, this.#context.clock.now(), idleTimeoutMs);
+  use(
+    slot: SlotCopy,
+    session: KeptSession,
+    idleTimeoutMs: number,
+    now: number = this.#context.clock.now(),
+  ): void {
+    slot.idle.use(session, now, idleTimeoutMs);
     if (session.isTouched) return;
     session.isTouched = true;
     slot.touched.push(session);
@@ -249,11 +253,11 @@ export class Owner {
     done?.(null);
   }
 
-  #isExpired(slot: SlotCopy, session: KeptSession): boolean {
+  #isExpired(slot: SlotCopy, session: KeptSession, now: number): boolean {
     // Not committed yet: it has not begun to be idle.
     if (session.entries === null) return false;
     const lag = session.lastUsedAt < slot.lagsBefore ? limits.touchLagMs : 0;
-    return this.#context.clock.now() - session.lastUsedAt >= session.idleTimeoutMs + lag;
+    return now - session.lastUsedAt >= session.idleTimeoutMs + lag;
   }
 
   #expire(slot: SlotCopy, session: KeptSession): void {
