@@ -59,7 +59,10 @@ export class Backup {
   }
 
   onTransferBegin(peer: Peer, slot: SlotCopy, id: number, pos: number): void {
-    if (slot.role === Role.owner || slot.role === Role.backup) {
+    // One that was replaced and has not heard of it would put its copy in the place of the true owner's.
+    const owner = this.#context.map === null ? null : this.#context.entryOf(slot).owner;
+    const isOwner = owner !== null && peer.isProcess(owner);
+    if (!isOwner || slot.role === Role.owner || slot.role === Role.backup) {
       this.#context.writerTo(peer)?.transferDropped(slot.index, id);
       return;
     }

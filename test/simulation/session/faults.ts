@@ -278,7 +278,8 @@ export class Faults {
         this.#world.after(100, null, look);
         return;
       }
-      if (!node.isDrained && isAlone && !this.#overlaps) {
+      const others = this.othersThan(app);
+      if (!node.isDrained && isAlone && !this.#overlaps && !others.some(({ isLeaving }) => isLeaving)) {
         this.#simulation.oracle.fail(
           "I10",
           `${process.name} could not hand over, and nothing else was wrong`,
