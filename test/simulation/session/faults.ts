@@ -279,7 +279,13 @@ export class Faults {
         return;
       }
       const others = this.othersThan(app);
-      if (!node.isDrained && isAlone && !this.#overlaps && !others.some(({ isLeaving }) => isLeaving)) {
+      if (
+        process.isAlive &&
+        !node.isDrained &&
+        isAlone &&
+        !this.#overlaps &&
+        !others.some(({ isLeaving }) => isLeaving)
+      ) {
         this.#simulation.oracle.fail(
           "I10",
           `${process.name} could not hand over, and nothing else was wrong`,
