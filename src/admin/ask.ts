@@ -31,8 +31,12 @@ export class Asker {
   }
 
   /** The same for a supervisor of this machine. */
-  supervisor(record: RunRecord, question: Question, timeoutMs: number): Promise<unknown> {
-    const target = { name: supervisorName, address: controlAddress, port: record.controlPort };
+  supervisor(
+    { controlPort }: Pick<RunRecord, "controlPort">,
+    question: Question,
+    timeoutMs: number,
+  ): Promise<unknown> {
+    const target = { name: supervisorName, address: controlAddress, port: controlPort };
     return this.#ask(target, question, timeoutMs);
   }
 

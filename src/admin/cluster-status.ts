@@ -7,6 +7,7 @@ import type { ClusterFile, Server } from "../config/model.ts";
 import type { MemberStatus } from "../member/member.ts";
 import { codeOf, messageOf } from "../support/errors.ts";
 import { processState } from "../support/processes.ts";
+import { announcedSupervisors } from "./announcement.ts";
 import { Asker } from "./ask.ts";
 import { livingRecords, type RunRecord } from "./run-record.ts";
 
@@ -36,7 +37,7 @@ export interface SupervisorStatus {
 export async function clusterStatus(file: ClusterFile, timeoutMs: number): Promise<ServerStatus[]> {
   const records = livingRecords(file);
   const asker = new Asker(file);
-  const units = unitsOf(asker, records, timeoutMs);
+  const units = unitsOf(asker, controlPorts(file, records), timeoutMs);
   return await Promise.all(
     [...file.servers.values()].map(async (server) => {
       try {
@@ -70,15 +71,20 @@ function connectOnce({ name, address, port }: Server, timeoutMs: number): Promis
   });
 }
 
-/** What the supervisors of this machine know, by server. One that does not answer knows nothing. */
+/** Of the supervisors of this machine. */
+function controlPorts(file: ClusterFile, records: readonly RunRecord[]): Set<number> {
+  const supervisors = [...records.filter(({ kind }) => kind === "supervisor"), ...announcedSupervisors(file)];
+  return new Set(supervisors.map(({ controlPort }) => controlPort));
+}
+
+/** What supervisors know, by server. One that does not answer knows nothing. */
 async function unitsOf(
   asker: Asker,
-  records: readonly RunRecord[],
+  ports: ReadonlySet<number>,
   timeoutMs: number,
 ): Promise<Map<string, UnitStatus>> {
-  const supervisors = records.filter(({ kind }) => kind === "supervisor");
   const answers = await Promise.allSettled(
-    supervisors.map((record) => asker.supervisor(record, { ask: "status" }, timeoutMs)),
+    [...ports].map((controlPort) => asker.supervisor({ controlPort }, { ask: "status" }, timeoutMs)),
   );
   const units = new Map<string, UnitStatus>();
   for (const answer of answers) {

@@ -9,7 +9,6 @@ import { join } from "node:path";
 import type { ClusterFile } from "../config/model.ts";
 import { admin as limits } from "../support/limits.ts";
 import { bootId, isAlive, processState } from "../support/processes.ts";
-import { ownSupervisor, type SupervisorId } from "./supervisor-id.ts";
 
 export interface RunRecord {
   /** `starting`: a `flotilla start` that has not yet recorded what it runs (start-turn.ts). */
@@ -27,8 +26,6 @@ export interface RunRecord {
   readonly controlPort: number;
   /** Supervisors: the servers in their care; servers: themselves; else none. */
   readonly servers: readonly string[];
-  /** Servers: the supervisor that started them (supervisor-id.ts); else "". */
-  readonly supervisor: string;
 }
 
 /**
@@ -37,8 +34,7 @@ export interface RunRecord {
  * @throws the system's error when the folder can't be written; a server runs without its record too.
  */
 export function recordServer(file: ClusterFile, name: string): void {
-  const supervisor = ownSupervisor({ name, file: file.path });
-  writeRecord(file, { kind: "server", name, controlPort: 0, servers: [name], supervisor });
+  writeRecord(file, { kind: "server", name, controlPort: 0, servers: [name] });
 }
 
 /**
@@ -50,12 +46,7 @@ export function recordSupervisor(
   controlPort: number,
   servers: readonly string[],
 ): (left: readonly string[]) => void {
-  const own = {
-    kind: "supervisor",
-    name: supervisorRecordName(process.pid),
-    controlPort,
-    supervisor: "",
-  } as const;
+  const own = { kind: "supervisor", name: `supervisor-${process.pid}`, controlPort } as const;
   writeRecord(file, { ...own, servers });
   return (left) => replaceRecord(file, { ...own, servers: left });
 }
@@ -66,13 +57,7 @@ export function recordSupervisor(
  */
 export function recordStarting(file: ClusterFile): () => void {
   const name = `starting-${process.pid}`;
-  return writeRecord(file, { kind: "starting", name, controlPort: 0, servers: [], supervisor: "" });
-}
-
-/** Made up for a supervisor that could not write its own record. */
-export function recordOf(file: ClusterFile, id: SupervisorId, servers: readonly string[]): RunRecord {
-  const where = { file: file.path, host: hostname(), boot: bootId() };
-  return { kind: "supervisor", name: supervisorRecordName(id.pid), ...id, ...where, servers, supervisor: "" };
+  return writeRecord(file, { kind: "starting", name, controlPort: 0, servers: [] });
 }
 
 /** The records of processes that live on this machine; those of dead ones are removed. */
@@ -89,11 +74,7 @@ export function livingRecords(file: ClusterFile): RunRecord[] {
   return living;
 }
 
-function supervisorRecordName(pid: number): string {
-  return `supervisor-${pid}`;
-}
-
-type OwnRecord = Pick<RunRecord, "kind" | "name" | "controlPort" | "servers" | "supervisor">;
+type OwnRecord = Pick<RunRecord, "kind" | "name" | "controlPort" | "servers">;
 
 /** @returns removes it; the end of the process does so too. */
 function writeRecord(file: ClusterFile, own: OwnRecord): () => void {
@@ -169,7 +150,6 @@ function isRecord(value: unknown): value is RunRecord {
     typeof record.boot === "string" &&
     Number.isSafeInteger(record.controlPort) &&
     Array.isArray(record.servers) &&
-    record.servers.every((name) => typeof name === "string") &&
-    typeof record.supervisor === "string"
+    record.servers.every((name) => typeof name === "string")
   );
 }

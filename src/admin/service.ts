@@ -7,7 +7,6 @@ import type { LinkStream, StreamHandler, StreamService } from "../link/api.ts";
 import type { Member, MemberStatus } from "../member/member.ts";
 import { messageOf } from "../support/errors.ts";
 import { admin as limits } from "../support/limits.ts";
-import { ownSupervisor } from "./supervisor-id.ts";
 
 export interface Question {
   readonly ask: string;
@@ -18,12 +17,6 @@ export interface Question {
 /** What an asked one does for each question it knows; the returned object is the answer. */
 export type Answers = Readonly<Record<string, (question: Question) => object>>;
 
-/** A server's answer to `status`. */
-export interface StatusAnswer extends MemberStatus {
-  /** Who starts it again when it ends (supervisor-id.ts), or "". */
-  readonly supervisor: string;
-}
-
 /** A server's answer to `stop`. */
 export interface StopAnswer {
   readonly pid: number;
@@ -32,10 +25,7 @@ export interface StopAnswer {
 /** For a server's cluster port. `actions.stop` begins the same drain as SIGTERM; it is called once answered. */
 export function adminService(member: Member, actions: { stop(): void }): StreamService {
   return answerQuestions({
-    status: (): StatusAnswer => ({
-      ...member.status(),
-      supervisor: ownSupervisor({ name: member.server.name, file: member.file.path }),
-    }),
+    status: (): MemberStatus => member.status(),
     stop: (): StopAnswer => {
       // The answer leaves in this turn of the event loop; a drain may close the link in its first.
       setImmediate(() => setImmediate(actions.stop));

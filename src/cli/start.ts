@@ -2,7 +2,8 @@
  * `flotilla start`: runs servers of this machine in the foreground. One web server by its name runs in this very
  * process; all others are programs of their own in the care of this process, which starts them again.
  */
-import { livingRecords } from "../admin/run-record.ts";
+import { Asker } from "../admin/ask.ts";
+import { runningRecords } from "../admin/running.ts";
 import { takeStartTurn } from "../admin/start-turn.ts";
 import type { Cluster, ClusterFile, Server } from "../config/model.ts";
 import { FlotillaError } from "../support/errors.ts";
@@ -23,7 +24,7 @@ export async function start(path: string, names: readonly string[], options: Sta
   if (file === null) return 1;
   const servers = options.all ? await allStartable(file) : await namedStartable(file, names);
   const turnOver = options.supervised ? () => {} : await takeStartTurn(file);
-  if (!options.supervised) refuseRunning(file, servers);
+  if (!options.supervised) await refuseRunning(file, servers);
   const [only] = servers.length === 1 && !options.all ? servers : [];
   return only !== undefined && clusterOf(file, only).tier === "web"
     ? await runWebServer(file, only, turnOver)
@@ -85,9 +86,9 @@ function howToStart(file: ClusterFile, server: Server): string {
 }
 
 /** @throws FlotillaError FLOTILLA_ALREADY_RUNNING */
-function refuseRunning(file: ClusterFile, servers: readonly Server[]): void {
+async function refuseRunning(file: ClusterFile, servers: readonly Server[]): Promise<void> {
   const names = new Set(servers.map(({ name }) => name));
-  for (const record of livingRecords(file)) {
+  for (const record of await runningRecords(file, new Asker(file))) {
     const running = record.servers.filter((name) => names.has(name));
     if (running.length === 0) continue;
     const how =

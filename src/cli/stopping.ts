@@ -5,9 +5,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Asker } from "../admin/ask.ts";
 import type { SupervisorStatus } from "../admin/cluster-status.ts";
-import { livingRecords, type RunRecord } from "../admin/run-record.ts";
+import type { RunRecord } from "../admin/run-record.ts";
+import { runningRecords } from "../admin/running.ts";
 import type { StopAnswer } from "../admin/service.ts";
-import { answering, unrecordedSupervisors } from "../admin/unrecorded.ts";
 import type { ClusterFile, Server } from "../config/model.ts";
 import { admin, supervise } from "../support/limits.ts";
 import { askToEnd, isAlive, isInGroupBelow, processState, sendSignal } from "../support/processes.ts";
@@ -72,7 +72,7 @@ class Stopping {
   readonly #names: ReadonlySet<string>;
   readonly #asker: Asker;
   readonly #records: readonly RunRecord[];
-  /** Servers without a record and without a recorded supervisor. */
+  /** Servers without a record and without a supervisor. */
   readonly #others: readonly Server[];
 
   private constructor(
@@ -94,19 +94,10 @@ class Stopping {
   /** Looks who there is. */
   static async find(file: ClusterFile, servers: readonly Server[], all: boolean): Promise<Stopping> {
     const asker = new Asker(file);
-    const records = livingRecords(file);
+    const records = await runningRecords(file, asker);
     const known = new Set(records.flatMap((record) => record.servers));
-    const unknown = servers.filter(({ name, kind }) => kind === "link" && !known.has(name));
-    const others = await answering(asker, await localServers(unknown));
-    const supervisors = await unrecordedSupervisors(file, asker, records, others);
-    return new Stopping(
-      file,
-      servers,
-      all,
-      asker,
-      [...records, ...supervisors],
-      others.map(({ server }) => server),
-    );
+    const others = servers.filter(({ name, kind }) => kind === "link" && !known.has(name));
+    return new Stopping(file, servers, all, asker, records, await localServers(others));
   }
 
   /**
@@ -117,14 +108,11 @@ class Stopping {
     const concerned = this.#records.filter((record) => this.#concerned(record).length > 0);
     const supervisors = concerned.filter(({ kind, servers }) => kind === "supervisor" && servers.some(now));
     const turn = new Set(supervisors.flatMap((record) => this.#concerned(record)));
-    const supervised = new Set(
-      concerned.flatMap(({ kind, servers }) => (kind === "supervisor" ? servers : [])),
-    );
     const recorded = concerned.filter(
       (record) =>
         record.kind === "server" && (this.#isBelow(record) ? turn.has(record.name) : now(record.name)),
     );
-    const others = this.#others.filter(({ name }) => now(name) && !supervised.has(name));
+    const others = this.#others.filter(({ name }) => now(name));
     const told = await Promise.all([
       ...recorded.map((record) => this.#tellProcess(record)),
       ...others.map((server) => this.#tellServer(server)),
@@ -156,7 +144,7 @@ class Stopping {
     return [this.#ending(record.name, record.pid, record.startTime, below)];
   }
 
-  /** A server that answered a moment ago. */
+  /** A server without a record: most of the time there is none, and nobody answers. */
   async #tellServer(server: Server): Promise<Ending[]> {
     try {
       const answer = await this.#asker.server(server, { ask: "stop" }, admin.stopTimeoutMs);

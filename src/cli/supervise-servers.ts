@@ -1,4 +1,5 @@
 /** `flotilla start` for app servers, for several servers and for --all: this process is their supervisor. */
+import { announceSupervisor } from "../admin/announcement.ts";
 import { recordSupervisor } from "../admin/run-record.ts";
 import type { Cluster, ClusterFile, Server } from "../config/model.ts";
 import { openControl } from "../supervise/control.ts";
@@ -24,6 +25,7 @@ export async function superviseServers(
     onLeft: (names) => recordLeft(names),
   });
   const control = await openControl(file, supervisor, log);
+  announceSupervisor(file, control.port);
   recordLeft = recordOrWarn(file, control.port, servers, log);
   recorded();
   onStopSignals(
@@ -33,7 +35,7 @@ export async function superviseServers(
     },
     () => supervisor.kill(),
   );
-  supervisor.start(control.port);
+  supervisor.start();
   await supervisor.ended;
   control.close();
   // Not by itself: something that left a program's group may hold its output open.
@@ -58,8 +60,7 @@ function recordOrWarn(
     };
   } catch (error) {
     log.warn(
-      `flotilla status does not find this process (${process.pid}), and flotilla stop finds it only while one of ` +
-        `its servers answers: ${messageOf(error)}`,
+      `this supervisor (process ${process.pid}) and its servers run without a record: ${messageOf(error)}`,
     );
     return () => {};
   }

@@ -3,7 +3,6 @@
  * commands reach it on a port of 127.0.0.1 (control.ts).
  */
 import type { UnitStatus } from "../admin/cluster-status.ts";
-import { supervisorVariable, supervisorWord } from "../admin/supervisor-id.ts";
 import type { Cluster, ClusterFile, Server } from "../config/model.ts";
 import { systemClock } from "../support/clock.ts";
 import type { Log } from "../support/log.ts";
@@ -31,7 +30,6 @@ export class Supervisor {
   /** To be stopped when the web servers are gone. */
   #stopLater: readonly Unit[] = [];
   #resolveEnded!: () => void;
-  #controlPort = 0;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -44,9 +42,7 @@ export class Supervisor {
     for (const server of options.servers) this.#units.set(server.name, this.#unitOf(server));
   }
 
-  /** @param controlPort where it answers questions; its programs are told, for those who ask them. */
-  start(controlPort: number): void {
-    this.#controlPort = controlPort;
+  start(): void {
     for (const unit of this.#units.values()) unit.start();
   }
 
@@ -84,6 +80,7 @@ export class Supervisor {
       server: server.name,
       command: this.#options.commandOf(server, cluster),
       folder: file.folder,
+      environment: environmentOf(file, server),
       drainTimeoutMs,
     };
     return new Unit({
@@ -92,12 +89,7 @@ export class Supervisor {
       clock: systemClock,
       random: Math.random,
       log,
-      start: (onLine, onEnd) =>
-        startProgram(
-          { ...settings, environment: environmentOf(file, server, this.#controlPort) },
-          { out: this.#out, err: this.#err, onLine },
-          onEnd,
-        ),
+      start: (onLine, onEnd) => startProgram(settings, { out: this.#out, err: this.#err, onLine }, onEnd),
       onStopped: () => this.#left(),
     });
   }
@@ -129,12 +121,8 @@ function statusOf({ name, state, pid, restarts, note }: Unit): UnitStatus {
   return { name, state, pid, restarts, note };
 }
 
-function environmentOf(file: ClusterFile, server: Server, controlPort: number): Record<string, string> {
-  const environment = {
-    FLOTILLA_SERVER: server.name,
-    FLOTILLA_CONFIG: file.path,
-    [supervisorVariable]: supervisorWord(controlPort, { name: server.name, file: file.path }),
-  };
+function environmentOf(file: ClusterFile, server: Server): Record<string, string> {
+  const environment = { FLOTILLA_SERVER: server.name, FLOTILLA_CONFIG: file.path };
   // What programs that know nothing of Flotilla listen on.
   return server.kind === "http" ? { ...environment, PORT: String(server.port) } : environment;
 }

@@ -157,7 +157,7 @@ test("stop ends web servers first, and a web server by itself", async (t) => {
   assert.deepEqual(await app.exit, { code: 0, signal: null });
 });
 
-test("stop: a supervisor without its record is found through its servers, and starts nothing again", async (t) => {
+test("stop: a supervisor without its record is found, and starts nothing again", async (t) => {
   const { folder } = await clusterFolder(t, { apps: 2, web: true });
   const running = startFlotilla(t, ["start", "--all"], { cwd: folder });
   await running.line(/app-a is up/);
