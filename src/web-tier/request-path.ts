@@ -322,13 +322,15 @@ export class Exchange implements UpstreamRequest, BodySink {
     if (stream === this.#stream) this.#failed(code, message);
   }
 
-  /** The server fell silent: who waits for its answer moves on where that is safe. */
+  /** The server fell silent: who waits for its answer moves on where that is safe, and where there is another one. */
   onSilent(): void {
     if (this.#phase !== "waiting" || !this.#mayRetry(ResetCode.linkLost)) return;
+    const next = this.#choose(this.#upstream);
+    if (next === null) return;
     const stream = this.#stream!;
-    const silent = this.#leave(false);
+    this.#leave(false);
     stream.reset(ResetCode.cancel);
-    this.#send(this.#choose(silent));
+    this.#send(next);
   }
 
   #failed(code: ResetCode, message: string): void {
@@ -457,15 +459,15 @@ export class Exchange implements UpstreamRequest, BodySink {
     this.#client.answered(keepOpen);
   }
 
-  /** Ends the attempt; whatever its stream still tells is not heard. @returns the server left. */
-  #leave(reusable: boolean): Upstream | null {
+  /** Ends the attempt; whatever its stream still tells is not heard. */
+  #leave(reusable: boolean): void {
     const upstream = this.#upstream;
-    if (upstream !== null) upstream.done(this, this.#stream!, reusable);
+    this.#partialHead = nothing;
+    if (upstream === null) return;
+    upstream.done(this, this.#stream!, reusable);
+    this.#lastServer = upstream.server.name;
     this.#upstream = null;
     this.#stream = null;
-    this.#partialHead = nothing;
-    if (upstream !== null) this.#lastServer = upstream.server.name;
-    return upstream;
   }
 
   #log(): void {

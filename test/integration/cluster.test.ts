@@ -30,6 +30,41 @@ test("visitors are served by all app servers, and by those that are left", async
   await until("app-b serves again", async () => (await get()) === "app-b");
 });
 
+test("a frozen server's requests move to the other one; the last one is waited for", async (t) => {
+  const { folder, httpPort } = await clusterFolder(t, { web: true, apps: 2, run });
+  const running = startFlotilla(t, ["start", "--all"], { cwd: folder });
+  for (const name of ["app-a", "app-b"]) await running.line(new RegExp(`link to ${name} .* is up`));
+  await running.line(/up at http/);
+  const get = async (): Promise<string> => {
+    const response = await fetch(`http://127.0.0.1:${httpPort}/`);
+    assert.equal(response.status, 200);
+    return (await response.text()).trim();
+  };
+  await get();
+  const status = await runFlotilla(t, ["status", "--json"], { cwd: folder });
+  const rows: { name: string; pid: number }[] = JSON.parse(status.stdout).servers;
+  const freeze = (name: string): (() => void) => {
+    const { pid } = rows.find((row) => row.name === name)!;
+    process.kill(pid, "SIGSTOP");
+    t.after(() => process.kill(pid, "SIGCONT"));
+    return () => process.kill(pid, "SIGCONT");
+  };
+
+  const thawB = freeze("app-b");
+  // Half of these are sent to app-b, before anybody can know.
+  assert.deepEqual(new Set(await Promise.all([get(), get(), get(), get()])), new Set(["app-a"]));
+  // Now it is known: nobody waits.
+  for (let i = 0; i < 4; i++) assert.equal(await get(), "app-a");
+
+  const thawA = freeze("app-a");
+  const waiting = get();
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  thawA();
+  assert.equal(await waiting, "app-a");
+  thawB();
+  await until("app-b is used again", async () => (await get()) === "app-b");
+});
+
 test("stop lets open requests end, through both tiers", async (t) => {
   const { folder, httpPort } = await clusterFolder(t, { web: true, run });
   const running = startFlotilla(t, ["start", "--all"], { cwd: folder });
