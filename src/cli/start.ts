@@ -3,6 +3,7 @@
  * process; all others are programs of their own in the care of this process, which starts them again.
  */
 import { Asker } from "../admin/ask.ts";
+import type { RunRecord } from "../admin/run-record.ts";
 import { runningRecords } from "../admin/running.ts";
 import { takeStartTurn } from "../admin/start-turn.ts";
 import type { Cluster, ClusterFile, Server } from "../config/model.ts";
@@ -88,7 +89,9 @@ function howToStart(file: ClusterFile, server: Server): string {
 /** @throws FlotillaError FLOTILLA_ALREADY_RUNNING */
 async function refuseRunning(file: ClusterFile, servers: readonly Server[]): Promise<void> {
   const names = new Set(servers.map(({ name }) => name));
-  for (const record of await runningRecords(file, new Asker(file))) {
+  const records = await runningRecords(file, new Asker(file));
+  // A supervisor's record tells of all its servers; the record of one of them would tell less.
+  for (const record of records.toSorted((one, other) => rank(one) - rank(other))) {
     const running = record.servers.filter((name) => names.has(name));
     if (running.length === 0) continue;
     const how =
@@ -100,6 +103,10 @@ async function refuseRunning(file: ClusterFile, servers: readonly Server[]): Pro
       { source: "client" },
     );
   }
+}
+
+function rank({ kind }: RunRecord): number {
+  return kind === "supervisor" ? 0 : 1;
 }
 
 function clusterOf(file: ClusterFile, server: Server): Cluster {
