@@ -15,8 +15,6 @@ export class Member {
   requests = 0;
   /** Living sessions in this process; set by whoever keeps them. */
   sessionCount: () => number = () => 0;
-  /** Where sessions are kept on two servers: how this process stands with them; set likewise. */
-  slotCounts: (() => SlotCounts) | null = null;
 
   constructor(file: ClusterFile, server: Server) {
     this.file = file;
@@ -33,20 +31,12 @@ export class Member {
       pid: process.pid,
       requests: this.requests,
       sessions: this.sessionCount(),
-      ...this.slotCounts?.(),
     };
   }
 }
 
-export interface SlotCounts {
-  /** Session slots that it owns. */
-  readonly slots: number;
-  /** Those of them of which no other server has a copy. */
-  readonly singleCopySlots: number;
-}
-
 /** One row of `flotilla status --json`. */
-export interface MemberStatus extends Partial<SlotCounts> {
+export interface MemberStatus {
   readonly name: string;
   readonly cluster: string;
   readonly letter: string;
@@ -54,6 +44,5 @@ export interface MemberStatus extends Partial<SlotCounts> {
   /** The process that serves and holds the sessions; null when there is none. */
   readonly pid: number | null;
   readonly requests: number;
-  /** Those that it owns. */
   readonly sessions: number;
 }
