@@ -246,7 +246,7 @@ export class Exchange implements UpstreamRequest, BodySink {
       // The whole answer is here: one string, one system call.
       this.#sentBytes = bodyBytes;
       this.#client.writeText(bodyBytes === 0 ? text : text + bytes.latin1Slice(at, at + bodyBytes));
-      return this.#finish(true);
+      return this.#finish();
     }
     this.#body.begin(kind, answer.contentLength);
     this.#client.cork();
@@ -284,7 +284,7 @@ export class Exchange implements UpstreamRequest, BodySink {
 
   #endReply(): void {
     if (this.#chunking) this.#client.writeText(`0\r\n${trailerLines(this.#body.trailer)}\r\n`);
-    this.#finish(true);
+    this.#finish();
   }
 
   #congest(): void {
@@ -444,15 +444,15 @@ export class Exchange implements UpstreamRequest, BodySink {
     const page = answerPage(status, why, this.#requestId, this.#keepOpen, this.method === "HEAD");
     this.#sentBytes = page.bodyBytes;
     this.#client.writeText(page.text);
-    this.#finish(true);
+    this.#finish();
   }
 
-  #finish(complete: boolean): void {
+  #finish(): void {
     const keepOpen = this.#keepOpen;
     const stream = this.#stream;
     // Our direction is open: the rest of a body is not wanted, or an upgrade was answered like any other request.
     const abandoned = stream !== null && (this.upgrading || !this.#requestEnded);
-    this.#leave(complete && this.#answer.keepAlive && !abandoned);
+    this.#leave(this.#answer.keepAlive && !abandoned);
     if (abandoned) stream.reset(ResetCode.cancel, "answered before our direction ended");
     this.#log();
     this.#reset();

@@ -1,13 +1,16 @@
 /** A whole cluster as its operator has it: one file, `start --all`, visitors, a dead server, `stop`. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { clusterFolder } from "../harness/cluster-folder.ts";
-import { processesIn, runFlotilla, startFlotilla, until } from "../harness/process.ts";
+import { processesIn, runFlotilla, startFlotilla, type TestProcess, until } from "../harness/process.ts";
 
 const run = `exec node ${join(import.meta.dirname, "fixtures", "app.ts")}`;
 
-test("visitors are served by all app servers, and by those that are left", async (t) => {
+/** A site whose web server has found both app servers; `get` says which of them answered. */
+async function twoAppServers(
+  t: TestContext,
+): Promise<{ folder: string; running: TestProcess; get: () => Promise<string> }> {
   const { folder, httpPort } = await clusterFolder(t, { web: true, apps: 2, run });
   const running = startFlotilla(t, ["start", "--all"], { cwd: folder });
   for (const name of ["app-a", "app-b"]) await running.line(new RegExp(`link to ${name} .* is up`));
@@ -17,6 +20,11 @@ test("visitors are served by all app servers, and by those that are left", async
     assert.equal(response.status, 200);
     return (await response.text()).trim();
   };
+  return { folder, running, get };
+}
+
+test("visitors are served by all app servers, and by those that are left", async (t) => {
+  const { folder, running, get } = await twoAppServers(t);
   const first = new Set([await get(), await get(), await get(), await get()]);
   assert.deepEqual([...first].sort(), ["app-a", "app-b"]);
 
@@ -31,15 +39,7 @@ test("visitors are served by all app servers, and by those that are left", async
 });
 
 test("a frozen server's requests move to the other one; the last one is waited for", async (t) => {
-  const { folder, httpPort } = await clusterFolder(t, { web: true, apps: 2, run });
-  const running = startFlotilla(t, ["start", "--all"], { cwd: folder });
-  for (const name of ["app-a", "app-b"]) await running.line(new RegExp(`link to ${name} .* is up`));
-  await running.line(/up at http/);
-  const get = async (): Promise<string> => {
-    const response = await fetch(`http://127.0.0.1:${httpPort}/`);
-    assert.equal(response.status, 200);
-    return (await response.text()).trim();
-  };
+  const { folder, get } = await twoAppServers(t);
   await get();
   const status = await runFlotilla(t, ["status", "--json"], { cwd: folder });
   const rows: { name: string; pid: number }[] = JSON.parse(status.stdout).servers;
