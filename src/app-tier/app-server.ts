@@ -7,6 +7,8 @@ import { StreamKind } from "../link/api.ts";
 import { linkKeys } from "../link/keys.ts";
 import { LinkListener } from "../link/listener.ts";
 import type { Member } from "../member/member.ts";
+import { clusterReplicas } from "../session/place.ts";
+import type { Replicas } from "../session/wiring/replicas.ts";
 import { systemClock } from "../support/clock.ts";
 import { FlotillaError, messageOf } from "../support/errors.ts";
 import { createLog, type Log } from "../support/log.ts";
@@ -24,6 +26,12 @@ export interface Served {
   close(): Promise<void>;
 }
 
+/** How much of the drain timeout sessions may take; the rest is for requests that are still open then. */
+const handoverShare = 0.75;
+
+/** "up" is said after so long at the latest: other servers of the cluster may not be there. */
+const sessionsReadyMs = 3_000;
+
 let running = false;
 
 export class AppServer implements Served {
@@ -33,6 +41,7 @@ export class AppServer implements Served {
   readonly #service: HttpService;
   readonly #port: LinkListener;
   readonly #direct: readonly DirectListener[];
+  readonly #sessions: Replicas | null;
   #closing: Promise<void> | null = null;
 
   /** @throws FLOTILLA_SERVED_TWICE */
@@ -51,6 +60,7 @@ export class AppServer implements Served {
       compat,
       onClose: () => this.#port.goAway(),
     });
+    this.#sessions = clusterReplicas(member);
     this.#port = new LinkListener({
       self: { name, incarnation: member.incarnation },
       address,
@@ -60,6 +70,7 @@ export class AppServer implements Served {
       services: new Map([
         [StreamKind.http, this.#service],
         [StreamKind.admin, adminService(member, { stop: () => this.#stop("flotilla stop") })],
+        ...(this.#sessions?.services ?? []),
       ]),
       log: this.#log,
     });
@@ -73,6 +84,7 @@ export class AppServer implements Served {
   /** @throws FlotillaError when a port can't be had. */
   async start(): Promise<void> {
     await this.#port.listen();
+    this.#sessions?.start();
     for (const direct of this.#direct) await direct.listen();
     onStopSignals((signal) => this.#stop(signal));
     // An answer given right before process.exit() or a crash goes out, as it does from a plain http.Server: when the
@@ -83,7 +95,9 @@ export class AppServer implements Served {
     } catch (error) {
       this.#log.warn(`flotilla stop will not find this process when it does not answer: ${messageOf(error)}`);
     }
-    this.#member.state = "up";
+    // What comes meanwhile is answered; it may have to wait for its session.
+    await this.#sessions?.ready(sessionsReadyMs);
+    if (this.#member.state === "starting") this.#member.state = "up";
     this.server.emit("listening");
     const { address, port } = this.#member.server;
     const urls = this.#direct.map((direct) => ` and ${direct.url}`).join("");
@@ -107,13 +121,17 @@ export class AppServer implements Served {
 
   async #drain(): Promise<void> {
     this.#member.state = "draining";
+    const until = systemClock.now() + this.#member.cluster.timeouts.drainTimeoutMs;
+    // First, and while everything is still answered: whoever takes a session over needs us for a moment.
+    await this.#sessions?.leave(this.#member.cluster.timeouts.drainTimeoutMs * handoverShare);
     this.#port.goAway();
     for (const direct of this.#direct) direct.drain();
     this.server.closeIdleConnections();
     const ends = [this.#service.idle(), ...this.#direct.map((direct) => direct.closed())];
-    await atMost(this.#member.cluster.timeouts.drainTimeoutMs, Promise.all(ends));
+    await atMost(until - systemClock.now(), Promise.all(ends));
     if (this.server.listening) this.server.close();
     this.server.closeAllConnections();
+    this.#sessions?.stop();
     await this.#port.close();
     this.#member.state = "down";
   }

@@ -22,7 +22,7 @@ function leftMs(): number {
   return Math.min(statusTimeoutMs, Math.max(statusTimeoutMinMs, statusTotalMs - performance.now()));
 }
 
-/** The fields that scripts rely on, in the documented order, then the note. */
+/** The fields that scripts rely on, in the documented order, then those that not every server has. */
 function inOrder({
   name,
   cluster,
@@ -31,10 +31,15 @@ function inOrder({
   pid,
   requests,
   sessions,
+  slots,
+  singleCopySlots,
   note,
 }: ServerStatus): ServerStatus {
-  const fields = { name, cluster, letter, state, pid, requests, sessions };
-  return note === undefined ? fields : { ...fields, note };
+  return {
+    ...{ name, cluster, letter, state, pid, requests, sessions },
+    ...(slots === undefined || singleCopySlots === undefined ? {} : { slots, singleCopySlots }),
+    ...(note === undefined ? {} : { note }),
+  };
 }
 
 const stateColours: Readonly<Record<ServerStatus["state"], Colour>> = {
@@ -63,8 +68,21 @@ function statusText(servers: readonly ServerStatus[], memberRuns: boolean): stri
     coloured(headLine!, "bold"),
     ...lines.map((line, index) => coloured(line, stateColours[servers[index]!.state])),
     "",
+    ...singleCopies(servers),
     ...troubles(servers, memberRuns),
   ];
+}
+
+/** What a second failure now would lose. */
+function singleCopies(servers: readonly ServerStatus[]): string[] {
+  return servers.flatMap(({ name, singleCopySlots: slots = 0 }) =>
+    slots === 0
+      ? []
+      : [
+          `${count(slots, "session slot")} of ${name} ${slots === 1 ? "has" : "have"} one copy only; ` +
+            "a second is made as soon as another server can take it",
+        ],
+  );
 }
 
 /** What is wrong and what to do: the last lines are the ones a person reads. */

@@ -4,7 +4,15 @@ import { dirname, resolve } from "node:path";
 import type { ClusterDraft, Context, Placed } from "./context.ts";
 import { checkCookies } from "./cookies.ts";
 import { buildListeners } from "./listeners.ts";
-import type { AccessLogSettings, Cluster, ClusterFile, HttpLimits, Server, Timeouts } from "./model.ts";
+import type {
+  AccessLogSettings,
+  Cluster,
+  ClusterFile,
+  HttpLimits,
+  Server,
+  SessionSettings,
+  Timeouts,
+} from "./model.ts";
 import { quote } from "./problems.ts";
 import { buildRoutes, checkRoutes } from "./routes.ts";
 import type { NamedSection, Section } from "./section.ts";
@@ -91,6 +99,7 @@ function buildCluster(
     sessions: section.has("sessions")
       ? {
           store: "cluster",
+          durability: sessions.text("durability") as SessionSettings["durability"],
           cookieName: sessions.section("cookie").text("name") ?? "",
           idleTimeoutMs: sessions.number("idleTimeout"),
         }

@@ -91,7 +91,12 @@ describe("the checked file", () => {
     assert.equal(web.timeouts.connectTimeoutMs, 250);
     assert.deepEqual(web.accessLog, { path: "-", format: "json" });
     const shop = clusters.get("app")!;
-    assert.deepEqual(shop.sessions, { store: "cluster", cookieName: "shop", idleTimeoutMs: 3_600_000 });
+    assert.deepEqual(shop.sessions, {
+      store: "cluster",
+      durability: "memory",
+      cookieName: "shop",
+      idleTimeoutMs: 3_600_000,
+    });
     assert.deepEqual([shop.timeouts.appKeepAliveTimeoutMs, shop.timeouts.drainTimeoutMs], [20_000, 60_000]);
     assert.equal(shop.servers[0]!.address, "app.internal");
   });

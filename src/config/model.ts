@@ -78,6 +78,8 @@ export interface Route {
 
 export interface SessionSettings {
   readonly store: "cluster";
+  /** `backup`: each session is on two app servers. */
+  readonly durability: "memory" | "backup";
   readonly cookieName: string;
   readonly idleTimeoutMs: number;
 }

@@ -300,6 +300,15 @@ const clusterSettings: readonly Setting[] = [
     description: "Where sessions live: `cluster`, in the memory of the app servers.",
   },
   {
+    path: "clusters.<name>.sessions.durability",
+    type: "choice",
+    since,
+    default: "memory",
+    choices: ["memory", "backup"],
+    description:
+      "What an answered change survives. `memory`: nothing; a session is on one app server and ends with it. `backup`: the death of any one app server, for another one has a copy. Needs two app servers, and three machines to be safe from a cut between them; new in this version (docs/sessions.md).",
+  },
+  {
     path: "clusters.<name>.sessions.cookie",
     type: "section",
     since,

@@ -11,6 +11,8 @@ import { type DialOptions, LinkAttempt } from "./attempt.ts";
 export interface LinkDialerOptions extends DialOptions {
   readonly observer: LinkObserver;
   readonly random?: Random;
+  /** The longest pause before it is dialed again; default that of the limits. */
+  readonly reconnectMaxMs?: number;
 }
 
 const { firstLinkQuietMs, handshakeTimeoutMs, reconnectMinMs, reconnectMaxMs } = limits.link;
@@ -110,7 +112,8 @@ export class LinkDialer {
   }
 
   #schedule(): void {
-    const most = Math.min(reconnectMaxMs, reconnectMinMs * 2 ** Math.min(this.#failures, 16));
+    const longest = this.#options.reconnectMaxMs ?? reconnectMaxMs;
+    const most = Math.min(longest, reconnectMinMs * 2 ** Math.min(this.#failures, 16));
     this.#failures++;
     this.#retry = (this.#options.clock ?? systemClock).after(this.#random() * most, () => this.#dial());
   }

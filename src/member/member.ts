@@ -15,6 +15,8 @@ export class Member {
   requests = 0;
   /** Living sessions in this process; set by whoever keeps them. */
   sessionCount: () => number = () => 0;
+  /** Where sessions are kept on two servers: how this process stands with them; set likewise. */
+  slotCounts: (() => SlotCounts) | null = null;
 
   constructor(file: ClusterFile, server: Server) {
     this.file = file;
@@ -31,12 +33,20 @@ export class Member {
       pid: process.pid,
       requests: this.requests,
       sessions: this.sessionCount(),
+      ...this.slotCounts?.(),
     };
   }
 }
 
+export interface SlotCounts {
+  /** Session slots that it owns. */
+  readonly slots: number;
+  /** Those of them of which no other server has a copy. */
+  readonly singleCopySlots: number;
+}
+
 /** One row of `flotilla status --json`. */
-export interface MemberStatus {
+export interface MemberStatus extends Partial<SlotCounts> {
   readonly name: string;
   readonly cluster: string;
   readonly letter: string;
@@ -44,5 +54,6 @@ export interface MemberStatus {
   /** The process that serves and holds the sessions; null when there is none. */
   readonly pid: number | null;
   readonly requests: number;
+  /** Those that it owns. */
   readonly sessions: number;
 }

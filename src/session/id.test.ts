@@ -183,3 +183,13 @@ describe("the Cookie field", () => {
     assert.equal(maker.fromCookie(`other=${good}`, "sid"), null);
   });
 });
+
+test("an id with other letters is signed, and is the same session's", () => {
+  const ids = new SessionIds(Buffer.alloc(32, 1), null, "app");
+  const id = ids.verify(ids.create("a", "b", 77, 2))!;
+  const { text } = ids.reissue(id, "b", "-");
+  const other = new SessionIds(Buffer.alloc(32, 1), null, "app").verify(text)!;
+  assert.deepEqual([other.owner, other.backup, other.slot, other.processIndex], ["b", "-", 77, 2]);
+  assert.equal(other.key, id.key);
+  assert.throws(() => ids.reissue(id, "-", "b"), RangeError);
+});

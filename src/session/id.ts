@@ -96,19 +96,23 @@ export class SessionIds {
    * @throws RangeError on a letter, slot or process index that no id can carry.
    */
   create(owner: Letter, backup: Letter, slot: number, processIndex: number): string {
-    if (!isLetter(owner)) throw new RangeError(`"${owner}" is not a server's letter (a-z A-Z 0-9)`);
-    if (backup !== "-" && !isLetter(backup))
-      throw new RangeError(`"${backup}" is not a server's letter or "-"`);
+    checkLetters(owner, backup);
     if (!(Number.isInteger(slot) && slot >= 0 && slot < slotCount)) throw new RangeError(`no slot ${slot}`);
     if (!(Number.isInteger(processIndex) && processIndex >= 0 && processIndex <= processIndexMax)) {
       throw new RangeError(`no process index ${processIndex}`);
     }
     const random = randomBytes(17).toString("base64url").slice(0, randomLength);
     const place = `${alphabet[slot >>> 6]}${alphabet[slot & 63]}${alphabet[processIndex]}`;
-    const signed = `${owner}${backup}${place}${random}`;
-    const text = unsliced(`${signed}.${signature(this.#key, signed)}`);
-    this.#remember(parse(text));
-    return text;
+    return this.#sign(`${owner}${backup}${place}${random}`).text;
+  }
+
+  /**
+   * The same session's id with other letters: its key stays, and with it the session.
+   * @throws RangeError on a letter that no id can carry.
+   */
+  reissue(id: VerifiedId, owner: Letter, backup: Letter): VerifiedId {
+    checkLetters(owner, backup);
+    return this.#sign(`${owner}${backup}${id.key}`);
   }
 
   /** What the id says, or null when it was not made with this cluster's key. */
@@ -145,6 +149,12 @@ export class SessionIds {
     return verified;
   }
 
+  #sign(signed: string): VerifiedId {
+    const id = parse(unsliced(`${signed}.${signature(this.#key, signed)}`));
+    this.#remember(id);
+    return id;
+  }
+
   #isSigned(text: string): boolean {
     const given = Buffer.from(text.slice(signatureStart), "latin1");
     const signed = text.slice(0, keyEnd);
@@ -168,6 +178,12 @@ function keyFor(secret: Buffer, clusterName: string): KeyObject {
 
 function signature(key: KeyObject, signed: string): string {
   return createHmac("sha256", key).update(signed, "latin1").digest("base64url").slice(0, signatureLength);
+}
+
+function checkLetters(owner: Letter, backup: Letter): void {
+  if (!isLetter(owner)) throw new RangeError(`"${owner}" is not a server's letter (a-z A-Z 0-9)`);
+  if (backup !== "-" && !isLetter(backup))
+    throw new RangeError(`"${backup}" is not a server's letter or "-"`);
 }
 
 function isLetter(letter: string): boolean {

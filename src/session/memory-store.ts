@@ -77,6 +77,11 @@ export class MemoryStore implements SessionStore {
     return ids.verify(ids.create(letter, "-", Math.floor(random() * slotCount), processIndex))!;
   }
 
+  /** One process keeps them all. */
+  renewed(): null {
+    return null;
+  }
+
   load(id: VerifiedId, done: (error: FlotillaError | null, entries: SessionEntries | null) => void): void {
     const now = this.#clock.now();
     const session = this.#living(id, now);

@@ -1,5 +1,6 @@
 /** `session()` itself: a function of request, response and next for whatever takes such functions. */
 import { AsyncResource } from "node:async_hooks";
+import type { FlotillaError } from "../support/errors.ts";
 import type { Keeper } from "./keeper.ts";
 import { isWithinPath, type SessionRequest } from "./request.ts";
 import { RequestSession } from "./request-session.ts";
@@ -25,11 +26,17 @@ export function middlewareOf(keeper: Keeper): SessionMiddleware {
       if (error === null) {
         holdResponse(response as SessionResponse, requestSession, keeper.place.log);
         proceed();
-      } else proceed(error);
+      } else proceed(withStatus(error));
     });
     // Still loading: the store will call back in a context of its own, the application goes on in this one (A50).
     if (requestSession.isLoading) proceed = AsyncResource.bind(next);
   };
+}
+
+/** For frameworks, which make their answer of it (Express: `status`, Koa and Fastify the same or `statusCode`). */
+function withStatus(error: FlotillaError): FlotillaError {
+  const status = error.source === "server" ? 500 : 503;
+  return Object.assign(error, { status, statusCode: status });
 }
 
 function cookieHeader(req: SessionRequest): string | undefined {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { memberFrom } from "../member/current.ts";
+import type { Member } from "../member/member.ts";
 import { SessionIds } from "./id.ts";
 import { placeOf } from "./place.ts";
 
@@ -18,28 +19,43 @@ clusters:
     servers:
       app-a: { address: 127.0.0.2, port: 6800 }
       app-b: { address: 127.0.0.3, port: 6800, processes: 2 }
-    sessions: { store: cluster }
+    sessions: { durability: backup }
 `;
 
-test("a member keeps sessions under its own letter, with the cluster's secret, and counts them", () => {
-  const folder = mkdtempSync(join(tmpdir(), "flotilla-place-"));
-  try {
-    writeFileSync(join(folder, "flotilla.yaml"), file);
-    const env = { FLOTILLA_CONFIG: join(folder, "flotilla.yaml") };
-    const member = memberFrom({ ...env, FLOTILLA_SERVER: "app-b.2" })!;
-    const { store, idleTimeoutMs } = placeOf(member);
-    assert.equal(idleTimeoutMs, 1_800_000);
-    const id = store.newId();
+test("of several servers a member takes part in the cluster's, under its own letter, with the cluster's secret", () => {
+  withFile(file, (memberOf) => {
+    const member = memberOf("app-b.2")!;
+    const { place, replicas } = placeOf(member);
+    assert.equal(place.idleTimeoutMs, 1_800_000);
+    const id = place.store.newId();
     assert.deepEqual([id.owner, id.backup, id.processIndex], ["b", "-", 2]);
     assert.ok(new SessionIds(Buffer.from(secret), null, "app").verify(id.text), "the web tier reads it");
-    store.create(id, new Map(), 1_000, () => {});
+    assert.deepEqual(replicas?.counts, { slots: 0, singleCopySlots: 0 });
+    assert.equal(member.status().sessions, 0);
+    assert.throws(() => memberOf("app-z"), { code: "FLOTILLA_SERVER_UNKNOWN" });
+    assert.equal(memberOf(undefined), null);
+  });
+});
+
+test("the only app server keeps them for itself", () => {
+  withFile(file.replace(/ +app-b:.*\n/, ""), (memberOf) => {
+    const member = memberOf("app-a")!;
+    const { place, replicas } = placeOf(member);
+    assert.equal(replicas, null);
+    const id = place.store.newId();
+    place.store.create(id, new Map(), 1_000, () => {});
     assert.equal(member.status().sessions, 1);
-    store.destroy(id, () => {});
-    assert.throws(() => memberFrom({ ...env, FLOTILLA_SERVER: "app-z" }), {
-      code: "FLOTILLA_SERVER_UNKNOWN",
-    });
-    assert.equal(memberFrom(env), null);
+    place.store.destroy(id, () => {});
+  });
+});
+
+function withFile(text: string, check: (memberOf: (name?: string) => Member | null) => void): void {
+  const folder = mkdtempSync(join(tmpdir(), "flotilla-place-"));
+  try {
+    writeFileSync(join(folder, "flotilla.yaml"), text);
+    const env = { FLOTILLA_CONFIG: join(folder, "flotilla.yaml") };
+    check((FLOTILLA_SERVER) => memberFrom({ ...env, FLOTILLA_SERVER }));
   } finally {
     rmSync(folder, { recursive: true });
   }
-});
+}

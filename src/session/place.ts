@@ -1,50 +1,82 @@
 /** Where this process keeps sessions: as a member of its cluster, or, outside of one, for itself. */
 import { randomBytes } from "node:crypto";
-import { currentMember } from "../member/current.ts";
+import { currentMember, giveUp } from "../member/current.ts";
 import type { Member } from "../member/member.ts";
 import { systemClock } from "../support/clock.ts";
+import { FlotillaError } from "../support/errors.ts";
 import { session as limits } from "../support/limits.ts";
-import { createLog } from "../support/log.ts";
+import { createLog, type Log } from "../support/log.ts";
 import { SessionIds } from "./id.ts";
 import type { SessionPlace } from "./keeper.ts";
 import { MemoryStore } from "./memory-store.ts";
 import type { OwnSecrets } from "./options.ts";
+import { keepersOf, Replicas } from "./wiring/replicas.ts";
 
 export const defaultCookieName = "sid";
 
-let ofMember: SessionPlace | null = null;
+/** What a member keeps sessions with. */
+export interface MemberPlace {
+  readonly place: SessionPlace;
+  /** Null: on this server alone. */
+  readonly replicas: Replicas | null;
+}
+
+let ofMember: MemberPlace | null = null;
 
 /** The cluster's place, one for all of the application's `session()` calls; null outside a cluster. */
 export function clusterPlace(): { readonly place: SessionPlace; readonly cookieName: string } | null {
   const member = currentMember();
   if (member === null) return null;
-  ofMember ??= placeOf(member);
-  return { place: ofMember, cookieName: member.cluster.sessions?.cookieName ?? defaultCookieName };
+  const { place } = memberPlace(member);
+  return { place, cookieName: member.cluster.sessions?.cookieName ?? defaultCookieName };
 }
 
-export function placeOf(member: Member): SessionPlace {
+/**
+ * For serve(): what takes part in keeping the cluster's sessions on two servers, or null when nothing does: the file
+ * does not ask for it (`durability: backup`), or there is only one app server.
+ */
+export function clusterReplicas(member: Member): Replicas | null {
+  if (member.cluster.sessions?.durability !== "backup") return null;
+  return memberPlace(member).replicas;
+}
+
+function memberPlace(member: Member): MemberPlace {
+  try {
+    ofMember ??= placeOf(member);
+    return ofMember;
+  } catch (error) {
+    if (error instanceof FlotillaError) giveUp(error);
+    throw error;
+  }
+}
+
+/** @throws FlotillaError FLOTILLA_DATA_FOLDER */
+export function placeOf(member: Member): MemberPlace {
   const { file, cluster, server } = member;
   const ids = new SessionIds(file.secret, file.previousSecret, cluster.name);
   const idleTimeoutMs = cluster.sessions?.idleTimeoutMs ?? limits.idleTimeoutMs;
-  const place = makePlace(ids, server.letter, server.processIndex, server.name, idleTimeoutMs);
-  member.sessionCount = () => place.store.count;
-  return place;
+  const log = createLog(server.name);
+  const isReplicated = cluster.sessions?.durability === "backup" && keepersOf(member).length >= 2;
+  if (!isReplicated || server.kind !== "link") {
+    const store = memoryStore(ids, server.letter, server.processIndex, log);
+    member.sessionCount = () => store.count;
+    return { place: { store, ids, idleTimeoutMs, log, updates: new Map() }, replicas: null };
+  }
+  const replicas = new Replicas(member, ids, log);
+  const { store } = replicas;
+  member.sessionCount = () => store.count;
+  member.slotCounts = () => replicas.counts;
+  return { place: { store, ids, idleTimeoutMs, log, updates: new Map() }, replicas };
 }
 
 /** @param secrets null: a random one; its sessions end with the process anyway. */
 export function placeAlone(secrets: OwnSecrets | null): SessionPlace {
   const ids = new SessionIds(secrets?.secret ?? randomBytes(32), secrets?.previousSecret ?? null, "");
-  return makePlace(ids, "a", 0, "session", limits.idleTimeoutMs);
+  const log = createLog("session");
+  const store = memoryStore(ids, "a", 0, log);
+  return { store, ids, idleTimeoutMs: limits.idleTimeoutMs, log, updates: new Map() };
 }
 
-function makePlace(
-  ids: SessionIds,
-  letter: string,
-  processIndex: number,
-  speaker: string,
-  idleTimeoutMs: number,
-): SessionPlace {
-  const log = createLog(speaker);
-  const store = new MemoryStore({ ids, letter, processIndex, clock: systemClock, random: Math.random, log });
-  return { store, ids, idleTimeoutMs, log, updates: new Map() };
+function memoryStore(ids: SessionIds, letter: string, processIndex: number, log: Log): MemoryStore {
+  return new MemoryStore({ ids, letter, processIndex, clock: systemClock, random: Math.random, log });
 }

@@ -2,7 +2,8 @@
  * One request and its session, from the cookie to the commit: READ FIRST.
  *
  *   begin       the cookie's id -> load -> `req.session`        (unknown or forged: a new id, nothing kept yet)
- *   beforeHead  changes are found and handed to the store; Set-Cookie where the browser does not know the id
+ *   beforeHead  changes are found and handed to the store; Set-Cookie where the browser does not know the id, or knows
+ *               it with the letters of servers that keep the session no longer
  *   atEnd       changes made after the head
  *
  * The response's head, and after later changes its last byte, leaves when all that was handed to the store is
@@ -77,13 +78,14 @@ export class RequestSession implements SessionBackstage {
     if (session === null) return null;
     const { habits } = this.#keeper;
     this.#submit(session, this.#isWanted || habits.saveUninitialized);
-    if (!this.#needsCookie(session.cookie)) return null;
+    const renewed = this.#isCreated ? this.#keeper.place.store.renewed(this.#identify()) : null;
+    if (renewed === null && !this.#needsCookie(session.cookie)) return null;
     if (session.cookie.secure && !isSecure(this.req, habits.proxy)) {
       this.#keeper.tellInsecure();
       return null;
     }
     session.cookie.resetMaxAge();
-    return session.cookie.serialize(habits.name, this.#identify().text);
+    return session.cookie.serialize(habits.name, (renewed ?? this.#identify()).text);
   }
 
   /** The last look at the session. @throws as `beforeHead` */

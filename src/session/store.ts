@@ -19,6 +19,12 @@ export interface SessionStore {
   /** An id for a new session, placed where this process may create it. Nothing is kept before `create`. */
   newId(): VerifiedId;
 
+  /**
+   * The id as it would be made now, when other servers keep its session than the id says; null when it is right.
+   * The key is the same: the session is.
+   */
+  renewed(id: VerifiedId): VerifiedId | null;
+
   /** The committed data, or null when there is no such session; counts as a use of it. */
   load(id: VerifiedId, done: (error: FlotillaError | null, entries: SessionEntries | null) => void): void;
 

@@ -197,8 +197,8 @@ export const replication = {
   challengeMs: 15_000,
   /** Copies that a restarted server may still offer are waited for so long. */
   offersMs: 30_000,
-  /** A load waits so long for an owner that may answer. */
-  loadWaitMs: 1_000,
+  /** A load waits so long for an owner that may answer: longer than a takeover takes without the proof of a death. */
+  loadWaitMs: 1_500,
   /** A change not committed by then has an unknown outcome. */
   commitTimeoutMs: 2_000,
   /** Share of the time left that a change may be under way to its owner; covers clocks that differ. */
@@ -216,12 +216,21 @@ export const replication = {
   /** Operations that wait for an owner, or for the answer of another server. */
   waitingMax: 10_000,
   /** Slots that one server copies at a time to joining backups, and parts of a copy on their way. */
-  transfersMax: 64,
+  transfersMax: 1_024,
   transferPartsMax: 4,
-  transferPartBytes: 65_536,
+  transferPartBytes: 16_384,
   /** Answers nothing for so long: a copy is begun anew elsewhere. */
   transferSilentMs: 3_000,
   frameBytesMax: 16_777_216,
+  /** From so many bytes on a frame does not wait for the end of the turn. */
+  frameBytesEager: 1_048_576,
+  /** Bytes that a server does not take, on either of its streams, above which its connection is given up. */
+  unsentBytesMax: 134_217_728,
+  unsentBeatBytesMax: 65_536,
+  /** A lost link between two app servers is dialed again within so long: a restarted one can't serve before. */
+  reconnectMaxMs: 250,
+  /** Streams that ended on links that live are opened again after so long. */
+  reopenAfterMs: 100,
 } as const;
 
 /** The file. */

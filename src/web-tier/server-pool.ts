@@ -1,8 +1,8 @@
-/** Step "choose server": the servers of one cluster; a session's own server first, else the policy's choice. */
+/** Step "choose server": the servers of one cluster; those that keep the session first, else the policy's choice. */
 import { createPolicy } from "../balance/policies.ts";
 import type { Policy } from "../balance/policy.ts";
 import type { Cluster } from "../config/model.ts";
-import { SessionIds } from "../session/id.ts";
+import { SessionIds, type VerifiedId } from "../session/id.ts";
 import { upstream as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import type { Upstream } from "./upstream.ts";
@@ -15,6 +15,7 @@ export class ServerPool {
   readonly #cookieName: string;
   /** Owner's letter and process index, as one text: the server that holds the session. */
   readonly #owners: ReadonlyMap<string, Upstream>;
+  readonly #byLetter: ReadonlyMap<string, readonly Upstream[]>;
   #refused = 0;
   #toldAtMs = Number.NEGATIVE_INFINITY;
 
@@ -32,6 +33,7 @@ export class ServerPool {
     this.#owners = new Map(
       upstreams.map((upstream) => [ownerOf(upstream.server.letter, upstream.server.processIndex), upstream]),
     );
+    this.#byLetter = Map.groupBy(upstreams, ({ server }) => server.letter);
   }
 
   get size(): number {
@@ -46,11 +48,28 @@ export class ServerPool {
     if (cookie !== "") {
       const id = this.#ids.fromCookie(cookie, this.#cookieName);
       if (id !== null) {
-        const owner = this.#owners.get(ownerOf(id.owner, id.processIndex));
-        if (owner?.usable && owner !== tried) return owner;
+        const kept = this.#keeperOf(id, tried);
+        if (kept !== null) return kept;
       }
     }
     return this.#policy.pick(this.upstreams, tried);
+  }
+
+  /**
+   * The session's owner; when it can't be used its backup, which takes over. An id that names a process which is not
+   * there (its session moved on from another server) goes to the first of the owner's.
+   */
+  #keeperOf(id: VerifiedId, tried: Upstream | null): Upstream | null {
+    const owner = this.#owners.get(ownerOf(id.owner, id.processIndex)) ?? this.#firstOf(id.owner, tried);
+    if (owner?.usable && owner !== tried) return owner;
+    return this.#firstOf(id.backup, tried);
+  }
+
+  #firstOf(letter: string, tried: Upstream | null): Upstream | null {
+    const upstreams = this.#byLetter.get(letter);
+    if (upstreams === undefined) return null;
+    for (const upstream of upstreams) if (upstream.usable && upstream !== tried) return upstream;
+    return null;
   }
 
   /** Tells the operator that `choose` found none: one line now and then, with how often it happened. */

@@ -30,6 +30,7 @@ class SlowStore {
   }
 
   newId: SessionStore["newId"] = () => this.#inner.newId();
+  renewed: SessionStore["renewed"] = (id) => this.#inner.renewed(id);
   touch: SessionStore["touch"] = (id, ms) => this.#inner.touch(id, ms);
   load: SessionStore["load"] = (id, done) => {
     if (this.isLoadingSlow) setImmediate(() => this.#inner.load(id, done));

@@ -19,7 +19,7 @@ export interface ServerMark {
 
 export interface ClusterStoreOptions {
   readonly node: SessionNode;
-  readonly ids: Pick<SessionIds, "create" | "verify">;
+  readonly ids: Pick<SessionIds, "create" | "verify" | "reissue">;
   /** By the server's name. */
   readonly marks: ReadonlyMap<string, ServerMark>;
   readonly random: Random;
@@ -27,7 +27,7 @@ export interface ClusterStoreOptions {
 
 export class ClusterStore implements SessionStore {
   readonly #node: SessionNode;
-  readonly #ids: Pick<SessionIds, "create" | "verify">;
+  readonly #ids: Pick<SessionIds, "create" | "verify" | "reissue">;
   readonly #marks: ReadonlyMap<string, ServerMark>;
   readonly #random: Random;
   #served: SlotCopy[] = [];
@@ -61,6 +61,18 @@ export class ClusterStore implements SessionStore {
     const owner = this.#marks.get(entry?.owner?.server ?? "") ?? this.#marks.get(context.self.server)!;
     const backup = this.#marks.get(entry?.backup?.server ?? "")?.letter ?? "-";
     return this.#ids.verify(this.#ids.create(owner.letter, backup, slot.index, owner.processIndex))!;
+  }
+
+  renewed(id: VerifiedId): VerifiedId | null {
+    const { context } = this.#node;
+    if (context.map === null) return null;
+    const { owner, backup } = context.entryOf(context.slots[id.slot]!);
+    const ownerLetter = this.#marks.get(owner?.server ?? "")?.letter ?? id.owner;
+    // While a slot has no backup the old letter does no harm, and the new one will be known soon.
+    const backupLetter =
+      this.#marks.get(backup?.server ?? "")?.letter ?? (id.backup === ownerLetter ? "-" : id.backup);
+    if (ownerLetter === id.owner && backupLetter === id.backup) return null;
+    return this.#ids.reissue(id, ownerLetter, backupLetter);
   }
 
   load(id: VerifiedId, done: (error: FlotillaError | null, entries: SessionEntries | null) => void): void {

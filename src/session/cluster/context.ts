@@ -160,6 +160,7 @@ export class Context {
       peer.isFlushing = true;
       this.options.later(() => this.#flush(peer));
     }
+    if (peer.writer.bytes > limits.frameBytesEager) peer.connection.send(peer.writer.take(this.version));
     return peer.writer;
   }
 

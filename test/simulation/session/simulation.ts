@@ -381,6 +381,10 @@ class PlainIds {
     const slot = Number.parseInt(text.slice(2), 10);
     return { text, owner: text[0]!, backup: text[1]!, slot, processIndex: 0, key: text.slice(2) };
   }
+
+  reissue({ key }: VerifiedId, owner: string, backup: string): VerifiedId {
+    return this.verify(`${owner}${backup}${key}`);
+  }
 }
 
 const plainMapCodec: MapCodec = {

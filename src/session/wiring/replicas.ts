@@ -1,0 +1,235 @@
+/**
+ * Sessions on two servers as one process of the cluster runs them: READ FIRST. The protocol itself is
+ * session/cluster and knows no sockets; here it gets its register, its connections and its clock.
+ *
+ * Made when the application calls `session()` or `serve()`; begins when the cluster port is open. Operations before
+ * that wait as those do whose owner is not known yet.
+ */
+import { AsyncResource } from "node:async_hooks";
+import type { Server } from "../../config/model.ts";
+import { type Link, StreamKind, type StreamService } from "../../link/api.ts";
+import { linkKeys } from "../../link/keys.ts";
+import type { Member, SlotCounts } from "../../member/member.ts";
+import { ClusterRegister } from "../../register/cluster-register.ts";
+import { emptySlotMap } from "../../register/slot-map.ts";
+import { slotMapCodec } from "../../register/slot-map-codec.ts";
+import { chooseVoters } from "../../register/voters.ts";
+import { systemClock } from "../../support/clock.ts";
+import { FlotillaError, messageOf } from "../../support/errors.ts";
+import { replication as limits, session } from "../../support/limits.ts";
+import type { Log } from "../../support/log.ts";
+import { ClusterStore } from "../cluster/cluster-store.ts";
+import { PeerState } from "../cluster/messages.ts";
+import { SessionNode } from "../cluster/node.ts";
+import { protocolRules } from "../cluster/rules.ts";
+import { Role } from "../cluster/slot.ts";
+import type { SessionIds } from "../id.ts";
+import { PeerAcceptor, PeerDialer } from "./peer-links.ts";
+import { Reports } from "./reports.ts";
+import type { PairEvents, StreamPair } from "./stream-pair.ts";
+
+const pollMs = 25;
+
+/** The app servers among which the sessions of the member's cluster are kept; fewer than two keep them for themselves. */
+export function keepersOf(member: Member): Server[] {
+  return member.cluster.servers.filter(({ kind }) => kind === "link");
+}
+
+export class Replicas implements PairEvents {
+  readonly store: ClusterStore;
+  /** For the cluster port. */
+  readonly services: ReadonlyMap<StreamKind, StreamService>;
+  readonly #log: Log;
+  readonly #register: ClusterRegister;
+  readonly #node: SessionNode;
+  readonly #acceptor: PeerAcceptor;
+  readonly #dialers: ReadonlyMap<string, PeerDialer>;
+  readonly #turn: EndOfTurn = new EndOfTurn();
+  #isStarted = false;
+
+  /** @throws FlotillaError FLOTILLA_DATA_FOLDER */
+  constructor(member: Member, ids: SessionIds, log: Log) {
+    const { server, incarnation } = member;
+    const servers = keepersOf(member);
+    this.#log = log;
+    const letters = new Map(servers.map(({ entry, letter }) => [entry, letter]));
+    this.#register = makeRegister(
+      member,
+      servers,
+      letters,
+      (address) => this.#linksTo(servers, address),
+      log,
+    );
+    this.#node = new SessionNode({
+      self: { server: server.name, incarnation },
+      servers: servers.map(({ name, address }) => ({ server: name, machine: address })),
+      register: this.#register.register,
+      firstMap: emptySlotMap(letters),
+      mapCodec: slotMapCodec,
+      clock: systemClock,
+      sessionsMax: session.sessionsMax,
+      memoryBytesMax: session.memoryBytesMax,
+      transferPartBytes: limits.transferPartBytes,
+      later: (callback) => this.#turn.add(callback),
+      rules: protocolRules,
+      observer: new Reports(log),
+    });
+    const marks = new Map(servers.map(({ name, letter, processIndex }) => [name, { letter, processIndex }]));
+    this.store = new ClusterStore({ node: this.#node, ids, marks, random: Math.random });
+    const names = new Set(servers.map(({ name }) => name));
+    this.#acceptor = new PeerAcceptor((name) => names.has(name) && name < server.name, this);
+    this.services = new Map([
+      [StreamKind.session, this.#acceptor],
+      [StreamKind.register, this.#register.service],
+    ]);
+    this.#dialers = this.#makeDialers(member, servers);
+  }
+
+  /** Begins to take part; the cluster port is open. */
+  start(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    for (const dialer of this.#dialers.values()) dialer.start();
+    this.#register.start();
+    this.#node.start();
+  }
+
+  /** Ends when every slot has an owner as far as this process knows, and it can reach another server; or in time. */
+  async ready(timeoutMs: number): Promise<void> {
+    const until = systemClock.now() + timeoutMs;
+    while (!this.#isReady && systemClock.now() < until) await pause();
+  }
+
+  get #isReady(): boolean {
+    const { map, peers } = this.#node.context;
+    if (map === null || map.value.slots.some(({ owner }) => owner === null)) return false;
+    for (const { connection } of peers.values()) if (connection !== null) return true;
+    return false;
+  }
+
+  /** Slots that this process owns, and those of them that have no second copy. */
+  get counts(): SlotCounts {
+    let slots = 0;
+    for (const { role } of this.#node.context.slots) if (role === Role.owner) slots++;
+    return { slots, singleCopySlots: this.#node.singleCopySlots };
+  }
+
+  /** Hands everything over to other servers, while requests are still answered; ends when that is done, or can't be. */
+  async leave(timeoutMs: number): Promise<void> {
+    if (!this.#isStarted) return;
+    this.#node.leave();
+    const until = systemClock.now() + timeoutMs;
+    while (!this.#node.isDrained && this.#hasHeir && systemClock.now() < until) await pause();
+    if (this.#node.isDrained) return;
+    const { slots } = this.counts;
+    const sessions = this.store.count;
+    if (sessions === 0) return;
+    if (this.#hasHeir)
+      this.#log.warn(
+        `${sessions} sessions (${slots} slots) could not be handed over within ${Math.round(timeoutMs / 1_000)} s: ` +
+          "the servers that back them up take over when this process has ended",
+      );
+    else
+      this.#log.warn(
+        `no other server of the cluster stays up: ${sessions} sessions end with the last server that stops ` +
+          "(this version keeps them in memory only)",
+      );
+  }
+
+  /** Ends at once. */
+  stop(): void {
+    this.#node.stop();
+    this.#register.stop();
+    for (const dialer of this.#dialers.values()) dialer.close();
+  }
+
+  /** Somebody is there who stays and can be given something. */
+  get #hasHeir(): boolean {
+    for (const { connection, state } of this.#node.context.peers.values())
+      if (connection !== null && state !== PeerState.leaving) return true;
+    return false;
+  }
+
+  onUp(pair: StreamPair): void {
+    this.#node.connectionUp(pair);
+  }
+
+  onFrame(pair: StreamPair, frame: Uint8Array): boolean {
+    return this.#node.receive(pair, frame);
+  }
+
+  onDown(pair: StreamPair, reason: string): void {
+    this.#log.debug(`the session streams of ${pair.server} ended: ${reason}`);
+    this.#node.connectionDown(pair);
+  }
+
+  onFailed(pair: StreamPair, reason: string): void {
+    this.#log.debug(`no session streams with ${pair.server}: ${reason}`);
+  }
+
+  #makeDialers(member: Member, servers: readonly Server[]): Map<string, PeerDialer> {
+    const { file, server, incarnation } = member;
+    const keys = linkKeys(file.secret, file.previousSecret);
+    const self = { name: server.name, incarnation };
+    const dialed = servers.filter(({ name }) => name > server.name);
+    return new Map(
+      dialed.map(({ name, address, port }) => [
+        name,
+        new PeerDialer(
+          { self, expected: name, address, port, keys, services: this.services, log: this.#log },
+          systemClock,
+          this,
+        ),
+      ]),
+    );
+  }
+
+  #linksTo(servers: readonly Server[], address: string): Link[] {
+    const links: Link[] = [];
+    for (const { name, address: at } of servers) {
+      if (at === address) links.push(...(this.#dialers.get(name)?.links ?? this.#acceptor.linksOf(name)));
+    }
+    return links;
+  }
+}
+
+function makeRegister(
+  { file, cluster, server, incarnation }: Member,
+  servers: readonly Server[],
+  letters: ReadonlyMap<string, string>,
+  linksTo: (address: string) => readonly Link[],
+  log: Log,
+): ClusterRegister {
+  const addresses = servers.map(({ address }) => address);
+  try {
+    return new ClusterRegister({
+      ...{ cluster: cluster.name, node: `${server.name}#${incarnation}`, voter: server.address },
+      ...{ fileVoters: chooseVoters(addresses, null), dataFolder: file.dataFolder, letters, linksTo },
+      onProblem: (message) => log.warn(message),
+    });
+  } catch (error) {
+    throw new FlotillaError(
+      "FLOTILLA_DATA_FOLDER",
+      `the data folder ${file.dataFolder} can't be used: ${messageOf(error)}; the register of sessions lies there`,
+      { cause: error },
+    );
+  }
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => systemClock.after(pollMs, resolve));
+}
+
+/** Calls back when the events of this turn are over, in the async context of nobody's request. */
+class EndOfTurn {
+  #callbacks: (() => void)[] = [];
+  readonly #run: () => void = AsyncResource.bind(() => {
+    const callbacks = this.#callbacks;
+    this.#callbacks = [];
+    for (const callback of callbacks) callback();
+  });
+
+  add(callback: () => void): void {
+    if (this.#callbacks.push(callback) === 1) setImmediate(this.#run);
+  }
+}

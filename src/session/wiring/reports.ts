@@ -1,0 +1,63 @@
+/** What an operator is told of sessions on two servers: of many slots at once in one line, and seldom. */
+import { systemClock, type Timer } from "../../support/clock.ts";
+import { session as limits } from "../../support/limits.ts";
+import type { Log } from "../../support/log.ts";
+import type { ClusterObserver } from "../cluster/context.ts";
+
+/** Slots are recovered one after the other within a moment. */
+const recoveryGatherMs = 1_000;
+
+export class Reports implements ClusterObserver {
+  readonly #log: Log;
+  #recovered = 0;
+  #recoveredWithLoss = 0;
+  #recoveryTimer: Timer | null = null;
+  #evicted = 0;
+  #toldEvictionAt: number = Number.NEGATIVE_INFINITY;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  onCommit(): void {}
+
+  onRole(): void {}
+
+  onRecovered(_slot: number, mayHaveLost: boolean): void {
+    if (mayHaveLost) this.#recoveredWithLoss++;
+    else this.#recovered++;
+    this.#recoveryTimer ??= systemClock.after(recoveryGatherMs, () => this.#tellRecovery());
+  }
+
+  onEvicted(count: number, sessions: number, bytes: number): void {
+    this.#evicted += count;
+    const now = systemClock.now();
+    if (now - this.#toldEvictionAt < limits.complaintIntervalMs) return;
+    this.#toldEvictionAt = now;
+    this.#log.warn(
+      { code: "FLOTILLA_SESSIONS_FULL", evicted: this.#evicted, sessions, bytes },
+      `sessions are full (${sessions} with the copies for other servers, ${bytes} bytes): ` +
+        `${this.#evicted} of the longest idle made room; add app servers, or find out who makes so many`,
+    );
+    this.#evicted = 0;
+  }
+
+  onEvent(what: string): void {
+    this.#log.warn(what);
+  }
+
+  #tellRecovery(): void {
+    this.#recoveryTimer = null;
+    if (this.#recovered > 0)
+      this.#log.warn(
+        `both servers of ${this.#recovered} session slots were gone at once; their newest copy is in use again`,
+      );
+    if (this.#recoveredWithLoss > 0)
+      this.#log.error(
+        { code: "FLOTILLA_SESSIONS_LOST" },
+        `both servers of ${this.#recoveredWithLoss} session slots were gone at once and not all copies came back: ` +
+          "their sessions are lost, or are as they were before",
+      );
+    this.#recovered = this.#recoveredWithLoss = 0;
+  }
+}
