@@ -6,10 +6,10 @@ import type { Clock, Random, Timer } from "../support/clock.ts";
 import type { FlotillaError } from "../support/errors.ts";
 import { session as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
-import { applied, noEntries, type SessionChanges, type SessionEntries } from "./entry.ts";
+import { applied, type Entry, noEntries, type SessionChanges, type SessionEntries } from "./entry.ts";
 import { type Letter, type SessionIds, slotCount, type VerifiedId } from "./id.ts";
 import { IdleItem, IdleOrder } from "./idle-order.ts";
-import { type Done, type SessionStore, sessionGone } from "./store.ts";
+import { contended, type Done, type SessionStore, sessionGone } from "./store.ts";
 
 /** What a session costs beside its data: map entries, list item, entries. Measured, rounded up. */
 const bookkeepingBytes = 1_024;
@@ -115,6 +115,20 @@ export class MemoryStore implements SessionStore {
     this.#idleOrder.use(session, now, idleTimeoutMs);
     this.#makeRoom();
     done(null);
+  }
+
+  compareAndSet(
+    id: VerifiedId,
+    key: string,
+    expected: string | null,
+    next: Entry | null,
+    idleTimeoutMs: number,
+    done: Done,
+  ): void {
+    const session = this.#living(id, this.#clock.now());
+    const isChanged = session !== null && (session.entries.get(key)?.text ?? null) !== expected;
+    if (isChanged) done(contended(key));
+    else this.update(id, new Map([[key, next]]), idleTimeoutMs, done);
   }
 
   touch(id: VerifiedId, idleTimeoutMs: number): void {

@@ -11,7 +11,9 @@
  * entries it was given and commits only the keys that it changed, so that concurrent requests do not undo
  * each other. A session that was destroyed meanwhile stays destroyed: updates never create.
  */
+import { systemClock } from "../support/clock.ts";
 import { FlotillaError } from "../support/errors.ts";
+import { session as limits } from "../support/limits.ts";
 import { changesOf, checkSize, fill, giveBack } from "./changes.ts";
 import { Cookie, type CookieSettings } from "./cookie.ts";
 import { applied, Entry, noEntries, type SessionChanges, type SessionEntries } from "./entry.ts";
@@ -19,7 +21,7 @@ import type { VerifiedId } from "./id.ts";
 import type { Keeper } from "./keeper.ts";
 import { isSecure, type SessionRequest } from "./request.ts";
 import { type Callback, reservedKeys, Session, type SessionBackstage } from "./session.ts";
-import { isGone, sessionGone } from "./store.ts";
+import { contended, isContended, isGone, sessionGone } from "./store.ts";
 import { decode } from "./value.ts";
 
 export class RequestSession implements SessionBackstage {
@@ -170,8 +172,8 @@ export class RequestSession implements SessionBackstage {
     await session.save();
     const { updates } = this.#keeper.place;
     const sessionKey = this.#identify().key;
-    const before = updates.get(sessionKey) ?? Promise.resolve();
-    const mine = before.then(() => this.#updateNow(session, key, fn));
+    const before = updates.get(sessionKey);
+    const mine = this.#updateInTurn(before, session, key, fn);
     const over = mine.catch(() => {});
     updates.set(sessionKey, over);
     try {
@@ -181,21 +183,53 @@ export class RequestSession implements SessionBackstage {
     }
   }
 
-  async #updateNow(session: Session, key: string, fn: (value: unknown) => unknown): Promise<unknown> {
-    const before = (await this.#loadNow()).get(key);
-    const value = await fn(before === undefined ? undefined : decode(before.text));
-    if (session !== this.#session) throw sessionGone();
-    const next = value === undefined ? null : Entry.of(key, value);
-    const changes = new Map([[key, next]]);
-    checkSize(applied(this.#entries, changes));
-    this.#commit(session, changes);
-    const data = session as unknown as Record<string, unknown>;
-    if (next === null) delete data[key];
-    else data[key] = next.take();
-    await new Promise<void>((resolve, reject) =>
-      this.whenSettled((failure) => (failure === null ? resolve() : reject(failure))),
-    );
-    return data[key];
+  /**
+   * Updates of one session in one process take turns, so that they do not get in each other's way; a function that takes too
+   * long loses its turn. That none is lost, here and on other servers, rests on `compareAndSet` alone.
+   */
+  async #updateInTurn(
+    before: Promise<unknown> | undefined,
+    session: Session,
+    key: string,
+    fn: (value: unknown) => unknown,
+  ): Promise<unknown> {
+    if (before !== undefined) await inTime(before, limits.updateTurnMs);
+    for (let tries = 0; tries < limits.updateTriesMax; tries++) {
+      const entries = await this.#loadNow();
+      const old = entries.get(key);
+      const value = await fn(old === undefined ? undefined : decode(old.text));
+      if (session !== this.#session) throw sessionGone();
+      const next = value === undefined ? null : Entry.of(key, value);
+      const changes = new Map([[key, next]]);
+      checkSize(applied(entries, changes));
+      if (!(await this.#compareAndSet(session, key, old, next))) continue;
+      this.#entries = applied(this.#entries, changes);
+      this.#isChanged = true;
+      const data = session as unknown as Record<string, unknown>;
+      if (next === null) delete data[key];
+      else data[key] = next.take();
+      return data[key];
+    }
+    throw contended(key);
+  }
+
+  /** Resolves to false when the key is another one meanwhile: that is no failure, nothing was lost. */
+  #compareAndSet(
+    session: Session,
+    key: string,
+    old: Entry | undefined,
+    next: Entry | null,
+  ): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      let isSet = true;
+      const settled = this.#launch((failure) => (failure === null ? resolve(isSet) : reject(failure)));
+      const { store } = this.#keeper.place;
+      const idleTimeoutMs = this.#idleTimeoutMs(session);
+      store.compareAndSet(this.#identify(), key, old?.text ?? null, next, idleTimeoutMs, (failure) => {
+        isSet = failure === null;
+        settled(failure !== null && isContended(failure) ? null : failure);
+      });
+    });
   }
 
   #loadNow(): Promise<SessionEntries> {
@@ -360,4 +394,15 @@ export class RequestSession implements SessionBackstage {
       for (const tell of waiting) tell(this.#failure);
     };
   }
+}
+
+/** The end of a promise that never fails, or of the time. */
+function inTime(promise: Promise<unknown>, timeoutMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = systemClock.after(timeoutMs, resolve);
+    void promise.then(() => {
+      timer.cancel();
+      resolve();
+    });
+  });
 }

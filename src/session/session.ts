@@ -72,10 +72,12 @@ export class Session {
   }
 
   /**
-   * Changes one key with no other update in between: `fn` gets the committed value (undefined when there is none)
-   * and returns the new one. Two of them at the same time run one after the other. Unsaved changes of this request
-   * are saved first.
+   * Changes one key with no other change in between, whichever servers the requests run on: `fn` gets the committed value
+   * (undefined when there is none) and returns the new one. When somebody else changed the key meanwhile, `fn` is called
+   * again with what it is now, so it should do nothing else. Unsaved changes of this request are saved first.
    * @returns the new value, which is also at `req.session[key]`.
+   * @throws what `fn` throws; FlotillaError FLOTILLA_SESSION_UNKNOWN when nobody knows whether it was made,
+   * FLOTILLA_SESSION_GONE, _CONTENDED or _UNAVAILABLE when nothing was written.
    */
   update<Key extends keyof SessionData>(
     key: Key,

@@ -6,10 +6,13 @@
  * operation is done when it is committed: when it can no longer be lost by what the store is meant to survive.
  */
 import { FlotillaError } from "../support/errors.ts";
-import type { SessionChanges, SessionEntries } from "./entry.ts";
+import type { Entry, SessionChanges, SessionEntries } from "./entry.ts";
 import type { VerifiedId } from "./id.ts";
 
-/** `FLOTILLA_SESSION_GONE`: destroyed or expired meanwhile, nothing was written. Others: outcome unknown. */
+/**
+ * `FLOTILLA_SESSION_GONE`: destroyed or expired meanwhile, nothing was written. FLOTILLA_SESSION_CONTENDED: of `compareAndSet`
+ * alone, nothing was written. Others: outcome unknown.
+ */
 export type Done = (error: FlotillaError | null) => void;
 
 export interface SessionStore {
@@ -34,6 +37,20 @@ export interface SessionStore {
   /** Writes the keys that `changes` names and no other. Never creates: an absent session stays absent (A41). */
   update(id: VerifiedId, changes: SessionChanges, idleTimeoutMs: number, done: Done): void;
 
+  /**
+   * Updates one key, provided that its committed text is still `expected` (null: absent) when the change gets its place
+   * in the session's order; else `done` is told FLOTILLA_SESSION_CONTENDED when what came before is committed.
+   * @param next null: the key goes.
+   */
+  compareAndSet(
+    id: VerifiedId,
+    key: string,
+    expected: string | null,
+    next: Entry | null,
+    idleTimeoutMs: number,
+    done: Done,
+  ): void;
+
   /** Marks it as used; never rewrites data, never creates, and nobody waits for it. */
   touch(id: VerifiedId, idleTimeoutMs: number): void;
 
@@ -53,4 +70,17 @@ export function sessionGone(): FlotillaError {
 /** Whether the session ended meanwhile: told to who saves it explicitly, no reason to refuse a response. */
 export function isGone(failure: FlotillaError): boolean {
   return failure.code === "FLOTILLA_SESSION_GONE";
+}
+
+/** The key is not what the caller thought: somebody else changed it. */
+export function contended(key: string): FlotillaError {
+  return new FlotillaError(
+    "FLOTILLA_SESSION_CONTENDED",
+    `req.session.update(${JSON.stringify(key.slice(0, 100))}) found the key changed by others again and again; nothing was written`,
+    { retry: "yes" },
+  );
+}
+
+export function isContended(failure: FlotillaError): boolean {
+  return failure.code === "FLOTILLA_SESSION_CONTENDED";
 }

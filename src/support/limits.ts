@@ -131,6 +131,10 @@ export const session = {
   sweptAtOnceMax: 10_000,
   /** That sessions had to make room is logged once in this time. */
   complaintIntervalMs: 60_000,
+  /** `session.update` runs its function so often, when others change the key each time meanwhile. */
+  updateTriesMax: 200,
+  /** An update waits so long for the one before in the same process. */
+  updateTurnMs: 2_000,
   /** Cookies of one name of which the signature is looked at; a client can't make us hash a whole head full. */
   cookiesVerifiedMax: 4,
 } as const;
@@ -208,6 +212,8 @@ export const replication = {
   resendAfterMs: 300,
   /** What was sent again is not sent once more before. */
   resendPauseMs: 50,
+  /** The owner's own updates of a key leave others so much time, who need two ways over the network. */
+  contendedPauseMs: 5,
   touchIntervalMs: 60_000,
   /** What a backup's knowledge of the last use may lag behind, added to idle timeouts after a takeover. */
   touchLagMs: 130_000,

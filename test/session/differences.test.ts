@@ -192,6 +192,108 @@ describe("two requests of one session at the same time", () => {
   });
 });
 
+describe("update()", () => {
+  const start: Handler = (req, res) => {
+    req.session.total = 0;
+    res.end();
+  };
+
+  test("a function that was overtaken is called again with what the key is now", async () => {
+    const given: unknown[] = [];
+    await using shop = await site({
+      "/start": start,
+      "/save": (req, res) => {
+        req.session.total = 10;
+        res.end();
+      },
+      "/add": async (req, res) => {
+        await req.session.update("total", async (n = 0) => {
+          given.push(n);
+          if (given.length === 1) await browser.copy().read("/save");
+          return (n as number) + 1;
+        });
+        res.end();
+      },
+    });
+    const browser = shop.browser();
+    await browser.get("/start");
+    await browser.read("/add");
+    assert.deepEqual(given, [0, 10]);
+    assert.equal(await browser.read("/look"), '{"total":11}');
+  });
+
+  test("one that is overtaken every time gives up, with nothing written", async () => {
+    let calls = 0;
+    await using shop = await site({
+      "/start": start,
+      "/other": (req, res) => {
+        req.session.total = { calls };
+        res.end();
+      },
+      "/add": async (req, res) => {
+        const update = req.session.update("total", async () => {
+          calls++;
+          await browser.copy().read("/other");
+          return "mine";
+        });
+        await assert.rejects(update, { code: "FLOTILLA_SESSION_CONTENDED" });
+        res.end();
+      },
+    });
+    const browser = shop.browser();
+    await browser.get("/start");
+    await browser.read("/add");
+    assert.equal(calls, 200);
+    assert.equal(await browser.read("/look"), '{"total":{"calls":200}}');
+  });
+
+  test("a session that was destroyed meanwhile stays destroyed (A41)", async () => {
+    await using shop = await site({
+      "/start": start,
+      "/logout": (req, res) => {
+        req.session.destroy();
+        res.end();
+      },
+      "/add": async (req, res) => {
+        const update = req.session.update("total", async () => {
+          await browser.copy().read("/logout");
+          return 1;
+        });
+        await assert.rejects(update, { code: "FLOTILLA_SESSION_GONE" });
+        res.end();
+      },
+    });
+    const browser = shop.browser();
+    await browser.get("/start");
+    await browser.read("/add");
+    assert.equal(await browser.read("/look"), "{}");
+  });
+
+  test("a function that never ends holds up the next one for two seconds only", async () => {
+    const gate = new Gate();
+    await using shop = await site({
+      "/start": start,
+      "/hang": async (req, res) => {
+        await req.session.update("total", () => gate.pass().then(() => 7));
+        res.end();
+      },
+      "/add": async (req, res) => {
+        await req.session.update("total", (n = 0) => (n as number) + 1);
+        res.end();
+      },
+    });
+    const browser = shop.browser();
+    await browser.get("/start");
+    const hanging = browser.copy().read("/hang");
+    await gate.reached;
+    await browser.copy().read("/add");
+    assert.equal(await browser.read("/look"), '{"total":1}');
+    gate.open();
+    await hanging;
+    assert.equal(await browser.read("/look"), '{"total":7}');
+  });
+});
+
 describe("other differences", () => {
   test("SameSite=Lax by default, Max-Age beside Expires", async () => {
     const write: Handler = (req, res) => {

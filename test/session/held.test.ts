@@ -40,6 +40,8 @@ class SlowStore {
     this.#inner.create(id, changes, ms, this.#later(done));
   update: SessionStore["update"] = (id, changes, ms, done) =>
     this.#inner.update(id, changes, ms, this.#later(done));
+  compareAndSet: SessionStore["compareAndSet"] = (id, key, expected, next, ms, done) =>
+    this.#inner.compareAndSet(id, key, expected, next, ms, this.#later(done));
   destroy: SessionStore["destroy"] = (id, done) => this.#inner.destroy(id, this.#later(done));
 
   /** Resolves when a commit waits. */

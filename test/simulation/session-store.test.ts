@@ -136,12 +136,50 @@ describe("the store on two servers", () => {
     }
   });
 
+  test("compareAndSet: whoever expects something else is told so, wherever it asks", () => {
+    const site = new Site();
+    const id = site.create(site.apps[0]!.store, { a: 1, b: 1 });
+    for (const { store } of site.apps) {
+      const set = (expected: string | null, next: number | null): string =>
+        site.told((done) =>
+          store.compareAndSet(id, "a", expected, next === null ? null : Entry.of("a", next), 60_000, done),
+        );
+      assert.equal(set("2", 3), "FLOTILLA_SESSION_CONTENDED");
+      assert.equal(set(null, 3), "FLOTILLA_SESSION_CONTENDED");
+      assert.equal(set("1", null), "done");
+      assert.equal(set("1", 3), "FLOTILLA_SESSION_CONTENDED");
+      assert.deepEqual(site.read(store, id), { b: 1 });
+      assert.equal(set(null, 1), "done");
+      assert.deepEqual(site.read(store, id), { b: 1, a: 1 });
+    }
+  });
+
+  test("compareAndSet compares with changes under way, and is told of a loss when they can be loaded", () => {
+    const site = new Site();
+    const { store } = site.apps[0]!;
+    const id = site.create(store, { a: 1 });
+    const told: string[] = [];
+    const note = (name: string) => (error: { code: string } | null) =>
+      told.push(`${name} ${error?.code ?? "done"}`);
+    store.update(id, changes({ a: 2 }), 60_000, note("update"));
+    store.compareAndSet(id, "a", "1", Entry.of("a", 3), 60_000, note("late"));
+    store.compareAndSet(id, "a", "2", Entry.of("a", 4), 60_000, note("after"));
+    assert.deepEqual(told, []);
+    site.pass(100);
+    assert.deepEqual(told.sort(), ["after done", "late FLOTILLA_SESSION_CONTENDED", "update done"]);
+    assert.deepEqual(site.read(store, id), { a: 4 });
+  });
+
   test("a late save never creates (A41); destroying what is absent is no error", () => {
     const site = new Site();
     const id = site.apps[0]!.store.newId();
     for (const { store } of site.apps) {
       assert.equal(
         site.told((done) => store.update(id, changes({ a: 1 }), 60_000, done)),
+        "FLOTILLA_SESSION_GONE",
+      );
+      assert.equal(
+        site.told((done) => store.compareAndSet(id, "a", null, Entry.of("a", 1), 60_000, done)),
         "FLOTILLA_SESSION_GONE",
       );
       assert.equal(

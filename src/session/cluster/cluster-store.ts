@@ -4,9 +4,10 @@
  */
 import type { Random } from "../../support/clock.ts";
 import type { FlotillaError } from "../../support/errors.ts";
-import type { SessionChanges, SessionEntries } from "../entry.ts";
+import type { Entry, SessionChanges, SessionEntries } from "../entry.ts";
 import type { Letter, SessionIds, VerifiedId } from "../id.ts";
 import type { Done, SessionStore } from "../store.ts";
+import { compareAndSet } from "./compare-and-set.ts";
 import { OpKind, RequestKind } from "./messages.ts";
 import type { SessionNode } from "./node.ts";
 import { Role, type SlotCopy } from "./slot.ts";
@@ -104,6 +105,25 @@ export class ClusterStore implements SessionStore {
     this.#change(OpKind.destroy, id, new Map(), 0, done);
   }
 
+  compareAndSet(
+    id: VerifiedId,
+    name: string,
+    expected: string | null,
+    next: Entry | null,
+    idleTimeoutMs: number,
+    done: Done,
+  ): void {
+    const { owner, remote, context } = this.#node;
+    const slot = context.slots[id.slot]!;
+    const { key } = id;
+    const changes = new Map([[name, next]]);
+    if (owner.mayShow(slot) && !remote.isBusy(key)) {
+      compareAndSet(context, owner, slot, key, changes, expected, idleTimeoutMs, false, done);
+    } else {
+      remote.change(id, { kind: RequestKind.compareAndSet, key, changes, idleTimeoutMs, expected }, done);
+    }
+  }
+
   touch(id: VerifiedId, idleTimeoutMs: number): void {
     const { owner, remote, context } = this.#node;
     const slot = context.slots[id.slot]!;
@@ -126,7 +146,10 @@ export class ClusterStore implements SessionStore {
     const slot = context.slots[id.slot]!;
     if (owner.mayShow(slot) && !remote.isBusy(id.key)) {
       owner.submit(slot, kind, id.key, changes, idleTimeoutMs, done);
-    } else remote.change(requestKinds[kind], id, changes, idleTimeoutMs, done);
+      return;
+    }
+    const { key } = id;
+    remote.change(id, { kind: requestKinds[kind], key, changes, idleTimeoutMs, expected: null }, done);
   }
 }
 

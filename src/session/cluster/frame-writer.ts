@@ -6,6 +6,7 @@ import {
   type Op,
   type PeerState,
   type ReplyStatus,
+  RequestKind,
   type RequestMessage,
 } from "./messages.ts";
 
@@ -117,6 +118,9 @@ export class FrameWriter {
     this.#f64(request.freshMs);
     this.#f64(request.idleTimeoutMs);
     this.#changes(request.changes);
+    if (request.kind !== RequestKind.compareAndSet) return;
+    this.#u8(request.expected === null ? 0 : 1);
+    if (request.expected !== null) this.#text(request.expected);
   }
 
   reply(id: number, status: ReplyStatus, entries: SessionEntries | null): void {

@@ -3,7 +3,15 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { Entry, type SessionChanges, type SessionEntries } from "../entry.ts";
 import { FrameWriter } from "./frame-writer.ts";
-import { MessageError, type MessageSink, OpKind, PeerState, ReplyStatus, readFrame } from "./messages.ts";
+import {
+  MessageError,
+  type MessageSink,
+  OpKind,
+  PeerState,
+  ReplyStatus,
+  RequestKind,
+  readFrame,
+} from "./messages.ts";
 
 /** Notes each call. */
 function recorder(): { sink: MessageSink; calls: unknown[][] } {
@@ -37,6 +45,8 @@ const changes: SessionChanges = new Map([
   ["käse", Entry.of("käse", { list: [1, "zwei", null] })],
   ["gone", null],
 ]);
+const oneChange: SessionChanges = new Map([["gone", null]]);
+const request = { id: 1, slot: 3, key: "k", ownerClock: 4, freshMs: 5, idleTimeoutMs: 6 };
 const entries = new Map([["a", Entry.of("a", 1)]]) as SessionEntries;
 
 function fullFrame(): Uint8Array {
@@ -52,7 +62,9 @@ function fullFrame(): Uint8Array {
   writer.transferEnd(1, 2);
   writer.transferTaken(1, 2, true);
   writer.transferDropped(1, 2);
-  writer.request({ id: 1, kind: 5, slot: 3, key: "k", ownerClock: 4, freshMs: 5, idleTimeoutMs: 6, changes });
+  writer.request({ ...request, kind: RequestKind.load, changes, expected: null });
+  writer.request({ ...request, kind: RequestKind.compareAndSet, changes: oneChange, expected: null });
+  writer.request({ ...request, kind: RequestKind.compareAndSet, changes: oneChange, expected: '"zwei"' });
   writer.reply(8, ReplyStatus.done, entries);
   writer.reply(9, ReplyStatus.absent, null);
   writer.copyQuery(12);
@@ -83,19 +95,9 @@ describe("messages between the servers of a session", () => {
       ["onTransferEnd", 1, 2],
       ["onTransferTaken", 1, 2, true],
       ["onTransferDropped", 1, 2],
-      [
-        "onRequest",
-        {
-          id: 1,
-          slot: 3,
-          kind: 5,
-          key: "k",
-          ownerClock: 4,
-          freshMs: 5,
-          idleTimeoutMs: 6,
-          changes: changesRead,
-        },
-      ],
+      ["onRequest", { ...request, kind: 5, changes: changesRead, expected: null }],
+      ["onRequest", { ...request, kind: 7, changes: [["gone", null]], expected: null }],
+      ["onRequest", { ...request, kind: 7, changes: [["gone", null]], expected: '"zwei"' }],
       ["onReply", 8, 1, [["a", "1"]]],
       ["onReply", 9, 2, null],
       ["onCopyQuery", 12],
@@ -125,7 +127,7 @@ describe("messages between the servers of a session", () => {
         refused++;
       }
     }
-    assert.equal(refused, whole.length - 17);
+    assert.equal(refused, whole.length - 19);
   });
 
   test("damaged frames are refused or read, and nothing else happens (A42)", () => {

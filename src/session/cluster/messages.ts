@@ -42,7 +42,7 @@ export const OpKind = { create: 1, update: 2, destroy: 3, expire: 4 } as const;
 export type OpKind = (typeof OpKind)[keyof typeof OpKind];
 
 /** What a server asks of a session's owner. Numbers are on the wire; the first three are those of `OpKind`. */
-export const RequestKind = { create: 1, update: 2, destroy: 3, load: 5, touch: 6 } as const;
+export const RequestKind = { create: 1, update: 2, destroy: 3, load: 5, touch: 6, compareAndSet: 7 } as const;
 export type RequestKind = (typeof RequestKind)[keyof typeof RequestKind];
 
 export const ReplyStatus = {
@@ -53,6 +53,8 @@ export const ReplyStatus = {
   moved: 3,
   /** May have been done. */
   unknown: 4,
+  /** CompareAndSet: nothing was written, the key is not what was expected. */
+  contended: 5,
 } as const;
 export type ReplyStatus = (typeof ReplyStatus)[keyof typeof ReplyStatus];
 
@@ -75,16 +77,23 @@ export interface CopiedSession {
   readonly entries: SessionEntries;
 }
 
-export interface RequestMessage {
-  readonly id: number;
+/** What is asked of a session's owner. */
+export interface Operation {
   readonly kind: RequestKind;
-  readonly slot: number;
+  /** The session's. */
   readonly key: string;
+  readonly idleTimeoutMs: number;
+  readonly changes: SessionChanges;
+  /** CompareAndSet: what the one key in `changes` has to be; null for absent, and for all other kinds. */
+  readonly expected: string | null;
+}
+
+export interface RequestMessage extends Operation {
+  readonly id: number;
+  readonly slot: number;
   /** The owner's own clock, as last heard, and how much later it may still take this up. */
   readonly ownerClock: number;
   readonly freshMs: number;
-  readonly idleTimeoutMs: number;
-  readonly changes: SessionChanges;
 }
 
 /** Told of each message of a frame, in order. */
@@ -301,14 +310,19 @@ function readSessions(from: FrameReader): CopiedSession[] {
 
 function readRequest(from: FrameReader): RequestMessage {
   const slot = from.u16();
-  return {
-    id: from.u32(),
+  const id = from.u32();
+  const kind = from.oneOf(RequestKind, "kind of request");
+  const request = {
+    id,
     slot,
-    kind: from.oneOf(RequestKind, "kind of request"),
+    kind,
     key: from.text(),
     ownerClock: from.number(),
     freshMs: from.duration(),
     idleTimeoutMs: from.duration(),
     changes: from.changes(),
   };
+  if (kind !== RequestKind.compareAndSet) return { ...request, expected: null };
+  if (request.changes.size !== 1) throw new MessageError("a compareAndSet of other than one key");
+  return { ...request, expected: from.flag() ? from.text() : null };
 }

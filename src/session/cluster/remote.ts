@@ -8,11 +8,12 @@
  */
 import { FlotillaError } from "../../support/errors.ts";
 import { replication as limits } from "../../support/limits.ts";
-import { noEntries, type SessionChanges, type SessionEntries } from "../entry.ts";
+import { noEntries, type SessionEntries } from "../entry.ts";
 import type { VerifiedId } from "../id.ts";
-import { type Done, sessionGone } from "../store.ts";
+import { contended, type Done, isContended, isGone, sessionGone } from "../store.ts";
+import { compareAndSet } from "./compare-and-set.ts";
 import type { Context } from "./context.ts";
-import { OpKind, ReplyStatus, RequestKind, type RequestMessage } from "./messages.ts";
+import { type Operation, OpKind, ReplyStatus, RequestKind, type RequestMessage } from "./messages.ts";
 import { busy, type Owner, unknownOutcome } from "./owner.ts";
 import type { Peer, PeerConnection } from "./peer.ts";
 import type { SlotCopy } from "./slot.ts";
@@ -21,11 +22,8 @@ export type Loaded = (error: FlotillaError | null, entries: SessionEntries | nul
 
 /** One operation that is not over. */
 class Attempt {
-  readonly kind: RequestKind;
+  readonly operation: Operation;
   readonly slot: SlotCopy;
-  readonly key: string;
-  readonly changes: SessionChanges;
-  readonly idleTimeoutMs: number;
   readonly done: Loaded;
   readonly startedAt: number;
   /** Of the request under way, else 0. */
@@ -36,22 +34,15 @@ class Attempt {
   isBehind = false;
   next: Attempt | null = null;
 
-  constructor(
-    kind: RequestKind,
-    slot: SlotCopy,
-    key: string,
-    changes: SessionChanges,
-    idleTimeoutMs: number,
-    startedAt: number,
-    done: Loaded,
-  ) {
-    this.kind = kind;
+  constructor(operation: Operation, slot: SlotCopy, startedAt: number, done: Loaded) {
+    this.operation = operation;
     this.slot = slot;
-    this.key = key;
-    this.changes = changes;
-    this.idleTimeoutMs = idleTimeoutMs;
     this.startedAt = startedAt;
     this.done = done;
+  }
+
+  get isLoad(): boolean {
+    return this.operation.kind === RequestKind.load;
   }
 }
 
@@ -81,22 +72,21 @@ export class Remote {
   /** Changes that were sent to their owner and not answered. */
   get changesUnderWay(): number {
     let count = 0;
-    for (const { kind } of this.#sent.values()) if (kind !== RequestKind.load) count++;
+    for (const { isLoad } of this.#sent.values()) if (!isLoad) count++;
     return count;
   }
 
   load(id: VerifiedId, done: Loaded): void {
-    this.#begin(RequestKind.load, id, noEntries, 0, done);
+    const { key } = id;
+    this.#begin(
+      id,
+      { kind: RequestKind.load, key, idleTimeoutMs: 0, changes: noEntries, expected: null },
+      done,
+    );
   }
 
-  change(
-    kind: RequestKind,
-    id: VerifiedId,
-    changes: SessionChanges,
-    idleTimeoutMs: number,
-    done: Done,
-  ): void {
-    this.#begin(kind, id, changes, idleTimeoutMs, (error) => done(error));
+  change(id: VerifiedId, operation: Operation, done: Done): void {
+    this.#begin(id, operation, (error) => done(error));
   }
 
   touch(id: VerifiedId, idleTimeoutMs: number): void {
@@ -113,6 +103,7 @@ export class Remote {
       freshMs: limits.commitTimeoutMs,
       idleTimeoutMs,
       changes: noEntries,
+      expected: null,
     });
   }
 
@@ -123,7 +114,7 @@ export class Remote {
     for (const attempt of this.#attempts) {
       if (attempt.isBehind) continue;
       // A load may be asked again of another owner; a change may not, it may have been made.
-      const isMisplaced = attempt.kind === RequestKind.load && !this.#isWithOwner(attempt);
+      const isMisplaced = attempt.isLoad && !this.#isWithOwner(attempt);
       if (isMisplaced && attempt.requestId !== 0) this.#unsend(attempt);
       if (attempt.requestId === 0) this.#run(attempt);
     }
@@ -134,7 +125,7 @@ export class Remote {
     const now = this.#context.clock.now();
     for (const attempt of this.#attempts) {
       const age = now - attempt.startedAt;
-      if (attempt.requestId === 0 || attempt.kind === RequestKind.load) {
+      if (attempt.requestId === 0 || attempt.isLoad) {
         if (age >= limits.loadWaitMs) this.#finish(attempt, unavailable(), null);
       } else if (age >= limits.commitTimeoutMs) this.#finish(attempt, unknownOutcome(), null);
     }
@@ -144,7 +135,7 @@ export class Remote {
   onConnectionLost(peer: Peer): void {
     for (const attempt of this.#attempts) {
       if (attempt.requestId === 0 || attempt.connection!.server !== peer.server) continue;
-      if (attempt.kind === RequestKind.load) this.#unsend(attempt);
+      if (attempt.isLoad) this.#unsend(attempt);
       else this.#finish(attempt, unknownOutcome(), null);
     }
   }
@@ -152,11 +143,16 @@ export class Remote {
   onReply(id: number, status: ReplyStatus, entries: SessionEntries | null): void {
     const attempt = this.#sent.get(id);
     if (attempt === undefined) return;
+    const { kind, changes } = attempt.operation;
     switch (status) {
       case ReplyStatus.done:
         return this.#finish(attempt, null, entries);
-      case ReplyStatus.absent:
-        return this.#finish(attempt, attempt.kind === RequestKind.update ? sessionGone() : null, null);
+      case ReplyStatus.absent: {
+        const isUpdate = kind === RequestKind.update || kind === RequestKind.compareAndSet;
+        return this.#finish(attempt, isUpdate ? sessionGone() : null, null);
+      }
+      case ReplyStatus.contended:
+        return this.#finish(attempt, contended([...changes.keys()].join()), null);
       case ReplyStatus.unknown:
         return this.#finish(attempt, unknownOutcome(), null);
       case ReplyStatus.moved:
@@ -183,28 +179,21 @@ export class Remote {
       if (session !== null) this.#owner.use(slot, session, request.idleTimeoutMs);
       return;
     }
-    const { kind, key, changes, idleTimeoutMs } = request;
-    const isTaken = this.#do(slot, kind, key, changes, idleTimeoutMs, (error, entries) => {
+    const isTaken = this.#do(slot, request, true, (error, entries) => {
       if (error === null) reply(ReplyStatus.done, entries);
-      else reply(error.code === "FLOTILLA_SESSION_GONE" ? ReplyStatus.absent : ReplyStatus.unknown, null);
+      else reply(statusOf(error), null);
     });
     if (!isTaken) reply(ReplyStatus.moved, null);
   }
 
-  #begin(
-    kind: RequestKind,
-    id: VerifiedId,
-    changes: SessionChanges,
-    idleTimeoutMs: number,
-    done: Loaded,
-  ): void {
+  #begin(id: VerifiedId, operation: Operation, done: Loaded): void {
     if (this.#attempts.size >= limits.waitingMax) {
       done(busy(), null);
       return;
     }
     const slot = this.#context.slots[id.slot]!;
     const now = this.#context.clock.now();
-    const attempt = new Attempt(kind, slot, id.key, changes, idleTimeoutMs, now, done);
+    const attempt = new Attempt(operation, slot, now, done);
     this.#attempts.add(attempt);
     const before = this.#tails.get(id.key);
     this.#tails.set(id.key, attempt);
@@ -216,9 +205,9 @@ export class Remote {
 
   /** Does it here, or sends it, or leaves it to wait. */
   #run(attempt: Attempt): void {
-    const { slot, kind, key, changes, idleTimeoutMs, done } = attempt;
+    const { slot, operation, done } = attempt;
     if (slot.isServing) {
-      const isTaken = this.#do(slot, kind, key, changes, idleTimeoutMs, done);
+      const isTaken = this.#do(slot, operation, false, done);
       // Its place in the order is taken: the next one need not wait for the commit.
       if (isTaken) this.#forget(attempt);
       return;
@@ -233,26 +222,17 @@ export class Remote {
     attempt.connection = peer.connection;
     this.#sent.set(attempt.requestId, attempt);
     writer.request({
+      ...operation,
       id: attempt.requestId,
-      kind,
       slot: slot.index,
-      key,
       ownerClock: peer.clock,
       freshMs: left * limits.freshShare,
-      idleTimeoutMs,
-      changes,
     });
   }
 
   /** @returns false when it can't be done now: nothing was. */
-  #do(
-    slot: SlotCopy,
-    kind: RequestKind,
-    key: string,
-    changes: SessionChanges,
-    idleTimeoutMs: number,
-    done: Loaded,
-  ): boolean {
+  #do(slot: SlotCopy, operation: Operation, isOfOther: boolean, done: Loaded): boolean {
+    const { kind, key, changes, idleTimeoutMs, expected } = operation;
     const owner = this.#owner;
     const mayShow = owner.mayShow(slot);
     if (kind === RequestKind.load) {
@@ -263,6 +243,14 @@ export class Remote {
         owner.use(slot, session, session.idleTimeoutMs);
         done(null, this.#context.rules.visible(session));
       }
+      return true;
+    }
+    if (kind === RequestKind.compareAndSet) {
+      if (!mayShow) return false;
+      const context = this.#context;
+      compareAndSet(context, owner, slot, key, changes, expected, idleTimeoutMs, isOfOther, (error) =>
+        done(error, null),
+      );
       return true;
     }
     // That a session is absent may be told only by who may show it.
@@ -303,7 +291,7 @@ export class Remote {
     if (attempt.isBehind) return;
     let { next } = attempt;
     while (next?.isOver) next = next.next;
-    if (next === null) this.#tails.delete(attempt.key);
+    if (next === null) this.#tails.delete(attempt.operation.key);
     else {
       next.isBehind = false;
       this.#run(next);
@@ -322,6 +310,11 @@ const opKinds: { readonly [kind: number]: OpKind } = {
   [RequestKind.update]: OpKind.update,
   [RequestKind.destroy]: OpKind.destroy,
 };
+
+function statusOf(error: FlotillaError): ReplyStatus {
+  if (isGone(error)) return ReplyStatus.absent;
+  return isContended(error) ? ReplyStatus.contended : ReplyStatus.unknown;
+}
 
 function unavailable(): FlotillaError {
   return new FlotillaError(

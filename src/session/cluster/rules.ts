@@ -32,6 +32,8 @@ export interface Rules {
   copyBegins(old: Map<string, KeptSession>): Map<string, KeptSession>;
   /** How long a backup that answered a heartbeat keeps still. */
   promiseMs(promiseMs: number): number;
+  /** Whether a key is as an update that rests on it expects. @param now its text with all changes under way; null: absent. */
+  matches(now: string | null, expected: string | null): boolean;
   /** Whether a change that was under way for longer than it may be is refused. */
   refusesLate(): boolean;
 }
@@ -49,5 +51,6 @@ export const protocolRules: Rules = {
   createsAbsent: () => false,
   copyBegins: () => new Map(),
   promiseMs: (promiseMs) => promiseMs,
+  matches: (now, expected) => now === expected,
   refusesLate: () => true,
 };

@@ -29,6 +29,8 @@ export class KeptSession extends IdleItem {
   /** With the changes that are under way; null when one of them ends it. */
   tip: SessionEntries | null = null;
   bytes = 0;
+  /** When an update of another server last lost against one of this server. */
+  contendedAt: number = Number.NEGATIVE_INFINITY;
   /** Used since the last touches were sent. */
   isTouched = false;
 

@@ -35,6 +35,9 @@ export class KnownSession {
   isForgiven = false;
   countAcknowledged = 0;
   countStarted = 0;
+  /** Increments by `session.update`, several at once. */
+  updatesAcknowledged = 0;
+  updatesStarted = 0;
 
   constructor(visitor: string, id: VerifiedId, idleTimeoutMs: number) {
     this.visitor = visitor;

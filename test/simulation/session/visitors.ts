@@ -17,6 +17,9 @@ export interface Site {
 /** The web tier: which server a request for this slot goes to. */
 export type Route = (slot: number | null) => Site | null;
 
+/** Ends a request; the visitor hears of a success only when its answer arrives. */
+type End = (error: FlotillaError | null, told: () => void) => void;
+
 const thinkMsMax = 60;
 
 export class Visitor {
@@ -72,6 +75,8 @@ export class Visitor {
       if (error !== null) return done(`${this.name}: ${error.code}`);
       this.#oracle.see(session, entries, startedAt, site.process.name);
       this.#checkCount(session, entries, site.process.name);
+      if (entries !== null)
+        this.#checkUpdates(session, entries, session.updatesAcknowledged, site.process.name);
       done(null);
     });
   }
@@ -89,7 +94,8 @@ export class Visitor {
     if (this.#session?.isForgiven) this.#session = null;
     if (this.#session === null) return this.#create(again);
     const dice = this.#world.random();
-    if (dice < 0.35) this.#count(again);
+    if (dice < 0.3) this.#count(again);
+    else if (dice < 0.35) this.#updateTogether(again);
     else if (dice < 0.55) this.#together(again, ["a", "b"]);
     else if (dice < 0.65) this.#together(again, ["c", "c"]);
     else if (dice < 0.92) this.#read(again);
@@ -144,6 +150,70 @@ export class Visitor {
         `${session.visitor} counts ${count} at ${at}: ${session.countAcknowledged} acknowledged of ${session.countStarted}`,
       );
     }
+  }
+
+  /** Requests on any servers at the same time, each of which increments the same key: none may be lost. */
+  #updateTogether(over: () => void): void {
+    const session = this.#session!;
+    let open = 3;
+    const isOver = (): void => {
+      if (--open === 0) over();
+    };
+    for (let i = open; i > 0; i--) {
+      this.#visit(session, isOver, (site, _entries, end) => {
+        const write = this.#world.nextNumber();
+        session.updatesStarted++;
+        this.#oracle.beginWrite(session, "u", write);
+        this.#increment(session, site, write, 20, end);
+      });
+    }
+  }
+
+  /** What `req.session.update` does: load, call the function, compare and set, and again when it lost. */
+  #increment(session: KnownSession, site: Site, write: number, tries: number, end: End): void {
+    const startedAt = this.#world.now;
+    const acknowledged = session.updatesAcknowledged;
+    site.store.load(session.id, (error, entries) => {
+      if (error !== null) return end(error, () => {});
+      this.#oracle.see(session, entries, startedAt, site.process.name);
+      if (entries === null) return end(null, () => {});
+      const before = entries.get("u");
+      const count = this.#checkUpdates(session, entries, acknowledged, site.process.name);
+      const next = Entry.of("u", [write, count + 1]);
+      this.#world.after(this.#world.random() ** 4 * 20, site.process, () => {
+        const beganAt = this.#world.now;
+        site.store.compareAndSet(
+          session.id,
+          "u",
+          before?.text ?? null,
+          next,
+          session.idleTimeoutMs,
+          (error) => {
+            if (error?.code === "FLOTILLA_SESSION_CONTENDED" && tries > 0)
+              this.#increment(session, site, write, tries - 1, end);
+            else if (error?.code === "FLOTILLA_SESSION_GONE")
+              end(null, () => this.#oracle.see(session, null, beganAt, site.process.name));
+            else
+              end(error, () => {
+                session.updatesAcknowledged++;
+                this.#oracle.acknowledgeWrite(session, "u", write);
+              });
+          },
+        );
+      });
+    });
+  }
+
+  /** @param acknowledged before the load began. @returns the count. */
+  #checkUpdates(session: KnownSession, entries: SessionEntries, acknowledged: number, at: string): number {
+    const [, count] = decode(entries.get("u")?.text ?? "[0,0]") as [number, number];
+    if (!session.isForgiven && (count < acknowledged || count > session.updatesStarted)) {
+      this.#oracle.fail(
+        "I6",
+        `${session.visitor} updated to ${count} at ${at}: ${acknowledged} acknowledged of ${session.updatesStarted}`,
+      );
+    }
+    return count;
   }
 
   /** Two requests at the same time, each of which writes its key. */
@@ -219,7 +289,7 @@ export class Visitor {
     session: KnownSession,
     site: Site,
     changes: SessionChanges,
-    end: (error: FlotillaError | null, told: () => void) => void,
+    end: End,
     acknowledged: () => void,
   ): void {
     const startedAt = this.#world.now;
@@ -234,11 +304,7 @@ export class Visitor {
   #visit(
     session: KnownSession,
     over: () => void,
-    act: (
-      site: Site,
-      entries: SessionEntries,
-      end: (error: FlotillaError | null, told: () => void) => void,
-    ) => void,
+    act: (site: Site, entries: SessionEntries, end: End) => void,
   ): void {
     const { id } = session;
     this.#request(id.slot, over, (site, end) => {
@@ -264,11 +330,7 @@ export class Visitor {
   /**
    * `over` when the handler has ended, or its process; only then the visitor goes on, told or not.
    */
-  #request(
-    slot: number | null,
-    over: () => void,
-    handle: (site: Site, end: (error: FlotillaError | null, told: () => void) => void) => void,
-  ): void {
+  #request(slot: number | null, over: () => void, handle: (site: Site, end: End) => void): void {
     this.requests++;
     const site = this.#route(slot);
     if (site === null) {
