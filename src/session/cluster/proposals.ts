@@ -10,6 +10,7 @@ import type { Context } from "./context.ts";
 import type { Handovers } from "./handover.ts";
 import type { Moves } from "./moves.ts";
 import type { Owner } from "./owner.ts";
+import type { Peer } from "./peer.ts";
 import type { Recovery } from "./recovery.ts";
 import { Role, type SlotCopy } from "./slot.ts";
 import { backupRemoval, takeover } from "./takeover.ts";
@@ -59,6 +60,8 @@ export class Proposals {
       if (next !== null) changes.set(slot.index, next);
     }
     if (changes.size === 0) return;
+    // A peer told of this map, and it is being read: who can't read the register can't change it either.
+    if ((options.register.known?.version ?? 0) < map.version) return;
     const proposal: Proposal = { changes, beganAt: clock.now() };
     this.#open = proposal;
     for (const [index, next] of changes) this.#mark(slots[index]!, next);
@@ -122,6 +125,7 @@ export class Proposals {
 
   #settle(proposal: Proposal): void {
     this.#open = null;
+    this.#tellNamed(proposal);
     for (const peer of this.#context.peers.values()) peer.isBeingReplaced = false;
     for (const index of proposal.changes.keys()) {
       const slot = this.#context.slots[index]!;
@@ -132,5 +136,22 @@ export class Proposals {
         this.#owner.advance(slot);
       }
     }
+  }
+
+  /** Whom a change of ours gave a role is sent the map at once: it may be unable to read the register just now. */
+  #tellNamed({ changes }: Proposal): void {
+    const { map, self, options } = this.#context;
+    const named = new Set<Peer>();
+    for (const [index, made] of changes) {
+      const entry = map!.value.slots[index]!;
+      if (entry.epoch !== made.epoch || !sameHolder(entry.owner, made.owner)) continue;
+      for (const holder of [made.owner, made.backup]) {
+        const peer = holder === null || sameHolder(holder, self) ? null : this.#context.connectedTo(holder);
+        if (peer !== null) named.add(peer);
+      }
+    }
+    if (named.size === 0) return;
+    const bytes = options.mapCodec.encode(map!.value);
+    for (const peer of named) this.#context.writerTo(peer)?.map(map!.version, bytes);
   }
 }

@@ -12,6 +12,8 @@ const writableWithinMs = 1_500;
 
 const plannedMoveMs = 60;
 
+const watchIntervalMs = 50;
+
 interface Episode {
   readonly name: string;
   /** How often it is chosen. */
@@ -28,6 +30,8 @@ export class Faults {
   readonly #healings: Set<() => void> = new Set();
   readonly #overlaps: boolean;
   #isOver = false;
+  /** Counts episodes: one that is measured is watched until the next begins. */
+  #episode = 0;
 
   constructor(simulation: Simulation) {
     this.#simulation = simulation;
@@ -67,6 +71,7 @@ export class Faults {
   #begin(isWhole: boolean): void {
     const world = this.#world;
     const episode = pickByWeight(world);
+    this.#episode++;
     const isMeasured = isWhole && episode.isSingleFault && this.#simulation.apps.size >= 2;
     const from = this.told.length;
     episode.begin(this);
@@ -88,6 +93,27 @@ export class Faults {
         if (still.length === 0 || this.#isOver) return;
         this.#simulation.oracle.fail("I10", `slots ${still.join()} are not writable 1.5 s after: ${what}`);
       });
+    });
+    this.#watch(what, this.#episode, new Map());
+  }
+
+  /** What a fault brings about later, and its end, hold nobody up for longer either. */
+  #watch(what: string, episode: number, unwritableSince: Map<number, number>): void {
+    const world = this.#world;
+    world.after(watchIntervalMs, null, () => {
+      if (this.#isOver || this.#episode !== episode) return;
+      const unwritable = this.#simulation.unwritable();
+      for (const slot of unwritableSince.keys()) if (!unwritable.includes(slot)) unwritableSince.delete(slot);
+      for (const slot of unwritable) {
+        const since = unwritableSince.get(slot);
+        if (since === undefined) unwritableSince.set(slot, world.now);
+        else if (world.now - since > writableWithinMs) {
+          const forMs = (world.now - since).toFixed(0);
+          this.#simulation.oracle.fail("I10", `slot ${slot} is not writable for ${forMs} ms, after: ${what}`);
+          return;
+        }
+      }
+      this.#watch(what, episode, unwritableSince);
     });
   }
 
@@ -482,6 +508,15 @@ const episodes: readonly Episode[] = [
     weight: 2,
     isSingleFault: true,
     begin: withApp((faults, app) => faults.restart(app, true)),
+  },
+  {
+    name: "left to one without register",
+    weight: 1.5,
+    isSingleFault: true,
+    begin: withPair((faults, app, other) => {
+      faults.restart(app, false);
+      faults.isolate(other, false, true, 8_000);
+    }),
   },
   {
     name: "stall",
