@@ -117,7 +117,7 @@ export class MembersRegister<V> implements Register<V> {
     else done(unreachable("too many reads of the register are waiting"), null);
   }
 
-  /** @throws RangeError when `expected` is a version that was never known here, or the value is too large. */
+  /** @throws RangeError when the value is too large. */
   compareAndSet(expected: number, value: V, done: (outcome: CasOutcome<V>) => void): void {
     const bytes = this.#options.codec.encode(value);
     if (bytes.length > limits.valueBytesMax)
@@ -125,7 +125,7 @@ export class MembersRegister<V> implements Register<V> {
     this.#compareAndSet(expected, { value: bytes, voters: null }, value, done);
   }
 
-  /** The same for the set of voters; the value stays. Sets change one voter at a time: voter-changes.ts. */
+  /** The same for the set of voters; the value stays, and "done" shows the newest state. Sets change one voter at a time: voter-changes.ts. */
   compareAndSetVoters(expected: number, voters: VoterSet, done: (outcome: CasOutcome<V>) => void): void {
     this.#compareAndSet(expected, { value: null, voters }, null, done);
   }
@@ -150,18 +150,19 @@ export class MembersRegister<V> implements Register<V> {
     value: V | null,
     done: (outcome: CasOutcome<V>) => void,
   ): void {
-    const known = this.#known;
-    if (known === null || expected > known.versioned.version)
-      throw new RangeError(`version ${expected} of the register is not known here`);
+    const known = this.#known?.versioned ?? null;
     const change: Change = { id: `${this.#options.node}.${++this.#changes}`, expected, ...to };
-    if (expected < known.versioned.version) {
-      done({ kind: "conflict", state: known.versioned });
+    if (known !== null && expected < known.version) {
+      done({ kind: "conflict", state: known });
       return;
     }
-    const kept = known.versioned.value;
     this.#enqueue(change, (error, committed) => {
       const made = committed === null ? null : changeOf(committed.accepted.state, expected + 1);
-      if (made === change.id) done({ kind: "done", state: { version: expected + 1, value: value ?? kept } });
+      if (made === change.id)
+        done({
+          kind: "done",
+          state: value === null ? committed!.versioned : { version: expected + 1, value },
+        });
       else if (made !== null) done({ kind: "conflict", state: committed!.versioned });
       else
         done({
@@ -197,7 +198,7 @@ export class MembersRegister<V> implements Register<V> {
       return;
     }
     const { change, tries } = operation;
-    if (change !== null && tries === 0 && change.expected < this.#known!.versioned.version) {
+    if (change !== null && tries === 0 && change.expected < (this.#known?.versioned.version ?? 0)) {
       // Somebody was faster while it waited.
       this.#end(operation, null, this.#known);
       return;

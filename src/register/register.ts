@@ -35,7 +35,8 @@ export interface Register<V> {
   read(done: (error: FlotillaError | null, state: Versioned<V> | null) => void): void;
 
   /**
-   * Replaces the value if the version is still `expected`, which the caller has from `known`, `watch` or `read`.
+   * Replaces the value if the version is still `expected`, which the caller has from `known`, `watch` or `read`, or
+   * from another server: then this register may not know that version yet.
    * The new version is `expected + 1`. Two of them with the same `expected` never both succeed.
    */
   compareAndSet(expected: number, value: V, done: (outcome: CasOutcome<V>) => void): void;
