@@ -40,7 +40,7 @@ describe("session ids", () => {
         for (const who of [maker, checker]) {
           const id = who.verify(text);
           assert.ok(id !== null);
-          assert.deepEqual({ ...id }, { text, owner, backup, slot, processIndex, key: text.slice(2, 27) });
+          assert.deepEqual({ ...id }, { text, owner, backup, slot, processIndex, key: text.slice(3, 27) });
         }
       }),
       seeded,
@@ -184,12 +184,13 @@ describe("the Cookie field", () => {
   });
 });
 
-test("an id with other letters is signed, and is the same session's", () => {
+test("an id with other letters and process is signed, and is the same session's", () => {
   const ids = new SessionIds(Buffer.alloc(32, 1), null, "app");
   const id = ids.verify(ids.create("a", "b", 77, 2))!;
-  const { text } = ids.reissue(id, "b", "-");
+  const { text } = ids.reissue(id, "b", "-", 3);
   const other = new SessionIds(Buffer.alloc(32, 1), null, "app").verify(text)!;
-  assert.deepEqual([other.owner, other.backup, other.slot, other.processIndex], ["b", "-", 77, 2]);
+  assert.deepEqual([other.owner, other.backup, other.slot, other.processIndex], ["b", "-", 77, 3]);
   assert.equal(other.key, id.key);
-  assert.throws(() => ids.reissue(id, "-", "b"), RangeError);
+  assert.throws(() => ids.reissue(id, "-", "b", 0), RangeError);
+  assert.throws(() => ids.reissue(id, "a", "b", 64), RangeError);
 });

@@ -1,16 +1,15 @@
 /**
  * Session ids: `<owner letter><backup letter or -><key>.<signature>`, 50 characters of base64url and one dot.
  *
- *   a - QkD x 0vR...(22) . 5mB...(22)
- *   | | |   | |            132 bits of HMAC-SHA256 over all that stands before the dot
- *   | | |   | 132 random bits
- *   | | |   process index of the creator
- *   | | slot, 12 bits
+ *   a - A QkD0vR...(24) . 5mB...(22)
+ *   | | | |               132 bits of HMAC-SHA256 over all that stands before the dot
+ *   | | | key: slot, 12 bits, then 132 random bits
+ *   | | owner's process index
  *   | backup's letter, "-" while there is none
  *   owner's letter (R20)
  *
  * A cookie carries it without quoting or escaping. Every character counts: no two texts are the same id.
- * The key alone is the session's identity; the letters are a readable copy of who keeps it, so that any web
+ * The key alone is the session's identity; what stands before it is a readable copy of who keeps it, so that any web
  * server can route any session without a shared table. An edited letter breaks the signature (A39).
  */
 import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from "node:crypto";
@@ -33,7 +32,7 @@ export interface VerifiedId {
   readonly slot: number;
   /** 0 without `processes:`, else 1 to N: together with the owner's letter it names one process. */
   readonly processIndex: number;
-  /** Slot, process index and random part: what the session is kept under. */
+  /** Slot and random part: what the session is kept under. */
   readonly key: string;
 }
 
@@ -42,7 +41,7 @@ export const processIndexMax = 63;
 /** Characters of every id. */
 export const idLength = 50;
 
-const keyStart = 2;
+const keyStart = 3;
 const keyEnd = 27;
 const signatureStart = keyEnd + 1;
 const signatureLength = idLength - signatureStart;
@@ -96,23 +95,18 @@ export class SessionIds {
    * @throws RangeError on a letter, slot or process index that no id can carry.
    */
   create(owner: Letter, backup: Letter, slot: number, processIndex: number): string {
-    checkLetters(owner, backup);
     if (!(Number.isInteger(slot) && slot >= 0 && slot < slotCount)) throw new RangeError(`no slot ${slot}`);
-    if (!(Number.isInteger(processIndex) && processIndex >= 0 && processIndex <= processIndexMax)) {
-      throw new RangeError(`no process index ${processIndex}`);
-    }
     const random = randomBytes(17).toString("base64url").slice(0, randomLength);
-    const place = `${alphabet[slot >>> 6]}${alphabet[slot & 63]}${alphabet[processIndex]}`;
-    return this.#sign(`${owner}${backup}${place}${random}`).text;
+    const key = `${alphabet[slot >>> 6]}${alphabet[slot & 63]}${random}`;
+    return this.#sign(`${place(owner, backup, processIndex)}${key}`).text;
   }
 
   /**
-   * The same session's id with other letters: its key stays, and with it the session.
-   * @throws RangeError on a letter that no id can carry.
+   * The same session's id when other servers keep it: its key stays, and with it the session.
+   * @throws RangeError on a letter or process index that no id can carry.
    */
-  reissue(id: VerifiedId, owner: Letter, backup: Letter): VerifiedId {
-    checkLetters(owner, backup);
-    return this.#sign(`${owner}${backup}${id.key}`);
+  reissue(id: VerifiedId, owner: Letter, backup: Letter, processIndex: number): VerifiedId {
+    return this.#sign(`${place(owner, backup, processIndex)}${id.key}`);
   }
 
   /** What the id says, or null when it was not made with this cluster's key. */
@@ -180,10 +174,14 @@ function signature(key: KeyObject, signed: string): string {
   return createHmac("sha256", key).update(signed, "latin1").digest("base64url").slice(0, signatureLength);
 }
 
-function checkLetters(owner: Letter, backup: Letter): void {
+/** What stands before the key. */
+function place(owner: Letter, backup: Letter, processIndex: number): string {
   if (!isLetter(owner)) throw new RangeError(`"${owner}" is not a server's letter (a-z A-Z 0-9)`);
   if (backup !== "-" && !isLetter(backup))
     throw new RangeError(`"${backup}" is not a server's letter or "-"`);
+  if (!(Number.isInteger(processIndex) && processIndex >= 0 && processIndex <= processIndexMax))
+    throw new RangeError(`no process index ${processIndex}`);
+  return `${owner}${backup}${alphabet[processIndex]}`;
 }
 
 function isLetter(letter: string): boolean {
@@ -209,8 +207,8 @@ function parse(text: string): VerifiedId {
     text,
     owner: text.charAt(0),
     backup: text.charAt(1),
-    slot: (sixBits[text.charCodeAt(2)]! << 6) | sixBits[text.charCodeAt(3)]!,
-    processIndex: sixBits[text.charCodeAt(4)]!,
+    processIndex: sixBits[text.charCodeAt(2)]!,
+    slot: (sixBits[text.charCodeAt(3)]! << 6) | sixBits[text.charCodeAt(4)]!,
     key: text.slice(keyStart, keyEnd),
   };
 }

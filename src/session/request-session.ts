@@ -43,6 +43,8 @@ export class RequestSession implements SessionBackstage {
   #entries: SessionEntries = noEntries;
   #cookieBefore: Cookie;
   #isLoading = false;
+  /** When the store last heard of a use. */
+  #usedAt: number = Number.NEGATIVE_INFINITY;
   #inFlight = 0;
   #failure: FlotillaError | null = null;
   #waiting: ((failure: FlotillaError | null) => void)[] = [];
@@ -63,6 +65,7 @@ export class RequestSession implements SessionBackstage {
       return;
     }
     this.#isLoading = true;
+    this.#usedAt = systemClock.now();
     place.store.load(id, (error, entries) => {
       this.#isLoading = false;
       if (entries !== null) this.#adopt(id, entries, true);
@@ -95,7 +98,7 @@ export class RequestSession implements SessionBackstage {
     const session = isHeadOut ? this.#current() : this.#session;
     if (session === null) return;
     if (isHeadOut) this.#submit(session, this.#isWanted);
-    this.touch(session);
+    this.#touch(session);
     giveBack(session, this.#loaded, this.#entries);
   }
 
@@ -124,14 +127,14 @@ export class RequestSession implements SessionBackstage {
   save(session: Session, done: Callback): void {
     this.#attempt(session, done, () => {
       this.#submit(session, true);
-      this.touch(session);
+      this.#touch(session);
       this.whenSettled(done);
     });
   }
 
   touch(session: Session): void {
-    if (session !== this.#session || !this.#isCreated) return;
-    this.#keeper.place.store.touch(this.#identify(), this.#idleTimeoutMs(session));
+    this.#usedAt = Number.NEGATIVE_INFINITY;
+    this.#touch(session);
   }
 
   regenerate(session: Session, done: Callback): void {
@@ -238,6 +241,14 @@ export class RequestSession implements SessionBackstage {
         entries === null ? reject(error ?? sessionGone()) : resolve(entries),
       ),
     );
+  }
+
+  #touch(session: Session): void {
+    if (session !== this.#session || !this.#isCreated) return;
+    const now = systemClock.now();
+    const isRecent = now - this.#usedAt < limits.touchAfterMs;
+    if (!isRecent) this.#usedAt = now;
+    this.#keeper.place.store.touch(this.#identify(), this.#idleTimeoutMs(session), isRecent);
   }
 
   /** Runs it for the session in use; what it throws goes to the caller of the method like any other failure. */
@@ -352,6 +363,7 @@ export class RequestSession implements SessionBackstage {
     // Taken as committed from here on, so that the next look finds only what is new since.
     this.#entries = applied(before, changes);
     this.#isCreated = this.#isChanged = true;
+    this.#usedAt = systemClock.now();
     const done = this.#launch((failure) => {
       if (failure === null || id !== this.#id || isGone(failure)) return;
       this.#takeBack(before, changes);

@@ -23,7 +23,7 @@ export interface SessionStore {
   newId(): VerifiedId;
 
   /**
-   * The id as it would be made now, when other servers keep its session than the id says; null when it is right.
+   * Asked with every response. The id as it would be made now, when other servers keep its session than the id says; null when it is right.
    * The key is the same: the session is.
    */
   renewed(id: VerifiedId): VerifiedId | null;
@@ -51,8 +51,11 @@ export interface SessionStore {
     done: Done,
   ): void;
 
-  /** Marks it as used; never rewrites data, never creates, and nobody waits for it. */
-  touch(id: VerifiedId, idleTimeoutMs: number): void;
+  /**
+   * Marks it as used; never rewrites data, never creates, and nobody waits for it.
+   * @param isRecent it was used a moment ago (`touchAfterMs`): no server is told of it (R32).
+   */
+  touch(id: VerifiedId, idleTimeoutMs: number, isRecent: boolean): void;
 
   /** Destroying what is absent is no error. */
   destroy(id: VerifiedId, done: Done): void;

@@ -57,7 +57,7 @@ export class ServerPool {
 
   /**
    * The session's owner; when it can't be used its backup, which takes over. An id that names a process which is not
-   * there (its session moved on from another server) goes to the first of the owner's.
+   * there (the file has fewer of them now) goes to the first of the owner's.
    */
   #keeperOf(id: VerifiedId, tried: Upstream | null): Upstream | null {
     const owner = this.#owners.get(ownerOf(id.owner, id.processIndex)) ?? this.#firstOf(id.owner, tried);

@@ -31,7 +31,7 @@ class SlowStore {
 
   newId: SessionStore["newId"] = () => this.#inner.newId();
   renewed: SessionStore["renewed"] = (id) => this.#inner.renewed(id);
-  touch: SessionStore["touch"] = (id, ms) => this.#inner.touch(id, ms);
+  touch: SessionStore["touch"] = (...use) => this.#inner.touch(...use);
   load: SessionStore["load"] = (id, done) => {
     if (this.isLoadingSlow) setImmediate(() => this.#inner.load(id, done));
     else this.#inner.load(id, done);

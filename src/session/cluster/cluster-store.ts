@@ -68,12 +68,15 @@ export class ClusterStore implements SessionStore {
     const { context } = this.#node;
     if (context.map === null) return null;
     const { owner, backup } = context.entryOf(context.slots[id.slot]!);
-    const ownerLetter = this.#marks.get(owner?.server ?? "")?.letter ?? id.owner;
+    const mark = this.#marks.get(owner?.server ?? "");
+    const ownerLetter = mark?.letter ?? id.owner;
+    const processIndex = mark?.processIndex ?? id.processIndex;
     // While a slot has no backup the old letter does no harm, and the new one will be known soon.
     const backupLetter =
       this.#marks.get(backup?.server ?? "")?.letter ?? (id.backup === ownerLetter ? "-" : id.backup);
-    if (ownerLetter === id.owner && backupLetter === id.backup) return null;
-    return this.#ids.reissue(id, ownerLetter, backupLetter);
+    if (ownerLetter === id.owner && backupLetter === id.backup && processIndex === id.processIndex)
+      return null;
+    return this.#ids.reissue(id, ownerLetter, backupLetter, processIndex);
   }
 
   load(id: VerifiedId, done: (error: FlotillaError | null, entries: SessionEntries | null) => void): void {
@@ -124,11 +127,11 @@ export class ClusterStore implements SessionStore {
     }
   }
 
-  touch(id: VerifiedId, idleTimeoutMs: number): void {
+  touch(id: VerifiedId, idleTimeoutMs: number, isRecent: boolean): void {
     const { owner, remote, context } = this.#node;
     const slot = context.slots[id.slot]!;
     if (!slot.isServing) {
-      remote.touch(id, idleTimeoutMs);
+      if (!isRecent) remote.touch(id, idleTimeoutMs);
       return;
     }
     const session = owner.find(slot, id.key);

@@ -240,7 +240,7 @@ export class Visitor {
   #read(over: () => void): void {
     const session = this.#session!;
     this.#visit(session, over, (site, _entries, end) => {
-      site.store.touch(session.id, session.idleTimeoutMs);
+      site.store.touch(session.id, session.idleTimeoutMs, false);
       end(null, () => {});
     });
   }

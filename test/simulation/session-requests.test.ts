@@ -1,0 +1,310 @@
+/**
+ * Requests on any server (R25, R32, R74), with the real middleware on simulated servers without faults: what they cost in
+ * messages, and what becomes of ids that are stale or were never ours.
+ */
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { describe, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { ClusterStore } from "../../src/session/cluster/cluster-store.ts";
+import { Role } from "../../src/session/cluster/slot.ts";
+import { SessionIds } from "../../src/session/id.ts";
+import { Keeper } from "../../src/session/keeper.ts";
+import { middlewareOf, type SessionMiddleware } from "../../src/session/middleware.ts";
+import { habitsOf } from "../../src/session/options.ts";
+import { silentLog } from "../../src/support/log.ts";
+import { type App, Simulation } from "./session/simulation.ts";
+
+const secret = Buffer.alloc(32, 1);
+
+interface Server {
+  readonly app: App;
+  readonly ids: SessionIds;
+  readonly serve: SessionMiddleware;
+  readonly processIndex: number;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: data of tests.
+type Handler = (session: any) => unknown;
+
+/** Everything a middleware may ask of a response. */
+class Response {
+  statusCode = 200;
+  headersSent = false;
+  readonly fields: Map<string, unknown> = new Map();
+  isEnded = false;
+
+  getHeader = (name: string): unknown => this.fields.get(name);
+  setHeader = (name: string, value: unknown): unknown => this.fields.set(name, value);
+  writeHead = (): void => {
+    this.headersSent = true;
+  };
+  end = (): void => {
+    if (!this.headersSent) this.writeHead();
+    this.isEnded = true;
+  };
+}
+
+class Site {
+  readonly #simulation: Simulation;
+  readonly servers: readonly Server[];
+  /** Frames between servers since the last look, heartbeats aside. */
+  #frames = 0;
+
+  private constructor(seed: number) {
+    this.#simulation = new Simulation(seed, {});
+    const { network, places, world } = this.#simulation;
+    const send = network.send.bind(network);
+    network.send = (connection, from, frame, isBeat) => {
+      if (!isBeat) this.#frames++;
+      send(connection, from, frame, isBeat);
+    };
+    for (const { server } of places) this.#simulation.start(server);
+    while (!this.#simulation.isWhole()) world.runUntil(world.now + 100);
+    world.runUntil(world.now + 5_000);
+    assert.ok(this.#simulation.isWhole());
+    // The letters of one entry with several processes: only the process index tells them apart.
+    const marks = new Map(
+      places.map(({ server }, index) => [server, { letter: "a", processIndex: index + 1 }]),
+    );
+    this.servers = places.map(({ server }) => {
+      const app = this.#simulation.apps.get(server)!;
+      const ids = new SessionIds(secret, null, "app");
+      const store = new ClusterStore({ node: app.node, ids, marks, random: world.random });
+      const place = { store, ids, idleTimeoutMs: 60_000, log: silentLog, updates: new Map() };
+      const serve = middlewareOf(new Keeper(place, habitsOf({}, "sid")));
+      return { app, ids, serve, processIndex: marks.get(server)!.processIndex };
+    });
+  }
+
+  /** With three servers at least. */
+  static start(): Site {
+    for (let seed = 1; ; seed++) {
+      const site = new Site(seed);
+      if (site.servers.length >= 3) return site;
+    }
+  }
+
+  async pass(ms: number): Promise<void> {
+    const { world } = this.#simulation;
+    for (const end = world.now + ms; world.now < end; ) {
+      world.runUntil(world.now + 1);
+      await nextTurn();
+    }
+  }
+
+  /** In the order: owner, backup, another one. */
+  serversOf(id: string): [owner: Server, backup: Server, other: Server] {
+    const { slot } = this.servers[0]!.ids.verify(id)!;
+    const of = (role: Role): Server =>
+      this.servers.find(({ app }) => app.node.context.slots[slot]!.role === role)!;
+    return [of(Role.owner), of(Role.backup), of(Role.nobody)];
+  }
+
+  moveAway(server: Server): Promise<void> {
+    server.app.node.leave();
+    return this.pass(5_000);
+  }
+
+  async frames(run: () => Promise<unknown>): Promise<number> {
+    this.#frames = 0;
+    await run();
+    await this.pass(300);
+    return this.#frames;
+  }
+
+  /** @returns the id of the cookie that the answer sets, or "". */
+  async visit(server: Server, id: string, handle: Handler): Promise<{ status: number; id: string }> {
+    const response = new Response();
+    const req: { headers: object; session?: unknown } = { headers: id === "" ? {} : { cookie: `sid=${id}` } };
+    server.serve(req, response, (error) => {
+      assert.equal(error, undefined);
+      void Promise.resolve(handle(req.session)).then(() => response.end());
+    });
+    for (let waited = 0; !response.isEnded && waited < 3_000; waited++) await this.pass(1);
+    assert.ok(response.isEnded);
+    const cookie = String(response.fields.get("Set-Cookie") ?? "");
+    return { status: response.statusCode, id: /^sid=([^;]+)/.exec(cookie)?.[1] ?? "" };
+  }
+
+  async begin(server: Server = this.servers[0]!): Promise<string> {
+    const { id } = await this.visit(server, "", (session) => {
+      session.cart = { items: [1] };
+    });
+    assert.notEqual(id, "");
+    return id;
+  }
+}
+
+const look: Handler = (session) => assert.deepEqual(session.cart, { items: [1] });
+
+describe("messages between servers (R32, R33)", () => {
+  test("a read-only request: none at the owner, elsewhere the load and its answer", async () => {
+    const site = Site.start();
+    const id = await site.begin();
+    const [owner, backup, other] = site.serversOf(id);
+    assert.equal(await site.frames(() => site.visit(owner, id, look)), 0);
+    assert.equal(await site.frames(() => site.visit(backup, id, look)), 2);
+    assert.equal(await site.frames(() => site.visit(other, id, look)), 2);
+  });
+
+  test("a change: to the backup and back; elsewhere to the owner and back as well", async () => {
+    const site = Site.start();
+    const id = await site.begin();
+    const [owner, backup, other] = site.serversOf(id);
+    let count = 0;
+    // Nested, so that it has to be found.
+    const change: Handler = (session) => session.cart.items.push(++count);
+    assert.equal(await site.frames(() => site.visit(owner, id, change)), 2);
+    assert.equal(await site.frames(() => site.visit(other, id, change)), 2 + 4);
+    assert.equal(await site.frames(() => site.visit(backup, id, change)), 2 + 4);
+    await site.visit(owner, id, (session) => assert.deepEqual(session.cart.items, [1, 1, 2, 3]));
+  });
+
+  test("what is written as it was is not sent", async () => {
+    const site = Site.start();
+    const id = await site.begin();
+    const [owner, , other] = site.serversOf(id);
+    const rewrite: Handler = (session) => {
+      session.cart = { items: [1] };
+    };
+    assert.equal(await site.frames(() => site.visit(owner, id, rewrite)), 0);
+    assert.equal(await site.frames(() => site.visit(other, id, rewrite)), 2);
+  });
+
+  test("touch() tells the owner, and writes nothing", async () => {
+    const site = Site.start();
+    const id = await site.begin();
+    const [owner, , other] = site.serversOf(id);
+    const { slot } = owner.ids.verify(id)!;
+    const before = owner.app.node.context.slots[slot]!.pos;
+    assert.equal(await site.frames(() => site.visit(other, id, (session) => void session.touch())), 3);
+    assert.equal(owner.app.node.context.slots[slot]!.pos, before);
+  });
+
+  test("a session that is destroyed is asked for no more", async () => {
+    const site = Site.start();
+    const id = await site.begin();
+    const [, , other] = site.serversOf(id);
+    assert.equal(await site.frames(() => site.visit(other, id, (session) => session.destroy())), 2 + 4);
+  });
+});
+
+describe("update() on several servers at once", () => {
+  test("none of many increments is lost, and nobody starves", async () => {
+    const site = Site.start();
+    const id = await site.begin();
+    let done = 0;
+    let calls = 0;
+    const add: Handler = async (session) => {
+      await session.update("total", (n = 0) => {
+        calls++;
+        return (n as number) + 1;
+      });
+      done++;
+    };
+    const visits = site.servers.flatMap((server) =>
+      Array.from({ length: 20 }, () => site.visit(server, id, add)),
+    );
+    await Promise.all(visits);
+    assert.equal(done, visits.length);
+    assert.ok(calls < visits.length * 4, `${calls} calls for ${visits.length} updates`);
+    await site.visit(site.servers[0]!, id, (session) => assert.equal(session.total, visits.length));
+  });
+});
+
+describe("stale letters", () => {
+  test("cost a hop, and are put right with the next answer, also of a request that changes nothing", async () => {
+    const site = Site.start();
+    const id = await site.begin();
+    const [owner, backup, other] = site.serversOf(id);
+    const verified = owner.ids.verify(id)!;
+    assert.equal(verified.processIndex, owner.processIndex);
+    const stale = owner.ids.reissue(verified, "z", "-", other.processIndex).text;
+    const answer = await site.visit(other, stale, look);
+    assert.equal(answer.id, id);
+    for (const server of [owner, backup, other]) assert.equal((await site.visit(server, id, look)).id, "");
+  });
+
+  test("after a move the letters and the process index are those of the new owner", async () => {
+    const site = Site.start();
+    const id = await site.begin();
+    const [owner] = site.serversOf(id);
+    await site.moveAway(owner);
+    const [next] = site.serversOf(id);
+    assert.ok(next !== owner);
+    const answer = await site.visit(owner, id, look);
+    const renewed = next.ids.verify(answer.id)!;
+    assert.equal(renewed.processIndex, next.processIndex);
+    assert.equal(renewed.key, owner.ids.verify(id)!.key);
+    assert.equal(await site.frames(() => site.visit(next, answer.id, look)), 0);
+    assert.equal((await site.visit(next, answer.id, look)).id, "");
+  });
+});
+
+describe("ids that are no session", () => {
+  /** Nothing may be asked of other servers, nothing remembered, and what is set gets an id of its own. */
+  async function isNobody(site: Site, text: string): Promise<void> {
+    for (const server of site.servers) {
+      const before = server.ids.remembered;
+      const read: Handler = (session) => assert.equal(session.cart, undefined);
+      assert.equal(await site.frames(() => site.visit(server, text, read)), 0, text);
+      assert.equal(server.ids.remembered, before, text);
+    }
+    const [server] = site.servers;
+    const answer = await site.visit(server!, text, (session) => {
+      session.mine = 1;
+    });
+    assert.notEqual(answer.id, "");
+    assert.notEqual(answer.id.slice(3), text.slice(3));
+  }
+
+  test("A38, A39: made by the client, edited, cut, oversized, of another cluster, of another secret", async () => {
+    const site = Site.start();
+    const id = await site.begin();
+    const [owner] = site.serversOf(id);
+    const { slot } = owner.ids.verify(id)!;
+    const texts = [
+      "1",
+      "x".repeat(4_000),
+      "-".repeat(id.length),
+      id.slice(0, -1),
+      `${id}A`,
+      `b${id.slice(1)}`,
+      `a${id[1] === "a" ? "b" : "a"}${id.slice(2)}`,
+      `${id.slice(0, 2)}${id[2] === "B" ? "C" : "B"}${id.slice(3)}`,
+      `${id.slice(0, -22)}${randomBytes(17).toString("base64url").slice(0, 22)}`,
+      new SessionIds(secret, null, "another").create("a", "b", slot, 1),
+      new SessionIds(randomBytes(32), null, "app").create("a", "b", slot, 1),
+    ];
+    for (const text of texts) await isNobody(site, text);
+    await site.visit(owner, id, look);
+  });
+
+  test("A38, A41: replayed after a logout and after regenerate(), at every server", async () => {
+    const site = Site.start();
+    const old = await site.begin();
+    const { id } = await site.visit(site.servers[1]!, old, async (session) => {
+      await session.regenerate();
+      session.req.session.user = "me";
+    });
+    assert.notEqual(id.slice(3), old.slice(3));
+    for (const server of site.servers) {
+      await site.visit(server, old, (session) =>
+        assert.deepEqual([session.user, session.cart], [undefined, undefined]),
+      );
+      await site.visit(server, id, (session) =>
+        assert.deepEqual([session.user, session.cart], ["me", undefined]),
+      );
+    }
+    await site.visit(site.servers[2]!, id, (session) => session.destroy());
+    for (const server of site.servers) {
+      await site.visit(server, id, (session) => assert.equal(session.user, undefined));
+      // It is signed, so it is asked for; but it is never taken for a new session.
+      const answer = await site.visit(server, id, (session) => {
+        session.mine = 1;
+      });
+      assert.notEqual(answer.id.slice(3), id.slice(3));
+    }
+  });
+});
