@@ -1,5 +1,8 @@
 /** What all requests of one `session()` share. */
+import type { FlotillaError } from "../support/errors.ts";
+import { session as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
+import { Seldom } from "../support/seldom.ts";
 import type { CookieOptions } from "./cookie.ts";
 import { Cookie } from "./cookie.ts";
 import type { SessionIds } from "./id.ts";
@@ -33,6 +36,7 @@ export class Keeper {
   readonly plainCookie: Cookie;
   readonly secureCookie: Cookie;
   #toldInsecure = false;
+  readonly #refused: Seldom = new Seldom(limits.refusedComplaintIntervalMs);
 
   constructor(place: SessionPlace, habits: SessionHabits) {
     this.place = place;
@@ -40,6 +44,14 @@ export class Keeper {
     const { secure } = habits.cookie;
     this.plainCookie = new Cookie({ ...habits.cookie, secure: secure === "auto" ? false : secure });
     this.secureCookie = new Cookie({ ...habits.cookie, secure: true });
+  }
+
+  /** A request was answered 503, because its session could not be loaded; an outage brings thousands of them. */
+  tellRefused({ code, message }: FlotillaError): void {
+    const count = this.#refused.add();
+    if (count === 0) return;
+    const what = count === 1 ? "a request was" : `${count} requests were`;
+    this.place.log.error({ code, count }, `${what} answered 503, for want of the session: ${message}`);
   }
 
   tellInsecure(): void {

@@ -12,6 +12,9 @@ import { holdResponse, type SessionResponse } from "./response-hold.ts";
  */
 export type SessionMiddleware = (req: object, res: object, next: (error?: unknown) => void) => void;
 
+/** Of a request whose session's servers did not answer (RFC 9110, section 10.2.3); it has waited for more than this already. */
+const retryAfterSeconds = 1;
+
 export function middlewareOf(keeper: Keeper): SessionMiddleware {
   const cookiePath = keeper.habits.cookie.path ?? "/";
   return function session(request, response, next): void {
@@ -26,17 +29,32 @@ export function middlewareOf(keeper: Keeper): SessionMiddleware {
       if (error === null) {
         holdResponse(response as SessionResponse, requestSession, keeper.place.log);
         proceed();
-      } else proceed(withStatus(error));
+      } else if (!refuse(keeper, response as SessionResponse, error)) proceed(withStatus(error));
     });
     // Still loading: the store will call back in a context of its own, the application goes on in this one (A50).
     if (requestSession.isLoading) proceed = AsyncResource.bind(next);
   };
 }
 
-/** For frameworks, which make their answer of it (Express: `status`, Koa and Fastify the same or `statusCode`). */
+/**
+ * Answers that the session can't be had now: an application that was not written for it would make a 500 of the error.
+ * @returns false when there is no response to write: a WebSocket's upgrade.
+ */
+function refuse(keeper: Keeper, res: SessionResponse, error: FlotillaError): boolean {
+  if (typeof res.end !== "function" || typeof res.setHeader !== "function") return false;
+  keeper.tellRefused(error);
+  const body = `503 Service Unavailable: the session can't be reached now, try again (${error.code}).\n`;
+  res.statusCode = 503;
+  res.setHeader("Retry-After", String(retryAfterSeconds));
+  res.setHeader("Content-Type", "text/plain; charset=utf-8");
+  res.setHeader("Content-Length", body.length);
+  res.setHeader("Cache-Control", "no-store");
+  res.end(body);
+  return true;
+}
+
 function withStatus(error: FlotillaError): FlotillaError {
-  const status = error.source === "server" ? 500 : 503;
-  return Object.assign(error, { status, statusCode: status });
+  return Object.assign(error, { status: 503, statusCode: 503 });
 }
 
 function cookieHeader(req: SessionRequest): string | undefined {

@@ -133,6 +133,8 @@ export const session = {
   sweptAtOnceMax: 10_000,
   /** That sessions had to make room is logged once in this time. */
   complaintIntervalMs: 60_000,
+  /** That requests were refused because their sessions could not be loaded is logged once in this time. */
+  refusedComplaintIntervalMs: 5_000,
   /** `session.update` runs its function so often, when others change the key each time meanwhile. */
   updateTriesMax: 200,
   /** An update waits so long for the one before in the same process. */

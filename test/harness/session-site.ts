@@ -24,9 +24,11 @@ export interface Visit {
 export class SessionSite implements AsyncDisposable {
   readonly #server: ReturnType<typeof createServer>;
   readonly port: number;
+  readonly middleware: AnyMiddleware;
 
-  constructor(server: ReturnType<typeof createServer>) {
+  constructor(server: ReturnType<typeof createServer>, middleware: AnyMiddleware) {
     this.#server = server;
+    this.middleware = middleware;
     this.port = (server.address() as AddressInfo).port;
   }
 
@@ -44,7 +46,7 @@ export class SessionSite implements AsyncDisposable {
       });
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    return new SessionSite(server);
+    return new SessionSite(server, middleware);
   }
 
   browser(): Browser {

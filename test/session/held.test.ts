@@ -19,6 +19,7 @@ class SlowStore {
   readonly waiting: ((failure?: FlotillaError) => void)[] = [];
   isSlow = true;
   isLoadingSlow = false;
+  isAway = false;
   #arrived = (): void => {};
 
   constructor(inner: SessionStore) {
@@ -33,7 +34,8 @@ class SlowStore {
   renewed: SessionStore["renewed"] = (id) => this.#inner.renewed(id);
   touch: SessionStore["touch"] = (...use) => this.#inner.touch(...use);
   load: SessionStore["load"] = (id, done) => {
-    if (this.isLoadingSlow) setImmediate(() => this.#inner.load(id, done));
+    if (this.isAway) done(away, null);
+    else if (this.isLoadingSlow) setImmediate(() => this.#inner.load(id, done));
     else this.#inner.load(id, done);
   };
   create: SessionStore["create"] = (id, changes, ms, done) =>
@@ -69,13 +71,15 @@ async function setUp(routes: Record<string, Handler>, options: SessionOptions = 
   const alone = placeAlone(null);
   assert.ok(alone.store instanceof MemoryStore);
   const store = new SlowStore(alone.store);
-  const place: SessionPlace = { ...alone, store, log: silentLog };
+  const errors: string[] = [];
+  const log = { ...silentLog, error: (_fields: unknown, line: string) => void errors.push(line) };
+  const place: SessionPlace = { ...alone, store, log: log as typeof silentLog };
   const middleware = middlewareOf(new Keeper(place, habitsOf(options, "sid"))) as AnyMiddleware;
   const site = await SessionSite.start(middleware, {
     "/look": (req, res) => res.end(JSON.stringify({ ...req.session, cookie: undefined })),
     ...routes,
   });
-  return { site, store, browser: site.browser() };
+  return { site, store, errors, browser: site.browser() };
 }
 
 /** Whether it is still open after the server and the client had several turns to do what they can. */
@@ -89,6 +93,7 @@ async function isPending(promise: Promise<unknown>): Promise<boolean> {
   return !done;
 }
 
+const away = new FlotillaError("FLOTILLA_TEST", "no server answered", { retry: "yes" });
 const lost = new FlotillaError("FLOTILLA_TEST", "the backup refused");
 
 describe("a response whose session is not committed yet", () => {
@@ -251,6 +256,41 @@ describe("a response whose session is not committed yet", () => {
     assert.equal(seen[0], "the request");
     store.isLoadingSlow = true;
     assert.equal(await browser.read("/look2"), "none");
+  });
+});
+
+describe("a session that can't be loaded", () => {
+  const start: Handler = (req, res) => {
+    req.session.a = 1;
+    res.end();
+  };
+
+  test("is a 503 that says when to come back, also where errors become 500; one line in the log", async () => {
+    const { site, store, browser, errors } = await setUp({ "/": start });
+    await using _site = site;
+    store.isSlow = false;
+    await browser.read("/");
+    store.isAway = true;
+    const { status, headers, body } = await browser.get("/look");
+    assert.deepEqual([status, headers["retry-after"], headers["cache-control"]], [503, "1", "no-store"]);
+    assert.match(body, /^503 Service Unavailable: .*FLOTILLA_TEST/);
+    await browser.get("/look");
+    assert.deepEqual(errors, ["a request was answered 503, for want of the session: no server answered"]);
+    store.isAway = false;
+    assert.equal(await browser.read("/look"), '{"a":1}');
+  });
+
+  test("is an error for the application where no response can be written", async () => {
+    const { site, store, browser } = await setUp({ "/": start });
+    await using _site = site;
+    store.isSlow = false;
+    await browser.read("/");
+    store.isAway = true;
+    const cookie = [...browser.jar].map(([name, value]) => `${name}=${value}`).join();
+    const told = await new Promise((resolve) =>
+      site.middleware({ url: "/", headers: { cookie } }, {}, resolve),
+    );
+    assert.equal((told as { status?: number }).status, 503);
   });
 });
 
