@@ -44,6 +44,9 @@ export interface MembersOptions<V> {
   readonly random: Random;
 }
 
+/** Looks of a read at voters that disagree, before it makes them agree. */
+const looksMax = 2;
+
 type ReadDone<V> = (error: FlotillaError | null, state: Versioned<V> | null) => void;
 
 /** What is waiting or running. A change of voters is a change that keeps the value. */
@@ -204,7 +207,7 @@ export class MembersRegister<V> implements Register<V> {
       return;
     }
     // A proposal under way looks like disagreement: it is given time for one more look before it is overtaken.
-    if (change === null && (this.#shown === null || tries < 2)) this.#look(operation);
+    if (change === null && (this.#shown === null || tries < looksMax)) this.#look(operation);
     else this.#propose(operation, null);
   }
 
@@ -269,7 +272,13 @@ export class MembersRegister<V> implements Register<V> {
 
   #afterLook(operation: Operation<V>, round: Round): void {
     this.#why = round.lastError || "the voters do not agree yet";
-    for (const [, answer] of round.answers()) this.#noteShown(this.#acceptedOf(answer));
+    for (const [, answer] of round.answers()) {
+      this.#noteShown(this.#acceptedOf(answer));
+      // A proposal below it would be refused.
+      this.#counter = Math.max(this.#counter, answer.promised.counter);
+    }
+    // Whoever made a proposal meanwhile had time enough.
+    if (round.late) operation.tries = Math.max(operation.tries, looksMax - 1);
     if (this.#shown === null && this.#mayForm(round)) this.#propose(operation, round);
     else this.#tryAgain(operation);
   }

@@ -100,9 +100,9 @@ export class Attempt {
       tallyOf(this.#plan.base, round),
       best === null ? "yes" : tallyOf(best.voters, round),
     );
-    if (verdict === "open") return;
+    if (verdict === "open" && !round.hopeless) return;
     round.end();
-    if (verdict === "no") this.#fail(round, "too few voters promised");
+    if (verdict !== "yes") this.#fail(round, "too few voters promised");
     else this.#propose(round, best, seen);
   }
 
@@ -182,9 +182,9 @@ export class Attempt {
     if (round.over) return;
     this.#noteAnswers(round);
     const verdict = tallyOf(state.voters, round);
-    if (verdict === "open") return;
+    if (verdict === "open" && !round.hopeless) return;
     round.end();
-    if (verdict === "no") this.#fail(round, "too few voters accepted");
+    if (verdict !== "yes") this.#fail(round, "too few voters accepted");
     else this.#done({ kind: "committed", accepted: { ballot: this.#ballot, state } });
   }
 

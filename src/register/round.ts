@@ -81,6 +81,13 @@ export class Round {
     return this.#late;
   }
 
+  /** Somebody knows a higher ballot, and those who might not are silent: another try is quicker than waiting for them. */
+  get hopeless(): boolean {
+    if (!this.#late) return false;
+    for (const answer of this.#results.values()) if (answer !== null && !answer.ok) return true;
+    return false;
+  }
+
   answer(name: string): VoterAnswer | null {
     return this.#results.get(name) ?? null;
   }

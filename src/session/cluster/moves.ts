@@ -110,9 +110,8 @@ export class Moves {
     );
   }
 
-  /** Whether this process may stop: every slot that it kept is kept by others. */
+  /** Whether this process may stop: nobody counts on what it keeps. One that is joining may be named any moment. */
   get isDrained(): boolean {
-    for (const { role } of this.#context.slots) if (role === Role.owner || role === Role.backup) return false;
-    return true;
+    return this.#context.slots.every(({ role }) => role === Role.nobody);
   }
 }

@@ -6,7 +6,7 @@
 import type { Holder } from "../../register/slot-map.ts";
 import { replication as limits } from "../../support/limits.ts";
 import type { Context } from "./context.ts";
-import type { CopiedSession } from "./messages.ts";
+import { type CopiedSession, PeerState } from "./messages.ts";
 import type { Owner } from "./owner.ts";
 import { Follower, type KeptSession, OutgoingTransfer, Role, type SlotCopy } from "./slot.ts";
 
@@ -65,7 +65,8 @@ export class Transfers {
     if (joining === null || joining.isNamed) return;
     const now = this.#context.clock.now();
     const isWaiting = !joining.transfer!.isComplete || joining.ackedPos < slot.pos;
-    if (this.#context.connectedTo(joining.holder) === null) this.drop(slot);
+    const peer = this.#context.connectedTo(joining.holder);
+    if (peer === null || peer.state === PeerState.leaving) this.drop(slot);
     else if (
       joining.isNeeded &&
       this.#context.silenceMs(joining.holder, joining.followsSince) > limits.silentMs

@@ -18,6 +18,7 @@ import { unreachable } from "../../../src/register/unreachable.ts";
 import { decodeVote } from "../../../src/register/vote-codec.ts";
 import { VoterChanges, type VoterChangesOptions } from "../../../src/register/voter-changes.ts";
 import { type Clock, type Random, seededRandom } from "../../../src/support/clock.ts";
+import { Disk, storageOn } from "../disk.ts";
 import { Checker, ForkingChecker, type TestValue, Violation } from "./checker.ts";
 import { Scheduler } from "./scheduler.ts";
 
@@ -42,17 +43,12 @@ export const codec: ValueCodec<TestValue> = {
   decode: (bytes) => JSON.parse(bytes.toString()) as TestValue,
 };
 
-export class Machine {
+export class Machine extends Disk {
   readonly name: string;
-  /** What survives a power cut. */
-  durable: Buffer | null = null;
-  /** What processes see. */
-  file: Buffer | null = null;
-  lockedBy: Process | null = null;
-  full = false;
   readonly processes: Process[] = [];
 
   constructor(name: string) {
+    super();
     this.name = name;
   }
 }
@@ -170,7 +166,7 @@ export class World {
     this.note(process.name, "is killed");
     process.alive = false;
     const { machine } = process;
-    if (machine.lockedBy === process) machine.lockedBy = null;
+    machine.unlockFrom(process);
     machine.processes.splice(machine.processes.indexOf(process), 1);
     process.register.stop();
     process.changes.stop();
@@ -271,45 +267,12 @@ export class World {
         this.run(process, what);
       });
     };
-    return {
-      lock: (done) => {
-        let tries = 0;
-        const take = (): void => {
-          if (machine.lockedBy === null || machine.lockedBy === process) {
-            machine.lockedBy = process;
-            done(null, () => {
-              if (machine.lockedBy === process) machine.lockedBy = null;
-            });
-          } else if (++tries > 100) done(unreachable("the lock is held"), () => {});
-          else step(take);
-        };
-        step(take);
-      },
-      read: (done) => {
-        const file = machine.file;
-        // What another process wrote and did not live to sync is synced before it is believed.
-        step(() => {
-          if (this.parts.syncs) machine.durable = machine.file;
-          step(() => done(null, file));
-        });
-      },
-      write: (bytes, done) => {
-        if (machine.full) return step(() => done(unreachable("no space left")));
-        step(() => {
-          machine.file = bytes;
-          if (!this.parts.syncs) {
-            this.scheduler.after(200, () => {
-              if (machine.file === bytes) machine.durable = bytes;
-            });
-            return done(null);
-          }
-          step(() => {
-            machine.durable = bytes;
-            step(() => done(null));
-          });
-        });
-      },
-    };
+    return storageOn(machine, {
+      identity: process,
+      syncs: this.parts.syncs,
+      step,
+      after: (delayMs, what) => this.scheduler.after(delayMs, what),
+    });
   }
 }
 

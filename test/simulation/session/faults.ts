@@ -20,6 +20,8 @@ interface Episode {
   readonly weight: number;
   /** Whether I10 is measured: it takes effect at once, and leaves the others able to go on. */
   readonly isSingleFault: boolean;
+  /** Only where the register is the real one. */
+  readonly needsVoters?: boolean;
   begin(faults: Faults): void;
 }
 
@@ -70,7 +72,7 @@ export class Faults {
 
   #begin(isWhole: boolean): void {
     const world = this.#world;
-    const episode = pickByWeight(world);
+    const episode = pickByWeight(world, this.#simulation.voting !== null);
     this.#episode++;
     const isMeasured = isWhole && episode.isSingleFault && this.#simulation.apps.size >= 2;
     const from = this.told.length;
@@ -291,6 +293,7 @@ export class Faults {
     app.isLeaving = true;
     node.leave();
     let waitedMs = 0;
+    let wasAlone = isAlone;
     const heal = (): void => {
       if (process.isAlive) this.#simulation.kill(process.server, false);
       this.#simulation.start(process.server);
@@ -300,18 +303,13 @@ export class Faults {
     const look = (): void => {
       if (!this.#healings.has(healNow)) return;
       waitedMs += 100;
+      const others = this.othersThan(app);
+      if (others.length === 0 || others.some(({ isLeaving }) => isLeaving)) wasAlone = false;
       if (!node.isDrained && waitedMs < 15_000) {
         this.#world.after(100, null, look);
         return;
       }
-      const others = this.othersThan(app);
-      if (
-        process.isAlive &&
-        !node.isDrained &&
-        isAlone &&
-        !this.#overlaps &&
-        !others.some(({ isLeaving }) => isLeaving)
-      ) {
+      if (process.isAlive && !node.isDrained && wasAlone && !this.#overlaps) {
         this.#simulation.oracle.fail(
           "I10",
           `${process.name} could not hand over, and nothing else was wrong`,
@@ -333,6 +331,74 @@ export class Faults {
       });
     };
     next();
+  }
+
+  /** A voter's disk takes its time, or takes nothing. */
+  disk(): void {
+    const { voting } = this.#simulation;
+    const { voters } = voting!;
+    if (voters.length === 0) return;
+    const machine = this.#world.pick(voters);
+    const isFull = this.#world.chance(0.5);
+    const forMs = this.#world.between(500, 8_000);
+    this.tell(`the disk of voter ${machine.name} is ${isFull ? "full" : "slow"} for ${forMs.toFixed(0)} ms`);
+    if (isFull) machine.disk.full = true;
+    else machine.slownessMs = this.#world.between(20, 400);
+    this.#healAfter(forMs, () => {
+      machine.slownessMs = 0;
+      machine.disk.full = false;
+    });
+  }
+
+  /** A voter's file is gone or torn, with the processes that had it open; at most one at a time. */
+  loseVote(): void {
+    const { voting, apps } = this.#simulation;
+    if (voting?.mayLoseFile !== true) return;
+    const { name, disk, processes } = this.#world.pick(voting.voters);
+    this.tell(`voter ${name} loses its file`);
+    for (const { process } of [...processes]) {
+      const app = apps.get(process.server);
+      if (app === undefined) this.witness(true);
+      else this.crash(app, false, this.#world.between(50, 2_000));
+    }
+    const torn = disk.durable!.subarray(0, Math.floor(this.#world.random() * disk.durable!.length));
+    disk.durable = disk.file = this.#world.chance(0.5) ? null : torn;
+  }
+
+  /** The witness, where there is one, stands still or ends. */
+  witness(isKilled: boolean): void {
+    const { voting } = this.#simulation;
+    const process = voting?.witness ?? null;
+    if (voting === null || process === null) return;
+    const forMs = this.#world.between(200, 8_000);
+    this.tell(`the witness ${isKilled ? "is killed" : "stands still"} for ${forMs.toFixed(0)} ms`);
+    if (isKilled) {
+      process.die();
+      voting.ended(process, this.#world.chance(0.5));
+    } else process.pause();
+    this.#healAfter(forMs, () => {
+      if (isKilled) voting.startWitness();
+      else process.resume();
+    });
+  }
+
+  /** Other machines become voters, one step at a time, each by any server. */
+  changeVoters(): void {
+    const { voting } = this.#simulation;
+    if (voting === null) return;
+    const names = voting.machines.map(({ name }) => name);
+    const from = Math.floor(this.#world.random() * names.length);
+    const wanted = [...names.slice(from), ...names.slice(0, from)].slice(0, 3);
+    this.tell(`the voters shall be ${wanted.join(", ")}`);
+    const step = (tries: number): void => {
+      const app = this.anyApp();
+      if (tries === 0 || app === null) return;
+      voting.changeVoters(app.process, wanted, (what) => {
+        this.#world.tell("fault", `voters: ${what}`);
+        if (what !== "reached") this.#world.after(300, null, () => step(tries - 1));
+      });
+    };
+    step(10);
   }
 
   #isBad(app: App, heal: () => void, forMs: number): void {
@@ -427,13 +493,14 @@ const strikes: readonly Strike[] = [
   },
 ];
 
-function pickByWeight(world: World): Episode {
-  let dice = world.random() * episodes.reduce((sum, { weight }) => sum + weight, 0);
-  for (const episode of episodes) {
+function pickByWeight(world: World, hasVoters: boolean): Episode {
+  const among = episodes.filter(({ needsVoters }) => hasVoters || needsVoters !== true);
+  let dice = world.random() * among.reduce((sum, { weight }) => sum + weight, 0);
+  for (const episode of among) {
     dice -= episode.weight;
     if (dice < 0) return episode;
   }
-  return episodes[0]!;
+  return among[0]!;
 }
 
 function withApp(run: (faults: Faults, app: App) => void): (faults: Faults) => void {
@@ -523,6 +590,34 @@ const episodes: readonly Episode[] = [
     weight: 4,
     isSingleFault: true,
     begin: withPair((faults, app, other) => faults.stall(app, other)),
+  },
+  {
+    name: "disk",
+    weight: 2,
+    isSingleFault: true,
+    needsVoters: true,
+    begin: (faults) => faults.disk(),
+  },
+  {
+    name: "voter's file",
+    weight: 2,
+    isSingleFault: true,
+    needsVoters: true,
+    begin: (faults) => faults.loseVote(),
+  },
+  {
+    name: "witness",
+    weight: 1,
+    isSingleFault: true,
+    needsVoters: true,
+    begin: (faults) => faults.witness(false),
+  },
+  {
+    name: "voters",
+    weight: 2,
+    isSingleFault: true,
+    needsVoters: true,
+    begin: (faults) => faults.changeVoters(),
   },
   { name: "awkward", weight: 8, isSingleFault: false, begin: (faults) => faults.atAwkwardTime() },
   { name: "rolling", weight: 0.5, isSingleFault: false, begin: (faults) => faults.restartAll() },

@@ -1,5 +1,5 @@
 /**
- * A simulated register: linearizable, reached over ways that are slow, lose answers and can be cut. A compare-and-set of
+ * A model of the register, quick and with worse manners than the real one (voting-register.ts): linearizable, reached over ways that are slow, lose answers and can be cut. A compare-and-set of
  * unknown outcome may still happen, until the same client's next read.
  */
 import type { CasOutcome, Register, Versioned } from "../../../src/register/register.ts";
@@ -8,6 +8,19 @@ import { FlotillaError } from "../../../src/support/errors.ts";
 import type { Process, World } from "./world.ts";
 
 const timeoutMs = 300;
+/** What the simulation needs of a register, of the model or of the real one. */
+export interface SharedRegister {
+  /** The newest that anybody knows. */
+  readonly state: Versioned<SlotMap> | null;
+  /** Servers that can't reach it, with how often they were cut off. */
+  readonly cutOff: Map<string, number>;
+  /** How often a question or an answer is lost. */
+  lossProbability: number;
+  onChange: (before: Versioned<SlotMap> | null, after: Versioned<SlotMap>, by: string) => void;
+  client(process: Process): Register<SlotMap>;
+  ended(process: Process, isMachineLost: boolean): void;
+}
+
 /** When nothing is said to be wrong with it. */
 export const lossProbability = 0.01;
 
@@ -17,14 +30,12 @@ interface LateChange {
   isSettled: boolean;
 }
 
-export class SimulatedRegister {
+export class SimulatedRegister implements SharedRegister {
   readonly world: World;
   state: Versioned<SlotMap> | null = null;
-  /** Servers that can't reach it, with how often they were cut off. */
   readonly cutOff: Map<string, number> = new Map();
-  /** How often an answer is lost. */
   lossProbability: number = lossProbability;
-  onChange: (before: Versioned<SlotMap> | null, after: Versioned<SlotMap>, by: string) => void = () => {};
+  onChange: SharedRegister["onChange"] = () => {};
   readonly #clients: Set<RegisterClient> = new Set();
 
   constructor(world: World) {
@@ -36,6 +47,8 @@ export class SimulatedRegister {
     this.#clients.add(client);
     return client;
   }
+
+  ended(): void {}
 
   isReachable(process: Process): boolean {
     return (this.cutOff.get(process.server) ?? 0) === 0;

@@ -6,7 +6,6 @@
 import type { Versioned } from "../../../src/register/register.ts";
 import { type Holder, type Slot, type SlotMap, unownedSlot } from "../../../src/register/slot-map.ts";
 import { ClusterStore, type ServerMark } from "../../../src/session/cluster/cluster-store.ts";
-import type { MapCodec } from "../../../src/session/cluster/context.ts";
 import { SessionNode } from "../../../src/session/cluster/node.ts";
 import type { ServerPlace } from "../../../src/session/cluster/peer.ts";
 import { protocolRules, type Rules } from "../../../src/session/cluster/rules.ts";
@@ -16,15 +15,18 @@ import { Faults } from "./faults.ts";
 import type { Mutant } from "./mutants.ts";
 import { Network } from "./network.ts";
 import { Oracle } from "./oracle.ts";
-import { SimulatedRegister } from "./register.ts";
+import { type SharedRegister, SimulatedRegister } from "./register.ts";
 import { type Site, Visitor } from "./visitors.ts";
+import { plainCodec, VotingRegister } from "./voting-register.ts";
 import { type Line, Process, World } from "./world.ts";
 
-const slotCount = 4;
+const firstMap: SlotMap = { letters: new Map(), slots: new Array(4).fill(unownedSlot) };
 
 export interface Options {
   /** A broken protocol instead of the true one. */
   readonly mutant?: Mutant | null;
+  /** Else by the seed. */
+  readonly register?: "model" | "real";
   readonly keepsHistory?: boolean;
 }
 
@@ -50,7 +52,9 @@ export class Simulation {
   readonly world: World;
   readonly oracle: Oracle;
   readonly network: Network;
-  readonly register: SimulatedRegister;
+  readonly register: SharedRegister;
+  /** The real register, in the seeds that have it. */
+  readonly voting: VotingRegister | null;
   readonly places: readonly ServerPlace[];
   readonly apps: Map<string, App> = new Map();
   readonly #mutant: Mutant;
@@ -72,8 +76,6 @@ export class Simulation {
     this.world = new World(seed, options.keepsHistory ?? false);
     this.oracle = new Oracle(this.world);
     this.network = new Network(this.world);
-    this.register = new SimulatedRegister(this.world);
-    this.register.onChange = (before, after, by) => this.#tellChange(before, after, by);
     this.#strayShare = this.world.pick([0.02, 0.1, 0.5]);
     const servers = 2 + Math.floor(this.world.random() * 3);
     const machines = 2 + Math.floor(this.world.random() * (servers - 1));
@@ -81,6 +83,10 @@ export class Simulation {
       server: `app-${"abcd"[i]}`,
       machine: `m${i % machines}`,
     }));
+    const drawn = this.world.pick(["model", "real"]);
+    this.voting = (options.register ?? drawn) === "real" ? this.#vote() : null;
+    this.register = this.voting ?? new SimulatedRegister(this.world);
+    this.register.onChange = (before, after, by) => this.#tellChange(before, after, by);
     this.#marks = new Map(
       this.places.map(({ server }) => [server, { letter: server.at(-1)!, processIndex: 0 }]),
     );
@@ -91,6 +97,14 @@ export class Simulation {
       );
     this.#visitors = visitors(4, "v");
     this.#dwellers = visitors(20, "d");
+  }
+
+  #vote(): VotingRegister {
+    const { world, network, places, oracle } = this;
+    return new VotingRegister({
+      ...{ world, network, places, firstMap },
+      fail: (invariant, what) => oracle.fail(invariant, what),
+    });
   }
 
   run(): Outcome {
@@ -144,12 +158,12 @@ export class Simulation {
       self: { server, incarnation: process.incarnation },
       servers: this.places,
       register: register.client(process),
-      firstMap: { letters: new Map(), slots: new Array(slotCount).fill(unownedSlot) },
+      firstMap,
       clock: process.clock,
       transferPartBytes: 1,
       sessionsMax: 100_000,
       memoryBytesMax: 1e9,
-      mapCodec: plainMapCodec,
+      mapCodec: plainCodec,
       later: (callback) => world.after(0, process, callback),
       rules: this.#rules,
       observer: {
@@ -187,6 +201,7 @@ export class Simulation {
     app.process.die();
     app.node.stop();
     this.apps.delete(server);
+    this.register.ended(app.process, isMachineLost);
     this.network.detach(server, !isMachineLost);
     this.#forgiveDead();
   }
@@ -194,7 +209,7 @@ export class Simulation {
   /** Every slot has two living holders that know their part, and nobody is about to change that. */
   isWhole(): boolean {
     const { state } = this.register;
-    if (state === null) return false;
+    if (state === null || this.voting?.isWhole === false) return false;
     const copies = Math.min(2, [...this.apps.values()].filter(({ isLeaving }) => !isLeaving).length);
     return state.value.slots.every(({ owner, backup }, slot) => {
       const first = this.#roleOf(owner, slot) === Role.owner;
@@ -386,11 +401,6 @@ class PlainIds {
     return this.verify(`${owner}${backup}${key}`);
   }
 }
-
-const plainMapCodec: MapCodec = {
-  encode: ({ slots }) => Buffer.from(JSON.stringify(slots)),
-  decode: (bytes) => ({ letters: new Map(), slots: JSON.parse(Buffer.from(bytes).toString()) }),
-};
 
 export function simulate(seed: number, options: Options = {}): Outcome {
   return new Simulation(seed, options).run();
