@@ -23,8 +23,11 @@ export function isInstalled(name: string): boolean {
   return findProgram(name) !== null;
 }
 
-/** Load and application share the first core, the proxy has the second: the proxy is never what waits. */
-const cores = { load: "0", app: "0", proxy: "1" } as const;
+/**
+ * Behind a proxy, load and application share the first core, and the proxy has the second: the proxy is never what
+ * waits. Without one, the load has it.
+ */
+const cores = { load: "0", app: "0", proxy: "1", visitors: "1" } as const;
 
 export const pinning: boolean = availableParallelism() >= 2 && isInstalled("taskset");
 

@@ -175,7 +175,8 @@ export class Contender {
   }
 }
 
-async function end(child: ChildProcess): Promise<void> {
+/** TERM, and KILL for one that does not end by it. */
+export async function end(child: ChildProcess): Promise<void> {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   const exit = once(child, "exit");
   child.kill("SIGTERM");

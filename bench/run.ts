@@ -4,6 +4,7 @@
  *
  *   npm run bench -- --quick             short rounds, under two minutes
  *   npm run bench -- --json FILE         the rows as JSON besides
+ *   npm run bench -- --sessions          sessions instead, beside connect-redis; --servers 2 or 3 (default)
  */
 import { writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
@@ -14,9 +15,15 @@ import { cpuTimeUs } from "./cpu-time.ts";
 import { constantRate, type LoadReport, saturate } from "./load.ts";
 import { type LoadKind, ratioTable, rowsOf, type Sample, table, verdicts } from "./report.ts";
 import { answersOf, differences } from "./same-answers.ts";
+import { runSessionBench } from "./sessions/run.ts";
 
 const { values: options } = parseArgs({
-  options: { quick: { type: "boolean", default: false }, json: { type: "string" } },
+  options: {
+    quick: { type: "boolean", default: false },
+    json: { type: "string" },
+    sessions: { type: "boolean", default: false },
+    servers: { type: "string", default: "3" },
+  },
 });
 const rounds = options.quick ? 3 : 7;
 const roundMs = options.quick ? 2_000 : 5_000;
@@ -26,12 +33,14 @@ const warmUpRoundsMax = options.quick ? 6 : 20;
 const warmUpRoundMs = 1_000;
 
 async function main(): Promise<number> {
-  const contenders = contendersHere();
-  if (contenders === null) return 1;
   if (!pinning) say("note: one core or no taskset: nothing is pinned, figures will waver more");
-  if (!isInstalled("wrk")) say("note: wrk is not installed, our own slower generator saturates instead");
   const busy = loadavg()[0]!;
   if (busy > 1) say(`note: the machine is busy (load average ${busy.toFixed(1)}): figures will waver more`);
+  const { quick, json, sessions, servers } = options;
+  if (sessions) return await runSessionBench({ quick, json, servers: servers === "2" ? 2 : 3 });
+  const contenders = contendersHere();
+  if (contenders === null) return 1;
+  if (!isInstalled("wrk")) say("note: wrk is not installed, our own slower generator saturates instead");
   const samples: Sample[] = [];
   for (const app of ["express", "plain"] as const) {
     const running: Contender[] = [];

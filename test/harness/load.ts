@@ -4,17 +4,20 @@
  * the moment a request was due, so that a stall is not hidden by the requests that it delayed).
  */
 import { connect, type Socket } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as endOfTurn, setTimeout as sleep } from "node:timers/promises";
 
 export interface LoadSettings {
   readonly address: string;
-  readonly port: number;
+  /** One, or several to spread the connections over: number n goes to the (n mod length)th. */
+  readonly port: number | readonly number[];
   readonly connections: number;
-  /** The bytes of one request, which must be answered with a length or chunked. */
-  readonly request: Buffer;
+  /** The bytes of a request, which must be answered with a length or chunked; each connection may ask its own. */
+  readonly request: Buffer | ((connection: number) => Buffer);
   /** Requests per second (open loop), or null (closed loop). */
   readonly ratePerSecond: number | null;
   readonly durationMs: number;
+  /** Open loop: asks on time to the microsecond, at the price of a whole core. Default: to about a millisecond. */
+  readonly busyWait?: boolean;
 }
 
 export interface LoadResult {
@@ -54,8 +57,9 @@ class Load {
 
   async open(): Promise<void> {
     for (let index = 0; index < this.#settings.connections; index++) {
-      const socket = await connected(this.#settings);
-      const connection = new Connection(socket, (free, ok) => this.#answered(free, ok));
+      const { address, port } = this.#settings;
+      const socket = await connected(address, typeof port === "number" ? port : port[index % port.length]!);
+      const connection = new Connection(index, socket, (free, ok) => this.#answered(free, ok));
       this.#connections.push(connection);
       this.#idle.push(connection);
     }
@@ -98,12 +102,13 @@ class Load {
         if (connection === undefined) this.#due.push(dueAt);
         else this.#ask(connection, dueAt);
       }
-      await sleep(tickMs);
+      await (this.#settings.busyWait ? endOfTurn() : sleep(tickMs));
     }
   }
 
   #ask(connection: Connection, since: number): void {
-    connection.ask(this.#settings.request, since);
+    const { request } = this.#settings;
+    connection.ask(typeof request === "function" ? request(connection.index) : request, since);
   }
 
   #answered(connection: Connection, ok: boolean): void {
@@ -128,11 +133,13 @@ class Connection {
   busy = false;
   /** When the request on it was due. */
   since = 0;
+  readonly index: number;
   readonly #socket: Socket;
   readonly #onAnswer: (connection: Connection, ok: boolean) => void;
   #received = "";
 
-  constructor(socket: Socket, onAnswer: (connection: Connection, ok: boolean) => void) {
+  constructor(index: number, socket: Socket, onAnswer: (connection: Connection, ok: boolean) => void) {
+    this.index = index;
     this.#socket = socket;
     this.#onAnswer = onAnswer;
     socket.setEncoding("latin1");
@@ -199,9 +206,9 @@ function chunkedEnd(text: string, from: number): number {
   }
 }
 
-function connected(settings: LoadSettings): Promise<Socket> {
+function connected(host: string, port: number): Promise<Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-  const socket = connect({ host: settings.address, port: settings.port, noDelay: true });
+  const socket = connect({ host, port, noDelay: true });
   socket.once("connect", () => {
     socket.off("error", reject);
     resolve(socket);
