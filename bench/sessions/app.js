@@ -9,7 +9,12 @@ const kind = process.argv[2];
 function signedIn() {
   return {
     user: { id: 4711, name: "Anna Berg", roles: ["customer"] },
-    cart: Array.from({ length: 4 }, (_, n) => ({ sku: `boat-${n}`, name: "A boat", count: n + 1, price: 19.5 })),
+    cart: Array.from({ length: 4 }, (_, n) => ({
+      sku: `boat-${n}`,
+      name: "A boat",
+      count: n + 1,
+      price: 19.5,
+    })),
     csrf: "kYw3xkq0a8TzKcB1",
     visits: 0,
   };

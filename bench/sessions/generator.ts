@@ -31,7 +31,10 @@ const load = JSON.parse(await text(process.stdin)) as VisitorLoad;
 const fields = browserHeaders.map(([name, value]) => `${name}: ${value}\r\n`).join("");
 const requests = load.visitors.map((cookies) =>
   cookies.map((cookie) =>
-    Buffer.from(`GET ${load.path} HTTP/1.1\r\nHost: bench.test\r\n${fields}Cookie: ${cookie}\r\n\r\n`, "latin1"),
+    Buffer.from(
+      `GET ${load.path} HTTP/1.1\r\nHost: bench.test\r\n${fields}Cookie: ${cookie}\r\n\r\n`,
+      "latin1",
+    ),
   ),
 );
 const turns = requests.map(() => 0);

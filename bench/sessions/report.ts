@@ -38,11 +38,14 @@ const figures = [
   { figure: "p99", unit: "ms", of: (sample: SessionSample): number => sample.p99Ms },
 ] as const;
 
-/** What must hold, and what no run should miss however busy the machine is. */
+/**
+ * What must hold. Above `farOff` the run fails: no other work on the machine explains it. The tenth has none, because its
+ * rate, and with it the share of what runs without any request, falls as the machine gets busier.
+ */
 const targets: readonly { name: string; ratioMax: number; farOff: number }[] = [
-  { name: "write/saturation/cpu", ratioMax: 0.6, farOff: 0.9 },
-  { name: "write/tenth/cpu", ratioMax: 0.6, farOff: 0.9 },
-  { name: "write/tenth/p50", ratioMax: 1, farOff: 1.5 },
+  { name: "write/saturation/cpu", ratioMax: 0.6, farOff: 1 },
+  { name: "write/tenth/cpu", ratioMax: 0.6, farOff: Number.POSITIVE_INFINITY },
+  { name: "write/tenth/p50", ratioMax: 1, farOff: Number.POSITIVE_INFINITY },
 ];
 
 export function rowsOf(samples: readonly SessionSample[]): SessionRow[] {
@@ -102,7 +105,6 @@ export function verdicts(rows: readonly SessionRow[]): { lines: string[]; isFarO
   let isFarOff = false;
   const lines = targets.map(({ name, ratioMax, farOff }) => {
     const { ratio } = rows.find((row) => row.name === name)!;
-    // Every comparison is such that a ratio which is not a number fails.
     isFarOff ||= !(ratio <= farOff);
     return `  ${ratio <= ratioMax ? "PASS" : "FAIL"}  ${name} <= ${ratioMax.toFixed(2)}: ${ratio.toFixed(2)}`;
   });

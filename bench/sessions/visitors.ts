@@ -27,8 +27,8 @@ interface Shown {
 export class Visitors {
   readonly site: Site;
   readonly #all: Visitor[];
-  /** Answered writes of all of them. */
-  #writes = 0;
+  /** Of all of them. */
+  answeredWrites = 0;
 
   private constructor(site: Site) {
     this.site = site;
@@ -58,7 +58,7 @@ export class Visitors {
     if (result.failed > 0) {
       throw new Error(`${kind}: ${result.failed} of ${result.answered + result.failed} requests failed`);
     }
-    if (page === "write") this.#writes += result.answered;
+    if (page === "write") this.answeredWrites += result.answered;
     return result;
   }
 
@@ -80,8 +80,8 @@ export class Visitors {
       if (shown.items !== 4) wrong++;
     });
     if (wrong > 0) return `${wrong} of ${this.#all.length} visitors have another cart than theirs`;
-    if (sum === this.#writes) return null;
-    return `the counters stand at ${sum} after ${this.#writes} answered writes`;
+    if (sum === this.answeredWrites) return null;
+    return `the counters stand at ${sum} after ${this.answeredWrites} answered writes`;
   }
 
   #origin({ connection }: Visitor): string {
@@ -101,7 +101,10 @@ async function shownAt(url: string, cookie: string): Promise<Shown> {
   }
 }
 
-async function inTurns(visitors: readonly Visitor[], ask: (visitor: Visitor) => Promise<void>): Promise<void> {
+async function inTurns(
+  visitors: readonly Visitor[],
+  ask: (visitor: Visitor) => Promise<void>,
+): Promise<void> {
   for (let from = 0; from < visitors.length; from += askedAtOnce) {
     await Promise.all(visitors.slice(from, from + askedAtOnce).map(ask));
   }
