@@ -93,7 +93,7 @@ describe("the checked file", () => {
     const shop = clusters.get("app")!;
     assert.deepEqual(shop.sessions, {
       store: "cluster",
-      durability: "memory",
+      durability: "backup",
       cookieName: "shop",
       idleTimeoutMs: 3_600_000,
     });

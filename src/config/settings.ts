@@ -303,10 +303,10 @@ const clusterSettings: readonly Setting[] = [
     path: "clusters.<name>.sessions.durability",
     type: "choice",
     since,
-    default: "memory",
+    default: "backup",
     choices: ["memory", "backup"],
     description:
-      "What an answered change survives. `memory`: nothing; a session is on one app server and ends with it. `backup`: the death of any one app server, for another one has a copy. Needs two app servers, and three machines to be safe from a cut between them; new in this version (docs/sessions.md).",
+      "What an answered change survives. `backup`: the death of any one app server, for another one has a copy; needs two app servers, and three machines to be safe from a cut between them. `memory`: nothing; a session is on one app server and ends with it. See docs/sessions.md.",
   },
   {
     path: "clusters.<name>.sessions.cookie",

@@ -19,7 +19,6 @@ clusters:
     servers:
       app-a: { address: 127.0.0.2, port: 6800 }
       app-b: { address: 127.0.0.3, port: 6800, processes: 2 }
-    sessions: { durability: backup }
 `;
 
 test("of several servers a member takes part in the cluster's, under its own letter, with the cluster's secret", () => {
@@ -34,6 +33,12 @@ test("of several servers a member takes part in the cluster's, under its own let
     assert.equal(member.status().sessions, 0);
     assert.throws(() => memberOf("app-z"), { code: "FLOTILLA_SERVER_UNKNOWN" });
     assert.equal(memberOf(undefined), null);
+  });
+});
+
+test("the file may want one copy only", () => {
+  withFile(`${file}    sessions: { durability: memory }\n`, (memberOf) => {
+    assert.equal(placeOf(memberOf("app-a")!).replicas, null);
   });
 });
 

@@ -22,6 +22,8 @@ export interface MemberPlace {
 }
 
 let ofMember: MemberPlace | null = null;
+/** serve() has begun without anything that asks for sessions: it is too late to take part in keeping the cluster's. */
+let isTooLate = false;
 
 /** The cluster's place, one for all of the application's `session()` calls; null outside a cluster. */
 export function clusterPlace(): { readonly place: SessionPlace; readonly cookieName: string } | null {
@@ -32,12 +34,13 @@ export function clusterPlace(): { readonly place: SessionPlace; readonly cookieN
 }
 
 /**
- * For serve(): what takes part in keeping the cluster's sessions on two servers, or null when nothing does: the file
- * does not ask for it (`durability: backup`), or there is only one app server.
+ * For serve(): what takes part in keeping the cluster's sessions on two servers, or null when nothing does: neither the
+ * file nor the application speaks of sessions, the file wants one copy (`durability: memory`), or there is only one app
+ * server.
  */
 export function clusterReplicas(member: Member): Replicas | null {
-  if (member.cluster.sessions?.durability !== "backup") return null;
-  return memberPlace(member).replicas;
+  isTooLate = member.cluster.sessions === null && ofMember === null;
+  return isTooLate ? null : memberPlace(member).replicas;
 }
 
 function memberPlace(member: Member): MemberPlace {
@@ -56,8 +59,13 @@ export function placeOf(member: Member): MemberPlace {
   const ids = new SessionIds(file.secret, file.previousSecret, cluster.name);
   const idleTimeoutMs = cluster.sessions?.idleTimeoutMs ?? limits.idleTimeoutMs;
   const log = createLog(server.name);
-  const isReplicated = cluster.sessions?.durability === "backup" && keepersOf(member).length >= 2;
-  if (!isReplicated || server.kind !== "link") {
+  const isWanted = cluster.sessions?.durability !== "memory" && keepersOf(member).length >= 2;
+  if (isWanted && isTooLate)
+    log.warn(
+      "session() was called for the first time after serve(): sessions are kept on this server alone; " +
+        `call it before, or write "sessions: {}" for ${cluster.name} in the file`,
+    );
+  if (!isWanted || isTooLate || server.kind !== "link") {
     const store = memoryStore(ids, server.letter, server.processIndex, log);
     member.sessionCount = () => store.count;
     return { place: { store, ids, idleTimeoutMs, log, updates: new Map() }, replicas: null };

@@ -2,23 +2,25 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import type { MemberStatus } from "../../src/member/member.ts";
+import { clusterStatus, type ServerStatus } from "../../src/admin/cluster-status.ts";
+import { loadOrThrow } from "../../src/config/load.ts";
+import type { ClusterFile } from "../../src/config/model.ts";
 import { SessionIds } from "../../src/session/id.ts";
-import { freePorts, runFlotilla, startFlotilla, temporaryFolder, until } from "../harness/process.ts";
+import { freePorts, startFlotilla, temporaryFolder, until } from "../harness/process.ts";
 
 const fixture = join(import.meta.dirname, "fixtures", "cart.ts");
 const secret = "0123456789abcdef0123456789abcdef";
 const slotsInAll = 4_096;
+/** In this process: a command's own start takes seconds where many tests run. */
+const statusTimeoutMs = 5_000;
 
 /** Three app servers on addresses of their own, as three machines have them; each may be asked on an HTTP port of its own. */
 class Site {
-  readonly #t: TestContext;
-  readonly folder: string;
+  readonly #file: ClusterFile;
   readonly httpPort: number;
 
-  private constructor(t: TestContext, folder: string, httpPort: number) {
-    this.#t = t;
-    this.folder = folder;
+  private constructor(file: ClusterFile, httpPort: number) {
+    this.#file = file;
     this.httpPort = httpPort;
   }
 
@@ -37,19 +39,17 @@ clusters:
   app:
     servers:
 ${servers.join("")}    run: exec node ${fixture}
-    sessions: { durability: backup }
     timeouts: { drain: 10s }
 `;
     const folder = temporaryFolder(t, { "flotilla.yaml": text });
-    const site = new Site(t, folder, httpPort!);
+    const site = new Site(loadOrThrow(join(folder, "flotilla.yaml")), httpPort!);
     startFlotilla(t, ["start", "--all"], { cwd: folder });
     await site.settled();
     return site;
   }
 
-  async appServers(): Promise<MemberStatus[]> {
-    const { stdout } = await runFlotilla(this.#t, ["status", "--json"], { cwd: this.folder });
-    const { servers } = JSON.parse(stdout) as { servers: MemberStatus[] };
+  async appServers(): Promise<ServerStatus[]> {
+    const servers = await clusterStatus(this.#file, statusTimeoutMs);
     return servers.filter(({ cluster }) => cluster === "app");
   }
 
@@ -62,7 +62,7 @@ ${servers.join("")}    run: exec node ${fixture}
     });
   }
 
-  async serverOf(letter: string): Promise<MemberStatus> {
+  async serverOf(letter: string): Promise<ServerStatus> {
     return (await this.appServers()).find((server) => server.letter === letter)!;
   }
 
