@@ -1,0 +1,58 @@
+/**
+ * `npm run faults`: every fault on a real site, several times, and a table.
+ *
+ *   npm run faults -- --runs 20 --fault stopped
+ */
+import { parseArgs } from "node:util";
+import { faults } from "./faults.ts";
+import { whyNoNetwork } from "./network.ts";
+import { head, runLine, table } from "./report.ts";
+import { type RunResult, runFaults } from "./rig.ts";
+
+const size = { visitors: 24, sleepers: 60, leavers: 3 };
+const runsMax = 1_000;
+
+const usage = `npm run faults -- [--runs N] [--fault NAME]... [--seed N]
+Faults:
+${faults.map(({ name, title }) => `  ${name.padEnd(12)} ${title}`).join("\n")}`;
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      runs: { type: "string", default: "3" },
+      fault: { type: "string", multiple: true },
+      seed: { type: "string", default: "1" },
+    },
+  });
+  const runs = Number(values.runs);
+  const chosen = values.fault ?? faults.map(({ name }) => name);
+  const unknown = chosen.filter((name) => !faults.some((fault) => fault.name === name));
+  if (unknown.length > 0 || !(runs >= 1 && runs <= runsMax) || !Number.isInteger(Number(values.seed))) {
+    console.error(usage);
+    return 2;
+  }
+  const why = whyNoNetwork();
+  if (why !== null) {
+    console.error(`no faults can be made here: it ${why}`);
+    return 1;
+  }
+  return await report({ faults: chosen, runs, size, seed: Number(values.seed) });
+}
+
+async function report(order: Parameters<typeof runFaults>[0]): Promise<number> {
+  const stopping = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => stopping.abort());
+  console.log(head(order));
+  const results: RunResult[] = [];
+  const take = (result: RunResult): void => {
+    results.push(result);
+    console.log(runLine(result));
+    for (const detail of result.details) console.log(`    ${detail}`);
+  };
+  const folder = await runFaults(order, take, stopping.signal);
+  console.log(`\n${table(results)}`);
+  if (folder !== null) console.log(`\nThe servers' logs: ${folder}`);
+  return stopping.signal.aborted ? 130 : folder === null ? 0 : 1;
+}
+
+process.exitCode = await main();
