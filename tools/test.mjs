@@ -9,6 +9,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, globSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { whyNoNetwork } from "../test/fault/network.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bin = join(root, "node_modules", ".bin");
@@ -74,5 +75,10 @@ if (missing.length > 0) {
   console.log("\nLeft out, for these are not installed:");
   for (const [name, , what] of missing) console.log(`  ${name}: ${what}`);
   console.log(`  (Debian: apt-get install ${missing.map(([name]) => name).join(" ")})`);
+  if (everything) process.exit(1);
+}
+const whyNoFaults = whyNoNetwork();
+if (whyNoFaults !== null) {
+  console.log(`\nLeft out: servers that are killed, stopped and cut off under load, for that ${whyNoFaults}`);
   if (everything) process.exit(1);
 }

@@ -56,10 +56,6 @@ export class Ledger {
   readonly #wrongs: Wrongs;
   /** Its creation was acknowledged. */
   isAlive = false;
-  /** A logout was sent. */
-  isLeaving = false;
-  /** Its logout was acknowledged. */
-  isGone = false;
   /** Both servers that kept it died: it may be gone, or be as it was before. */
   isForgiven = false;
 
@@ -72,7 +68,7 @@ export class Ledger {
   before(): Before {
     return {
       floors: new Map([...this.counters].map(([key, { floor }]) => [key, floor])),
-      isAlive: this.isAlive && !this.isLeaving,
+      isAlive: this.isAlive,
     };
   }
 
@@ -113,7 +109,7 @@ export class Ledger {
   /** Any answer to a request that was sent at `before`. */
   check(before: Before, shown: Shown, where: string): void {
     if (shown.token === null) {
-      if (before.isAlive && !this.isLeaving && !this.isForgiven)
+      if (before.isAlive && !this.isForgiven)
         this.#wrongs.add("lost", `${this.token}: the session is gone (${where})`);
       return;
     }

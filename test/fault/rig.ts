@@ -182,6 +182,7 @@ async function runHere({ owner, folder, ...order }: Instructions): Promise<void>
   const network = new Network(owner, machines);
   process.once("disconnect", () => {
     network.remove();
+    rmSync(folder, { recursive: true, force: true });
     process.exit(1);
   });
   const rig = new Rig(await Site.start(network, folder), order);

@@ -47,10 +47,10 @@ async function report(order: Parameters<typeof runFaults>[0]): Promise<number> {
   const take = (result: RunResult): void => {
     results.push(result);
     console.log(runLine(result));
-    for (const detail of result.details) console.log(`    ${detail}`);
+    for (const line of [...result.details, ...result.lossLines]) console.log(`    ${line}`);
   };
   const folder = await runFaults(order, take, stopping.signal);
-  console.log(`\n${table(results)}`);
+  if (results.length > 0) console.log(`\n${table(results)}`);
   if (folder !== null) console.log(`\nThe servers' logs: ${folder}`);
   return stopping.signal.aborted ? 130 : folder === null ? 0 : 1;
 }
