@@ -63,6 +63,8 @@ export class Context {
   resumedAt: number;
   readonly startedAt: number;
   isLeaving = false;
+  /** Copies of the process before were saved, and it is not known yet which of them still count. */
+  isRestoring = false;
   #lastTurnAt: number;
   /** When each process that the map names was first seen there. */
   #knownSince: Map<string, number> = new Map();
@@ -100,6 +102,12 @@ export class Context {
 
   isSelf(holder: Holder | null): boolean {
     return this.rules.isSelf(holder, this.self);
+  }
+
+  /** Whether the slot is, or was at last, kept by that process of this server. */
+  isNamed({ owner, backup, prior }: Slot, incarnation: string): boolean {
+    const holder = { server: this.self.server, incarnation };
+    return sameHolder(owner, holder) || sameHolder(backup, holder) || sameHolder(prior, holder);
   }
 
   peerOf(holder: Holder): Peer | null {

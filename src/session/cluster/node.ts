@@ -31,7 +31,7 @@ import { Proposals } from "./proposals.ts";
 import { Recovery } from "./recovery.ts";
 import { Remote } from "./remote.ts";
 import { Roles } from "./roles.ts";
-import { Role, type SlotCopy } from "./slot.ts";
+import { type RetainedCopy, Role, type SlotCopy } from "./slot.ts";
 import { Transfers } from "./transfer.ts";
 
 const readRetryMs = 300;
@@ -50,6 +50,8 @@ export class SessionNode implements MessageTakers {
   readonly #proposals: Proposals;
   readonly #sinks: Map<Peer, PeerSink> = new Map();
   readonly #beatWriter: FrameWriter = new FrameWriter(64);
+  #saved: ReadonlyMap<number, RetainedCopy> = new Map();
+  #savedBy: ReadonlySet<string> = new Set();
   #isEnded = false;
   #isReading = false;
   #readsAgain = false;
@@ -84,6 +86,13 @@ export class SessionNode implements MessageTakers {
     for (const peer of context.peers.values()) this.#sinks.set(peer, new PeerSink(this, peer));
   }
 
+  /** Before `start`: copies that the process before saved, by slot. They count where the register still names that process. */
+  restore(copies: ReadonlyMap<number, RetainedCopy>): void {
+    this.#saved = copies;
+    this.#savedBy = new Set([...copies.values()].map(({ incarnation }) => incarnation));
+    this.context.isRestoring = copies.size > 0;
+  }
+
   /** Begins to take part. */
   start(): void {
     const { register, clock } = this.context.options;
@@ -99,9 +108,62 @@ export class SessionNode implements MessageTakers {
     this.#isEnded = true;
   }
 
+  /**
+   * Ends at once, for a process that is about to end: nothing is answered or committed any more.
+   * @returns its copies, by slot, as they are and will stay, of the slots that no server which stays has whole.
+   */
+  freeze(): Map<number, RetainedCopy> {
+    this.stop();
+    const copies = new Map<number, RetainedCopy>();
+    const { incarnation } = this.context.self;
+    for (const slot of this.context.slots) {
+      const isElsewhere = this.#isElsewhere(slot);
+      if (slot.role === Role.owner) {
+        slot.isStopping = true;
+        this.owner.assignLeases(slot);
+        this.owner.dropPending(slot);
+      }
+      const isHolder = slot.role === Role.owner || slot.role === Role.backup;
+      const { epoch, pos, sessions, retained } = slot;
+      if (isHolder && !isElsewhere) copies.set(slot.index, { incarnation, epoch, pos, sessions });
+      else if (!isHolder && retained !== null && retained.incarnation !== incarnation)
+        copies.set(slot.index, retained);
+    }
+    // Nobody has told yet whether they still count.
+    if (this.context.isRestoring) return new Map([...this.#saved, ...copies]);
+    return copies;
+  }
+
+  /** Whether the register names, or may name, a process whose copies were given to `restore`: their file is needed. */
+  get needsSaved(): boolean {
+    const { map, isRestoring } = this.context;
+    if (isRestoring || map === null) return isRestoring;
+    return map.value.slots.some((entry) =>
+      [...this.#savedBy].some((incarnation) => this.context.isNamed(entry, incarnation)),
+    );
+  }
+
+  /** Whether the other of the pair is well, stays, and has a part in the slot. */
+  #isElsewhere(slot: SlotCopy): boolean {
+    if (this.context.map === null) return false;
+    const { owner } = this.context.entryOf(slot);
+    const isConfirmed = slot.role === Role.backup || slot.backup?.confirmedEpoch === slot.epoch;
+    const other = slot.role === Role.backup ? owner : (slot.backup?.holder ?? null);
+    const peer = other === null ? null : this.context.connectedTo(other);
+    if (peer === null || peer.state === PeerState.leaving || !isConfirmed) return false;
+    return this.context.clock.now() - peer.answeredAt <= limits.silentMs;
+  }
+
   /** Begins to hand everything over; `isDrained` tells when that is done. */
   leave(): void {
     this.context.isLeaving = true;
+  }
+
+  /** Somebody is there who stays and can be given something. */
+  get hasHeir(): boolean {
+    for (const { connection, state } of this.context.peers.values())
+      if (connection !== null && state !== PeerState.leaving) return true;
+    return false;
   }
 
   get isDrained(): boolean {
@@ -116,6 +178,7 @@ export class SessionNode implements MessageTakers {
   }
 
   connectionUp(connection: PeerConnection): void {
+    if (this.#isEnded) return;
     this.context.noteTurn();
     const peer = this.context.peers.get(connection.server);
     if (peer === undefined) return;
@@ -128,6 +191,7 @@ export class SessionNode implements MessageTakers {
   }
 
   connectionDown(connection: PeerConnection): void {
+    if (this.#isEnded) return;
     this.context.noteTurn();
     const peer = this.context.peers.get(connection.server);
     if (peer !== undefined && peer.connection === connection) this.#lost(peer);
@@ -139,6 +203,7 @@ export class SessionNode implements MessageTakers {
    * @returns false when it is malformed: the connection has to be closed.
    */
   receive(connection: PeerConnection, frame: Uint8Array): boolean {
+    if (this.#isEnded) return true;
     this.context.noteTurn();
     const peer = this.context.peers.get(connection.server);
     if (peer === undefined || peer.connection !== connection) return true;
@@ -192,6 +257,7 @@ export class SessionNode implements MessageTakers {
       else {
         if (state === null) this.#createFirst();
         else this.#adopt(state);
+        if (this.context.isRestoring) this.#takeSaved();
         this.#confirm(beganAt);
         for (const settled of settling) settled();
       }
@@ -227,6 +293,19 @@ export class SessionNode implements MessageTakers {
     }
     this.remote.retry();
     this.#stepSoon();
+  }
+
+  /** After a read of the register: what it says now includes all that was decided before this process began. */
+  #takeSaved(): void {
+    this.context.isRestoring = false;
+    const saved = this.#saved;
+    this.#saved = new Map();
+    if (this.context.map === null) return;
+    for (const [index, copy] of saved) {
+      const slot = this.context.slots[index];
+      if (slot?.role !== Role.nobody) continue;
+      if (this.context.isNamed(this.context.entryOf(slot), copy.incarnation)) slot.retained = copy;
+    }
   }
 
   #stepSoon(): void {

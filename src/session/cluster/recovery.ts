@@ -40,6 +40,7 @@ export class Recovery {
 
   /** The slot's next entry of the map: a challenge or a new owner; null while there is nothing to do. */
   next(slot: SlotCopy, entry: Slot): Slot | null {
+    if (this.#context.isRestoring) return null;
     if (!this.#isOrphan(slot, entry)) {
       if (this.#cases.size > 0) this.#cases.delete(slot);
       return null;
@@ -80,6 +81,8 @@ export class Recovery {
   }
 
   onQuery(slot: SlotCopy, from: string): void {
+    // Asked again until then; "no copy" would be the last word.
+    if (this.#context.isRestoring) return;
     const { epoch, pos } = offerOf(slot, this.#context.self);
     const peer = this.#context.peers.get(from);
     if (peer !== undefined) this.#context.writerTo(peer)?.copyOffer(slot.index, epoch, pos);
@@ -90,7 +93,7 @@ export class Recovery {
   }
 
   #decide(slot: SlotCopy, entry: Slot, open: Case): Slot | null {
-    const { self, clock } = this.#context;
+    const { self, clock, rules } = this.#context;
     const named = new Set(
       [entry.owner, entry.backup, entry.prior].flatMap((holder) => (holder === null ? [] : [holder.server])),
     );
@@ -104,11 +107,13 @@ export class Recovery {
         isWaiting = true;
         this.#context.writerTo(peer ?? null)?.copyQuery(slot.index);
       } else if (offer.epoch >= 0 && (server === self.server || peer?.isProcess(offer.holder))) {
-        if (best === null || isNewer(offer, best)) best = offer;
+        if (best === null || rules.isNewer(offer, best)) best = offer;
       }
     }
     if (isWaiting && clock.now() - open.openedAt < limits.offersMs) return null;
-    this.#decided.set(slot, isWaiting || best === null);
+    // One that had been taken out of the pair lacks what was committed without it.
+    const isOfPair = [entry.owner, entry.backup].some((holder) => holder?.server === best?.holder.server);
+    this.#decided.set(slot, isWaiting || best === null || !isOfPair);
     return { epoch: entry.epoch + 1, owner: best?.holder ?? self, backup: null, prior: null };
   }
 
@@ -142,8 +147,4 @@ function offerOf(slot: SlotCopy, self: Holder): Offer {
   }
   const copy = slot.retained;
   return { epoch: copy?.epoch ?? -1, pos: copy?.pos ?? -1, holder: self };
-}
-
-function isNewer(one: Offer, other: Offer): boolean {
-  return one.epoch > other.epoch || (one.epoch === other.epoch && one.pos > other.pos);
 }

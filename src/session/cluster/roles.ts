@@ -116,17 +116,13 @@ export class Roles {
       this.#stopOwning(slot);
       const { sessions, pos } = slot;
       dropCopy(slot);
-      if (this.#context.isSelf(entry.prior)) slot.retained = { epoch: epochBefore, pos, sessions };
+      const { incarnation } = this.#context.self;
+      if (this.#context.isSelf(entry.prior))
+        slot.retained = { incarnation, epoch: epochBefore, pos, sessions };
     }
-    if (!this.#context.isSelf(entry.prior) && !this.#mayOffer(entry)) slot.retained = null;
-  }
-
-  /** Copies of the old pair are wanted until somebody serves the slot from one of them. */
-  #mayOffer(entry: Slot): boolean {
-    const { server } = this.#context.self;
-    return (
-      entry.owner?.server === server || entry.backup?.server === server || entry.prior?.server === server
-    );
+    // Copies of the old pair are wanted until somebody serves the slot from one of them.
+    const { retained } = slot;
+    if (retained !== null && !this.#context.isNamed(entry, retained.incarnation)) slot.retained = null;
   }
 
   #stopOwning(slot: SlotCopy): void {

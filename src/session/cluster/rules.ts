@@ -7,6 +7,12 @@ import type { SessionEntries } from "../entry.ts";
 import type { Lease } from "./lease.ts";
 import { type KeptSession, Role, type SlotCopy } from "./slot.ts";
 
+/** A copy's place in its slot's history. */
+export interface CopyPlace {
+  readonly epoch: number;
+  readonly pos: number;
+}
+
 export interface Rules {
   /** Whether a holder named in the map is this very process: a restarted one is another. */
   isSelf(holder: Holder | null, self: Holder): boolean;
@@ -30,6 +36,8 @@ export interface Rules {
   createsAbsent(): boolean;
   /** What a new copy begins with. */
   copyBegins(old: Map<string, KeptSession>): Map<string, KeptSession>;
+  /** Of the copies that are left of a slot: whether the first is to be used rather than the second. */
+  isNewer(one: CopyPlace, other: CopyPlace): boolean;
   /** How long a backup that answered a heartbeat keeps still. */
   promiseMs(promiseMs: number): number;
   /** Whether a key is as an update that rests on it expects. @param now its text with all changes under way; null: absent. */
@@ -50,6 +58,7 @@ export const protocolRules: Rules = {
   mayName: (isComplete, ackedPos, committedPos) => isComplete && ackedPos >= committedPos,
   createsAbsent: () => false,
   copyBegins: () => new Map(),
+  isNewer: (one, other) => one.epoch > other.epoch || (one.epoch === other.epoch && one.pos > other.pos),
   promiseMs: (promiseMs) => promiseMs,
   matches: (now, expected) => now === expected,
   refusesLate: () => true,

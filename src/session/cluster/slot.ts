@@ -114,6 +114,8 @@ export interface IncomingTransfer {
 
 /** A copy that serves nobody, kept to be offered when the owner's is gone. */
 export interface RetainedCopy {
+  /** Whose it was: this very process's, or that of the one before, which saved it when it stopped. */
+  readonly incarnation: string;
   readonly epoch: number;
   readonly pos: number;
   readonly sessions: Map<string, KeptSession>;

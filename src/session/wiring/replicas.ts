@@ -19,7 +19,6 @@ import { FlotillaError, messageOf } from "../../support/errors.ts";
 import { replication as limits, session } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
 import { ClusterStore } from "../cluster/cluster-store.ts";
-import { PeerState } from "../cluster/messages.ts";
 import { SessionNode } from "../cluster/node.ts";
 import { protocolRules } from "../cluster/rules.ts";
 import { Role } from "../cluster/slot.ts";
@@ -119,12 +118,12 @@ export class Replicas implements PairEvents {
     if (!this.#isStarted) return;
     this.#node.leave();
     const until = systemClock.now() + timeoutMs;
-    while (!this.#node.isDrained && this.#hasHeir && systemClock.now() < until) await pause();
+    while (!this.#node.isDrained && this.#node.hasHeir && systemClock.now() < until) await pause();
     if (this.#node.isDrained) return;
     const { slots } = this.counts;
     const sessions = this.store.count;
     if (sessions === 0) return;
-    if (this.#hasHeir)
+    if (this.#node.hasHeir)
       this.#log.warn(
         `${sessions} sessions (${slots} slots) could not be handed over within ${Math.round(timeoutMs / 1_000)} s: ` +
           "the servers that back them up take over when this process has ended",
@@ -141,13 +140,6 @@ export class Replicas implements PairEvents {
     this.#node.stop();
     this.#register.stop();
     for (const dialer of this.#dialers.values()) dialer.close();
-  }
-
-  /** Somebody is there who stays and can be given something. */
-  get #hasHeir(): boolean {
-    for (const { connection, state } of this.#node.context.peers.values())
-      if (connection !== null && state !== PeerState.leaving) return true;
-    return false;
   }
 
   onUp(pair: StreamPair): void {

@@ -79,6 +79,7 @@ export class Faults {
     episode.begin(this);
     if (!isMeasured || this.told.length === from) return;
     const what = this.told.at(-1)!;
+    const number = this.#episode;
     // A lost answer of the register would be a second fault.
     const { register } = this.#simulation;
     register.lossProbability = 0;
@@ -86,7 +87,7 @@ export class Faults {
       register.lossProbability = Math.max(register.lossProbability, lossProbability);
     });
     world.after(writableWithinMs, null, () => {
-      if (this.#isOver) return;
+      if (this.#isOver || this.#episode !== number) return;
       const unwritable = this.#simulation.unwritable();
       if (unwritable.length === 0) return;
       // A planned move just then takes some milliseconds of its own.
@@ -96,7 +97,7 @@ export class Faults {
         this.#simulation.oracle.fail("I10", `slots ${still.join()} are not writable 1.5 s after: ${what}`);
       });
     });
-    this.#watch(what, this.#episode, new Map());
+    this.#watch(what, number, new Map());
   }
 
   /** What a fault brings about later, and its end, hold nobody up for longer either. */
@@ -286,14 +287,17 @@ export class Faults {
   /**
    * An orderly stop and start, as an upgrade does it.
    * @param isAlone nothing else is done to the cluster meanwhile.
+   * @param downMs at most, from its end to its start.
    */
-  restart(app: App, isAlone: boolean, then: () => void = () => {}): void {
+  restart(app: App, isAlone: boolean, then: () => void = () => {}, downMs: number = 1_000): void {
     const { process, node } = app;
     this.tell(`${process.name} is stopped in order`);
     app.isLeaving = true;
     node.leave();
     let waitedMs = 0;
     let wasAlone = isAlone;
+    // For requests that are under way.
+    const lingerMs = this.#world.between(0, 3_000);
     const heal = (): void => {
       if (process.isAlive) this.#simulation.kill(process.server, false);
       this.#simulation.start(process.server);
@@ -305,20 +309,31 @@ export class Faults {
       waitedMs += 100;
       const others = this.othersThan(app);
       if (others.length === 0 || others.some(({ isLeaving }) => isLeaving)) wasAlone = false;
-      if (!node.isDrained && waitedMs < 15_000) {
+      if (!node.isDrained && waitedMs < 15_000 && (node.hasHeir || waitedMs < lingerMs)) {
         this.#world.after(100, null, look);
         return;
       }
-      if (process.isAlive && !node.isDrained && wasAlone && !this.#overlaps) {
+      if (process.isAlive && !node.isDrained && node.hasHeir && wasAlone && !this.#overlaps) {
         this.#simulation.oracle.fail(
           "I10",
           `${process.name} could not hand over, and nothing else was wrong`,
         );
       }
-      this.#simulation.kill(process.server, false);
-      this.#world.after(this.#world.between(50, 1_000), null, healNow);
+      // Nobody is left to be measured.
+      if (!node.hasHeir) this.#episode++;
+      this.#simulation.end(app);
+      this.#world.after(this.#world.between(50, downMs), null, healNow);
     };
     look();
+  }
+
+  /** All are told to stop, within a moment, and come back one after the other. */
+  stopAll(): void {
+    for (const app of [...this.#simulation.apps.values()]) {
+      this.#world.after(this.#world.between(0, 300), app.process, () => {
+        if (!app.isLeaving) this.restart(app, false, () => {}, 6_000);
+      });
+    }
   }
 
   restartAll(): void {
@@ -621,4 +636,5 @@ const episodes: readonly Episode[] = [
   },
   { name: "awkward", weight: 8, isSingleFault: false, begin: (faults) => faults.atAwkwardTime() },
   { name: "rolling", weight: 0.5, isSingleFault: false, begin: (faults) => faults.restartAll() },
+  { name: "stop all", weight: 1, isSingleFault: false, begin: (faults) => faults.stopAll() },
 ];

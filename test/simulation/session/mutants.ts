@@ -1,6 +1,6 @@
 /** Broken protocols, each by one decision. The simulation must catch every one of them, or it proves nothing. */
 import { Lease } from "../../../src/session/cluster/lease.ts";
-import type { Rules } from "../../../src/session/cluster/rules.ts";
+import { protocolRules, type Rules } from "../../../src/session/cluster/rules.ts";
 import { Role } from "../../../src/session/cluster/slot.ts";
 import type { App } from "./simulation.ts";
 
@@ -37,6 +37,9 @@ export const mutants: { readonly [name: string]: Mutant } = {
   "the head is not held": { rules: { acknowledgesEarly: () => true } },
   "a backup does not keep its promise": { rules: { promiseMs: (promiseMs) => promiseMs / 4 } },
   "an update does not compare": { rules: { matches: () => true } },
+  "the oldest of saved copies is used": {
+    rules: { isNewer: (one, other) => protocolRules.isNewer(other, one) },
+  },
   "a late change is taken": { rules: { refusesLate: () => false } },
 };
 

@@ -16,6 +16,7 @@ import type { Mutant } from "./mutants.ts";
 import { Network } from "./network.ts";
 import { Oracle } from "./oracle.ts";
 import { type SharedRegister, SimulatedRegister } from "./register.ts";
+import { SavedSessions } from "./saved.ts";
 import { type Site, Visitor } from "./visitors.ts";
 import { plainCodec, VotingRegister } from "./voting-register.ts";
 import { type Line, Process, World } from "./world.ts";
@@ -57,6 +58,7 @@ export class Simulation {
   readonly voting: VotingRegister | null;
   readonly places: readonly ServerPlace[];
   readonly apps: Map<string, App> = new Map();
+  readonly saved: SavedSessions = new SavedSessions();
   readonly #mutant: Mutant;
   readonly #rules: Rules;
   readonly #marks: Map<string, ServerMark>;
@@ -154,10 +156,11 @@ export class Simulation {
     const { world, register } = this;
     const process = new Process(world, server, String(++this.#starts), world.between(0.9, 1.1));
     world.tell(process.name, "starts");
+    const client = register.client(process);
     const node = new SessionNode({
       self: { server, incarnation: process.incarnation },
       servers: this.places,
-      register: register.client(process),
+      register: client,
       firstMap,
       clock: process.clock,
       transferPartBytes: 1,
@@ -181,10 +184,21 @@ export class Simulation {
       marks: this.#marks,
       random: world.random,
     });
-    this.apps.set(server, { process, node, store, isLeaving: false });
+    const app: App = { process, node, store, isLeaving: false };
+    this.apps.set(server, app);
     this.network.attach({ process, node });
+    this.saved.restore(app);
     node.start();
-    this.#meddle(this.apps.get(server)!);
+    client.watch(() => this.saved.tidy(app));
+    this.#meddle(app);
+  }
+
+  /** The end of an orderly stop: what it could not hand over is on its disk. */
+  end(app: App): void {
+    if (!app.process.isAlive) return;
+    const slots = this.saved.save(app);
+    if (slots > 0) this.world.tell(app.process.name, `saves ${slots} slots`);
+    this.kill(app.process.server, false);
   }
 
   #meddle(app: App): void {
@@ -278,9 +292,17 @@ export class Simulation {
         (process) =>
           process === null || (process.badSince !== null && this.world.now - process.badSince > 20_000),
       );
+      if (this.#isOffered(old.owner, slot) || this.#isOffered(old.backup, slot)) return;
       if (isLegitimate) this.oracle.forgive(slot, "both of the pair were gone for long");
       else this.oracle.fail("I2", `slot ${slot} was taken from a living pair by ${by}`);
     });
+  }
+
+  /** Its process ended in order, and the next one of its server is there with the copy. */
+  #isOffered(holder: Holder | null, slot: number): boolean {
+    if (!this.saved.has(holder, slot)) return false;
+    const process = this.apps.get(holder!.server)?.process;
+    return process !== undefined && process.incarnation !== holder!.incarnation && process.badSince === null;
   }
 
   /** I2: whoever is named has all that was committed by then. */
@@ -297,6 +319,7 @@ export class Simulation {
   #forgiveDead(): void {
     this.register.state?.value.slots.forEach(({ owner, backup }, slot) => {
       if (owner === null) return;
+      if (this.saved.has(owner, slot) || this.saved.has(backup, slot)) return;
       if (this.#appOf(owner) === null && this.#appOf(backup) === null) {
         this.oracle.forgive(slot, "its last named copy died");
       }
