@@ -9,6 +9,7 @@ import type { Log } from "../support/log.ts";
 import { applied, type Entry, noEntries, type SessionChanges, type SessionEntries } from "./entry.ts";
 import { type Letter, type SessionIds, slotCount, type VerifiedId } from "./id.ts";
 import { IdleItem, IdleOrder } from "./idle-order.ts";
+import { type ReadySession, ReadySessions } from "./ready-sessions.ts";
 import { contended, type Done, type SessionStore, sessionGone } from "./store.ts";
 
 /** What a session costs beside its data: map entries, list item, entries. Measured, rounded up. */
@@ -26,11 +27,10 @@ export interface MemoryStoreOptions {
   readonly readySessionsMax?: number;
 }
 
-class KeptSession extends IdleItem {
+class KeptSession extends IdleItem implements ReadySession {
   readonly key: string;
   entries: SessionEntries = noEntries;
   bytes = 0;
-  /** The generation of ready sessions that it belongs to; its cached values are dropped with it. */
   readyGeneration = 0;
 
   constructor(key: string, idleTimeoutMs: number) {
@@ -44,13 +44,10 @@ export class MemoryStore implements SessionStore {
   readonly #clock: Clock;
   readonly #sessionsMax: number;
   readonly #memoryBytesMax: number;
-  readonly #readyPerGeneration: number;
+  readonly #ready: ReadySessions;
   readonly #sessions: Map<string, KeptSession> = new Map();
   readonly #idleOrder: IdleOrder<KeptSession> = new IdleOrder();
   #bytes = 0;
-  #readyGeneration = 1;
-  #ready: KeptSession[] = [];
-  #readyBefore: KeptSession[] = [];
   #sweepTimer: Timer | null = null;
   #evicted = 0;
   #toldEvictionAt = Number.NEGATIVE_INFINITY;
@@ -60,7 +57,7 @@ export class MemoryStore implements SessionStore {
     this.#clock = options.clock;
     this.#sessionsMax = options.sessionsMax ?? limits.sessionsMax;
     this.#memoryBytesMax = options.memoryBytesMax ?? limits.memoryBytesMax;
-    this.#readyPerGeneration = Math.max(1, (options.readySessionsMax ?? limits.readySessionsMax) >>> 1);
+    this.#ready = new ReadySessions(options.readySessionsMax);
   }
 
   get count(): number {
@@ -90,7 +87,7 @@ export class MemoryStore implements SessionStore {
       return;
     }
     this.#idleOrder.use(session, now, session.idleTimeoutMs);
-    if (session.readyGeneration !== this.#readyGeneration) this.#keepReady(session);
+    this.#ready.use(session);
     done(null, session.entries);
   }
 
@@ -134,7 +131,9 @@ export class MemoryStore implements SessionStore {
   touch(id: VerifiedId, idleTimeoutMs: number): void {
     const now = this.#clock.now();
     const session = this.#living(id, now);
-    if (session !== null) this.#idleOrder.use(session, now, idleTimeoutMs);
+    if (session === null) return;
+    this.#idleOrder.use(session, now, idleTimeoutMs);
+    this.#ready.use(session);
   }
 
   destroy(id: VerifiedId, done: Done): void {
@@ -164,20 +163,6 @@ export class MemoryStore implements SessionStore {
     this.#idleOrder.remove(session);
     this.#bytes -= session.bytes;
     session.entries = noEntries;
-  }
-
-  /** A session in use joins the young generation of ready ones; when that is full, the old one loses its caches. */
-  #keepReady(session: KeptSession): void {
-    session.readyGeneration = this.#readyGeneration;
-    this.#ready.push(session);
-    if (this.#ready.length < this.#readyPerGeneration) return;
-    for (const old of this.#readyBefore) {
-      if (old.readyGeneration === this.#readyGeneration) continue;
-      for (const entry of old.entries.values()) entry.dropCache();
-    }
-    this.#readyBefore = this.#ready;
-    this.#ready = [];
-    this.#readyGeneration++;
   }
 
   #makeRoom(): void {

@@ -124,6 +124,8 @@ export const session = {
   memoryBytesMax: 536_870_912,
   /** Sessions whose values are kept ready as objects; those of the others are parsed when next asked for. */
   readySessionsMax: 20_000,
+  /** The same in bytes as stored; as objects, twice, they take several times as much. */
+  readyBytesMax: 67_108_864,
   /** A use counts from the begin of a request, when that took no longer, and its session is kept by another server. */
   touchAfterMs: 1_000,
   /** A response held so long for its session's changes is answered 503 instead. */

@@ -6,6 +6,7 @@ import type { Random } from "../../support/clock.ts";
 import type { FlotillaError } from "../../support/errors.ts";
 import type { Entry, SessionChanges, SessionEntries } from "../entry.ts";
 import type { Letter, SessionIds, VerifiedId } from "../id.ts";
+import { ReadySessions } from "../ready-sessions.ts";
 import type { Done, SessionStore } from "../store.ts";
 import { compareAndSet } from "./compare-and-set.ts";
 import { OpKind, RequestKind } from "./messages.ts";
@@ -31,6 +32,7 @@ export class ClusterStore implements SessionStore {
   readonly #ids: Pick<SessionIds, "create" | "verify" | "reissue">;
   readonly #marks: ReadonlyMap<string, ServerMark>;
   readonly #random: Random;
+  readonly #ready: ReadySessions = new ReadySessions();
   #served: SlotCopy[] = [];
   #servedVersion = -1;
 
@@ -93,6 +95,7 @@ export class ClusterStore implements SessionStore {
       return;
     }
     owner.use(slot, session, session.idleTimeoutMs, now);
+    this.#ready.use(session);
     done(null, context.rules.visible(session));
   }
 
@@ -135,7 +138,9 @@ export class ClusterStore implements SessionStore {
       return;
     }
     const session = owner.find(slot, id.key);
-    if (session !== null && session.entries !== null) owner.use(slot, session, idleTimeoutMs);
+    if (session === null || session.entries === null) return;
+    owner.use(slot, session, idleTimeoutMs);
+    this.#ready.use(session);
   }
 
   #change(

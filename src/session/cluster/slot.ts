@@ -5,6 +5,7 @@
 import type { Holder } from "../../register/slot-map.ts";
 import type { SessionEntries } from "../entry.ts";
 import { IdleItem, IdleOrder } from "../idle-order.ts";
+import type { ReadySession } from "../ready-sessions.ts";
 import type { Done } from "../store.ts";
 import { type Lease, noLease } from "./lease.ts";
 import type { Op } from "./messages.ts";
@@ -22,13 +23,14 @@ export type Role = (typeof Role)[keyof typeof Role];
 /** What a session costs beside its data, as in memory-store.ts. */
 const bookkeepingBytes = 1_024;
 
-export class KeptSession extends IdleItem {
+export class KeptSession extends IdleItem implements ReadySession {
   readonly key: string;
   /** Committed; null before the commit of its creation. */
   entries: SessionEntries | null = null;
   /** With the changes that are under way; null when one of them ends it. */
   tip: SessionEntries | null = null;
   bytes = 0;
+  readyGeneration = 0;
   /** When an update of another server last lost against one of this server. */
   contendedAt: number = Number.NEGATIVE_INFINITY;
   /** Used since the last touches were sent. */

@@ -146,7 +146,10 @@ export class PeerAcceptor implements StreamService {
       first.part !== part &&
       first.pair.incarnation === incarnation;
     if (!isSecond) {
-      first?.pair.close("another one was begun");
+      if (first !== undefined && !first.pair.isOver) {
+        first.stream.reset(ResetCode.cancel, "another one was begun");
+        first.pair.close("another one was begun");
+      }
       const pair = new StreamPair(name, incarnation, false, this.#events);
       this.#arriving.set(name, { number, pair, part, stream });
       return part === "frames" ? pair.framesEnd : pair.beatsEnd;

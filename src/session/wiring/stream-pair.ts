@@ -99,6 +99,8 @@ export class StreamPair implements PeerConnection {
   }
 }
 
+const unreadable = "it sent what can't be read";
+
 /** One of the two streams. */
 class PairEnd implements StreamHandler {
   readonly #pair: StreamPair;
@@ -114,8 +116,11 @@ class PairEnd implements StreamHandler {
     try {
       isGood = this.#gatherer.add(bytes);
     } finally {
-      // Also after a throw, of which only this stream would hear.
-      if (!isGood) this.#pair.close("it sent what can't be read", ResetCode.protocol);
+      // Also after a throw, of which only this stream would hear. The pair does not know its streams before both are there.
+      if (!isGood) {
+        stream.reset(ResetCode.protocol, unreadable);
+        this.#pair.close(unreadable, ResetCode.protocol);
+      }
     }
     stream.consumed(bytes.length);
   }
