@@ -60,8 +60,6 @@ export class Proposals {
       if (next !== null) changes.set(slot.index, next);
     }
     if (changes.size === 0) return;
-    // A peer told of this map, and it is being read: who can't read the register can't change it either.
-    if ((options.register.known?.version ?? 0) < map.version) return;
     const proposal: Proposal = { changes, beganAt: clock.now() };
     this.#open = proposal;
     for (const [index, next] of changes) this.#mark(slots[index]!, next);

@@ -80,11 +80,12 @@ export class Network {
     return (this.#cuts.get(`${from}>${to}`) ?? 0) > 0;
   }
 
-  cut(from: string, to: string): void {
+  /** @param breaks a longer silence ends the connection. */
+  cut(from: string, to: string, breaks: boolean = true): void {
     this.#cuts.set(`${from}>${to}`, (this.#cuts.get(`${from}>${to}`) ?? 0) + 1);
     const connection = this.#connections.get(pairOf(from, to));
     if (connection === undefined) return;
-    // A longer silence ends the connection.
+    if (!breaks) return;
     this.#world.after(this.#world.between(1_500, 7_000), null, () => {
       if (!this.isCut(from, to) || connection.isBroken) return;
       this.break(pairOf(from, to), connection, 500);

@@ -3,7 +3,7 @@
  * what every visitor was told, when each request began and ended, what the register says and which processes live.
  *
  * A write has taken effect by the time that its requester was told so, or that somebody was shown it. One of unknown
- * outcome may take effect at any time, or never. Sessions of a slot whose last named copy has died are
+ * outcome may take effect or not, but not in the place of one that began after its requester was told. Sessions of a slot whose last named copy has died are
  * forgiven: no protocol could have kept them.
  */
 import type { SessionEntries } from "../../../src/session/entry.ts";
@@ -16,6 +16,8 @@ interface Write {
   readonly startedAt: number;
   /** When it had certainly taken effect. */
   effectiveAt: number;
+  /** When its requester was told that it failed: it has its place in the order by then, or never takes effect. */
+  failedAt: number;
 }
 
 /** One visitor's session as the outside world knows it. */
@@ -23,6 +25,8 @@ export class KnownSession {
   readonly visitor: string;
   readonly id: VerifiedId;
   readonly idleTimeoutMs: number;
+  /** What the visitor's browser has: the same session, with the letters of its servers as last told. */
+  cookie: VerifiedId;
   readonly writes: Map<string, Map<number, Write>> = new Map();
   /** It certainly exists since. */
   existsSince: number = Number.POSITIVE_INFINITY;
@@ -39,9 +43,14 @@ export class KnownSession {
   updatesAcknowledged = 0;
   updatesStarted = 0;
 
+  /** For a person. */
+  get name(): string {
+    return `${this.visitor} (slot ${this.slot})`;
+  }
+
   constructor(visitor: string, id: VerifiedId, idleTimeoutMs: number) {
     this.visitor = visitor;
-    this.id = id;
+    this.id = this.cookie = id;
     this.idleTimeoutMs = idleTimeoutMs;
   }
 
@@ -49,6 +58,8 @@ export class KnownSession {
     return this.id.slot;
   }
 }
+
+const never = Number.POSITIVE_INFINITY;
 
 /** Clocks run up to a tenth too fast: an idle timeout may seem shorter by that much, and a little for rounding. */
 const idleShare = 0.9;
@@ -93,42 +104,58 @@ export class Oracle {
     }
   }
 
-  beginWrite(session: KnownSession, key: string, id: number): void {
+  beginWrite(session: KnownSession, key: string, id: number, at: string): void {
+    this.#tell(session, () => `writes ${key}=${id} at ${at}`);
     let writes = session.writes.get(key);
     if (writes === undefined) {
       writes = new Map();
       session.writes.set(key, writes);
     }
-    writes.set(id, { id, startedAt: this.#world.now, effectiveAt: Number.POSITIVE_INFINITY });
+    writes.set(id, { id, startedAt: this.#world.now, effectiveAt: never, failedAt: never });
+  }
+
+  failWrite(session: KnownSession, key: string, id: number): void {
+    this.#tell(session, () => `is told that ${key}=${id} failed, or is unknown`);
+    session.writes.get(key)!.get(id)!.failedAt = this.#world.now;
   }
 
   acknowledgeWrite(session: KnownSession, key: string, id: number): void {
+    this.#tell(session, () => `${key}=${id} is acknowledged`);
     const write = session.writes.get(key)!.get(id)!;
+    if (write.startedAt > session.deadSince && !session.isForgiven) {
+      this.fail("I5", `${session.name} was ended before, and ${key}=${id} was acknowledged all the same`);
+    }
     write.effectiveAt = Math.min(write.effectiveAt, this.#world.now);
     this.#exists(session, write.startedAt);
   }
 
   acknowledgeDestroy(session: KnownSession): void {
+    this.#tell(session, () => "its logout is acknowledged");
     session.deadSince = Math.min(session.deadSince, this.#world.now);
   }
 
   /** A load, or an update that found nothing (`entries` null), ended now. */
   see(session: KnownSession, entries: SessionEntries | null, startedAt: number, at: string): void {
     if (session.isForgiven) return;
+    this.#tell(session, () => `is shown ${textOf(entries)} at ${at} (asked at ${startedAt.toFixed(1)})`);
     if (entries === null) {
       this.#seeAbsent(session, startedAt, at);
       return;
     }
     if (startedAt > session.deadSince) {
-      this.fail("I5", `${session.visitor} was ended before, and alive again at ${at}`);
+      this.fail("I5", `${session.name} was ended before, and alive again at ${at}`);
     }
     const who = decode(entries.get("who")?.text ?? "null");
     if (who !== session.visitor) {
-      this.fail("I9", `${session.visitor} was shown the session of ${String(who)} at ${at}`);
+      this.fail("I9", `${session.name} was shown the session of ${String(who)} at ${at}`);
       return;
     }
     this.#exists(session, startedAt);
     for (const key of session.writes.keys()) this.#seeValue(session, key, entries, startedAt, at);
+  }
+
+  #tell(session: KnownSession, what: () => string): void {
+    if (this.#world.history !== null) this.#world.tell(session.visitor, what());
   }
 
   #exists(session: KnownSession, usedAt: number): void {
@@ -144,7 +171,7 @@ export class Oracle {
     if (existed && !mayBeEnded && !mayBeExpired) {
       this.fail(
         "I3",
-        `the session of ${session.visitor} was lost, or expired early, at ${at}: used at ` +
+        `the session of ${session.name} was lost, or expired early, at ${at}: used at ` +
           `${session.usedAt.toFixed(1)}, idle timeout ${session.idleTimeoutMs} ms`,
       );
     }
@@ -162,15 +189,15 @@ export class Oracle {
     const entry = entries.get(key);
     const shown = entry === undefined ? null : writes.get(numberIn(entry.text));
     if (shown === undefined) {
-      this.fail("I9", `${session.visitor} was shown ${key}=${entry!.text}, which nobody wrote, at ${at}`);
+      this.fail("I9", `${session.name} was shown ${key}=${entry!.text}, which nobody wrote, at ${at}`);
       return;
     }
-    const shownBy = shown?.effectiveAt ?? 0;
+    const shownBy = shown === null ? 0 : Math.min(shown.effectiveAt, shown.failedAt);
     for (const write of writes.values()) {
       if (write === shown || write.effectiveAt > startedAt || write.startedAt <= shownBy) continue;
       this.fail(
         "I3/I4",
-        `${session.visitor} was shown ${key}=${shown?.id ?? "nothing"} at ${at}, but ${write.id} was ` +
+        `${session.name} was shown ${key}=${shown?.id ?? "nothing"} at ${at}, but ${write.id} was ` +
           `acknowledged or shown at ${write.effectiveAt.toFixed(1)}, before that load began (${startedAt.toFixed(1)})`,
       );
       return;
@@ -183,4 +210,9 @@ export class Oracle {
 function numberIn(text: string): number {
   const value = decode(text);
   return Array.isArray(value) ? (value[0] as number) : (value as number);
+}
+
+function textOf(entries: SessionEntries | null): string {
+  if (entries === null) return "nothing";
+  return [...entries].map(([key, { text }]) => `${key}=${text}`).join(" ");
 }

@@ -59,7 +59,7 @@ export class SimulatedRegister implements SharedRegister {
     if ((this.state?.version ?? 0) !== expected) return false;
     const before = this.state;
     this.state = { version: expected + 1, value };
-    this.onChange(before, this.state, by.name);
+    this.onChange(before, this.state, `by ${by.name}`);
     const { state } = this;
     for (const client of this.#clients) {
       if (!client.process.isAlive) this.#clients.delete(client);

@@ -1,12 +1,13 @@
 /**
- * Simulated visitors and the web tier between: a request goes to a server by a map that may be old, or to any server at
- * all; there it is a load, some thinking and a commit. What the visitor was told, or not told, goes to the oracle.
+ * Simulated visitors: a request is a load, some thinking and a commit. They count, write several keys at once, log out,
+ * come back with the cookie of long ago, keep WebSockets open. What they were told, or not told, goes to the oracle.
  */
 import type { ClusterStore } from "../../../src/session/cluster/cluster-store.ts";
-import { Entry, type SessionChanges, type SessionEntries } from "../../../src/session/entry.ts";
+import { Entry, type SessionEntries } from "../../../src/session/entry.ts";
 import { decode } from "../../../src/session/value.ts";
 import type { FlotillaError } from "../../../src/support/errors.ts";
 import { KnownSession, type Oracle } from "./oracle.ts";
+import type { End, WebTier } from "./web.ts";
 import type { Process, World } from "./world.ts";
 
 export interface Site {
@@ -14,30 +15,32 @@ export interface Site {
   readonly store: ClusterStore;
 }
 
-/** The web tier: which server a request for this slot goes to. */
-export type Route = (slot: number | null) => Site | null;
-
-/** Ends a request; the visitor hears of a success only when its answer arrives. */
-type End = (error: FlotillaError | null, told: () => void) => void;
-
 const thinkMsMax = 60;
+const earlierMax = 4;
 
 export class Visitor {
   readonly name: string;
   readonly #world: World;
   readonly #oracle: Oracle;
-  readonly #route: Route;
+  readonly #web: WebTier;
   #session: KnownSession | null = null;
+  /** Sessions that ended, or that were left for another one. */
+  readonly #earlier: KnownSession[] = [];
+  /** The server that keeps its WebSocket, until that ends. */
+  #socketAt: Process | null = null;
   #sessions = 0;
   #isDone = false;
+  /** What it did last, and whether that failed. */
+  #dice = 0;
+  #wasRefused = false;
   requests = 0;
   refused = 0;
 
-  constructor(name: string, world: World, oracle: Oracle, route: Route) {
+  constructor(name: string, world: World, oracle: Oracle, web: WebTier) {
     this.name = name;
     this.#world = world;
     this.#oracle = oracle;
-    this.#route = route;
+    this.#web = web;
   }
 
   start(): void {
@@ -59,15 +62,10 @@ export class Visitor {
   }
 
   /** Looks once more at the session, which must be all that was promised. */
-  lookAgain(done: (failure: string | null) => void): void {
+  lookAgain(site: Site, done: (failure: string | null) => void): void {
     const session = this.#session;
     if (session === null || session.isForgiven) {
       done(null);
-      return;
-    }
-    const site = this.#route(session.slot);
-    if (site === null) {
-      done(`${this.name}: no server to ask`);
       return;
     }
     const startedAt = this.#world.now;
@@ -84,7 +82,8 @@ export class Visitor {
   #soon(run: () => void): void {
     const { random } = this.#world;
     // Now and then somebody is away for longer than the idle timeout of short sessions.
-    const delayMs = random() < 0.01 ? 6_000 : random() ** 2 * 250;
+    const isImpatient = this.#wasRefused && random() < 0.7;
+    const delayMs = isImpatient ? 5 : random() < 0.01 ? 6_000 : random() ** 2 * 250;
     this.#world.after(delayMs, null, run);
   }
 
@@ -93,7 +92,12 @@ export class Visitor {
     const again = (): void => this.#soon(() => this.#next());
     if (this.#session?.isForgiven) this.#session = null;
     if (this.#session === null) return this.#create(again);
-    const dice = this.#world.random();
+    if (this.#world.chance(0.02)) return this.#comeBack(again);
+    if (this.#world.chance(0.01) && this.#socketAt?.isAlive !== true) this.#socket();
+    // Whoever was refused does the same again.
+    if (!this.#wasRefused || this.#world.chance(0.3)) this.#dice = this.#world.random();
+    this.#wasRefused = false;
+    const dice = this.#dice;
     if (dice < 0.3) this.#count(again);
     else if (dice < 0.35) this.#updateTogether(again);
     else if (dice < 0.55) this.#together(again, ["a", "b"]);
@@ -105,13 +109,13 @@ export class Visitor {
 
   #create(over: () => void): void {
     const name = `${this.name}.${++this.#sessions}`;
-    this.#request(null, over, (site, end) => {
+    this.#request(null, false, over, (site, end) => {
       const id = site.store.newId();
       const idleTimeoutMs = this.name.startsWith("v") && this.#world.chance(0.2) ? 4_000 : 1_800_000;
       const session = new KnownSession(name, id, idleTimeoutMs);
       this.#oracle.meet(session);
       const write = this.#world.nextNumber();
-      this.#oracle.beginWrite(session, "n", write);
+      this.#oracle.beginWrite(session, "n", write, site.process.name);
       const changes = new Map([
         ["who", Entry.of("who", name)],
         ["n", Entry.of("n", [write, 0])],
@@ -120,6 +124,8 @@ export class Visitor {
         end(error, () => {
           this.#oracle.acknowledgeWrite(session, "n", write);
           this.#session = session;
+          this.#earlier.push(session);
+          if (this.#earlier.length > earlierMax) this.#earlier.shift();
         });
       });
     });
@@ -128,16 +134,11 @@ export class Visitor {
   /** One request at a time on this key: none of its increments may be lost. */
   #count(over: () => void): void {
     const session = this.#session!;
-    this.#visit(session, over, (site, entries, end) => {
+    this.#visit(session, false, over, (site, entries, end) => {
       const [, count] = decode(entries.get("n")!.text) as [number, number];
       this.#checkCount(session, entries, site.process.name);
-      const write = this.#world.nextNumber();
       session.countStarted++;
-      this.#oracle.beginWrite(session, "n", write);
-      this.#update(session, site, new Map([["n", Entry.of("n", [write, count + 1])]]), end, () => {
-        session.countAcknowledged++;
-        this.#oracle.acknowledgeWrite(session, "n", write);
-      });
+      this.#write(session, site, "n", end, count + 1);
     });
   }
 
@@ -147,7 +148,7 @@ export class Visitor {
     if (count < session.countAcknowledged || count > session.countStarted) {
       this.#oracle.fail(
         "I6",
-        `${session.visitor} counts ${count} at ${at}: ${session.countAcknowledged} acknowledged of ${session.countStarted}`,
+        `${session.name} counts ${count} at ${at}: ${session.countAcknowledged} acknowledged of ${session.countStarted}`,
       );
     }
   }
@@ -160,10 +161,10 @@ export class Visitor {
       if (--open === 0) over();
     };
     for (let i = open; i > 0; i--) {
-      this.#visit(session, isOver, (site, _entries, end) => {
+      this.#visit(session, false, isOver, (site, _entries, end) => {
         const write = this.#world.nextNumber();
         session.updatesStarted++;
-        this.#oracle.beginWrite(session, "u", write);
+        this.#oracle.beginWrite(session, "u", write, site.process.name);
         this.#increment(session, site, write, 20, end);
       });
     }
@@ -193,11 +194,13 @@ export class Visitor {
               this.#increment(session, site, write, tries - 1, end);
             else if (error?.code === "FLOTILLA_SESSION_GONE")
               end(null, () => this.#oracle.see(session, null, beganAt, site.process.name));
-            else
+            else {
+              if (error !== null) this.#oracle.failWrite(session, "u", write);
               end(error, () => {
                 session.updatesAcknowledged++;
                 this.#oracle.acknowledgeWrite(session, "u", write);
               });
+            }
           },
         );
       });
@@ -210,7 +213,7 @@ export class Visitor {
     if (!session.isForgiven && (count < acknowledged || count > session.updatesStarted)) {
       this.#oracle.fail(
         "I6",
-        `${session.visitor} updated to ${count} at ${at}: ${acknowledged} acknowledged of ${session.updatesStarted}`,
+        `${session.name} updated to ${count} at ${at}: ${acknowledged} acknowledged of ${session.updatesStarted}`,
       );
     }
     return count;
@@ -223,23 +226,18 @@ export class Visitor {
     for (const key of keys) {
       this.#visit(
         session,
+        true,
         () => {
           if (--open === 0) over();
         },
-        (site, _entries, end) => {
-          const write = this.#world.nextNumber();
-          this.#oracle.beginWrite(session, key, write);
-          this.#update(session, site, new Map([[key, Entry.of(key, write)]]), end, () =>
-            this.#oracle.acknowledgeWrite(session, key, write),
-          );
-        },
+        (site, _entries, end) => this.#write(session, site, key, end),
       );
     }
   }
 
   #read(over: () => void): void {
     const session = this.#session!;
-    this.#visit(session, over, (site, _entries, end) => {
+    this.#visit(session, true, over, (site, _entries, end) => {
       site.store.touch(session.id, session.idleTimeoutMs, false);
       end(null, () => {});
     });
@@ -255,7 +253,7 @@ export class Visitor {
       if (--open > 0) return;
       if (isEnded) {
         const startedAt = this.#world.now;
-        this.#request(id.slot, over, (site, end) => {
+        this.#request(session, true, over, (site, end) => {
           site.store.load(id, (error, entries) => {
             if (error === null) this.#oracle.see(session, entries, startedAt, site.process.name);
             end(error, () => {});
@@ -264,7 +262,7 @@ export class Visitor {
         this.#session = null;
       } else over();
     };
-    this.#visit(session, isOver, (site, _entries, end) => {
+    this.#visit(session, false, isOver, (site, _entries, end) => {
       session.endingSince = Math.min(session.endingSince, this.#world.now);
       site.store.destroy(id, (error) => {
         end(error, () => {
@@ -274,40 +272,41 @@ export class Visitor {
       });
     });
     if (!isRaced) return;
-    this.#visit(session, isOver, (site, _entries, end) => {
-      this.#world.after(this.#world.between(0, 400), site.process, () => {
-        const write = this.#world.nextNumber();
-        this.#oracle.beginWrite(session, "a", write);
-        this.#update(session, site, new Map([["a", Entry.of("a", write)]]), end, () =>
-          this.#oracle.acknowledgeWrite(session, "a", write),
-        );
-      });
+    this.#visit(session, false, isOver, (site, _entries, end) => {
+      this.#world.after(this.#world.between(0, 400), site.process, () =>
+        this.#write(session, site, "a", end),
+      );
     });
   }
 
-  #update(
-    session: KnownSession,
-    site: Site,
-    changes: SessionChanges,
-    end: End,
-    acknowledged: () => void,
-  ): void {
+  /** Writes a value of its own to the key, and ends with what became of it. */
+  #write(session: KnownSession, site: Site, key: string, end: End, count: number | null = null): void {
+    const write = this.#world.nextNumber();
     const startedAt = this.#world.now;
-    site.store.update(session.id, changes, session.idleTimeoutMs, (error) => {
+    this.#oracle.beginWrite(session, key, write, site.process.name);
+    const entry = Entry.of(key, count === null ? write : [write, count]);
+    site.store.update(session.id, new Map([[key, entry]]), session.idleTimeoutMs, (error) => {
       if (error?.code === "FLOTILLA_SESSION_GONE") {
         end(null, () => this.#oracle.see(session, null, startedAt, site.process.name));
-      } else end(error, acknowledged);
+        return;
+      }
+      if (error !== null) this.#oracle.failWrite(session, key, write);
+      end(error, () => {
+        if (count !== null) session.countAcknowledged++;
+        this.#oracle.acknowledgeWrite(session, key, write);
+      });
     });
   }
 
   /** A request that begins with a load, thinks, and then does `act`. */
   #visit(
     session: KnownSession,
+    isSafe: boolean,
     over: () => void,
     act: (site: Site, entries: SessionEntries, end: End) => void,
   ): void {
     const { id } = session;
-    this.#request(id.slot, over, (site, end) => {
+    this.#request(session, isSafe, over, (site, end) => {
       const startedAt = this.#world.now;
       site.store.load(id, (error, entries) => {
         if (error !== null) return end(error, () => {});
@@ -327,44 +326,66 @@ export class Visitor {
     });
   }
 
-  /**
-   * `over` when the handler has ended, or its process; only then the visitor goes on, told or not.
-   */
-  #request(slot: number | null, over: () => void, handle: (site: Site, end: End) => void): void {
+  /** A cookie of long ago, of a session that may have ended: nobody is served as somebody else, and nothing revives. */
+  #comeBack(over: () => void): void {
+    const session = this.#world.pick(this.#earlier);
+    if (session.isForgiven) return over();
+    this.#request(session, true, over, (site, end) => {
+      const startedAt = this.#world.now;
+      const see = (error: FlotillaError | null, entries: SessionEntries | null): void =>
+        end(error, () => this.#oracle.see(session, entries, startedAt, site.process.name));
+      if (session === this.#session || this.#world.chance(0.5)) site.store.load(session.id, see);
+      else this.#write(session, site, "a", end);
+    });
+  }
+
+  /** A handler that stays: it saves now and then, also when the session's servers change, or when it has ended. */
+  #socket(): void {
+    const session = this.#session!;
+    const over = (): void => {};
+    this.#visit(session, false, over, (site, _entries, end) => {
+      end(null, over);
+      const untilMs = this.#world.now + this.#world.between(1_000, 20_000);
+      this.#socketAt = site.process;
+      const next = (): void => {
+        if (this.#world.now > untilMs || this.#isDone) this.#socketAt = null;
+        else this.#world.after(this.#world.between(50, 1_500), site.process, save);
+      };
+      const save = (): void =>
+        this.#write(session, site, "w", (_error, told) => {
+          if (_error === null) told();
+          next();
+        });
+      next();
+    });
+  }
+
+  /** @param isSafe it may be sent twice, and the visitor may go on before it ends. */
+  #request(
+    session: KnownSession | null,
+    isSafe: boolean,
+    over: () => void,
+    handle: (site: Site, end: End) => void,
+  ): void {
     this.requests++;
-    const site = this.#route(slot);
-    if (site === null) {
-      this.#world.after(50, null, over);
-      return;
-    }
-    const world = this.#world;
-    const { process } = site;
-    let isOver = false;
-    const finish = (): void => {
-      if (isOver) return;
-      isOver = true;
-      over();
-    };
-    // A killed process answers nothing more; a request that it never began is over too.
-    const watch = (): void => {
-      if (isOver) return;
-      if (!process.isAlive) finish();
-      else world.after(200, null, watch);
-    };
-    world.after(200, null, watch);
-    world.after(world.between(0.5, 4), process, () => {
-      handle(site, (error, told) => {
-        if (isOver) return;
-        if (error !== null) {
-          this.refused++;
-          world.tell(process.name, `${this.name} is refused: ${error.code}`);
-          finish();
-          return;
-        }
-        // The head leaves now: from here on the visitor may know.
-        told();
-        world.after(world.between(0.5, 4), null, finish);
-      });
+    // Another window of the browser may still have the first cookie.
+    const id = session === null || this.#world.chance(0.1) ? (session?.id ?? null) : session.cookie;
+    this.#web.request({
+      visitor: this.name,
+      id,
+      isSafe,
+      over,
+      refused: () => {
+        this.refused++;
+        this.#wasRefused = true;
+      },
+      handle: (app, end) =>
+        handle(app, (error, told) =>
+          end(error, () => {
+            told();
+            if (session !== null) session.cookie = app.store.renewed(session.cookie) ?? session.cookie;
+          }),
+        ),
     });
   }
 }

@@ -207,7 +207,7 @@ export class VotingRegister implements SharedRegister {
     if (this.state !== null && state.version <= this.state.version) return;
     const before = this.state;
     this.state = state;
-    this.onChange(before, state, by.name);
+    this.onChange(before, state, `first known to ${by.name}`);
   }
 
   #send(from: Process, own: VotingMachine, voter: string, request: VoterRequest, done: Answered): void {

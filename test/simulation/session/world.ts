@@ -162,3 +162,21 @@ export class Process {
     this.#waiting.length = 0;
   }
 }
+
+/** Nothing may rest on the time of day, which jumps, nor on any chance that a seed would not repeat. */
+export function withoutWallClock<Result>(run: () => Result): Result {
+  const { now } = Date;
+  const { random } = Math;
+  const { now: monotonic } = performance;
+  const refuse = (): never => {
+    throw new Error("the wall clock, or chance that no seed repeats, was asked");
+  };
+  Date.now = Math.random = performance.now = refuse;
+  try {
+    return run();
+  } finally {
+    Date.now = now;
+    Math.random = random;
+    performance.now = monotonic;
+  }
+}

@@ -1,0 +1,270 @@
+/** The episodes of a seed, each with its weight: single kinds of harm, and harm at chosen moments. */
+import type { SessionNode } from "../../../src/session/cluster/node.ts";
+import type { Harm } from "./harm.ts";
+import type { App } from "./simulation.ts";
+import type { World } from "./world.ts";
+
+export interface Episode {
+  readonly name: string;
+  /** How often it is chosen. */
+  readonly weight: number;
+  /** Whether I10 is measured: it takes effect at once, and leaves the others able to go on. */
+  readonly isSingleFault: boolean;
+  /** A server is stopped in order as well. */
+  readonly restarts?: boolean;
+  /** Only where the register is the real one. */
+  readonly needsVoters?: boolean;
+  begin(harm: Harm): void;
+}
+
+interface Moment {
+  readonly name: string;
+  /** What brings it about. */
+  readonly primers: readonly Strike[];
+  isNow(node: SessionNode): boolean;
+}
+
+type Strike = (harm: Harm, app: App) => void;
+
+const restarts: readonly Strike[] = [
+  (harm, app) => harm.crash(app, false, 300),
+  (harm, app) => harm.restart(app, false),
+];
+const silences: readonly Strike[] = [
+  (harm, app) => harm.pause(app),
+  (harm, app) => harm.isolate(app, true, true, 3_000),
+  (harm, app) => harm.crash(app, true),
+];
+
+const awkwardMoments: readonly Moment[] = [
+  {
+    name: "gives a copy",
+    primers: [...restarts, ...silences],
+    isNow: (node) => node.context.slots.some(({ joining }) => joining !== null && !joining.isNeeded),
+  },
+  {
+    name: "alone gives a copy",
+    primers: [...restarts, ...silences],
+    isNow: (node) => node.context.slots.some(({ joining, backup }) => joining !== null && backup === null),
+  },
+  {
+    name: "has a backup named",
+    primers: [...restarts, ...silences],
+    isNow: (node) => node.context.slots.some(({ joining }) => joining?.isNamed),
+  },
+  {
+    name: "drops its backup",
+    primers: silences,
+    isNow: (node) => node.context.slots.some(({ removesBackup }) => removesBackup),
+  },
+  {
+    name: "hands over",
+    primers: restarts,
+    isNow: (node) => node.context.slots.some(({ isStopping }) => isStopping),
+  },
+  {
+    name: "waits for commits",
+    primers: [],
+    isNow: (node) => node.context.slots.some(({ pending }) => pending.length > 1),
+  },
+  {
+    name: "takes over",
+    primers: silences,
+    isNow: (node) => [...node.context.peers.values()].some(({ isBeingReplaced }) => isBeingReplaced),
+  },
+];
+
+const strikes: readonly Strike[] = [
+  (harm, app) => harm.crash(app, false),
+  (harm, app) => harm.crash(app, true),
+  (harm, app) => harm.pause(app),
+  (harm, app) => harm.isolate(app, true, true, 8_000),
+  (harm, app) => harm.isolate(app, false, true, 8_000),
+  (harm, app) => {
+    const other = harm.anyOther(app);
+    if (other !== null) harm.cut(app, other, true);
+  },
+];
+
+/** Waits for a moment at which much is under way, and then does something to one of those concerned. */
+function atAwkwardTime(harm: Harm): void {
+  const { apps } = harm.simulation;
+  const world = harm.world;
+  const when = world.pick(awkwardMoments);
+  const { network } = harm.simulation;
+  if (world.chance(0.7)) network.slownessMs = 100;
+  const primed = when.primers.length === 0 ? null : harm.anyApp();
+  if (primed !== null) world.pick(when.primers)(harm, primed);
+  const giveUp = harm.healAfter(8_000, () => {
+    network.slownessMs = 0;
+  });
+  const look = (): void => {
+    if (!harm.isDue(giveUp)) return;
+    const app = [...apps.values()].find(({ node, process }) => !process.isPaused && when.isNow(node));
+    if (app === undefined) {
+      world.after(1, null, look);
+      return;
+    }
+    giveUp();
+    const victim = world.chance(0.6) ? app : (harm.anyOther(app) ?? app);
+    harm.tell(`while ${app.process.name} ${when.name}:`);
+    world.pick(strikes)(harm, victim);
+  };
+  look();
+}
+
+/** Waits for a server that has just asked an owner for a change, and holds up what it says. */
+function stallChange(harm: Harm): void {
+  const world = harm.world;
+  const giveUp = harm.healAfter(5_000, () => {});
+  const look = (): void => {
+    if (!harm.isDue(giveUp)) return;
+    const asking = [...harm.simulation.apps.values()].filter(
+      ({ node, process }) => !process.isPaused && node.remote.changesUnderWay > 0,
+    );
+    if (asking.length === 0) return void world.after(0.5, null, look);
+    giveUp();
+    harm.stall(world.pick(asking));
+  };
+  look();
+}
+
+export function pickEpisode(world: World, hasVoters: boolean): Episode {
+  const among = episodes.filter(({ needsVoters }) => hasVoters || needsVoters !== true);
+  let dice = world.random() * among.reduce((sum, { weight }) => sum + weight, 0);
+  for (const episode of among) {
+    dice -= episode.weight;
+    if (dice < 0) return episode;
+  }
+  return among[0]!;
+}
+
+function withApp(run: (harm: Harm, app: App) => void): (harm: Harm) => void {
+  return (harm) => {
+    const app = harm.anyApp();
+    if (app !== null) run(harm, app);
+  };
+}
+
+function withPair(run: (harm: Harm, app: App, other: App) => void): (harm: Harm) => void {
+  return withApp((harm, app) => {
+    const other = harm.anyOther(app);
+    if (other !== null) run(harm, app, other);
+  });
+}
+
+const episodes: readonly Episode[] = [
+  {
+    name: "crash",
+    weight: 5,
+    isSingleFault: true,
+    begin: withApp((harm, app) => harm.crash(app, false)),
+  },
+  { name: "power", weight: 3, isSingleFault: true, begin: withApp((harm, app) => harm.crash(app, true)) },
+  {
+    name: "machine",
+    weight: 1,
+    isSingleFault: false,
+    begin: withApp((harm, app) => harm.crashMachine(app)),
+  },
+  { name: "pause", weight: 5, isSingleFault: true, begin: withApp((harm, app) => harm.pause(app)) },
+  {
+    name: "cut",
+    weight: 4,
+    isSingleFault: true,
+    begin: withPair((harm, app, other) => harm.cut(app, other, false)),
+  },
+  {
+    name: "one way",
+    weight: 3,
+    isSingleFault: true,
+    begin: withPair((harm, app, other) => harm.cut(app, other, true)),
+  },
+  {
+    name: "alone",
+    weight: 4,
+    isSingleFault: true,
+    begin: withApp((harm, app) => harm.isolate(app, true, true, 8_000)),
+  },
+  {
+    name: "long alone",
+    weight: 0.3,
+    isSingleFault: true,
+    begin: withApp((harm, app) => harm.isolate(app, true, true, 60_000)),
+  },
+  {
+    name: "no register",
+    weight: 2,
+    isSingleFault: true,
+    begin: withApp((harm, app) => harm.isolate(app, false, true, 8_000)),
+  },
+  {
+    name: "reset",
+    weight: 2,
+    isSingleFault: true,
+    begin: withPair((harm, app, other) => harm.reset(app, other)),
+  },
+  { name: "slow", weight: 1, isSingleFault: false, begin: (harm) => harm.slow() },
+  { name: "register", weight: 2, isSingleFault: false, begin: (harm) => harm.losesAnswers() },
+  {
+    name: "restart",
+    weight: 2,
+    isSingleFault: true,
+    begin: withApp((harm, app) => harm.restart(app, true)),
+  },
+  {
+    name: "left to one without register",
+    weight: 1.5,
+    isSingleFault: true,
+    restarts: true,
+    begin: withPair((harm, app, other) => {
+      harm.restart(app, false);
+      harm.isolate(other, false, true, 8_000);
+    }),
+  },
+  {
+    name: "stall",
+    weight: 6,
+    isSingleFault: false,
+    begin: (harm) => stallChange(harm),
+  },
+  { name: "web pause", weight: 1, isSingleFault: true, begin: (harm) => harm.webPause() },
+  {
+    name: "web cut",
+    weight: 3,
+    isSingleFault: true,
+    begin: withApp((harm, app) => harm.webCut(app)),
+  },
+  { name: "web alone", weight: 0.5, isSingleFault: true, begin: (harm) => harm.webCut(null) },
+  {
+    name: "disk",
+    weight: 2,
+    isSingleFault: true,
+    needsVoters: true,
+    begin: (harm) => harm.disk(),
+  },
+  {
+    name: "voter's file",
+    weight: 2,
+    isSingleFault: true,
+    needsVoters: true,
+    begin: (harm) => harm.loseVote(),
+  },
+  {
+    name: "witness",
+    weight: 1,
+    isSingleFault: true,
+    needsVoters: true,
+    begin: (harm) => harm.witness(false),
+  },
+  {
+    name: "voters",
+    weight: 2,
+    isSingleFault: true,
+    needsVoters: true,
+    begin: (harm) => harm.changeVoters(),
+  },
+  { name: "awkward", weight: 8, isSingleFault: false, begin: (harm) => atAwkwardTime(harm) },
+  { name: "rolling", weight: 0.5, isSingleFault: false, begin: (harm) => harm.restartAll() },
+  { name: "stop all", weight: 1, isSingleFault: false, begin: (harm) => harm.stopAll() },
+];

@@ -1,0 +1,346 @@
+/** What can be done to the cluster: each kind of harm, and how it heals. */
+import { lossProbability } from "./register.ts";
+import type { App, Simulation } from "./simulation.ts";
+import type { World } from "./world.ts";
+
+export class Harm {
+  /** With their times, for a person. */
+  readonly told: string[] = [];
+  readonly simulation: Simulation;
+  readonly world: World;
+  /** Harm does not wait until what was done before has healed. */
+  readonly overlaps: boolean;
+  /** All servers are being started again, one after the other. */
+  isRolling = false;
+  /** The last server stops: nobody is left to be measured. */
+  isDown = false;
+  isOver = false;
+  readonly #healings: Set<() => void> = new Set();
+
+  constructor(simulation: Simulation) {
+    this.simulation = simulation;
+    this.world = simulation.world;
+    this.overlaps = this.world.chance(0.3);
+  }
+
+  get isHealed(): boolean {
+    return this.#healings.size === 0;
+  }
+
+  /** Heals all that is broken. */
+  end(): void {
+    this.isOver = true;
+    this.world.tell("fault", "all faults are over");
+    for (const heal of this.#healings) heal();
+  }
+
+  tell(what: string): void {
+    this.told.push(`${this.world.now.toFixed(0)} ${what}`);
+    this.world.tell("fault", what);
+  }
+
+  /** Any server that runs; null when there is none. */
+  anyApp(): App | null {
+    const apps = [...this.simulation.apps.values()];
+    return apps.length === 0 ? null : this.world.pick(apps);
+  }
+
+  anyOther(app: App): App | null {
+    const others = this.othersThan(app);
+    return others.length === 0 ? null : this.world.pick(others);
+  }
+
+  othersThan(app: App): App[] {
+    return [...this.simulation.apps.values()].filter((other) => other !== app);
+  }
+
+  /** Whether what `healAfter` returned is still to come. */
+  isDue(heal: () => void): boolean {
+    return this.#healings.has(heal);
+  }
+
+  /** Undone after a while, or when all faults end, or when what is returned is called. */
+  healAfter(delayMs: number, heal: () => void): () => void {
+    const once = (): void => {
+      if (this.#healings.delete(once)) heal();
+    };
+    this.#healings.add(once);
+    this.world.after(delayMs, null, once);
+    return once;
+  }
+
+  /** @param forMs how long it is down; else by chance. */
+  crash(app: App, isMachineLost: boolean, forMs: number | null = null): void {
+    const { server } = app.process;
+    const byChanceMs = this.world.chance(0.7)
+      ? this.world.between(50, 3_000)
+      : this.world.between(3_000, 20_000);
+    const downMs = forMs ?? byChanceMs;
+    this.tell(
+      `${app.process.name} ${isMachineLost ? "loses power" : "is killed"} for ${downMs.toFixed(0)} ms`,
+    );
+    this.simulation.kill(server, isMachineLost);
+    this.healAfter(downMs, () => this.simulation.start(server));
+  }
+
+  crashMachine(app: App): void {
+    const { machine } = app.node.context;
+    for (const { server, machine: other } of this.simulation.places) {
+      const neighbour = this.simulation.apps.get(server);
+      if (other === machine && neighbour !== undefined) this.crash(neighbour, true);
+    }
+  }
+
+  pause(app: App): void {
+    const { process } = app;
+    const forMs = this.world.chance(0.5) ? this.world.between(200, 1_500) : this.world.between(1_500, 10_000);
+    this.tell(`${process.name} stands still for ${forMs.toFixed(0)} ms`);
+    process.pause();
+    this.#isBad(app, () => process.resume(), forMs);
+  }
+
+  /** @param isOneWay only what `app` sends is lost. */
+  cut(app: App, other: App, isOneWay: boolean, durationMs: number | null = null): void {
+    const byChanceMs = this.world.chance(0.5)
+      ? this.world.between(200, 3_500)
+      : this.world.between(200, 8_000);
+    const forMs = durationMs ?? byChanceMs;
+    const [one, two] = [app.process.server, other.process.server];
+    this.tell(`cut ${one} ${isOneWay ? "->" : "--"} ${two} for ${forMs.toFixed(0)} ms`);
+    const { network } = this.simulation;
+    network.cut(one, two);
+    if (!isOneWay) network.cut(two, one);
+    this.healAfter(forMs, () => {
+      network.heal(one, two);
+      if (!isOneWay) network.heal(two, one);
+      this.world.tell("fault", `healed ${one} ${isOneWay ? "->" : "--"} ${two}`);
+    });
+  }
+
+  /** Cut off from all other servers, or from the register, or from both. */
+  isolate(app: App, fromServers: boolean, fromRegister: boolean, longest: number): void {
+    const { server, name } = app.process;
+    const forMs = this.world.between(500, longest);
+    const from = [fromServers ? "servers" : "", fromRegister ? "register" : ""].filter(Boolean).join(" and ");
+    this.tell(`${name} is cut off from ${from} for ${forMs.toFixed(0)} ms`);
+    const { network, register, places } = this.simulation;
+    const others = places.map((place) => place.server).filter((other) => other !== server);
+    if (fromServers) {
+      for (const other of others) {
+        network.cut(server, other);
+        network.cut(other, server);
+      }
+    }
+    if (fromRegister) register.cutOff.set(server, (register.cutOff.get(server) ?? 0) + 1);
+    this.#isBad(
+      app,
+      () => {
+        if (fromRegister) register.cutOff.set(server, register.cutOff.get(server)! - 1);
+        if (!fromServers) return;
+        for (const other of others) {
+          network.heal(server, other);
+          network.heal(other, server);
+        }
+      },
+      forMs,
+    );
+  }
+
+  /** What it says to the others arrives, but only after a requester has given up; no connection breaks. */
+  stall(app: App): void {
+    const { network } = this.simulation;
+    const { server } = app.process;
+    const forMs = this.world.between(2_050, 4_500);
+    const others = this.othersThan(app).map(({ process }) => process.server);
+    this.tell(`what ${server} says is held up for ${forMs.toFixed(0)} ms`);
+    for (const other of others) network.cut(server, other, false);
+    this.healAfter(forMs, () => {
+      for (const other of others) network.heal(server, other);
+    });
+  }
+
+  reset(app: App, other: App): void {
+    this.tell(`the connection ${app.process.server} -- ${other.process.server} breaks`);
+    this.simulation.network.reset(app.process.server, other.process.server);
+  }
+
+  slow(): void {
+    const { network } = this.simulation;
+    network.slownessMs = this.world.between(20, 400);
+    this.tell(`the network is slow (${network.slownessMs.toFixed(0)} ms)`);
+    this.healAfter(this.world.between(500, 4_000), () => {
+      network.slownessMs = 0;
+    });
+  }
+
+  losesAnswers(): void {
+    const { register } = this.simulation;
+    register.lossProbability = 0.4;
+    this.tell("the register loses answers");
+    this.healAfter(this.world.between(1_000, 6_000), () => {
+      register.lossProbability = lossProbability;
+    });
+  }
+
+  /**
+   * An orderly stop and start, as an upgrade does it.
+   * @param isAlone nothing else is done to the cluster meanwhile.
+   * @param downMs at most, from its end to its start.
+   */
+  restart(app: App, isAlone: boolean, then: () => void = () => {}, downMs: number = 1_000): void {
+    const { process, node } = app;
+    this.tell(`${process.name} is stopped in order`);
+    app.isLeaving = true;
+    node.leave();
+    let waitedMs = 0;
+    let wasAlone = isAlone;
+    // For requests that are under way.
+    const lingerMs = this.world.between(0, 3_000);
+    const heal = (): void => {
+      if (process.isAlive) this.simulation.kill(process.server, false);
+      this.simulation.start(process.server);
+      then();
+    };
+    const healNow = this.healAfter(20_000, heal);
+    const look = (): void => {
+      if (!this.#healings.has(healNow)) return;
+      waitedMs += 100;
+      const others = this.othersThan(app).filter(({ process: { server } }) => node.context.peers.has(server));
+      if (this.#healings.size > 1 || others.length === 0 || others.some(({ isLeaving }) => isLeaving))
+        wasAlone = false;
+      if (!node.isDrained && waitedMs < 15_000 && (node.hasHeir || waitedMs < lingerMs)) {
+        this.world.after(100, null, look);
+        return;
+      }
+      if (process.isAlive && !node.isDrained && node.hasHeir && wasAlone && !this.overlaps) {
+        this.simulation.oracle.fail("I10", `${process.name} could not hand over, and nothing else was wrong`);
+      }
+      if (!node.hasHeir) this.isDown = true;
+      this.simulation.end(app);
+      this.world.after(this.world.between(50, downMs), null, healNow);
+    };
+    look();
+  }
+
+  /** All are told to stop, within a moment, and come back one after the other. */
+  stopAll(): void {
+    for (const app of [...this.simulation.apps.values()]) {
+      this.world.after(this.world.between(0, 300), app.process, () => {
+        if (!app.isLeaving) this.restart(app, false, () => {}, 6_000);
+      });
+    }
+  }
+
+  restartAll(): void {
+    const rest = [...this.simulation.apps.values()];
+    const next = (): void => {
+      const app = rest.shift();
+      this.isRolling = app !== undefined;
+      if (app === undefined || this.isOver) return;
+      this.world.after(1_500, null, () => {
+        if (app.process.isAlive && !this.isOver) this.restart(app, true, next);
+        else next();
+      });
+    };
+    next();
+  }
+
+  webPause(): void {
+    const { process } = this.world.pick(this.simulation.web.servers);
+    const forMs = this.world.between(200, 10_000);
+    this.tell(`${process.server} stands still for ${forMs.toFixed(0)} ms`);
+    process.pause();
+    this.healAfter(forMs, () => process.resume());
+  }
+
+  /** A web server can't reach an app server, or none; those see each other. */
+  webCut(app: App | null): void {
+    const { process, cuts } = this.world.pick(this.simulation.web.servers);
+    const servers = app === null ? this.simulation.places.map(({ server }) => server) : [app.process.server];
+    const forMs = this.world.between(200, 8_000);
+    this.tell(`${process.server} is cut off from ${servers.join(", ")} for ${forMs.toFixed(0)} ms`);
+    for (const server of servers) cuts.set(server, (cuts.get(server) ?? 0) + 1);
+    this.healAfter(forMs, () => {
+      for (const server of servers) cuts.set(server, cuts.get(server)! - 1);
+    });
+  }
+
+  /** A voter's disk takes its time, or takes nothing. */
+  disk(): void {
+    const { voting } = this.simulation;
+    const { voters } = voting!;
+    if (voters.length === 0) return;
+    const machine = this.world.pick(voters);
+    const isFull = this.world.chance(0.5);
+    const forMs = this.world.between(500, 8_000);
+    this.tell(`the disk of voter ${machine.name} is ${isFull ? "full" : "slow"} for ${forMs.toFixed(0)} ms`);
+    if (isFull) machine.disk.full = true;
+    else machine.slownessMs = this.world.between(20, 400);
+    this.healAfter(forMs, () => {
+      machine.slownessMs = 0;
+      machine.disk.full = false;
+    });
+  }
+
+  /** A voter's file is gone or torn, with the processes that had it open; at most one at a time. */
+  loseVote(): void {
+    const { voting, apps } = this.simulation;
+    if (voting?.mayLoseFile !== true) return;
+    const { name, disk, processes } = this.world.pick(voting.voters);
+    this.tell(`voter ${name} loses its file`);
+    // Taken away while it is in use, or with a process.
+    if (processes.size > 0 && this.world.chance(0.5)) {
+      const app = apps.get(this.world.pick([...processes]).process.server);
+      if (app === undefined) this.witness(true);
+      else this.crash(app, false, this.world.between(50, 2_000));
+    }
+    const torn = disk.durable!.subarray(0, Math.floor(this.world.random() * disk.durable!.length));
+    disk.durable = disk.file = this.world.chance(0.5) ? null : torn;
+  }
+
+  /** The witness, where there is one, stands still or ends. */
+  witness(isKilled: boolean): void {
+    const { voting } = this.simulation;
+    const process = voting?.witness ?? null;
+    if (voting === null || process === null) return;
+    const forMs = this.world.between(200, 8_000);
+    this.tell(`the witness ${isKilled ? "is killed" : "stands still"} for ${forMs.toFixed(0)} ms`);
+    if (isKilled) {
+      process.die();
+      voting.ended(process, this.world.chance(0.5));
+    } else process.pause();
+    this.healAfter(forMs, () => {
+      if (isKilled) voting.startWitness();
+      else process.resume();
+    });
+  }
+
+  /** Other machines become voters, one step at a time, each by any server. */
+  changeVoters(): void {
+    const { voting } = this.simulation;
+    if (voting === null) return;
+    const names = voting.machines.map(({ name }) => name);
+    const from = Math.floor(this.world.random() * names.length);
+    const wanted = [...names.slice(from), ...names.slice(0, from)].slice(0, 3);
+    this.tell(`the voters shall be ${wanted.join(", ")}`);
+    const step = (tries: number): void => {
+      const app = this.anyApp();
+      if (tries === 0 || app === null) return;
+      voting.changeVoters(app.process, wanted, (what) => {
+        this.world.tell("fault", `voters: ${what}`);
+        if (what !== "reached") this.world.after(300, null, () => step(tries - 1));
+      });
+    };
+    step(10);
+  }
+
+  #isBad(app: App, heal: () => void, forMs: number): void {
+    const { process } = app;
+    process.badSince ??= this.world.now;
+    this.healAfter(forMs, () => {
+      process.badSince = null;
+      this.world.tell("fault", `${process.name} is well again`);
+      heal();
+    });
+  }
+}
