@@ -154,11 +154,15 @@ export class Context {
     return knownSince !== undefined && peer.provenAt > knownSince;
   }
 
-  /** For how long nothing was heard of this process, as far as we could have. */
+  /**
+   * For how long nothing was heard of this process, as far as we could have.
+   * @param since when it is counted from if it was never heard.
+   */
   silenceMs(holder: Holder, since: number): number {
     const peer = this.peerOf(holder);
     const heardAt = peer?.isProcess(holder) ? peer.answeredAt : Number.NEGATIVE_INFINITY;
-    return this.clock.now() - Math.max(heardAt, this.resumedAt, since);
+    const heardSince = heardAt === Number.NEGATIVE_INFINITY ? since : heardAt;
+    return this.clock.now() - Math.max(heardSince, this.resumedAt);
   }
 
   /** The peer's frame of this turn, or null when it is not connected. */
