@@ -15,7 +15,9 @@ export function takeover(context: Context, slot: SlotCopy, entry: Slot): Slot | 
   if (!context.isGone(entry.owner)) {
     const peer = context.peerOf(entry.owner);
     const promisedAt = peer?.isProcess(entry.owner) ? peer.promisedAt : Number.NEGATIVE_INFINITY;
-    const quietSince = Math.max(promisedAt, context.resumedAt, slot.backupSince);
+    // An owner that was never heard is given time from when this copy became the backup.
+    const heardSince = promisedAt === Number.NEGATIVE_INFINITY ? slot.backupSince : promisedAt;
+    const quietSince = Math.max(heardSince, context.resumedAt);
     if (clock.now() - quietSince <= rules.promiseMs(limits.promiseMs)) return null;
   }
   return { epoch: entry.epoch + 1, owner: context.self, backup: null, prior: entry.owner };

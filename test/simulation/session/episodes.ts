@@ -153,7 +153,7 @@ function withPair(run: (harm: Harm, app: App, other: App) => void): (harm: Harm)
   });
 }
 
-const episodes: readonly Episode[] = [
+export const episodes: readonly Episode[] = [
   {
     name: "crash",
     weight: 5,
@@ -249,6 +249,13 @@ const episodes: readonly Episode[] = [
     isSingleFault: true,
     needsVoters: true,
     begin: (harm) => harm.loseVote(),
+  },
+  {
+    name: "crash in a vote",
+    weight: 3,
+    isSingleFault: false,
+    needsVoters: true,
+    begin: (harm) => harm.crashInVote(),
   },
   {
     name: "witness",

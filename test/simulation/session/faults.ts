@@ -19,6 +19,8 @@ export class Faults {
   readonly harm: Harm;
   readonly #simulation: Simulation;
   readonly #world: World;
+  /** Names of the episodes, in their order. */
+  readonly episodes: string[] = [];
   /** Counts episodes: one that is measured is watched until the next begins. */
   #episode = 0;
 
@@ -56,6 +58,7 @@ export class Faults {
     const world = this.#world;
     const episode = pickEpisode(world, this.#simulation.voting !== null);
     this.#episode++;
+    this.episodes.push(episode.name);
     this.harm.isDown = false;
     const { voting, apps } = this.#simulation;
     // A planned restart beside it takes a vote away: with the fault these are two of three.

@@ -298,6 +298,23 @@ export class Harm {
     disk.durable = disk.file = this.world.chance(0.5) ? null : torn;
   }
 
+  /** A server ends between two steps of a vote: before it is written, before it is synced, before it is answered. */
+  crashInVote(): void {
+    const { voting, apps } = this.simulation;
+    if (voting === null) return;
+    let steps = 1 + Math.floor(this.world.random() * 20);
+    const giveUp = this.healAfter(5_000, () => {
+      voting.onStep = () => {};
+    });
+    voting.onStep = (process) => {
+      const app = apps.get(process.server);
+      if (app?.process !== process || --steps > 0) return;
+      giveUp();
+      this.tell(`${process.name} ends in the middle of a vote`);
+      this.crash(app, this.world.chance(0.5));
+    };
+  }
+
   /** The witness, where there is one, stands still or ends. */
   witness(isKilled: boolean): void {
     const { voting } = this.simulation;

@@ -42,6 +42,7 @@ export interface Outcome {
   readonly refused: number;
   readonly events: number;
   readonly faults: readonly string[];
+  readonly episodes: readonly string[];
 }
 
 /** A running server: its process, its part of the protocol, and its store. */
@@ -133,6 +134,7 @@ export class Simulation {
       refused: this.#visitors.reduce((sum, { refused }) => sum + refused, 0),
       events: world.eventCount,
       faults: faults?.harm.told ?? [],
+      episodes: faults?.episodes ?? [],
     };
   }
 

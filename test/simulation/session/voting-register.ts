@@ -63,6 +63,8 @@ export class VotingRegister implements SharedRegister {
   lossProbability: number = lossProbability;
   onChange: SharedRegister["onChange"] = () => {};
   readonly machines: readonly VotingMachine[];
+  /** Told of each step of a vote, between reading, writing, syncing and answering. */
+  onStep: (process: Process) => void = () => {};
   readonly #options: VotingRegisterOptions;
   readonly #fileVoters: readonly string[];
   readonly #votings: Map<Process, Voting> = new Map();
@@ -172,7 +174,11 @@ export class VotingRegister implements SharedRegister {
       storage: storageOn(machine.disk, {
         identity: process,
         syncs: true,
-        step: (what) => world.after(world.between(0.1, 1.5 + machine.slownessMs), process, what),
+        step: (what) =>
+          world.after(world.between(0.1, 1.5 + machine.slownessMs), process, () => {
+            this.onStep(process);
+            process.happen(what);
+          }),
         after: (delayMs, what) => void world.after(delayMs, null, what),
       }),
       newMarker: () => `${machine.name}-${++this.#markers}`,
