@@ -22,6 +22,8 @@ export class Moves {
   #livingSince: number;
   #plan: readonly Placed[] = [];
   #planVersion = -1;
+  /** The version in which all was found to be as planned, with nothing under way; -1: not yet. */
+  #calmVersion = -1;
 
   constructor(context: Context, transfers: Transfers, handovers: Handovers) {
     this.#context = context;
@@ -34,6 +36,7 @@ export class Moves {
     const { map, slots } = this.#context;
     if (map === null) return;
     this.#makePlan();
+    if (this.isCalm) return;
     const isSettled = this.#context.clock.now() - this.#livingSince >= settledMs;
     let room = limits.transfersMax;
     for (const slot of slots) if (slot.joining !== null) room--;
@@ -47,6 +50,12 @@ export class Moves {
       if (slot.isServing && slot.backup !== null && slot.joining === null && this.#move(slot, room > 0))
         room--;
     }
+    if (slots.every((slot) => this.#isAsPlanned(slot))) this.#calmVersion = map.version;
+  }
+
+  /** No slot is being copied or handed over, and none is to be: until the map or who lives changes. */
+  get isCalm(): boolean {
+    return this.#calmVersion === this.#context.version;
   }
 
   /** A slot that nobody ever owned, claimed by whom the plan gives it to. */
@@ -70,6 +79,13 @@ export class Moves {
     if (slot.backup!.holder.server !== wanted) return hasRoom && this.#copyTo(slot, wanted);
     if (owner !== this.#context.self.server) this.#handovers.begin(slot);
     return false;
+  }
+
+  #isAsPlanned(slot: SlotCopy): boolean {
+    if (slot.role !== Role.owner) return true;
+    const { owner, backup } = this.#plan[slot.index]!;
+    if (slot.isStopping || slot.joining !== null || owner !== this.#context.self.server) return false;
+    return slot.backup === null ? backup === "" : slot.backup.holder.server === backup;
   }
 
   #copyTo(slot: SlotCopy, server: string): boolean {
@@ -98,6 +114,7 @@ export class Moves {
       this.#livingSince = now;
     } else if (this.#planVersion === map!.version) return;
     this.#planVersion = map!.version;
+    this.#calmVersion = -1;
     // What a leaving server owns is given to others.
     const isToMove = (server: string): boolean =>
       server === self.server ? isLeaving : peers.get(server)?.state === PeerState.leaving;

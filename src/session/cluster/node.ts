@@ -330,11 +330,13 @@ export class SessionNode implements MessageTakers {
     const now = clock.now();
     clock.after(limits.beatIntervalMs, this.#tick);
     for (const peer of peers.values()) this.#sendBeat(peer);
-    for (const slot of slots) {
-      if (slot.role !== Role.owner) continue;
-      if (slot.pending.length > 0) this.owner.tick(slot);
-      if (slot.joining !== null) this.transfers.tick(slot);
-      if (slot.isStopping && !this.#proposals.isOpen) this.#handovers.tick(slot);
+    this.owner.tick();
+    if (!this.#moves.isCalm) {
+      for (const slot of slots) {
+        if (slot.role !== Role.owner) continue;
+        if (slot.joining !== null) this.transfers.tick(slot);
+        if (slot.isStopping && !this.#proposals.isOpen) this.#handovers.tick(slot);
+      }
     }
     if (now >= this.#readDueAt) this.refresh();
     if (now >= this.#sweepDueAt) this.#sweep(now);
@@ -475,7 +477,10 @@ export class SessionNode implements MessageTakers {
       if (epoch > slot.epoch) this.refresh();
     } else if (pos >= slot.committedPos) this.owner.resend(slot, follower);
     else if (follower === slot.joining) this.transfers.drop(slot);
-    else follower.isBroken = true;
+    else {
+      follower.isBroken = true;
+      this.#proposals.lookAgain();
+    }
   }
 
   /** @internal */ onMap(version: number, map: Buffer): void {

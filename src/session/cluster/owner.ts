@@ -19,6 +19,8 @@ const sweptAtOnceMax = 1_000;
 
 export class Owner {
   readonly #context: Context;
+  /** Slots that had changes under way at the last tick or since: few of all. */
+  readonly #underWay: Set<SlotCopy> = new Set();
 
   constructor(context: Context) {
     this.#context = context;
@@ -142,8 +144,15 @@ export class Owner {
     slot.leaseToo = rules.leaseOf(named ?? (slot.removesBackup ? registerLease : lease));
   }
 
-  /** Each tick: outcomes that took too long, ops that were lost on their way, sessions that expired. */
-  tick(slot: SlotCopy): void {
+  /** Outcomes that took too long, ops that were lost on their way. */
+  tick(): void {
+    for (const slot of this.#underWay) {
+      if (slot.pending.length > 0) this.#tickSlot(slot);
+      else this.#underWay.delete(slot);
+    }
+  }
+
+  #tickSlot(slot: SlotCopy): void {
     const now = this.#context.clock.now();
     for (const pending of slot.pending) {
       if (now - pending.submittedAt < limits.commitTimeoutMs) break;
@@ -216,6 +225,7 @@ export class Owner {
     };
     const early = rules.acknowledgesEarly();
     slot.pending.push({ op, session, after, submittedAt: clock.now(), done: early ? null : done });
+    this.#underWay.add(slot);
     this.#send(slot, slot.backup, op);
     this.#send(slot, slot.joining, op);
     if (early) done(null);

@@ -6,6 +6,7 @@
 import type { CasOutcome } from "../../register/register.ts";
 import { type Slot, type SlotMap, sameHolder, withSlots } from "../../register/slot-map.ts";
 import { replication as limits } from "../../support/limits.ts";
+import { Calm } from "./calm.ts";
 import type { Context } from "./context.ts";
 import type { Handovers } from "./handover.ts";
 import type { Moves } from "./moves.ts";
@@ -29,6 +30,8 @@ export class Proposals {
   /** Reads the register until that succeeds. */
   readonly #settleByRead: (settled: () => void) => void;
   #open: Proposal | null = null;
+  /** No slot wanted anything when they were looked at last. */
+  #calm: Calm | null = null;
 
   constructor(
     context: Context,
@@ -50,15 +53,26 @@ export class Proposals {
     return this.#open !== null;
   }
 
+  /** A slot may want something though the map and who lives are the same. */
+  lookAgain(): void {
+    this.#calm = null;
+  }
+
   step(): void {
     const { map, slots, options, clock } = this.#context;
     if (map === null || this.#open !== null) return;
+    if (this.#recovery.isIdle && this.#moves.isCalm && this.#calm?.lasts) return;
     const changes = new Map<number, Slot>();
+    const calm = new Calm(this.#context);
+    let isAllCalm = true;
     for (const slot of slots) {
       const entry = map.value.slots[slot.index]!;
+      if (this.#recovery.isIdle && calm.has(slot, entry)) continue;
+      isAllCalm = false;
       const next = this.#next(slot, entry);
       if (next !== null) changes.set(slot.index, next);
     }
+    this.#calm = isAllCalm ? calm : null;
     if (changes.size === 0) return;
     const proposal: Proposal = { changes, beganAt: clock.now() };
     this.#open = proposal;

@@ -38,6 +38,11 @@ export class Recovery {
     this.#context = context;
   }
 
+  /** No slot is being recovered. */
+  get isIdle(): boolean {
+    return this.#cases.size === 0;
+  }
+
   /** The slot's next entry of the map: a challenge or a new owner; null while there is nothing to do. */
   next(slot: SlotCopy, entry: Slot): Slot | null {
     if (this.#context.isRestoring) return null;
