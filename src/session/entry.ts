@@ -65,12 +65,21 @@ export class Entry {
   }
 }
 
+// The request that makes a change and the store that keeps it ask for the same, one right after the other.
+let lastEntries: SessionEntries = noEntries;
+let lastChanges: SessionChanges = noEntries;
+let lastApplied: SessionEntries = noEntries;
+
 /** The entries after a commit. */
 export function applied(entries: SessionEntries, changes: SessionChanges): SessionEntries {
+  if (entries === lastEntries && changes === lastChanges) return lastApplied;
   const next = new Map(entries);
   for (const [key, entry] of changes) {
     if (entry === null) next.delete(key);
     else next.set(key, entry);
   }
+  lastEntries = entries;
+  lastChanges = changes;
+  lastApplied = next;
   return next;
 }

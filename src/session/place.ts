@@ -6,11 +6,8 @@ import { systemClock } from "../support/clock.ts";
 import { FlotillaError } from "../support/errors.ts";
 import { session as limits } from "../support/limits.ts";
 import { createLog, type Log } from "../support/log.ts";
-import { KeptAlone } from "./disk/kept-alone.ts";
-import { SessionFile } from "./disk/session-file.ts";
 import { SessionIds } from "./id.ts";
 import type { SessionPlace } from "./keeper.ts";
-import type { KeptSessions } from "./kept.ts";
 import { MemoryStore } from "./memory-store.ts";
 import type { OwnSecrets } from "./options.ts";
 import { keepersOf, Replicas } from "./wiring/replicas.ts";
@@ -20,13 +17,11 @@ export const defaultCookieName = "sid";
 /** What a member keeps sessions with. */
 export interface MemberPlace {
   readonly place: SessionPlace;
-  /** What serve() has to do for it. */
-  readonly kept: KeptSessions;
+  /** Null: on this server alone. */
+  readonly replicas: Replicas | null;
 }
 
 let ofMember: MemberPlace | null = null;
-/** The cluster port is open. */
-let isServing = false;
 /** serve() has begun without anything that asks for sessions: it is too late to take part in keeping the cluster's. */
 let isTooLate = false;
 
@@ -39,23 +34,13 @@ export function clusterPlace(): { readonly place: SessionPlace; readonly cookieN
 }
 
 /**
- * For serve(): how the cluster's sessions are kept here: on two servers, or, where the file wants one copy (`durability:
- * memory`) or there is only one app server, on this one alone. Null when neither the file nor the application speaks of them.
+ * For serve(): what takes part in keeping the cluster's sessions on two servers, or null when nothing does: neither the
+ * file nor the application speaks of sessions, the file wants one copy (`durability: memory`), or there is only one app
+ * server.
  */
-export function clusterSessions(member: Member): KeptSessions | null {
+export function clusterReplicas(member: Member): Replicas | null {
   isTooLate = member.cluster.sessions === null && ofMember === null;
-  return isTooLate ? null : memberPlace(member).kept;
-}
-
-/** For serve(), whose cluster port is open now: takes up what was saved. */
-export function startSessions(): void {
-  isServing = true;
-  ofMember?.kept.start();
-}
-
-/** For serve(), which ends; null when the application has none. */
-export function endingSessions(): KeptSessions | null {
-  return ofMember?.kept ?? null;
+  return isTooLate ? null : memberPlace(member).replicas;
 }
 
 function memberPlace(member: Member): MemberPlace {
@@ -80,25 +65,16 @@ export function placeOf(member: Member): MemberPlace {
       "session() was called for the first time after serve(): sessions are kept on this server alone; " +
         `call it before, or write "sessions: {}" for ${cluster.name} in the file`,
     );
-  const place = { ids, idleTimeoutMs, log, updates: new Map() };
   if (!isWanted || isTooLate || server.kind !== "link") {
     const store = memoryStore(ids, server.letter, server.processIndex, log);
-    const kept = new KeptAlone(
-      store,
-      new SessionFile(file.dataFolder, cluster.name, server.name, "memory"),
-      log,
-    );
     member.sessionCount = () => store.count;
-    member.stopCheck = () => kept.stopCheck();
-    if (isServing) kept.start();
-    return { place: { ...place, store }, kept };
+    return { place: { store, ids, idleTimeoutMs, log, updates: new Map() }, replicas: null };
   }
   const replicas = new Replicas(member, ids, log);
   const { store } = replicas;
   member.sessionCount = () => store.count;
   member.slotCounts = () => replicas.counts;
-  member.stopCheck = (others) => replicas.stopCheck(others);
-  return { place: { ...place, store }, kept: replicas };
+  return { place: { store, ids, idleTimeoutMs, log, updates: new Map() }, replicas };
 }
 
 /** @param secrets null: a random one; its sessions end with the process anyway. */

@@ -66,6 +66,14 @@ function flushHeaders(this: SessionResponse): void {
   this[held]!.flushHeaders();
 }
 
+/** Of a response that is or was held. It stays: to delete a property makes the whole object slow. */
+const headersSent: PropertyDescriptor = {
+  get(this: SessionResponse): unknown {
+    return this[held]!.isHeld || Reflect.get(Object.getPrototypeOf(this), "headersSent", this);
+  },
+  configurable: true,
+};
+
 class ResponseHold {
   readonly #res: SessionResponse;
   readonly #session: RequestSession;
@@ -78,7 +86,6 @@ class ResponseHold {
   #isHeadReady = false;
   #isEnded = false;
   #isRefused = false;
-  #hidesHeadersSent = false;
   /** Calls that wait for the commit, in order; null when nothing is held. */
   #queue: (() => void)[] | null = null;
 
@@ -163,41 +170,37 @@ class ResponseHold {
   #hold(): void {
     this.#queue = [];
     // While it is held the head counts as sent: what would be too late afterwards is too late now.
-    if (this.#res.headersSent === false) {
-      this.#hidesHeadersSent = true;
-      Object.defineProperty(this.#res, "headersSent", { value: true, configurable: true });
-    }
+    if (this.#res.headersSent === false) Object.defineProperty(this.#res, "headersSent", headersSent);
     const timeout = new WheelEntry(() => this.#refuse(null));
     timeouts.start(timeout, limits.commitTimeoutMs);
     // The store calls back in a context of its own; what follows belongs to this request (A50).
-    const settled = AsyncResource.bind((failure: FlotillaError | null) => {
+    const context = new AsyncResource("FlotillaSession");
+    this.#session.whenSettled((failure) => {
       timeouts.stop(timeout);
-      if (this.#isRefused) return;
-      if (failure !== null && !isGone(failure)) this.#refuse(failure);
-      else this.#release();
+      if (!this.#isRefused) context.runInAsyncScope(this.#settled, this, failure);
     });
-    this.#session.whenSettled(settled);
+  }
+
+  #settled(failure: FlotillaError | null): void {
+    if (failure !== null && !isGone(failure)) this.#refuse(failure);
+    else this.#release();
+  }
+
+  get isHeld(): boolean {
+    return this.#queue !== null;
   }
 
   #release(): void {
     const queue = this.#queue!;
     this.#queue = null;
-    this.#showHeadersSent();
     for (const call of queue) call();
     if (!this.#isEnded && this.#res.writableNeedDrain === false) this.#res.emit?.("drain");
-  }
-
-  #showHeadersSent(): void {
-    // The own property goes; the class's getter tells the truth again.
-    if (this.#hidesHeadersSent) delete (this.#res as { headersSent?: boolean }).headersSent;
-    this.#hidesHeadersSent = false;
   }
 
   /** The held response is thrown away and a short one told instead; null: not committed in time, outcome unknown. */
   #refuse(failure: FlotillaError | null): void {
     this.#isRefused = true;
     this.#queue = null;
-    this.#showHeadersSent();
     const res = this.#res;
     const code = failure?.code ?? "FLOTILLA_SESSION_COMMIT_TIMEOUT";
     const what =

@@ -12,7 +12,7 @@ import {
 
 const headBytes = 8;
 
-/** Gathers one frame. The buffer is reused: what `take` returns is a copy. */
+/** Gathers one frame. The buffer is used again for the next: a frame is to be sent before more is written. */
 export class FrameWriter {
   #buffer: Buffer;
   #view: DataView;
@@ -31,10 +31,10 @@ export class FrameWriter {
     return this.#at;
   }
 
-  /** The frame, with the version of the sender's map in front. */
+  /** The frame, with the version of the sender's map in front: a view, valid until the next message is written. */
   take(version: number): Uint8Array {
     this.#view.setFloat64(0, version);
-    const frame = Uint8Array.prototype.slice.call(this.#buffer, 0, this.#at);
+    const frame = this.#buffer.subarray(0, this.#at);
     this.#at = headBytes;
     return frame;
   }

@@ -109,7 +109,7 @@ describe("messages between the servers of a session", () => {
   test("a writer is used again for the next frame", () => {
     const writer = new FrameWriter();
     writer.ack(1, 2, 3);
-    const first = writer.take(1);
+    const first = Uint8Array.from(writer.take(1));
     assert.ok(writer.isEmpty);
     writer.ack(4, 5, 6);
     assert.deepEqual(read(writer.take(2)).at(-1), ["onAck", 4, 5, 6]);

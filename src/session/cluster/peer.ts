@@ -9,6 +9,7 @@ import { PeerState } from "./messages.ts";
 export interface PeerConnection {
   readonly server: string;
   readonly incarnation: string;
+  /** @param frame valid only during the call. */
   send(frame: Uint8Array): void;
   /** By a connection of its own, so that no copy or upload holds a heartbeat up. */
   sendBeat(frame: Uint8Array): void;

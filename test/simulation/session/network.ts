@@ -37,8 +37,8 @@ class Connection {
     return {
       server,
       incarnation,
-      send: (frame) => network.send(this, from, frame, false),
-      sendBeat: (frame) => network.send(this, from, frame, true),
+      send: (frame) => network.send(this, from, Uint8Array.from(frame), false),
+      sendBeat: (frame) => network.send(this, from, Uint8Array.from(frame), true),
     };
   }
 }
