@@ -3,7 +3,7 @@ import { median } from "../report.ts";
 import type { SessionKind } from "./site.ts";
 import type { Page } from "./visitors.ts";
 
-export type LoadKind = "saturation" | "tenth";
+export type LoadKind = "saturation" | "steady";
 
 /** One site in one round. */
 export interface SessionSample {
@@ -38,14 +38,11 @@ const figures = [
   { figure: "p99", unit: "ms", of: (sample: SessionSample): number => sample.p99Ms },
 ] as const;
 
-/**
- * What must hold. Above `farOff` the run fails: no other work on the machine explains it. The tenth has none, because its
- * rate, and with it the share of what runs without any request, falls as the machine gets busier.
- */
+/** What must hold. Above `farOff` the run fails: no other work on the machine explains it. */
 const targets: readonly { name: string; ratioMax: number; farOff: number }[] = [
   { name: "write/saturation/cpu", ratioMax: 0.6, farOff: 1 },
-  { name: "write/tenth/cpu", ratioMax: 0.6, farOff: Number.POSITIVE_INFINITY },
-  { name: "write/tenth/p50", ratioMax: 1, farOff: Number.POSITIVE_INFINITY },
+  { name: "write/steady/cpu", ratioMax: 0.6, farOff: Number.POSITIVE_INFINITY },
+  { name: "write/steady/p50", ratioMax: 1, farOff: Number.POSITIVE_INFINITY },
 ];
 
 export function rowsOf(samples: readonly SessionSample[]): SessionRow[] {

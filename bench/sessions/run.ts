@@ -3,6 +3,7 @@
  * two app servers (ours), with express-session and connect-redis, and without any. bench/README.md tells the rest.
  */
 import { writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { isInstalled } from "../commands.ts";
 import { cpuTimeUs } from "../cpu-time.ts";
 import { type LoadKind, rowsOf, type SessionSample, table, verdicts } from "./report.ts";
@@ -19,6 +20,10 @@ export interface SessionBenchOptions {
 
 const pages = ["write", "read"] as const;
 const warmUpMs = 1_000;
+/** A modest rate, the same in every run: a few percent of what one core can do without sessions. */
+const steadyPerSecond = 1_000;
+/** How long nobody is asked anything. */
+const idleMs = 3_000;
 
 /** @returns the exit code: 1 when an answer was wrong, or the costs are far from what is promised. */
 export async function runSessionBench(options: SessionBenchOptions): Promise<number> {
@@ -32,10 +37,11 @@ export async function runSessionBench(options: SessionBenchOptions): Promise<num
     for (const kind of kinds) sites.push(await Site.start(kind, options.servers));
     const crowds = await Promise.all(sites.map((site) => Visitors.signIn(site)));
     const samples = await measure(crowds, options);
+    const idle = await idleCosts(sites);
     if (!(await prove(crowds))) return 1;
     const rows = rowsOf(samples);
     const told = verdicts(rows);
-    console.log(`\n${table(samples, rows)}\n\n${told.lines.join("\n")}`);
+    console.log(`\n${table(samples, rows)}\n\n${idle.join("\n")}\n\n${told.lines.join("\n")}`);
     if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`);
     return told.isFarOff ? 1 : 0;
   } finally {
@@ -52,24 +58,15 @@ async function measure(crowds: readonly Visitors[], options: SessionBenchOptions
     for (const crowd of crowds) for (const page of pages) await crowd.load(page, warmUpMs, null);
   }
   for (const page of pages) {
-    const rateOf = (load: LoadKind): number | null => (load === "saturation" ? null : tenthOf(samples, page));
-    for (const load of ["saturation", "tenth"] as const) {
-      const rate = rateOf(load);
+    for (const load of ["saturation", "steady"] as const) {
       for (let round = 0; round < rounds; round++) {
-        const at = rate === null ? "" : ` (${rate} requests/s)`;
-        say(`${page}: ${load}${at}, round ${round + 1} of ${rounds}`);
+        say(`${page}: ${load}, round ${round + 1} of ${rounds}`);
         const order = round % 2 === 0 ? crowds : crowds.toReversed();
-        for (const crowd of order) samples.push(await sample(crowd, page, load, round, roundMs, rate));
+        for (const crowd of order) samples.push(await sample(crowd, page, load, round, roundMs));
       }
     }
   }
   return samples;
-}
-
-/** The same rate for everybody: a tenth of what the slowest can do. */
-function tenthOf(samples: readonly SessionSample[], page: Page): number {
-  const reached = samples.filter((sample) => sample.page === page).map(({ perSecond }) => perSecond);
-  return Math.max(1, Math.round(Math.min(...reached) / 10));
 }
 
 async function sample(
@@ -78,18 +75,27 @@ async function sample(
   load: LoadKind,
   round: number,
   durationMs: number,
-  rate: number | null,
 ): Promise<SessionSample> {
   const { kind, appPids, storePids } = crowd.site;
   const appBeforeUs = cpuTimeUs(appPids);
   const storeBeforeUs = cpuTimeUs(storePids);
-  const result = await crowd.load(page, durationMs, rate);
+  const result = await crowd.load(page, durationMs, load === "saturation" ? null : steadyPerSecond);
   return {
     ...{ kind, page, load, round },
     ...{ perSecond: result.perSecond, p50Ms: result.p50Ms, p99Ms: result.p99Ms },
     appUs: (cpuTimeUs(appPids) - appBeforeUs) / result.answered,
     storeUs: (cpuTimeUs(storePids) - storeBeforeUs) / result.answered,
   };
+}
+
+/** What a site's processes do when nobody asks them anything. */
+async function idleCosts(sites: readonly Site[]): Promise<string[]> {
+  const before = sites.map((site) => cpuTimeUs([...site.appPids, ...site.storePids]));
+  await sleep(idleMs);
+  return sites.map((site, index) => {
+    const spentUs = cpuTimeUs([...site.appPids, ...site.storePids]) - before[index]!;
+    return `  idle, ${site.kind}: ${(spentUs / idleMs).toFixed(1)} ms of CPU time per second, all processes together`;
+  });
 }
 
 /** All answered writes are there, seen from other servers; and ours still are when an app process was killed. */
