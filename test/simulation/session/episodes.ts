@@ -273,5 +273,5 @@ export const episodes: readonly Episode[] = [
   },
   { name: "awkward", weight: 8, isSingleFault: false, begin: (harm) => atAwkwardTime(harm) },
   { name: "rolling", weight: 0.5, isSingleFault: false, begin: (harm) => harm.restartAll() },
-  { name: "stop all", weight: 1, isSingleFault: false, begin: (harm) => harm.stopAll() },
+  { name: "stop all", weight: 2, isSingleFault: false, begin: (harm) => harm.stopAll() },
 ];

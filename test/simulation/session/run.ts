@@ -26,6 +26,8 @@ if (values.mutant !== undefined && mutant === null) {
   process.exit(2);
 }
 
+const mutantOption = values.mutant === undefined ? "" : ` --mutant "${values.mutant}"`;
+
 if (values.seed !== undefined) {
   const outcome = simulate(Number(values.seed), { mutant, keepsHistory: true });
   console.log(tellHistory(outcome, values.all));
@@ -56,7 +58,7 @@ if (values.seed !== undefined) {
   const seconds = ((performance.now() - beganAt) / 1_000).toFixed(1);
   console.log(
     `${end - from} seeds, ${failed.length} failed, ${requests} requests, ${events} events, ${seconds} s` +
-      (failed.length > 0 ? `; replay one: npm run simulate -- --seed ${failed[0]}` : ""),
+      (failed.length > 0 ? `; replay one: npm run simulate -- --seed ${failed[0]}${mutantOption}` : ""),
   );
   process.exitCode = failed.length > 0 ? 1 : 0;
 }

@@ -132,9 +132,10 @@ export class WebTier {
 
   #choose(web: WebServer, id: VerifiedId | null, tried: ReadonlySet<string>): App | null {
     const world = this.#world;
-    const usable = [...this.#apps.values()].filter(
-      ({ isLeaving, process }) => !isLeaving && !tried.has(process.server),
-    );
+    const running = [...this.#apps.values()].filter(({ process }) => !tried.has(process.server));
+    const staying = running.filter(({ isLeaving }) => !isLeaving);
+    // When all leave, whoever is still there is asked.
+    const usable = staying.length > 0 ? staying : running;
     // A cut is noticed after a while.
     const among = usable.filter(({ process }) => !web.isCut(process.server) || world.chance(0.2));
     if (among.length === 0) return null;
