@@ -4,13 +4,13 @@
  * What can't be answered is answered too: `{"error":"..."}`.
  */
 import type { LinkStream, StreamHandler, StreamService } from "../link/api.ts";
-import type { Member, MemberStatus } from "../member/member.ts";
+import type { Member, MemberStatus, StopCheck } from "../member/member.ts";
 import { messageOf } from "../support/errors.ts";
 import { admin as limits } from "../support/limits.ts";
 
 export interface Question {
   readonly ask: string;
-  /** Supervisors: which servers, or all. */
+  /** Supervisors: which servers, or all. `stop-check`: which others are to be stopped with it. */
   readonly servers?: readonly string[];
 }
 
@@ -26,6 +26,7 @@ export interface StopAnswer {
 export function adminService(member: Member, actions: { stop(): void }): StreamService {
   return answerQuestions({
     status: (): MemberStatus => member.status(),
+    "stop-check": ({ servers = [] }): StopCheck => member.stopCheck(servers),
     stop: (): StopAnswer => {
       // The answer leaves in this turn of the event loop; a drain may close the link in its first.
       setImmediate(() => setImmediate(actions.stop));

@@ -7,8 +7,7 @@ import { StreamKind } from "../link/api.ts";
 import { linkKeys } from "../link/keys.ts";
 import { LinkListener } from "../link/listener.ts";
 import type { Member } from "../member/member.ts";
-import { clusterReplicas } from "../session/place.ts";
-import type { Replicas } from "../session/wiring/replicas.ts";
+import { clusterSessions, endingSessions, startSessions } from "../session/place.ts";
 import { systemClock } from "../support/clock.ts";
 import { FlotillaError, messageOf } from "../support/errors.ts";
 import { createLog, type Log } from "../support/log.ts";
@@ -29,6 +28,9 @@ export interface Served {
 /** How much of the drain timeout sessions may take; the rest is for requests that are still open then. */
 const handoverShare = 0.75;
 
+/** And how much of it is left to write them to disk, where no other server takes them. */
+const saveShare = 0.25;
+
 /** "up" is said after so long at the latest: other servers of the cluster may not be there. */
 const sessionsReadyMs = 3_000;
 
@@ -41,7 +43,6 @@ export class AppServer implements Served {
   readonly #service: HttpService;
   readonly #port: LinkListener;
   readonly #direct: readonly DirectListener[];
-  readonly #sessions: Replicas | null;
   #closing: Promise<void> | null = null;
 
   /** @throws FLOTILLA_SERVED_TWICE */
@@ -60,7 +61,7 @@ export class AppServer implements Served {
       compat,
       onClose: () => this.#port.goAway(),
     });
-    this.#sessions = clusterReplicas(member);
+    const sessions = clusterSessions(member);
     this.#port = new LinkListener({
       self: { name, incarnation: member.incarnation },
       address,
@@ -70,7 +71,7 @@ export class AppServer implements Served {
       services: new Map([
         [StreamKind.http, this.#service],
         [StreamKind.admin, adminService(member, { stop: () => this.#stop("flotilla stop") })],
-        ...(this.#sessions?.services ?? []),
+        ...(sessions?.services ?? []),
       ]),
       log: this.#log,
     });
@@ -84,7 +85,7 @@ export class AppServer implements Served {
   /** @throws FlotillaError when a port can't be had. */
   async start(): Promise<void> {
     await this.#port.listen();
-    this.#sessions?.start();
+    startSessions();
     for (const direct of this.#direct) await direct.listen();
     onStopSignals((signal) => this.#stop(signal));
     // An answer given right before process.exit() or a crash goes out, as it does from a plain http.Server: when the
@@ -96,7 +97,7 @@ export class AppServer implements Served {
       this.#log.warn(`flotilla stop will not find this process when it does not answer: ${messageOf(error)}`);
     }
     // What comes meanwhile is answered; it may have to wait for its session.
-    await this.#sessions?.ready(sessionsReadyMs);
+    await endingSessions()?.ready(sessionsReadyMs);
     if (this.#member.state === "starting") this.#member.state = "up";
     this.server.emit("listening");
     const { address, port } = this.#member.server;
@@ -121,18 +122,24 @@ export class AppServer implements Served {
 
   async #drain(): Promise<void> {
     this.#member.state = "draining";
-    const until = systemClock.now() + this.#member.cluster.timeouts.drainTimeoutMs;
+    const { drainTimeoutMs } = this.#member.cluster.timeouts;
+    const until = systemClock.now() + drainTimeoutMs;
+    const sessions = endingSessions();
     // First, and while everything is still answered: whoever takes a session over needs us for a moment.
-    await this.#sessions?.leave(this.#member.cluster.timeouts.drainTimeoutMs * handoverShare);
+    await sessions?.leave(drainTimeoutMs * handoverShare);
     this.#port.goAway();
     for (const direct of this.#direct) direct.drain();
     this.server.closeIdleConnections();
     const ends = [this.#service.idle(), ...this.#direct.map((direct) => direct.closed())];
-    await atMost(until - systemClock.now(), Promise.all(ends));
+    const saveMs = sessions?.mustSave ? drainTimeoutMs * saveShare : 0;
+    await atMost(until - saveMs - systemClock.now(), Promise.all(ends));
+    // Before connections are closed: it looks who else has what it has.
+    const saved = sessions?.save(until - systemClock.now());
     if (this.server.listening) this.server.close();
     this.server.closeAllConnections();
-    this.#sessions?.stop();
     await this.#port.close();
+    await saved;
+    sessions?.stop();
     this.#member.state = "down";
   }
 }

@@ -117,10 +117,11 @@ function describeCommands(done: (exitCode: number) => void): Command {
     .command("stop")
     .argument("[names...]", "servers of the file; without: all that run on this machine")
     .description("stop servers of this machine and return when they are gone")
+    .option("--force", "also when sessions can neither be handed over nor written to disk, and are lost")
     .option("--json", "print one JSON object")
-    .action(async (names: string[], options: { json?: true }) => {
+    .action(async (names: string[], options: { json?: true; force?: true }) => {
       const { stop } = await import("./stop.ts");
-      done(await stop(config(), names, options.json === true));
+      done(await stop(config(), names, { json: options.json === true, force: options.force === true }));
     });
 
   program

@@ -1,14 +1,28 @@
 /** `flotilla stop`: ends servers of this machine, however they were started, and returns when they are gone. */
+import { Asker } from "../admin/ask.ts";
 import type { ClusterFile, Server } from "../config/model.ts";
+import type { StopCheck } from "../member/member.ts";
 import { FlotillaError } from "../support/errors.ts";
+import { admin as limits } from "../support/limits.ts";
 import { localServers, openFile, serversNamed, shortName, withAddress } from "./cluster-file.ts";
 import { type Ending, stopInOrder } from "./stopping.ts";
-import { enumerate, say, sayJson } from "./terminal.ts";
+import { count, enumerate, say, sayJson } from "./terminal.ts";
 
-export async function stop(path: string, names: readonly string[], asJson: boolean): Promise<number> {
+export interface StopOptions {
+  readonly json: boolean;
+  /** Stop also what would lose sessions. */
+  readonly force: boolean;
+}
+
+export async function stop(
+  path: string,
+  names: readonly string[],
+  { json: asJson, force }: StopOptions,
+): Promise<number> {
   const file = openFile(path);
   if (file === null) return 1;
   const servers = names.length === 0 ? [...file.servers.values()] : await namedHere(file, names);
+  if (!force) await refuseLoss(file, servers);
   const { endings, killed, left } = await stopInOrder(file, servers, names.length === 0);
   if (asJson) sayJson({ stopped: told(endings, left), killed: told(killed, []), left: told(left, []) });
   else if (endings.length === 0) say(nothingRan(file, names.length === 0 ? [] : servers));
@@ -20,6 +34,43 @@ export async function stop(path: string, names: readonly string[], asJson: boole
     "FLOTILLA_NOT_STOPPED",
     `${enumerate(left.map(({ name, pid }) => `${name} (process ${pid})`))} could not be ended: ` +
       "does it belong to another user? Try again as that user or as root",
+  );
+}
+
+/**
+ * An orderly stop hands sessions over, or writes them to disk where no other server is left; when neither is possible
+ * nothing is stopped.
+ * @throws FlotillaError FLOTILLA_SESSIONS_NOT_SAVED
+ */
+async function refuseLoss(file: ClusterFile, servers: readonly Server[]): Promise<void> {
+  const asker = new Asker(file);
+  const asked = servers.filter(
+    ({ kind, cluster }) => kind === "link" && file.clusters.get(cluster)!.tier === "app",
+  );
+  const others = asked.map(({ name }) => name);
+  const troubles = await Promise.all(
+    (await localServers(asked)).map(async (server) => {
+      try {
+        const answer = await asker.server(
+          server,
+          { ask: "stop-check", servers: others },
+          limits.stopTimeoutMs,
+        );
+        const { sessions, problem } = answer as StopCheck;
+        return problem === null ? [] : [`${server.name} has ${count(sessions, "session")}: ${problem}`];
+      } catch {
+        // It does not run, or is beyond asking: to be stopped all the same.
+        return [];
+      }
+    }),
+  );
+  const lines = troubles.flat();
+  if (lines.length === 0) return;
+  throw new FlotillaError(
+    "FLOTILLA_SESSIONS_NOT_SAVED",
+    `nothing was stopped, because sessions would be lost: no other server would have them, and they can't be written. ` +
+      `${lines.join("; ")}. Make room or mend the folder, or stop with --force and lose them`,
+    { source: "server" },
   );
 }
 

@@ -18,6 +18,9 @@ export class Member {
   /** Where sessions are kept on two servers: how this process stands with them; set likewise. */
   slotCounts: (() => SlotCounts) | null = null;
 
+  /** What a stop of this server together with those others would be in want of; set likewise. */
+  stopCheck: (others: readonly string[]) => StopCheck = () => ({ sessions: 0, problem: null });
+
   constructor(file: ClusterFile, server: Server) {
     this.file = file;
     this.server = server;
@@ -36,6 +39,14 @@ export class Member {
       ...this.slotCounts?.(),
     };
   }
+}
+
+/** Whether a server may be stopped in order. */
+export interface StopCheck {
+  /** Those that only servers have which stop. */
+  readonly sessions: number;
+  /** Why they can't be saved, for a person; null: they can, or there are none. */
+  readonly problem: string | null;
 }
 
 export interface SlotCounts {

@@ -3,9 +3,10 @@
  * A look-up is one map access; nothing here waits.
  */
 import type { Clock, Random, Timer } from "../support/clock.ts";
-import type { FlotillaError } from "../support/errors.ts";
+import { FlotillaError } from "../support/errors.ts";
 import { session as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
+import type { SavedSession } from "./disk/session-file.ts";
 import { applied, type Entry, noEntries, type SessionChanges, type SessionEntries } from "./entry.ts";
 import { type Letter, type SessionIds, slotCount, type VerifiedId } from "./id.ts";
 import { IdleItem, IdleOrder } from "./idle-order.ts";
@@ -49,6 +50,7 @@ export class MemoryStore implements SessionStore {
   readonly #idleOrder: IdleOrder<KeptSession> = new IdleOrder();
   #bytes = 0;
   #sweepTimer: Timer | null = null;
+  #isFrozen = false;
   #evicted = 0;
   #toldEvictionAt = Number.NEGATIVE_INFINITY;
 
@@ -80,6 +82,7 @@ export class MemoryStore implements SessionStore {
   }
 
   load(id: VerifiedId, done: (error: FlotillaError | null, entries: SessionEntries | null) => void): void {
+    if (this.#isFrozen) return done(ending(), null);
     const now = this.#clock.now();
     const session = this.#living(id, now);
     if (session === null) {
@@ -92,6 +95,7 @@ export class MemoryStore implements SessionStore {
   }
 
   create(id: VerifiedId, changes: SessionChanges, idleTimeoutMs: number, done: Done): void {
+    if (this.#isFrozen) return done(ending());
     const session = new KeptSession(id.key, idleTimeoutMs);
     this.#sessions.set(id.key, session);
     this.#apply(session, changes);
@@ -102,6 +106,7 @@ export class MemoryStore implements SessionStore {
   }
 
   update(id: VerifiedId, changes: SessionChanges, idleTimeoutMs: number, done: Done): void {
+    if (this.#isFrozen) return done(ending());
     const now = this.#clock.now();
     const session = this.#living(id, now);
     if (session === null) {
@@ -122,6 +127,7 @@ export class MemoryStore implements SessionStore {
     idleTimeoutMs: number,
     done: Done,
   ): void {
+    if (this.#isFrozen) return done(ending());
     const session = this.#living(id, this.#clock.now());
     const isChanged = session !== null && (session.entries.get(key)?.text ?? null) !== expected;
     if (isChanged) done(contended(key));
@@ -129,6 +135,7 @@ export class MemoryStore implements SessionStore {
   }
 
   touch(id: VerifiedId, idleTimeoutMs: number): void {
+    if (this.#isFrozen) return;
     const now = this.#clock.now();
     const session = this.#living(id, now);
     if (session === null) return;
@@ -137,9 +144,27 @@ export class MemoryStore implements SessionStore {
   }
 
   destroy(id: VerifiedId, done: Done): void {
+    if (this.#isFrozen) return done(ending());
     const session = this.#sessions.get(id.key);
     if (session !== undefined) this.#forget(session);
     done(null);
+  }
+
+  /** Takes up a session that an earlier process saved. */
+  restore({ key, entries, idleTimeoutMs, idleForMs }: SavedSession): void {
+    const session = new KeptSession(key, idleTimeoutMs);
+    this.#sessions.set(key, session);
+    this.#apply(session, entries);
+    this.#idleOrder.use(session, this.#clock.now() - idleForMs, idleTimeoutMs);
+    this.#makeRoom();
+    this.#sweepTimer ??= this.#clock.after(limits.sweepIntervalMs, this.#sweep);
+  }
+
+  /** All of them, as they are and will stay: from now on every operation fails, and nothing is told that is not saved. */
+  freeze(): Iterable<SavedSession> {
+    this.#isFrozen = true;
+    this.#sweepTimer?.cancel();
+    return savedSessions(this.#sessions.values(), this.#clock.now());
   }
 
   #living(id: VerifiedId, now: number): KeptSession | null {
@@ -195,4 +220,17 @@ export class MemoryStore implements SessionStore {
     this.#idleOrder.sweep(this.#clock.now(), limits.sweptAtOnceMax, (session) => this.#forget(session));
     if (this.#sessions.size > 0) this.#sweepTimer = this.#clock.after(limits.sweepIntervalMs, this.#sweep);
   };
+}
+
+function* savedSessions(sessions: Iterable<KeptSession>, now: number): Iterable<SavedSession> {
+  for (const { key, entries, idleTimeoutMs, lastUsedAt } of sessions)
+    yield { key, entries, idleTimeoutMs, idleForMs: Math.max(0, now - lastUsedAt) };
+}
+
+function ending(): FlotillaError {
+  return new FlotillaError(
+    "FLOTILLA_SESSION_UNAVAILABLE",
+    "this server has saved its sessions and is about to end; nothing was written",
+    { retry: "yes" },
+  );
 }

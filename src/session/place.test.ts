@@ -24,13 +24,13 @@ clusters:
 test("of several servers a member takes part in the cluster's, under its own letter, with the cluster's secret", () => {
   withFile(file, (memberOf) => {
     const member = memberOf("app-b.2")!;
-    const { place, replicas } = placeOf(member);
+    const { place } = placeOf(member);
     assert.equal(place.idleTimeoutMs, 1_800_000);
     const id = place.store.newId();
     assert.deepEqual([id.owner, id.backup, id.processIndex], ["b", "-", 2]);
     assert.ok(new SessionIds(Buffer.from(secret), null, "app").verify(id.text), "the web tier reads it");
-    assert.deepEqual(replicas?.counts, { slots: 0, singleCopySlots: 0 });
-    assert.equal(member.status().sessions, 0);
+    const { sessions, slots } = member.status();
+    assert.deepEqual([sessions, slots], [0, 0]);
     assert.throws(() => memberOf("app-z"), { code: "FLOTILLA_SERVER_UNKNOWN" });
     assert.equal(memberOf(undefined), null);
   });
@@ -38,15 +38,17 @@ test("of several servers a member takes part in the cluster's, under its own let
 
 test("the file may want one copy only", () => {
   withFile(`${file}    sessions: { durability: memory }\n`, (memberOf) => {
-    assert.equal(placeOf(memberOf("app-a")!).replicas, null);
+    const member = memberOf("app-a")!;
+    placeOf(member);
+    assert.equal(member.status().slots, undefined);
   });
 });
 
 test("the only app server keeps them for itself", () => {
   withFile(file.replace(/ +app-b:.*\n/, ""), (memberOf) => {
     const member = memberOf("app-a")!;
-    const { place, replicas } = placeOf(member);
-    assert.equal(replicas, null);
+    const { place } = placeOf(member);
+    assert.equal(member.status().slots, undefined);
     const id = place.store.newId();
     place.store.create(id, new Map(), 1_000, () => {});
     assert.equal(member.status().sessions, 1);

@@ -6,8 +6,11 @@ import { systemClock } from "../support/clock.ts";
 import { FlotillaError } from "../support/errors.ts";
 import { session as limits } from "../support/limits.ts";
 import { createLog, type Log } from "../support/log.ts";
+import { KeptAlone } from "./disk/kept-alone.ts";
+import { SessionFile } from "./disk/session-file.ts";
 import { SessionIds } from "./id.ts";
 import type { SessionPlace } from "./keeper.ts";
+import type { KeptSessions } from "./kept.ts";
 import { MemoryStore } from "./memory-store.ts";
 import type { OwnSecrets } from "./options.ts";
 import { keepersOf, Replicas } from "./wiring/replicas.ts";
@@ -17,11 +20,13 @@ export const defaultCookieName = "sid";
 /** What a member keeps sessions with. */
 export interface MemberPlace {
   readonly place: SessionPlace;
-  /** Null: on this server alone. */
-  readonly replicas: Replicas | null;
+  /** What serve() has to do for it. */
+  readonly kept: KeptSessions;
 }
 
 let ofMember: MemberPlace | null = null;
+/** The cluster port is open. */
+let isServing = false;
 /** serve() has begun without anything that asks for sessions: it is too late to take part in keeping the cluster's. */
 let isTooLate = false;
 
@@ -34,13 +39,23 @@ export function clusterPlace(): { readonly place: SessionPlace; readonly cookieN
 }
 
 /**
- * For serve(): what takes part in keeping the cluster's sessions on two servers, or null when nothing does: neither the
- * file nor the application speaks of sessions, the file wants one copy (`durability: memory`), or there is only one app
- * server.
+ * For serve(): how the cluster's sessions are kept here: on two servers, or, where the file wants one copy (`durability:
+ * memory`) or there is only one app server, on this one alone. Null when neither the file nor the application speaks of them.
  */
-export function clusterReplicas(member: Member): Replicas | null {
+export function clusterSessions(member: Member): KeptSessions | null {
   isTooLate = member.cluster.sessions === null && ofMember === null;
-  return isTooLate ? null : memberPlace(member).replicas;
+  return isTooLate ? null : memberPlace(member).kept;
+}
+
+/** For serve(), whose cluster port is open now: takes up what was saved. */
+export function startSessions(): void {
+  isServing = true;
+  ofMember?.kept.start();
+}
+
+/** For serve(), which ends; null when the application has none. */
+export function endingSessions(): KeptSessions | null {
+  return ofMember?.kept ?? null;
 }
 
 function memberPlace(member: Member): MemberPlace {
@@ -65,16 +80,25 @@ export function placeOf(member: Member): MemberPlace {
       "session() was called for the first time after serve(): sessions are kept on this server alone; " +
         `call it before, or write "sessions: {}" for ${cluster.name} in the file`,
     );
+  const place = { ids, idleTimeoutMs, log, updates: new Map() };
   if (!isWanted || isTooLate || server.kind !== "link") {
     const store = memoryStore(ids, server.letter, server.processIndex, log);
+    const kept = new KeptAlone(
+      store,
+      new SessionFile(file.dataFolder, cluster.name, server.name, "memory"),
+      log,
+    );
     member.sessionCount = () => store.count;
-    return { place: { store, ids, idleTimeoutMs, log, updates: new Map() }, replicas: null };
+    member.stopCheck = () => kept.stopCheck();
+    if (isServing) kept.start();
+    return { place: { ...place, store }, kept };
   }
   const replicas = new Replicas(member, ids, log);
   const { store } = replicas;
   member.sessionCount = () => store.count;
   member.slotCounts = () => replicas.counts;
-  return { place: { store, ids, idleTimeoutMs, log, updates: new Map() }, replicas };
+  member.stopCheck = (others) => replicas.stopCheck(others);
+  return { place: { ...place, store }, kept: replicas };
 }
 
 /** @param secrets null: a random one; its sessions end with the process anyway. */

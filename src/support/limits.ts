@@ -145,6 +145,18 @@ export const session = {
   cookiesVerifiedMax: 4,
 } as const;
 
+/** Sessions that an orderly stop writes to disk. */
+export const savedSessions = {
+  /** Rows that are written before other events have their turn. */
+  rowsPerTurn: 1_000,
+  /** What the file needs at most of what the sessions took in memory. */
+  fileShareOfMemory: 1.25,
+  trialBytes: 65_536,
+  /** A disk that takes nothing is tried again after so long, for so long at most. */
+  retryMs: 1_000,
+  retryForMs: 5_000,
+} as const;
+
 /** Who keeps which session slot: the register and its voters. */
 export const register = {
   votersMax: 5,

@@ -9,7 +9,7 @@ import { AsyncResource } from "node:async_hooks";
 import type { Server } from "../../config/model.ts";
 import { type Link, StreamKind, type StreamService } from "../../link/api.ts";
 import { linkKeys } from "../../link/keys.ts";
-import type { Member, SlotCounts } from "../../member/member.ts";
+import type { Member, SlotCounts, StopCheck } from "../../member/member.ts";
 import { ClusterRegister } from "../../register/cluster-register.ts";
 import { emptySlotMap } from "../../register/slot-map.ts";
 import { slotMapCodec } from "../../register/slot-map-codec.ts";
@@ -19,12 +19,17 @@ import { FlotillaError, messageOf } from "../../support/errors.ts";
 import { replication as limits, session } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
 import { ClusterStore } from "../cluster/cluster-store.ts";
+import { PeerState } from "../cluster/messages.ts";
 import { SessionNode } from "../cluster/node.ts";
 import { protocolRules } from "../cluster/rules.ts";
 import { Role } from "../cluster/slot.ts";
+import { readSaved, saveOrTell } from "../disk/saving.ts";
+import { SessionFile } from "../disk/session-file.ts";
 import type { SessionIds } from "../id.ts";
+import type { KeptSessions } from "../kept.ts";
 import { PeerAcceptor, PeerDialer } from "./peer-links.ts";
 import { Reports } from "./reports.ts";
+import { bytesOf, fromSaved, toSaved } from "./saved-copies.ts";
 import type { PairEvents, StreamPair } from "./stream-pair.ts";
 
 const pollMs = 25;
@@ -34,9 +39,8 @@ export function keepersOf(member: Member): Server[] {
   return member.cluster.servers.filter(({ kind }) => kind === "link");
 }
 
-export class Replicas implements PairEvents {
+export class Replicas implements PairEvents, KeptSessions {
   readonly store: ClusterStore;
-  /** For the cluster port. */
   readonly services: ReadonlyMap<StreamKind, StreamService>;
   readonly #log: Log;
   readonly #register: ClusterRegister;
@@ -44,6 +48,9 @@ export class Replicas implements PairEvents {
   readonly #acceptor: PeerAcceptor;
   readonly #dialers: ReadonlyMap<string, PeerDialer>;
   readonly #turn: EndOfTurn = new EndOfTurn();
+  readonly #file: SessionFile;
+  readonly #reports: Reports;
+  #isFileThere = false;
   #isStarted = false;
 
   /** @throws FlotillaError FLOTILLA_DATA_FOLDER */
@@ -51,6 +58,8 @@ export class Replicas implements PairEvents {
     const { server, incarnation } = member;
     const servers = keepersOf(member);
     this.#log = log;
+    this.#file = new SessionFile(member.file.dataFolder, member.cluster.name, server.name, "copies");
+    this.#reports = new Reports(log);
     const letters = new Map(servers.map(({ entry, letter }) => [entry, letter]));
     this.#register = makeRegister(
       member,
@@ -71,7 +80,7 @@ export class Replicas implements PairEvents {
       transferPartBytes: limits.transferPartBytes,
       later: (callback) => this.#turn.add(callback),
       rules: protocolRules,
-      observer: new Reports(log),
+      observer: this.#reports,
     });
     const marks = new Map(servers.map(({ name, letter, processIndex }) => [name, { letter, processIndex }]));
     this.store = new ClusterStore({ node: this.#node, ids, marks, random: Math.random });
@@ -84,26 +93,52 @@ export class Replicas implements PairEvents {
     this.#dialers = this.#makeDialers(member, servers);
   }
 
-  /** Begins to take part; the cluster port is open. */
   start(): void {
     if (this.#isStarted) return;
     this.#isStarted = true;
+    this.#takeUpSaved();
     for (const dialer of this.#dialers.values()) dialer.start();
     this.#register.start();
     this.#node.start();
+    this.#register.register.watch(() => this.#tidy());
   }
 
-  /** Ends when every slot has an owner as far as this process knows, and it can reach another server; or in time. */
+  /** Every slot has an owner that runs as far as this process knows, and it can reach another server. */
   async ready(timeoutMs: number): Promise<void> {
     const until = systemClock.now() + timeoutMs;
     while (!this.#isReady && systemClock.now() < until) await pause();
+    this.#tidy();
   }
 
   get #isReady(): boolean {
-    const { map, peers } = this.#node.context;
-    if (map === null || map.value.slots.some(({ owner }) => owner === null)) return false;
-    for (const { connection } of peers.values()) if (connection !== null) return true;
-    return false;
+    const { context, hasHeir } = this.#node;
+    const { map } = context;
+    if (map === null || !hasHeir) return false;
+    return map.value.slots.every(
+      ({ owner }) => owner !== null && (context.isSelf(owner) || context.connectedTo(owner) !== null),
+    );
+  }
+
+  #takeUpSaved(): void {
+    const saved = readSaved(this.#file, this.#log);
+    if (saved === null) return;
+    this.#isFileThere = this.#reports.hasSaved = true;
+    this.#node.restore(fromSaved(saved.copies, systemClock.now()));
+    this.#log.info(
+      `read ${saved.sessions} sessions that the last stop saved; they are used where nobody has newer ones`,
+    );
+  }
+
+  /** What was saved is in use again, or others have gone on without it: it must not be taken for new later. */
+  #tidy(): void {
+    if (!this.#isFileThere || this.#node.needsSaved) return;
+    try {
+      this.#file.remove();
+      this.#isFileThere = false;
+    } catch (error) {
+      // It says whose copies it has: nobody will use them.
+      this.#log.debug(`${this.#file.path} can't be removed: ${messageOf(error)}`);
+    }
   }
 
   /** Slots that this process owns, and those of them that have no second copy. */
@@ -113,29 +148,44 @@ export class Replicas implements PairEvents {
     return { slots, singleCopySlots: this.#node.singleCopySlots };
   }
 
-  /** Hands everything over to other servers, while requests are still answered; ends when that is done, or can't be. */
   async leave(timeoutMs: number): Promise<void> {
     if (!this.#isStarted) return;
     this.#node.leave();
     const until = systemClock.now() + timeoutMs;
     while (!this.#node.isDrained && this.#node.hasHeir && systemClock.now() < until) await pause();
-    if (this.#node.isDrained) return;
     const { slots } = this.counts;
-    const sessions = this.store.count;
-    if (sessions === 0) return;
-    if (this.#node.hasHeir)
-      this.#log.warn(
-        `${sessions} sessions (${slots} slots) could not be handed over within ${Math.round(timeoutMs / 1_000)} s: ` +
-          "the servers that back them up take over when this process has ended",
-      );
-    else
-      this.#log.warn(
-        `no other server of the cluster stays up: ${sessions} sessions end with the last server that stops ` +
-          "(this version keeps them in memory only)",
-      );
+    if (this.#node.isDrained || !this.#node.hasHeir || slots === 0) return;
+    this.#log.warn(
+      `${this.store.count} sessions (${slots} slots) could not be handed over within ` +
+        `${Math.round(timeoutMs / 1_000)} s: the servers that back them up take over when this process has ended`,
+    );
   }
 
-  /** Ends at once. */
+  get mustSave(): boolean {
+    return this.#isStarted && !this.#node.isDrained;
+  }
+
+  async save(timeoutMs: number): Promise<void> {
+    // What a start that never saw the register has read is still in its file.
+    if (!this.mustSave) return;
+    const copies = this.#node.freeze();
+    if (copies.size === 0) return;
+    let sessions = 0;
+    for (const copy of copies.values()) sessions += copy.sessions.size;
+    await saveOrTell(this.#file, toSaved(copies, systemClock.now()), sessions, timeoutMs, this.#log);
+  }
+
+  stopCheck(others: readonly string[]): StopCheck {
+    const { context } = this.#node;
+    for (const { server, connection, state } of context.peers.values()) {
+      if (connection !== null && state !== PeerState.leaving && !others.includes(server))
+        return { sessions: 0, problem: null };
+    }
+    const held = context.slots.filter(({ role }) => role === Role.owner || role === Role.backup);
+    const sessions = held.reduce((sum, copy) => sum + copy.sessions.size, 0);
+    return { sessions, problem: sessions === 0 ? null : this.#file.whyNot(bytesOf(held)) };
+  }
+
   stop(): void {
     this.#node.stop();
     this.#register.stop();

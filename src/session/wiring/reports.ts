@@ -9,6 +9,8 @@ const recoveryGatherMs = 1_000;
 
 export class Reports implements ClusterObserver {
   readonly #log: Log;
+  /** The last stop was an orderly one: that nobody serves the slots is no wonder. */
+  hasSaved = false;
   #recovered = 0;
   #recoveredWithLoss = 0;
   #recoveryTimer: Timer | null = null;
@@ -48,7 +50,11 @@ export class Reports implements ClusterObserver {
 
   #tellRecovery(): void {
     this.#recoveryTimer = null;
-    if (this.#recovered > 0)
+    if (this.#recovered > 0 && this.hasSaved)
+      this.#log.info(
+        `the sessions of ${this.#recovered} slots are in use again, as the last stop saved them`,
+      );
+    else if (this.#recovered > 0)
       this.#log.warn(
         `both servers of ${this.#recovered} session slots were gone at once; their newest copy is in use again`,
       );

@@ -1,0 +1,69 @@
+/** Sessions on this server alone: saved at an orderly stop, taken up at the next start, lost when the process is killed (R24). */
+import type { StreamKind, StreamService } from "../../link/api.ts";
+import type { StopCheck } from "../../member/member.ts";
+import { messageOf } from "../../support/errors.ts";
+import type { Log } from "../../support/log.ts";
+import type { KeptSessions } from "../kept.ts";
+import type { MemoryStore } from "../memory-store.ts";
+import { readSaved, saveOrTell } from "./saving.ts";
+import type { SessionFile } from "./session-file.ts";
+
+export class KeptAlone implements KeptSessions {
+  readonly services: ReadonlyMap<StreamKind, StreamService> = new Map();
+  readonly #store: MemoryStore;
+  readonly #file: SessionFile;
+  readonly #log: Log;
+  #isStarted = false;
+
+  constructor(store: MemoryStore, file: SessionFile, log: Log) {
+    this.#store = store;
+    this.#file = file;
+    this.#log = log;
+  }
+
+  start(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    const saved = readSaved(this.#file, this.#log);
+    if (saved === null) return;
+    try {
+      // Before it is used: after a crash it would bring back what was ended or changed since.
+      this.#file.remove();
+    } catch (error) {
+      this.#log.error(
+        { code: "FLOTILLA_SESSIONS_UNREAD" },
+        `the ${saved.sessions} sessions that the last stop saved are not used, because ${this.#file.path} can't be ` +
+          `removed: ${messageOf(error)}`,
+      );
+      return;
+    }
+    const sessions = saved.copies.flatMap((copy) => [...copy.sessions]);
+    // In the order of their last use, as the store keeps them.
+    for (const session of sessions.sort((one, other) => other.idleForMs - one.idleForMs))
+      this.#store.restore(session);
+    this.#log.info(`took up ${saved.sessions} sessions that the last stop saved`);
+  }
+
+  async ready(): Promise<void> {}
+
+  async leave(): Promise<void> {}
+
+  get mustSave(): boolean {
+    return this.#store.count > 0;
+  }
+
+  async save(timeoutMs: number): Promise<void> {
+    const { count } = this.#store;
+    // Not started: what is saved may not have been taken up.
+    if (!this.#isStarted || count === 0) return;
+    const copy = { slot: 0, incarnation: "", epoch: 0, pos: 0, sessions: this.#store.freeze() };
+    await saveOrTell(this.#file, [copy], count, timeoutMs, this.#log);
+  }
+
+  stop(): void {}
+
+  stopCheck(): StopCheck {
+    const { count, bytes } = this.#store;
+    return { sessions: count, problem: count === 0 ? null : this.#file.whyNot(bytes) };
+  }
+}

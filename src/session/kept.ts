@@ -1,0 +1,29 @@
+/** What serve() has to do with the sessions of its process, however they are kept: from its start to its orderly end. */
+import type { StreamKind, StreamService } from "../link/api.ts";
+import type { StopCheck } from "../member/member.ts";
+
+export interface KeptSessions {
+  /** For the cluster port. */
+  readonly services: ReadonlyMap<StreamKind, StreamService>;
+
+  /** The cluster port is open: takes up what the last stop saved, and begins to take part. */
+  start(): void;
+
+  /** Ends when requests can be answered without waiting for others, or in time. */
+  ready(timeoutMs: number): Promise<void>;
+
+  /** Hands over what other servers can take, while requests are still answered; ends when that is done, or can't be. */
+  leave(timeoutMs: number): Promise<void>;
+
+  /** Whether something is left that has to be saved: it takes some of the drain time. */
+  readonly mustSave: boolean;
+
+  /** Answers nothing any more, and writes to disk what no other server has. Tries until it is done, or in time. */
+  save(timeoutMs: number): Promise<void>;
+
+  /** Ends at once. */
+  stop(): void;
+
+  /** What an orderly stop of this server and of those others would be in want of. */
+  stopCheck(others: readonly string[]): StopCheck;
+}

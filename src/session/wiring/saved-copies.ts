@@ -1,0 +1,46 @@
+/** Copies of slots between the protocol and the file of an orderly stop. */
+import { KeptSession, type RetainedCopy } from "../cluster/slot.ts";
+import type { SavedCopy, SavedSession } from "../disk/session-file.ts";
+
+/** @param now on this process's clock, on which sessions say when they were used. */
+export function toSaved(copies: ReadonlyMap<number, RetainedCopy>, now: number): SavedCopy[] {
+  return [...copies].map(([slot, { incarnation, epoch, pos, sessions }]) => ({
+    ...{ slot, incarnation, epoch, pos },
+    sessions: savedSessions(sessions, now),
+  }));
+}
+
+function* savedSessions(sessions: ReadonlyMap<string, KeptSession>, now: number): Iterable<SavedSession> {
+  for (const { key, entries, idleTimeoutMs, lastUsedAt } of sessions.values())
+    if (entries !== null) yield { key, entries, idleTimeoutMs, idleForMs: Math.max(0, now - lastUsedAt) };
+}
+
+export function fromSaved(copies: readonly SavedCopy[], now: number): Map<number, RetainedCopy> {
+  return new Map(
+    copies.map(({ slot, incarnation, epoch, pos, sessions }) => [
+      slot,
+      { incarnation, epoch, pos, sessions: new Map(keptSessions(sessions, now)) },
+    ]),
+  );
+}
+
+function* keptSessions(sessions: Iterable<SavedSession>, now: number): Iterable<[string, KeptSession]> {
+  for (const { key, entries, idleTimeoutMs, idleForMs } of sessions) {
+    const session = new KeptSession(key, idleTimeoutMs);
+    session.entries = session.tip = entries;
+    session.lastUsedAt = now - idleForMs;
+    yield [key, session];
+  }
+}
+
+/** What copies take, as far as it is known without counting anew: for an estimate of the file. */
+export function bytesOf(copies: Iterable<{ readonly sessions: ReadonlyMap<string, KeptSession> }>): number {
+  let bytes = 0;
+  for (const { sessions } of copies) {
+    for (const { entries } of sessions.values()) {
+      bytes += 200;
+      for (const entry of entries?.values() ?? []) bytes += entry.bytes;
+    }
+  }
+  return bytes;
+}

@@ -1,0 +1,233 @@
+/** All servers are stopped in order and started again: every session is there; killed together, they are honest about it. */
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import type { MemberStatus } from "../../src/member/member.ts";
+import {
+  freePorts,
+  runFlotilla,
+  startFlotilla,
+  type TestProcess,
+  temporaryFolder,
+  until,
+} from "../harness/process.ts";
+
+const fixture = join(import.meta.dirname, "fixtures", "cart.ts");
+const slotsInAll = 4_096;
+
+interface Shape {
+  readonly apps: number;
+  readonly durability?: "memory" | "backup";
+}
+
+class Site {
+  readonly #t: TestContext;
+  readonly folder: string;
+  readonly #httpPort: number;
+  readonly #apps: number;
+  readonly #isReplicated: boolean;
+
+  private constructor(t: TestContext, folder: string, httpPort: number, { apps, durability }: Shape) {
+    this.#t = t;
+    this.folder = folder;
+    this.#httpPort = httpPort;
+    this.#apps = apps;
+    this.#isReplicated = durability !== "memory" && apps > 1;
+  }
+
+  static async make(t: TestContext, shape: Shape): Promise<Site> {
+    const [httpPort, webPort, ...ports] = await freePorts(2 + shape.apps);
+    const servers = ports.map(
+      (port, index) => `      app-${"abc"[index]}: { address: 127.0.0.${index + 2}, port: ${port} }\n`,
+    );
+    const text = `secret: 0123456789abcdef0123456789abcdef
+clusters:
+  web:
+    servers: { web-a: { address: 127.0.0.1, port: ${webPort} } }
+    listen: [{ http: "127.0.0.1:${httpPort}" }]
+    routes: [{ to: app }]
+    log: { access: off }
+  app:
+    servers:
+${servers.join("")}    run: exec node ${fixture}
+    sessions: { durability: ${shape.durability ?? "backup"} }
+    timeouts: { drain: 8s }
+`;
+    return new Site(t, temporaryFolder(t, { "flotilla.yaml": text }), httpPort!, shape);
+  }
+
+  /** Starts all; ends when every session has as many copies as it is to have. */
+  async start(): Promise<TestProcess> {
+    const process = startFlotilla(this.#t, ["start", "--all"], { cwd: this.folder });
+    await until("all servers are up", async () => {
+      const servers = await this.servers();
+      if (servers.some(({ state }) => state !== "up")) return false;
+      if (!this.#isReplicated) return true;
+      const slots = servers.reduce((sum, server) => sum + (server.slots ?? 0), 0);
+      return slots === slotsInAll && servers.every((server) => (server.singleCopySlots ?? 0) === 0);
+    });
+    await this.answers();
+    return process;
+  }
+
+  /** The web server has found them (again). */
+  async answers(): Promise<void> {
+    await until("the site answers", async () => (await this.visitor().look()) === 200);
+  }
+
+  async servers(): Promise<MemberStatus[]> {
+    const { stdout } = await runFlotilla(this.#t, ["status", "--json"], { cwd: this.folder });
+    return (JSON.parse(stdout) as { servers: MemberStatus[] }).servers;
+  }
+
+  async stop(...words: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+    return await runFlotilla(this.#t, ["stop", ...words], { cwd: this.folder });
+  }
+
+  /** Of those servers that have one now. */
+  files(): string[] {
+    return ["app-a", "app-b", "app-c"]
+      .slice(0, this.#apps)
+      .map((name) => join(this.folder, ".flotilla", "sessions", `${name}.db`))
+      .filter(existsSync);
+  }
+
+  visitor(): Visitor {
+    return new Visitor(`http://127.0.0.1:${this.#httpPort}`);
+  }
+}
+
+class Visitor {
+  readonly #origin: string;
+  cookie = "";
+
+  constructor(origin: string) {
+    this.#origin = origin;
+  }
+
+  async look(): Promise<number> {
+    return (await fetch(`${this.#origin}/`)).status;
+  }
+
+  async ask(method: string, path = "/"): Promise<number> {
+    const response = await fetch(this.#origin + path, { method, headers: { cookie: this.cookie } });
+    const given = response.headers.getSetCookie().at(-1);
+    if (given !== undefined) this.cookie = given.split(";")[0]!;
+    const body = await response.text();
+    assert.equal(response.status, 200, body);
+    return Number(body);
+  }
+}
+
+/** Each with a count of its own. */
+async function visit(site: Site, count: number): Promise<Visitor[]> {
+  const visitors = Array.from({ length: count }, () => site.visitor());
+  for (const [index, visitor] of visitors.entries())
+    for (let times = 0; times <= index % 3; times++) await visitor.ask("POST");
+  return visitors;
+}
+
+async function counts(visitors: readonly Visitor[]): Promise<number[]> {
+  return await Promise.all(visitors.map((visitor) => visitor.ask("GET")));
+}
+
+test("three servers: stopped together and started again they have every session, and none that was ended", async (t) => {
+  const site = await Site.make(t, { apps: 3 });
+  await site.start();
+  const visitors = await visit(site, 30);
+  const before = await counts(visitors);
+  const leaver = visitors[0]!;
+  const { cookie } = leaver;
+  await leaver.ask("POST", "/logout");
+
+  const { code, stdout, stderr } = await site.stop();
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /app-c \(process \d+\) stopped/);
+  assert.ok(site.files().length >= 2);
+  for (const file of site.files()) assert.equal(statSync(file).mode & 0o777, 0o600);
+
+  let running = await site.start();
+  assert.deepEqual(await counts(visitors.slice(1)), before.slice(1));
+  leaver.cookie = cookie;
+  assert.equal(await leaver.ask("GET"), 0, "a logout was undone");
+  assert.match(running.output, /read \d+ sessions that the last stop saved/);
+  assert.doesNotMatch(running.output, /SESSIONS_LOST|ExperimentalWarning/);
+  await until("the files are gone: what they held is in use", () => site.files().length === 0);
+
+  await t.test("one after the other: the last one saves them all", async () => {
+    for (const name of ["app-a", "app-b", "app-c"]) {
+      assert.equal((await site.stop(name)).code, 0);
+      assert.equal(site.files().length, name === "app-c" ? 1 : 0, name);
+    }
+    assert.equal((await site.stop()).code, 0);
+    running = await site.start();
+    assert.deepEqual(await counts(visitors.slice(1)), before.slice(1));
+  });
+
+  await t.test(
+    "all killed at once: the log says that sessions are lost, and no old file brings them back",
+    async () => {
+      await until("the files are gone", () => site.files().length === 0);
+      const killed = (await site.servers()).filter(({ cluster }) => cluster === "app").map(({ pid }) => pid!);
+      for (const pid of killed) process.kill(pid, "SIGKILL");
+      await running.line(/FLOTILLA_SESSIONS_LOST/);
+      await until("others are up", async () =>
+        (await site.servers()).every(({ state, pid }) => state === "up" && !killed.includes(pid!)),
+      );
+      await site.answers();
+      const after = await counts(visitors.slice(1));
+      assert.ok(after.every((count) => count === 0));
+    },
+  );
+});
+
+test("one copy of each: saved at the stop, taken up once, gone after a kill", async (t) => {
+  const site = await Site.make(t, { apps: 1 });
+  await site.start();
+  const visitors = await visit(site, 5);
+  assert.equal((await site.stop()).code, 0);
+  assert.equal(site.files().length, 1);
+
+  const again = await site.start();
+  assert.deepEqual(await counts(visitors), [1, 2, 3, 1, 2]);
+  assert.match(again.output, /took up 5 sessions/);
+  assert.deepEqual(site.files(), []);
+  const [app] = (await site.servers()).filter(({ cluster }) => cluster === "app");
+  process.kill(app!.pid!, "SIGKILL");
+  await until("it is another process", async () =>
+    (await site.servers()).some(
+      ({ cluster, pid, state }) => cluster === "app" && pid !== app!.pid && state === "up",
+    ),
+  );
+  await site.answers();
+  assert.equal(await visitors[0]!.ask("GET"), 0);
+
+  await t.test("a file that can't be read is put aside, and the server starts", async () => {
+    await visitors[0]!.ask("POST");
+    assert.equal((await site.stop()).code, 0);
+    const [file] = site.files();
+    const bytes = readFileSync(file!);
+    bytes.fill(0x20, bytes.length - 600);
+    writeFileSync(file!, bytes);
+    const started = await site.start();
+    assert.match(started.output, /can't be read: .*app-a\.db: .*; it was put aside as .*app-a\.db\.unread/);
+    assert.equal(await visitors[0]!.ask("GET"), 0);
+  });
+});
+
+test("sessions that can't be written: nothing is stopped, unless by force", async (t) => {
+  const site = await Site.make(t, { apps: 1 });
+  const running = await site.start();
+  const [visitor] = await visit(site, 1);
+  writeFileSync(join(site.folder, ".flotilla", "sessions"), "");
+  const refused = await site.stop();
+  assert.equal(refused.code, 1);
+  assert.match(
+    refused.stderr,
+    /nothing was stopped.*app-a has 1 session: .*is a file, not a folder.*--force/,
+  );
+  assert.equal(await visitor!.ask("GET"), 1);
+  assert.equal((await site.stop("--force")).code, 0);
+  assert.match(running.output, /1 sessions that no other server has are lost: .*app-a\.db can't be written/);
+});
