@@ -206,8 +206,10 @@ export class MembersRegister<V> implements Register<V> {
       this.#end(operation, null, this.#known);
       return;
     }
-    // A proposal under way looks like disagreement: it is given time for one more look before it is overtaken.
-    if (change === null && (this.#shown === null || tries < looksMax)) this.#look(operation);
+    // A proposal under way looks like disagreement: it is given time for one more look before it is overtaken. A change
+    // that was not made at once may be over: a look tells that, and disturbs nobody.
+    const looks = change === null ? this.#shown === null || tries < looksMax : tries > 0;
+    if (looks) this.#look(operation);
     else this.#propose(operation, null);
   }
 
@@ -229,16 +231,25 @@ export class MembersRegister<V> implements Register<V> {
 
   #look(operation: Operation<V>): void {
     const { transport, clock } = this.#options;
+    const names = namesOf(this.#base());
     this.#round = new Round(transport, clock, (round) => {
       if (round.over) return;
       const committed = this.#committedIn(round);
-      if (committed === null && !round.complete && !round.late) return;
+      if (committed === null && !this.#hasSeenEnough(operation, round, names.size)) return;
       round.end();
-      if (committed !== null) this.#learnAndEnd(operation, committed);
+      const { change } = operation;
+      if (change !== null && (committed === null || committed.state.version <= change.expected))
+        this.#propose(operation, null);
+      else if (committed !== null) this.#learnAndEnd(operation, committed);
       else this.#afterLook(operation, round);
     });
     const have = this.#known?.accepted.ballot ?? noBallot;
-    this.#round.ask(namesOf(this.#base()), () => ({ kind: "query", have }));
+    this.#round.ask(names, () => ({ kind: "query", have }));
+  }
+
+  /** A change can be proposed instead: it does not wait for a silent voter. */
+  #hasSeenEnough({ change }: Operation<V>, round: Round, voters: number): boolean {
+    return round.complete || round.late || (change !== null && [...round.answers()].length * 2 > voters);
   }
 
   /** A state that enough of its own voters have accepted under a ballot above which they promised nothing. */
