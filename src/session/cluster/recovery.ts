@@ -108,12 +108,11 @@ export class Recovery {
     for (const server of named) {
       const offer = open.offers.get(server);
       const peer = this.#context.peers.get(server);
-      if (offer === undefined) {
+      // The offer of a process that has ended says nothing of what the next one has read from disk.
+      if (offer === undefined || !(server === self.server || peer?.isProcess(offer.holder))) {
         isWaiting = true;
         this.#context.writerTo(peer ?? null)?.copyQuery(slot.index);
-      } else if (offer.epoch >= 0 && (server === self.server || peer?.isProcess(offer.holder))) {
-        if (best === null || rules.isNewer(offer, best)) best = offer;
-      }
+      } else if (offer.epoch >= 0 && (best === null || rules.isNewer(offer, best))) best = offer;
     }
     if (isWaiting && clock.now() - open.openedAt < limits.offersMs) return null;
     // One that had been taken out of the pair lacks what was committed without it.

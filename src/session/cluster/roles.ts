@@ -27,7 +27,7 @@ export class Roles {
     const epochBefore = slot.epoch;
     slot.epoch = entry.epoch;
     if (this.#context.isSelf(entry.owner)) {
-      if (role === Role.owner) this.#stayOwner(slot, entry, before);
+      if (role === Role.owner) this.#stayOwner(slot, entry, before, entry.epoch > epochBefore + 1);
       else this.#becomeOwner(slot, entry, before);
     } else if (this.#context.isSelf(entry.backup)) this.#enterBackup(slot, entry, before);
     else this.#enterNobody(slot, entry, epochBefore);
@@ -36,7 +36,8 @@ export class Roles {
     }
   }
 
-  #stayOwner(slot: SlotCopy, entry: Slot, before: Slot | null): void {
+  /** @param hasSkipped there were maps between the known one and this one; others may have been owners in them. */
+  #stayOwner(slot: SlotCopy, entry: Slot, before: Slot | null, hasSkipped: boolean): void {
     const { joining, backup } = slot;
     if (before !== null && sameHolder(before.backup, entry.backup)) slot.isChallenged = true;
     if (entry.backup === null) slot.backup = null;
@@ -48,6 +49,11 @@ export class Roles {
     } else if (backup === null || !sameHolder(entry.backup, backup.holder)) {
       // Not by us: it has to prove itself by answering.
       slot.backup = this.#follower(entry, -1);
+    }
+    if (hasSkipped && slot.joining !== null) {
+      // It drops the copy of an owner that was replaced.
+      slot.joining.isNamed = false;
+      this.#transfers.drop(slot);
     }
     slot.isStopping = false;
     this.#owner.assignLeases(slot);
