@@ -41,7 +41,7 @@ export async function clusterStatus(file: ClusterFile, timeoutMs: number): Promi
   return await Promise.all(
     [...file.servers.values()].map(async (server) => {
       try {
-        if (server.kind === "link") return await askMember(asker, server, timeoutMs);
+        if (server.kind !== "http") return await askMember(asker, server, timeoutMs);
         await connectOnce(server, timeoutMs);
         // A plain server tells nothing of itself; its process is known to its supervisor, if it has one.
         return { ...nothingKnown(server), state: "up", pid: (await units).get(server.name)?.pid ?? null };

@@ -37,7 +37,8 @@ export async function serve(application: Application, options: ServeOptions = {}
       server.keepAliveTimeout =
         member?.cluster.timeouts.appKeepAliveTimeoutMs ?? limits.appKeepAliveTimeoutMs;
     if (member === null) return await listenAlone(server, options);
-    if (member.cluster.tier === "web") throw isWebServer(member.server.name);
+    if (member.cluster.tier === "web") throw notAnAppServer(member.server.name, "web server");
+    if (member.server.kind === "witness") throw notAnAppServer(member.server.name, "witness");
     if (member.server.kind === "http") {
       return await listenAlone(server, { host: member.server.address, port: member.server.port });
     }
@@ -108,10 +109,10 @@ function listensAlready(): FlotillaError {
   );
 }
 
-function isWebServer(name: string): FlotillaError {
+function notAnAppServer(name: string, what: string): FlotillaError {
   return new FlotillaError(
     "FLOTILLA_NOT_AN_APP_SERVER",
-    `FLOTILLA_SERVER is "${name}", a web server of the file: an application runs as a server of an app cluster`,
+    `FLOTILLA_SERVER is "${name}", a ${what} of the file: an application runs as a server of an app cluster`,
     { source: "server" },
   );
 }

@@ -35,9 +35,10 @@ function severitySums(problems: readonly Problem[]): string {
 
 /** "1 web server, 3 app servers and 1 plain HTTP server". */
 function contents(file: ClusterFile): string {
-  const amounts = { "web server": 0, "app server": 0, "plain HTTP server": 0 };
+  const amounts = { "web server": 0, "app server": 0, "vote-only server": 0, "plain HTTP server": 0 };
   for (const server of file.servers.values()) {
     if (server.kind === "http") amounts["plain HTTP server"]++;
+    else if (server.kind === "witness") amounts["vote-only server"]++;
     else if (file.clusters.get(server.cluster)!.tier === "web") amounts["web server"]++;
     else amounts["app server"]++;
   }

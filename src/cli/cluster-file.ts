@@ -11,7 +11,7 @@ import { complain } from "./terminal.ts";
 /** @returns the file, its warnings told; or null, everything wrong with it told. */
 export function openFile(path: string): ClusterFile | null {
   const { file, problems } = loadClusterFile(path);
-  for (const problem of problems) complain(formatProblem(problem));
+  for (const problem of problems) if (problem.severity !== "note") complain(formatProblem(problem));
   return file;
 }
 

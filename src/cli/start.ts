@@ -1,5 +1,5 @@
 /**
- * `flotilla start`: runs servers of this machine in the foreground. One web server by its name runs in this very
+ * `flotilla start`: runs servers of this machine in the foreground. One web server or witness by its name runs in this very
  * process; all others are programs of their own in the care of this process, which starts them again.
  */
 import { Asker } from "../admin/ask.ts";
@@ -10,6 +10,7 @@ import type { Cluster, ClusterFile, Server } from "../config/model.ts";
 import { FlotillaError } from "../support/errors.ts";
 import { localServers, openFile, serversNamed, shortName, withAddress } from "./cluster-file.ts";
 import { runWebServer } from "./run-web-server.ts";
+import { runWitness } from "./run-witness.ts";
 import { superviseServers } from "./supervise-servers.ts";
 import { complain, enumerate } from "./terminal.ts";
 
@@ -27,6 +28,7 @@ export async function start(path: string, names: readonly string[], options: Sta
   const turnOver = options.supervised ? () => {} : await takeStartTurn(file);
   if (!options.supervised) await refuseRunning(file, servers);
   const [only] = servers.length === 1 && !options.all ? servers : [];
+  if (only?.kind === "witness") return await runWitness(file, only, turnOver);
   return only !== undefined && clusterOf(file, only).tier === "web"
     ? await runWebServer(file, only, turnOver)
     : await superviseServers(file, servers, turnOver);
@@ -45,7 +47,7 @@ async function namedStartable(file: ClusterFile, names: readonly string[]): Prom
       { source: "client" },
     );
   }
-  const unstartable = servers.find((server) => !isStartable(clusterOf(file, server)));
+  const unstartable = servers.find((server) => !isStartable(file, server));
   if (unstartable !== undefined) throw notStartable(file, unstartable);
   return servers;
 }
@@ -54,7 +56,7 @@ async function namedStartable(file: ClusterFile, names: readonly string[]): Prom
 async function allStartable(file: ClusterFile): Promise<Server[]> {
   const servers = [...file.servers.values()];
   const local = await localServers(servers);
-  const startable = local.filter((server) => isStartable(clusterOf(file, server)));
+  const startable = local.filter((server) => isStartable(file, server));
   if (startable.length > 0) {
     for (const server of local)
       if (!startable.includes(server) && server.kind === "link")
@@ -71,8 +73,9 @@ async function allStartable(file: ClusterFile): Promise<Server[]> {
   );
 }
 
-function isStartable(cluster: Cluster): boolean {
-  return cluster.tier === "web" || cluster.run !== null;
+function isStartable(file: ClusterFile, server: Server): boolean {
+  const { tier, run } = clusterOf(file, server);
+  return tier === "web" || server.kind === "witness" || run !== null;
 }
 
 function notStartable(file: ClusterFile, server: Server): FlotillaError {

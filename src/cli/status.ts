@@ -53,14 +53,14 @@ const stateColours: Readonly<Record<ServerStatus["state"], Colour>> = {
 /** Whether anything of the cluster itself runs; a plain HTTP server is up or down by itself. */
 function someMemberRuns({ servers: all }: ClusterFile, servers: readonly ServerStatus[]): boolean {
   return servers.some(
-    ({ name, state, pid }) => all.get(name)!.kind === "link" && (state !== "down" || pid !== null),
+    ({ name, state, pid }) => all.get(name)!.kind !== "http" && (state !== "down" || pid !== null),
   );
 }
 
 function statusText(servers: readonly ServerStatus[], memberRuns: boolean): string[] {
   const head = ["SERVER", "CLUSTER", "LETTER", "STATE", "PID", "REQUESTS", "SESSIONS"];
   const rows = servers.map(({ name, cluster, letter, state, pid, requests, sessions }) => [
-    ...[name, cluster, letter, state],
+    ...[name, cluster, letter === "" ? "-" : letter, state],
     ...[pid === null ? "-" : String(pid), String(requests), String(sessions)],
   ]);
   const [headLine, ...lines] = table([head, ...rows], new Set([4, 5, 6]));

@@ -9,6 +9,7 @@ import type { RunRecord } from "../admin/run-record.ts";
 import { runningRecords } from "../admin/running.ts";
 import type { StopAnswer } from "../admin/service.ts";
 import type { ClusterFile, Server } from "../config/model.ts";
+import { stopTurn } from "../supervise/stop-turn.ts";
 import { admin, supervise } from "../support/limits.ts";
 import { askToEnd, isAlive, isInGroupBelow, processState, sendSignal } from "../support/processes.ts";
 import { localServers } from "./cluster-file.ts";
@@ -33,8 +34,7 @@ export interface Outcome {
 const pollMs = 25;
 
 /**
- * Web servers first, because their visitors' open requests need the app servers. A supervisor that has both keeps
- * that order itself.
+ * Turn by turn (`stopTurn`). A supervisor that has servers of several turns keeps that order itself.
  * @param all everything that was started with this file, servers that are no longer in it too.
  */
 export async function stopInOrder(
@@ -42,15 +42,16 @@ export async function stopInOrder(
   servers: readonly Server[],
   all: boolean,
 ): Promise<Outcome> {
-  const isWeb = (name: string): boolean => {
+  const turnOf = (name: string): number => {
     const server = file.servers.get(name);
-    return server !== undefined && file.clusters.get(server.cluster)!.tier === "web";
+    return server === undefined ? 1 : stopTurn(file, server);
   };
   const round = async (now: (name: string) => boolean): Promise<Outcome> =>
     await awaitEnd(await (await Stopping.find(file, servers, all)).askToEnd(now));
-  const rounds = [await round(isWeb), await round(() => true)];
+  const rounds = [await round((name) => turnOf(name) === 0), await round((name) => turnOf(name) <= 1)];
   // Only now, with the supervisors gone, is a server seen that neither has a record nor is below its supervisor.
-  if (rounds[1]!.endings.length > 0 && rounds[1]!.left.length === 0) rounds.push(await round(() => true));
+  const isOver = rounds[1]!.endings.length === 0 && !servers.some(({ name }) => turnOf(name) === 2);
+  if (!isOver && rounds[1]!.left.length === 0) rounds.push(await round(() => true));
   return {
     endings: onePerName(rounds.flatMap(({ endings }) => endings)),
     killed: rounds.flatMap(({ killed }) => killed),
@@ -96,7 +97,7 @@ class Stopping {
     const asker = new Asker(file);
     const records = await runningRecords(file, asker);
     const known = new Set(records.flatMap((record) => record.servers));
-    const others = servers.filter(({ name, kind }) => kind === "link" && !known.has(name));
+    const others = servers.filter(({ name, kind }) => kind !== "http" && !known.has(name));
     return new Stopping(file, servers, all, asker, records, await localServers(others));
   }
 
@@ -181,7 +182,7 @@ class Stopping {
     const drains = [...this.#file.clusters.values()].map(({ timeouts }) => timeouts.drainTimeoutMs);
     // A server ends its own drain first; a supervisor drains its web servers, then its app servers, and kills what
     // is late itself. Ours is the last word.
-    const turns = supervised ? 2 : 1;
+    const turns = supervised ? 3 : 1;
     const drainMs = turns * (Math.max(...drains) + 2 * supervise.killGraceMs);
     return { name, pid, startTime, drainMs };
   }

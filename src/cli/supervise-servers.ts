@@ -66,9 +66,9 @@ function recordOrWarn(
   }
 }
 
-/** A web server is this same program once more; an app server is the user's. */
+/** A web server, and a witness, is this same program once more; an app server is the user's. */
 function commandOf(file: ClusterFile, server: Server, cluster: Cluster): string {
-  if (cluster.tier === "app") return cluster.run!;
+  if (cluster.tier === "app" && server.kind !== "witness") return cluster.run!;
   const words = [
     process.execPath,
     process.argv[1]!,

@@ -15,8 +15,9 @@ import type {
 } from "./model.ts";
 import { quote } from "./problems.ts";
 import { buildRoutes, checkRoutes } from "./routes.ts";
+import { noteSafety } from "./safety.ts";
 import type { NamedSection, Section } from "./section.ts";
-import { buildServers } from "./servers.ts";
+import { buildServers, buildWitness } from "./servers.ts";
 import { checkSockets } from "./sockets.ts";
 
 /** @returns a file that is good only if no problem was told. */
@@ -24,12 +25,19 @@ export function buildFile(root: Section, path: string, context: Context): Cluste
   const entries = root.named("clusters");
   checkServerNames(entries, context);
   const servers = entries.map(({ name, section }) => buildServers(section.named("servers"), name, context));
-  const someHere = servers.some((ofCluster) => hasMemberHere(ofCluster, context));
-  const drafts = entries.map((entry, i) => buildCluster(entry, servers[i]!, someHere, context));
+  const witnesses = entries.map(({ name, section }) => buildWitness(section.named("witness"), name));
+  const someHere = [...servers, witnesses.filter((witness) => witness !== null)].some((members) =>
+    hasMemberHere(members, context),
+  );
+  const drafts = entries.map((entry, i) =>
+    buildCluster(entry, servers[i]!, witnesses[i]!, someHere, context),
+  );
   checkRoutes(drafts, context.problems);
   checkSockets(drafts, context);
   checkCookies(drafts, context.problems);
   checkDataFolder(root, context);
+  // Of a file that is right: what is wrong comes first.
+  if (!context.problems.hasErrors) noteSafety(drafts, context.problems);
   const previousSecret = root.text("previousSecret");
   return {
     path,
@@ -38,8 +46,14 @@ export function buildFile(root: Section, path: string, context: Context): Cluste
     previousSecret: previousSecret === null ? null : Buffer.from(previousSecret),
     dataFolder: context.dataFolder,
     clusters: new Map(drafts.map(({ cluster }) => [cluster.name, cluster])),
-    servers: new Map(drafts.flatMap(({ cluster }) => cluster.servers.map((server) => [server.name, server]))),
+    servers: new Map(
+      drafts.flatMap(({ cluster }) => membersOf(cluster).map((server) => [server.name, server])),
+    ),
   };
+}
+
+function membersOf({ servers, witness }: Cluster): readonly Server[] {
+  return witness === null ? servers : [...servers, witness];
 }
 
 /** It need not exist, but it must not be a file, nor stand below one. */
@@ -65,6 +79,7 @@ function existing(path: string): Stats | null {
 function buildCluster(
   entry: NamedSection,
   servers: readonly Placed<Server>[],
+  witness: Placed<Server> | null,
   someHere: boolean,
   context: Context,
 ): ClusterDraft {
@@ -91,6 +106,7 @@ function buildCluster(
     name,
     tier,
     servers: servers.map(({ value }) => value),
+    witness: witness?.value ?? null,
     listen: listeners.map(({ value }) => value),
     // A route to files is not in force yet: what it would take goes on to the next route.
     routes: routes.map(({ value }) => value).filter(({ to }) => to !== null),
@@ -109,19 +125,19 @@ function buildCluster(
     limits: buildLimits(section.section("limits")),
     timeouts: buildTimeouts(section.section("timeouts")),
   };
-  return { entry, cluster, servers, listeners, routes };
+  return { entry, cluster, servers, witness, listeners, routes };
 }
 
 /** Whether this machine runs one of the servers; a plain HTTP server is nobody's to run. */
 function hasMemberHere(servers: readonly Placed<Server>[], { machine }: Context): boolean {
-  return servers.some(({ value }) => value.kind === "link" && machine.owns(value.address));
+  return servers.some(({ value }) => value.kind !== "http" && machine.owns(value.address));
 }
 
 /** A name is what a process is started with (R2), so no two servers of the file may share one. */
 function checkServerNames(clusters: readonly NamedSection[], { problems }: Context): void {
   const first = new Map<string, { cluster: string; line: number }>();
   for (const { name: cluster, section } of clusters) {
-    for (const { name, at } of section.named("servers")) {
+    for (const { name, at } of [...section.named("servers"), ...section.named("witness")]) {
       const other = first.get(name);
       if (other === undefined) first.set(name, { cluster, line: at.line });
       else {

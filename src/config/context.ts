@@ -31,6 +31,7 @@ export interface ClusterDraft {
   readonly entry: NamedSection;
   readonly cluster: Cluster;
   readonly servers: readonly Placed<Server>[];
+  readonly witness: Placed<Server> | null;
   readonly listeners: readonly Placed<Listener>[];
   readonly routes: readonly PlacedRoute[];
 }

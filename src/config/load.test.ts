@@ -25,7 +25,8 @@ function loadText(text: string, more: LoadOptions = {}): ClusterFile {
 }
 
 function errorsOf(text: string, more: LoadOptions = {}): string[] {
-  return checkClusterText(text, path, { ...options, ...more }).problems.map(({ message }) => message);
+  const { problems } = checkClusterText(text, path, { ...options, ...more });
+  return problems.filter(({ severity }) => severity !== "note").map(({ message }) => message);
 }
 
 function app(servers: string, more = ""): string {

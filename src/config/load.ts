@@ -24,7 +24,7 @@ export interface LoadOptions {
 export interface LoadResult {
   /** Null when there is an error. */
   readonly file: ClusterFile | null;
-  /** All errors and warnings, in the order of the file. */
+  /** All errors, warnings and notes, in the order of the file. */
   readonly problems: readonly Problem[];
 }
 

@@ -12,7 +12,7 @@ export interface ClusterFile {
   /** Absolute folder for what servers keep. */
   readonly dataFolder: string;
   readonly clusters: ReadonlyMap<string, Cluster>;
-  /** All servers of all clusters by name, `processes:` expanded ("app-a.1"). */
+  /** All servers of all clusters by name, `processes:` expanded ("app-a.1"), and witnesses. */
   readonly servers: ReadonlyMap<string, Server>;
 }
 
@@ -21,6 +21,8 @@ export interface Cluster {
   /** `web`: it has routes and speaks to browsers. `app`: it makes the content. */
   readonly tier: "web" | "app";
   readonly servers: readonly Server[];
+  /** App tier: a process that only votes on who keeps which session, or null. */
+  readonly witness: Server | null;
   /** Web tier: where browsers connect. App tier: R74. */
   readonly listen: readonly Listener[];
   /** Without those that are not in force yet (`files:`): `to` of each is a cluster. */
@@ -43,12 +45,12 @@ export interface Server {
   /** The entry's name ("app-a"), shared by its processes. */
   readonly entry: string;
   readonly cluster: string;
-  /** R20: one of a-z A-Z 0-9. */
+  /** R20: one of a-z A-Z 0-9; "" of a witness. */
   readonly letter: string;
   /** 0 without `processes:`, else 1 to N. */
   readonly processIndex: number;
-  /** `link`: has a cluster port. `http`: a plain HTTP server. */
-  readonly kind: "link" | "http";
+  /** `link`: has a cluster port. `witness`: likewise, but it only votes. `http`: a plain HTTP server. */
+  readonly kind: "link" | "witness" | "http";
   /** Cluster port, or the plain server's host and port. */
   readonly address: string;
   readonly port: number;

@@ -8,7 +8,8 @@ export interface Position {
 }
 
 export interface Problem extends Position {
-  readonly severity: "error" | "warning";
+  /** A note says what a file that is right can't promise; only `check` tells it. */
+  readonly severity: "error" | "warning" | "note";
   /** The file as the caller named it. */
   readonly path: string;
   /** One line: what was found, and what is allowed. */
@@ -39,6 +40,10 @@ export class Problems {
 
   warning(at: Position, message: string): void {
     this.#add("warning", at, message);
+  }
+
+  note(at: Position, message: string): void {
+    this.#add("note", at, message);
   }
 
   /** In the order of the file; what is above the limit is only counted. */

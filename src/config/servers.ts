@@ -102,6 +102,21 @@ function buildPlainServer(
   return [{ at: section.atOf("http"), value }];
 }
 
+/** @returns null when there is none, or it has a mistake. */
+export function buildWitness(entries: readonly NamedSection[], cluster: string): Placed<Server> | null {
+  const [entry] = entries;
+  const address = entry?.section.text("address") ?? null;
+  const port = entry?.section.number("port") ?? Number.NaN;
+  if (entry === undefined || address === null || Number.isNaN(port)) return null;
+  const { name, section } = entry;
+  const authority = authorityOf(address, port);
+  const value: Server = {
+    ...{ name, entry: name, cluster, letter: "", processIndex: 0, kind: "witness" },
+    ...{ address, port, authority },
+  };
+  return { at: section.atOf(section.has("port") ? "port" : "address"), value };
+}
+
 function authorityOf(address: string, port: number): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }

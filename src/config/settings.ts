@@ -160,6 +160,42 @@ const serverSettings: readonly Setting[] = [
   },
 ];
 
+const witnessSettings: readonly Setting[] = [
+  {
+    path: "clusters.<name>.witness",
+    type: "named",
+    since,
+    tier: "app",
+    minimum: 1,
+    maximum: 1,
+    description:
+      "For app servers on two machines: a process on a third one that only votes on who keeps which session, so that a cut between the two loses nothing. `flotilla start` runs it under this name; it needs no application and keeps no sessions.",
+  },
+  {
+    path: "clusters.<name>.witness.<name>",
+    type: "section",
+    since,
+    description: "The witness.",
+  },
+  {
+    path: "clusters.<name>.witness.<name>.address",
+    type: "address",
+    since,
+    required: true,
+    description:
+      "IP address or host name on which the app servers reach it: of a third machine, for instance a web server's.",
+  },
+  {
+    path: "clusters.<name>.witness.<name>.port",
+    type: "integer",
+    since,
+    minimum: 1,
+    maximum: 65_535,
+    default: 6_800,
+    description: "Its cluster port.",
+  },
+];
+
 const listenSettings: readonly Setting[] = [
   {
     path: "clusters.<name>.listen",
@@ -515,6 +551,7 @@ const timeoutSettings: readonly Setting[] = [
 export const settings: readonly Setting[] = [
   ...fileSettings,
   ...serverSettings,
+  ...witnessSettings,
   ...listenSettings,
   ...routeSettings,
   ...clusterSettings,

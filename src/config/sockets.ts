@@ -31,8 +31,9 @@ export function checkSockets(drafts: readonly ClusterDraft[], { problems }: Cont
   }
 }
 
-function socketsOf({ servers, listeners }: ClusterDraft): Socket[] {
-  const ports = servers.map(({ at, value: { name, address, port } }) => ({
+function socketsOf({ servers, witness, listeners }: ClusterDraft): Socket[] {
+  const members = witness === null ? servers : [...servers, witness];
+  const ports = members.map(({ at, value: { name, address, port } }) => ({
     at,
     owner: name,
     address: normal(address),

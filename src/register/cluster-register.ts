@@ -51,7 +51,13 @@ export class ClusterRegister {
       ...{ ...parts, node, fileVoters, codec: slotMapCodec },
       first: () => emptySlotMap(letters),
     });
-    this.voters = new VoterChanges({ ...parts, register: this.register, ownVoter: voter, onProblem });
+    this.voters = new VoterChanges({
+      ...parts,
+      register: this.register,
+      ownVoter: voter,
+      wanted: fileVoters,
+      onProblem,
+    });
     this.service = registerService(new Map([[cluster, acceptor]]));
   }
 

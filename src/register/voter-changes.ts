@@ -24,6 +24,8 @@ export interface VoterChangesOptions {
   readonly transport: VoterTransport;
   readonly clock: Clock;
   readonly random: Random;
+  /** The voters by the file, which this process leads the register to, once; null: it leaves them. */
+  readonly wanted: readonly string[] | null;
   /** What an operator has to know, once for each state of things. */
   readonly onProblem: (message: string) => void;
 }
@@ -34,6 +36,7 @@ export class VoterChanges {
   readonly #options: VoterChangesOptions;
   #timer: Timer | null = null;
   #said = "";
+  #isAsWanted = false;
   #stopped = false;
 
   constructor(options: VoterChangesOptions) {
@@ -93,9 +96,22 @@ export class VoterChanges {
     else if (voters.next !== null) this.#finish(done);
     else {
       const pinned = voters.current.find(({ name }) => name === ownVoter);
-      if (pinned === undefined) done();
-      else this.#tendOwn(pinned, done);
+      if (pinned === undefined) this.#tendWanted(done);
+      else this.#tendOwn(pinned, () => this.#tendWanted(done));
     }
+  }
+
+  /**
+   * Once only: while servers are restarted with a new file, one after the other, those with the old one must not change
+   * it back.
+   */
+  #tendWanted(done: () => void): void {
+    const { wanted } = this.#options;
+    if (this.#isAsWanted || wanted === null) return done();
+    this.step(wanted, (_error, reached) => {
+      this.#isAsWanted = reached;
+      done();
+    });
   }
 
   #tendOwn(pinned: Voter, done: () => void): void {

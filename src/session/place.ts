@@ -13,7 +13,8 @@ import type { SessionPlace } from "./keeper.ts";
 import type { KeptSessions } from "./kept.ts";
 import { MemoryStore } from "./memory-store.ts";
 import type { OwnSecrets } from "./options.ts";
-import { keepersOf, Replicas } from "./wiring/replicas.ts";
+import { keepersOf } from "./wiring/cluster-voter.ts";
+import { Replicas } from "./wiring/replicas.ts";
 
 export const defaultCookieName = "sid";
 

@@ -8,6 +8,7 @@ import { systemClock } from "../support/clock.ts";
 import type { Log } from "../support/log.ts";
 import { OutputPrinter } from "./output.ts";
 import { startProgram } from "./program.ts";
+import { stopTurn } from "./stop-turn.ts";
 import { Unit } from "./unit.ts";
 
 export interface SupervisorOptions {
@@ -27,7 +28,7 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #out: OutputPrinter;
   readonly #err: OutputPrinter;
-  /** To be stopped when the web servers are gone. */
+  /** To be stopped when those of an earlier turn are gone. */
   #stopLater: readonly Unit[] = [];
   #resolveEnded!: () => void;
 
@@ -47,8 +48,7 @@ export class Supervisor {
   }
 
   /**
-   * Stops all, or those of `names` that are in its care, for good: web servers first, because their visitors'
-   * open requests need the app servers.
+   * Stops all, or those of `names` that are in its care, for good, in their turns (`stopTurn`).
    * @returns them, as they were a moment before.
    */
   stop(names: readonly string[] | null = null): UnitStatus[] {
@@ -56,10 +56,8 @@ export class Supervisor {
       ({ name, state }) => state !== "stopped" && (names === null || names.includes(name)),
     );
     const before = units.map(statusOf);
-    const web = units.filter(({ name }) => this.#isWeb(name));
-    this.#stopLater = [...this.#stopLater, ...units.filter((unit) => !web.includes(unit))];
-    for (const unit of web) unit.stop();
-    this.#stopRest();
+    this.#stopLater = [...this.#stopLater, ...units.filter((unit) => !this.#stopLater.includes(unit))];
+    this.#stopNext();
     return before;
   }
 
@@ -94,21 +92,22 @@ export class Supervisor {
     });
   }
 
-  #isWeb(name: string): boolean {
-    const { clusters, servers } = this.#options.file;
-    return clusters.get(servers.get(name)!.cluster)!.tier === "web";
+  #turn({ name }: Unit): number {
+    const { file } = this.#options;
+    return stopTurn(file, file.servers.get(name)!);
   }
 
-  #stopRest(): void {
-    if ([...this.#units.values()].some(({ name, state }) => state === "stopping" && this.#isWeb(name)))
-      return;
-    const rest = this.#stopLater;
-    this.#stopLater = [];
-    for (const unit of rest) unit.stop();
+  /** Those whose turn it is: nobody of an earlier one is about to end, or has to. */
+  #stopNext(): void {
+    const ending = [...this.#units.values()].filter(({ state }) => state === "stopping");
+    const turn = Math.min(...[...ending, ...this.#stopLater].map((unit) => this.#turn(unit)));
+    const now = this.#stopLater.filter((unit) => this.#turn(unit) === turn);
+    this.#stopLater = this.#stopLater.filter((unit) => !now.includes(unit));
+    for (const unit of now) unit.stop();
   }
 
   #left(): void {
-    this.#stopRest();
+    if (this.#stopLater.length > 0) this.#stopNext();
     const left = this.status()
       .filter(({ state }) => state !== "stopped")
       .map(({ name }) => name);

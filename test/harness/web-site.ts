@@ -198,6 +198,7 @@ function cluster(
     name,
     tier,
     servers,
+    witness: null,
     listen: [],
     routes: [],
     run: null,

@@ -8,11 +8,16 @@ import { runFlotilla, start, temporaryFolder } from "../harness/process.ts";
 
 const flotilla = join(import.meta.dirname, "..", "..", "src", "cli", "main.ts");
 
-test("check: a good file in one line", async (t) => {
+test("check: a good file, and what it can't promise", async (t) => {
   const { folder } = await clusterFolder(t, { web: true, apps: 3 });
   const { code, stdout } = await runFlotilla(t, ["check"], { cwd: folder });
-  assert.match(stdout, /^flotilla\.yaml is valid.*: 1 web server and 3 app servers\n$/);
+  const [note, valid, ...more] = stdout.split("\n");
+  assert.match(note!, /^flotilla\.yaml:\d+:3: note: sessions of app: all app servers are on one machine/);
+  assert.match(valid!, /^flotilla\.yaml is valid: 1 web server and 3 app servers$/);
+  assert.deepEqual(more, [""]);
   assert.equal(code, 0);
+  const status = await runFlotilla(t, ["status"], { cwd: folder });
+  assert.doesNotMatch(status.stdout + status.stderr, /note:/);
 });
 
 test("check: everything wrong, with its place, and -t is the same", async (t) => {

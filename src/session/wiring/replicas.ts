@@ -8,14 +8,14 @@
 import { AsyncResource } from "node:async_hooks";
 import type { Server } from "../../config/model.ts";
 import { type Link, StreamKind, type StreamService } from "../../link/api.ts";
+import type { LinkDialer } from "../../link/dialer.ts";
 import { linkKeys } from "../../link/keys.ts";
 import type { Member, SlotCounts, StopCheck } from "../../member/member.ts";
-import { ClusterRegister } from "../../register/cluster-register.ts";
+import type { ClusterRegister } from "../../register/cluster-register.ts";
 import { emptySlotMap } from "../../register/slot-map.ts";
 import { slotMapCodec } from "../../register/slot-map-codec.ts";
-import { chooseVoters } from "../../register/voters.ts";
 import { systemClock } from "../../support/clock.ts";
-import { FlotillaError, messageOf } from "../../support/errors.ts";
+import { messageOf } from "../../support/errors.ts";
 import { replication as limits, session } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
 import { ClusterStore } from "../cluster/cluster-store.ts";
@@ -27,17 +27,13 @@ import { readSaved, saveOrTell } from "../disk/saving.ts";
 import { SessionFile } from "../disk/session-file.ts";
 import type { SessionIds } from "../id.ts";
 import type { KeptSessions } from "../kept.ts";
+import { keepersOf, openRegister, voteDialer } from "./cluster-voter.ts";
 import { PeerAcceptor, PeerDialer } from "./peer-links.ts";
 import { Reports } from "./reports.ts";
 import { bytesOf, fromSaved, toSaved } from "./saved-copies.ts";
 import type { PairEvents, StreamPair } from "./stream-pair.ts";
 
 const pollMs = 25;
-
-/** The app servers among which the sessions of the member's cluster are kept; fewer than two keep them for themselves. */
-export function keepersOf(member: Member): Server[] {
-  return member.cluster.servers.filter(({ kind }) => kind === "link");
-}
 
 export class Replicas implements PairEvents, KeptSessions {
   readonly store: ClusterStore;
@@ -47,6 +43,7 @@ export class Replicas implements PairEvents, KeptSessions {
   readonly #node: SessionNode;
   readonly #acceptor: PeerAcceptor;
   readonly #dialers: ReadonlyMap<string, PeerDialer>;
+  readonly #witness: LinkDialer | null;
   readonly #turn: EndOfTurn = new EndOfTurn();
   readonly #file: SessionFile;
   readonly #reports: Reports;
@@ -61,13 +58,8 @@ export class Replicas implements PairEvents, KeptSessions {
     this.#file = new SessionFile(member.file.dataFolder, member.cluster.name, server.name, "copies");
     this.#reports = new Reports(log);
     const letters = new Map(servers.map(({ entry, letter }) => [entry, letter]));
-    this.#register = makeRegister(
-      member,
-      servers,
-      letters,
-      (address) => this.#linksTo(servers, address),
-      log,
-    );
+    const { witness } = member.cluster;
+    this.#register = openRegister(member, (voter) => this.#linksTo(voter, servers, witness), log);
     this.#node = new SessionNode({
       self: { server: server.name, incarnation },
       servers: servers.map(({ name, address }) => ({ server: name, machine: address })),
@@ -91,6 +83,7 @@ export class Replicas implements PairEvents, KeptSessions {
       [StreamKind.register, this.#register.service],
     ]);
     this.#dialers = this.#makeDialers(member, servers);
+    this.#witness = witness === null ? null : this.#makeWitnessDialer(member, witness);
   }
 
   start(): void {
@@ -98,6 +91,7 @@ export class Replicas implements PairEvents, KeptSessions {
     this.#isStarted = true;
     this.#takeUpSaved();
     for (const dialer of this.#dialers.values()) dialer.start();
+    this.#witness?.start();
     this.#register.start();
     this.#node.start();
     this.#register.register.watch(() => this.#tidy());
@@ -190,6 +184,7 @@ export class Replicas implements PairEvents, KeptSessions {
     this.#node.stop();
     this.#register.stop();
     for (const dialer of this.#dialers.values()) dialer.close();
+    this.#witness?.close();
   }
 
   onUp(pair: StreamPair): void {
@@ -226,35 +221,19 @@ export class Replicas implements PairEvents, KeptSessions {
     );
   }
 
-  #linksTo(servers: readonly Server[], address: string): Link[] {
+  #makeWitnessDialer({ file, server, incarnation }: Member, witness: Server): LinkDialer {
+    const keys = linkKeys(file.secret, file.previousSecret);
+    const self = { name: server.name, incarnation };
+    return voteDialer(witness, { self, keys, services: this.services, log: this.#log });
+  }
+
+  #linksTo(address: string, servers: readonly Server[], witness: Server | null): readonly Link[] {
+    if (address === witness?.name) return this.#witness?.link ? [this.#witness.link] : [];
     const links: Link[] = [];
     for (const { name, address: at } of servers) {
       if (at === address) links.push(...(this.#dialers.get(name)?.links ?? this.#acceptor.linksOf(name)));
     }
     return links;
-  }
-}
-
-function makeRegister(
-  { file, cluster, server, incarnation }: Member,
-  servers: readonly Server[],
-  letters: ReadonlyMap<string, string>,
-  linksTo: (address: string) => readonly Link[],
-  log: Log,
-): ClusterRegister {
-  const addresses = servers.map(({ address }) => address);
-  try {
-    return new ClusterRegister({
-      ...{ cluster: cluster.name, node: `${server.name}#${incarnation}`, voter: server.address },
-      ...{ fileVoters: chooseVoters(addresses, null), dataFolder: file.dataFolder, letters, linksTo },
-      onProblem: (message) => log.warn(message),
-    });
-  } catch (error) {
-    throw new FlotillaError(
-      "FLOTILLA_DATA_FOLDER",
-      `the data folder ${file.dataFolder} can't be used: ${messageOf(error)}; the register of sessions lies there`,
-      { cause: error },
-    );
   }
 }
 

@@ -136,7 +136,7 @@ export class World {
       onDamage: (error) => this.note(name, error.message),
     });
     const changes = this.parts.changes({
-      ...{ register, ownVoter: machine.name, transport, clock, random: this.random },
+      ...{ register, wanted: null, ownVoter: machine.name, transport, clock, random: this.random },
       onProblem: (message) => this.note(name, message),
     });
     Object.assign(self, { register, acceptor, changes });

@@ -185,7 +185,7 @@ export class VotingRegister implements SharedRegister {
       onDamage: ({ message }) => world.tell(process.name, message),
     });
     const changes = new VoterChanges({
-      ...{ ...parts, register, ownVoter: machine.name },
+      ...{ ...parts, register, ownVoter: machine.name, wanted: null },
       onProblem: (message) => world.tell(process.name, message),
     });
     const voting: Voting = { process, machine, acceptor, register, changes };

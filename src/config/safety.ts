@@ -1,0 +1,69 @@
+/**
+ * What the machines of a good file can't promise for its sessions (docs/sessions.md): told by `check` as notes, because a small
+ * site may well want it so. Machines are addresses; all of loopback is one.
+ */
+import type { ClusterDraft } from "./context.ts";
+import { isLoopback } from "./local.ts";
+import type { Server } from "./model.ts";
+import type { Problems } from "./problems.ts";
+
+export function noteSafety(drafts: readonly ClusterDraft[], problems: Problems): void {
+  for (const draft of drafts) {
+    const keepers = draft.cluster.servers.filter(({ kind }) => kind === "link");
+    if (draft.cluster.tier === "web" || keepers.length === 0) continue;
+    const { section, at: atName } = draft.entry;
+    const at = section.has("sessions") ? section.atOf("sessions") : atName;
+    const what = shortcoming(draft, keepers);
+    if (what !== null) problems.note(at, `sessions of ${draft.cluster.name}: ${what}`);
+    checkWitness(draft, keepers, problems);
+  }
+}
+
+function shortcoming({ cluster, witness }: ClusterDraft, keepers: readonly Server[]): string | null {
+  const machines = new Set(keepers.map(machineOf));
+  const [first] = keepers;
+  if (cluster.sessions?.durability === "memory" || keepers.length === 1) {
+    const why = keepers.length === 1 ? `${first!.name} is the only app server` : "`durability: memory`";
+    return `each is on one server alone (${why}): a crash of that server loses its sessions, an orderly stop keeps them`;
+  }
+  if (machines.size === 1)
+    return (
+      `all app servers are on one machine (${machines.values().next().value}), and backups with them: the death of one ` +
+      "process loses nothing, the death of the machine all; put an app server on another machine"
+    );
+  if (machines.size === 2 && witness === null)
+    return (
+      "the app servers are on two machines: when the network between these is cut, both sides go on alone, and the changes " +
+      "that one of them has answered are lost; a third machine cures it, or a witness: on one, which only votes"
+    );
+  return null;
+}
+
+/** A witness has the third vote: it is worth what its machine is. */
+function checkWitness(
+  { witness, cluster }: ClusterDraft,
+  keepers: readonly Server[],
+  problems: Problems,
+): void {
+  if (witness === null) return;
+  const { at, value } = witness;
+  const machines = new Set(keepers.map(machineOf));
+  const neighbour = keepers.find((keeper) => machineOf(keeper) === machineOf(value));
+  if (machines.size > 2)
+    problems.note(
+      at,
+      `${cluster.name} has ${machines.size} machines: without witness: three of them vote, with it ${value.name} and two; it is not needed`,
+    );
+  else if (machines.size < 2)
+    problems.note(at, `a witness needs app servers on two machines to be of use; ${cluster.name} has one`);
+  else if (neighbour !== undefined)
+    problems.warning(
+      at,
+      `${value.name} is on the machine of ${neighbour.name} (${value.address}): with that machine two of three votes are gone, ` +
+        "and sessions stop; put it on a third one",
+    );
+}
+
+function machineOf({ address }: Server): string {
+  return isLoopback(address) ? "loopback" : address;
+}
