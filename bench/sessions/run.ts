@@ -51,8 +51,8 @@ export async function runSessionBench(options: SessionBenchOptions): Promise<num
 
 /** Rounds of all in turn, forwards and backwards, so that a busy minute of the machine meets all of them. */
 async function measure(crowds: readonly Visitors[], options: SessionBenchOptions): Promise<SessionSample[]> {
-  const rounds = options.quick ? 3 : 9;
-  const roundMs = options.quick ? 1_500 : 4_000;
+  const rounds = options.quick ? 5 : 15;
+  const roundMs = options.quick ? 1_000 : 2_500;
   const samples: SessionSample[] = [];
   for (let turn = 0; turn < (options.quick ? 3 : 6); turn++) {
     for (const crowd of crowds) for (const page of pages) await crowd.load(page, warmUpMs, null);

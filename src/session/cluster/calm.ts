@@ -6,14 +6,17 @@ import type { Holder, Slot } from "../../register/slot-map.ts";
 import { replication as limits } from "../../support/limits.ts";
 import type { Context } from "./context.ts";
 import { PeerState } from "./messages.ts";
+import type { Peer } from "./peer.ts";
 import { Role, type SlotCopy } from "./slot.ts";
+
+/** Processes that were found to be well, by their incarnations. */
+type Well = Map<Peer, string>;
 
 export class Calm {
   readonly #context: Context;
   readonly #version: number;
-  /** Processes that were asked about, and the answer. */
-  readonly #heard: Map<Holder, boolean> = new Map();
-  readonly #promised: Map<Holder, boolean> = new Map();
+  readonly #heard: Well = new Map();
+  readonly #promised: Well = new Map();
 
   constructor(context: Context) {
     this.#context = context;
@@ -24,52 +27,48 @@ export class Calm {
     if (owner === null) return false;
     switch (slot.role) {
       case Role.owner:
-        if (slot.isChallenged || slot.isStopping || slot.joining !== null || slot.backup === null)
-          return false;
-        return !slot.backup.isBroken && this.#isHeard(slot.backup.holder);
+        if (slot.isChallenged || slot.isStopping || slot.joining !== null || slot.backup === null) return false;
+        return !slot.backup.isBroken && this.#isWell(this.#heard, slot.backup.holder, isHeard);
       case Role.backup:
-        return this.#isPromised(owner);
+        return this.#isWell(this.#promised, owner, isPromised);
       default:
-        return this.#isHeard(owner) || (backup !== null && this.#isHeard(backup));
+        if (this.#isWell(this.#heard, owner, isHeard)) return true;
+        return backup !== null && this.#isWell(this.#heard, backup, isHeard);
     }
   }
 
   /** Whether the map and those who were well then still are; slots in themselves are not looked at. */
   get lasts(): boolean {
     if (this.#version !== this.#context.version) return false;
-    for (const [holder, was] of this.#heard) if (was && !isHeard(this.#context, holder)) return false;
-    for (const [holder, was] of this.#promised) if (was && !isPromised(this.#context, holder)) return false;
+    return this.#areWell(this.#heard, isHeard) && this.#areWell(this.#promised, isPromised);
+  }
+
+  #isWell(known: Well, holder: Holder, isWell: typeof isHeard): boolean {
+    const peer = this.#context.connectedTo(holder);
+    if (peer === null) return false;
+    if (known.has(peer)) return true;
+    if (!isWell(this.#context, peer)) return false;
+    known.set(peer, peer.incarnation);
     return true;
   }
 
-  #isHeard(holder: Holder): boolean {
-    const known = this.#heard.get(holder);
-    if (known !== undefined) return known;
-    const heard = isHeard(this.#context, holder);
-    this.#heard.set(holder, heard);
-    return heard;
-  }
-
-  #isPromised(holder: Holder): boolean {
-    const known = this.#promised.get(holder);
-    if (known !== undefined) return known;
-    const promised = isPromised(this.#context, holder);
-    this.#promised.set(holder, promised);
-    return promised;
+  #areWell(known: Well, isWell: typeof isHeard): boolean {
+    for (const [peer, incarnation] of known) {
+      if (peer.connection === null || peer.incarnation !== incarnation) return false;
+      if (!isWell(this.#context, peer)) return false;
+    }
+    return true;
   }
 }
 
 /** It answered us a short while ago: it is neither gone nor silent. Nor does it leave. */
-function isHeard(context: Context, holder: Holder): boolean {
-  const peer = context.connectedTo(holder);
-  if (peer === null || peer.state === PeerState.leaving) return false;
+function isHeard(context: Context, peer: Peer): boolean {
+  if (peer.state === PeerState.leaving) return false;
   return context.clock.now() - Math.max(peer.answeredAt, context.resumedAt) <= limits.silentMs;
 }
 
 /** We answered it a short while ago: it may not be replaced yet. */
-function isPromised(context: Context, holder: Holder): boolean {
-  const peer = context.connectedTo(holder);
-  if (peer === null) return false;
+function isPromised(context: Context, peer: Peer): boolean {
   const quietMs = context.clock.now() - Math.max(peer.promisedAt, context.resumedAt);
   return quietMs <= context.rules.promiseMs(limits.promiseMs);
 }
