@@ -1,5 +1,6 @@
 /** One witness in this process, from its start to its end. */
 import { recordServer } from "../admin/run-record.ts";
+import { adminService } from "../admin/service.ts";
 import type { ClusterFile, Server } from "../config/model.ts";
 import { Member } from "../member/member.ts";
 import { Witness } from "../session/wiring/witness.ts";
@@ -19,7 +20,8 @@ export async function runWitness(file: ClusterFile, server: Server, recorded: ()
     askToStop = resolve;
   });
   onStopSignals(askToStop);
-  const witness = new Witness(member, log, () => askToStop("flotilla stop"));
+  const admin = adminService(member, { stop: () => askToStop("flotilla stop") });
+  const witness = new Witness(member, admin, log);
   await witness.start();
   try {
     recordServer(file, server.name);

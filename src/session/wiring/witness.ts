@@ -1,5 +1,4 @@
 /** A process that only votes on who keeps which session: two machines and it are a majority when one of the three is gone. */
-import { adminService } from "../../admin/service.ts";
 import { type Link, StreamKind, type StreamService } from "../../link/api.ts";
 import type { LinkDialer } from "../../link/dialer.ts";
 import { linkKeys } from "../../link/keys.ts";
@@ -15,14 +14,17 @@ export class Witness {
   /** To the app servers: a vote that was lost is added anew by whoever it belongs to. */
   readonly #dialers: readonly { readonly address: string; readonly dialer: LinkDialer }[];
 
-  /** @throws FlotillaError FLOTILLA_DATA_FOLDER */
-  constructor(member: Member, log: Log, stop: () => void) {
+  /**
+   * @param admin what operators ask.
+   * @throws FlotillaError FLOTILLA_DATA_FOLDER
+   */
+  constructor(member: Member, admin: StreamService, log: Log) {
     const { file, server, incarnation } = member;
     const { name, address, port } = server;
     this.#register = openRegister(member, (voter) => this.#linksTo(voter), log);
     const services = new Map<StreamKind, StreamService>([
       [StreamKind.register, this.#register.service],
-      [StreamKind.admin, adminService(member, { stop })],
+      [StreamKind.admin, admin],
     ]);
     const keys = linkKeys(file.secret, file.previousSecret);
     const common = { self: { name, incarnation }, keys, services, log };
