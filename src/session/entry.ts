@@ -65,6 +65,13 @@ export class Entry {
   }
 }
 
+/** Of the names and values, as stored. */
+export function bytesOf(changes: SessionChanges): number {
+  let bytes = 0;
+  for (const entry of changes.values()) if (entry !== null) bytes += entry.bytes;
+  return bytes;
+}
+
 // The request that makes a change and the store that keeps it ask for the same, one right after the other.
 let lastEntries: SessionEntries = noEntries;
 let lastChanges: SessionChanges = noEntries;

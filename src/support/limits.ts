@@ -237,8 +237,11 @@ export const replication = {
   touchLagMs: 130_000,
   /** Changes of one slot that wait for their commit. */
   pendingPerSlotMax: 1_000,
-  /** Operations that wait for an owner, or for the answer of another server. */
+  /** The values in those of all slots; more are refused. */
+  pendingBytesMax: 67_108_864,
+  /** Operations that wait for an owner, or for the answer of another server; and the values in them. */
   waitingMax: 10_000,
+  waitingBytesMax: 67_108_864,
   /** Slots that one server copies at a time to joining backups, and parts of a copy on their way. */
   transfersMax: 1_024,
   transferPartsMax: 4,

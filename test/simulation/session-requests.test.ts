@@ -30,17 +30,21 @@ type Handler = (session: any) => unknown;
 /** Everything a middleware may ask of a response. */
 class Response {
   statusCode = 200;
-  headersSent = false;
+  #isHeadSent = false;
   readonly fields: Map<string, unknown> = new Map();
   isEnded = false;
+
+  get headersSent(): boolean {
+    return this.#isHeadSent;
+  }
 
   getHeader = (name: string): unknown => this.fields.get(name);
   setHeader = (name: string, value: unknown): unknown => this.fields.set(name, value);
   writeHead = (): void => {
-    this.headersSent = true;
+    this.#isHeadSent = true;
   };
   end = (): void => {
-    if (!this.headersSent) this.writeHead();
+    if (!this.#isHeadSent) this.writeHead();
     this.isEnded = true;
   };
 }

@@ -71,6 +71,7 @@ export class Backup {
     slot.source = { id, from, isComplete: false };
     slot.pos = pos;
     slot.sessions = this.#context.rules.copyBegins(slot.retained?.sessions ?? new Map());
+    slot.bytes = 0;
   }
 
   onTransferPart(peer: Peer, slot: SlotCopy, id: number, sessions: readonly CopiedSession[]): void {
@@ -79,8 +80,10 @@ export class Backup {
     for (const { key, idleTimeoutMs, idleForMs, entries } of sessions) {
       const session = new KeptSession(key, idleTimeoutMs);
       session.lastUsedAt = now - idleForMs;
-      session.entries = session.tip = entries;
+      session.tip = entries;
+      slot.remove(key);
       slot.sessions.set(key, session);
+      slot.setEntries(session, entries);
     }
     this.#context.writerTo(peer)?.transferTaken(slot.index, id, false);
   }
@@ -117,7 +120,7 @@ export class Backup {
 
   #apply(slot: SlotCopy, op: Op): void {
     if (op.kind === OpKind.destroy || op.kind === OpKind.expire) {
-      slot.sessions.delete(op.key);
+      slot.remove(op.key);
       return;
     }
     let session = slot.sessions.get(op.key);
@@ -128,7 +131,8 @@ export class Backup {
       slot.sessions.set(op.key, session);
     }
     const base = op.kind === OpKind.create ? noEntries : (session.entries ?? noEntries);
-    session.entries = session.tip = applied(base, op.changes);
+    session.tip = applied(base, op.changes);
+    slot.setEntries(session, session.tip);
     session.idleTimeoutMs = op.idleTimeoutMs;
     session.lastUsedAt = this.#context.clock.now();
   }
@@ -139,5 +143,6 @@ export function dropCopy(slot: SlotCopy): void {
   slot.role = Role.nobody;
   slot.source = null;
   slot.sessions = new Map();
+  slot.bytes = 0;
   slot.pos = 0;
 }

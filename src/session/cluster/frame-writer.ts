@@ -43,10 +43,11 @@ export class FrameWriter {
     this.#at = headBytes;
   }
 
-  beat(sentAt: number, state: PeerState): void {
+  beat(sentAt: number, state: PeerState, fullness: number): void {
     this.#u8(MessageType.beat);
     this.#f64(sentAt);
     this.#u8(state);
+    this.#f64(fullness);
   }
 
   beatAnswer(sentAt: number, clock: number, takenVersion: number): void {

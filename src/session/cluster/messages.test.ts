@@ -51,7 +51,7 @@ const entries = new Map([["a", Entry.of("a", 1)]]) as SessionEntries;
 
 function fullFrame(): Uint8Array {
   const writer = new FrameWriter(8);
-  writer.beat(1.5, PeerState.blind);
+  writer.beat(1.5, PeerState.blind, 0.5);
   writer.beatAnswer(1.5, 2.5, 3);
   writer.op({ slot: 4_095, epoch: 7, pos: 9, kind: OpKind.update, key: "k", idleTimeoutMs: 1_000, changes });
   writer.ack(1, 2, 3);
@@ -81,7 +81,7 @@ describe("messages between the servers of a session", () => {
     ];
     assert.deepEqual(read(fullFrame()), [
       ["version", 42],
-      ["onBeat", 1.5, PeerState.blind],
+      ["onBeat", 1.5, PeerState.blind, 0.5],
       ["onBeatAnswer", 1.5, 2.5, 3],
       [
         "onOp",

@@ -98,7 +98,8 @@ export interface RequestMessage extends Operation {
 
 /** Told of each message of a frame, in order. */
 export interface MessageSink {
-  onBeat(sentAt: number, state: PeerState): void;
+  /** @param fullness of the sender with copies for other servers; above 1 they have to make room. */
+  onBeat(sentAt: number, state: PeerState, fullness: number): void;
   onBeatAnswer(sentAt: number, clock: number, takenVersion: number): void;
   onOp(op: Op): void;
   onAck(slot: number, epoch: number, pos: number): void;
@@ -241,7 +242,7 @@ function readMessage(from: FrameReader, sink: MessageSink): void {
   const type = from.u8();
   switch (type) {
     case MessageType.beat:
-      return sink.onBeat(from.number(), from.oneOf(PeerState, "state"));
+      return sink.onBeat(from.number(), from.oneOf(PeerState, "state"), from.duration());
     case MessageType.beatAnswer:
       return sink.onBeatAnswer(from.number(), from.number(), from.number());
     case MessageType.op:

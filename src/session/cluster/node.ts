@@ -31,6 +31,7 @@ import { Proposals } from "./proposals.ts";
 import { Recovery } from "./recovery.ts";
 import { Remote } from "./remote.ts";
 import { Roles } from "./roles.ts";
+import { fullnessOfCopies, makeRoom } from "./room.ts";
 import { type RetainedCopy, Role, type SlotCopy } from "./slot.ts";
 import { Transfers } from "./transfer.ts";
 
@@ -59,6 +60,7 @@ export class SessionNode implements MessageTakers {
   #isStepDue = false;
   #readDueAt = 0;
   #sweepDueAt = 0;
+  #fullness = 0;
   #touchDueAt = 0;
 
   constructor(options: ClusterOptions) {
@@ -348,26 +350,8 @@ export class SessionNode implements MessageTakers {
   #sweep(now: number): void {
     this.#sweepDueAt = now + sweepIntervalMs;
     for (const slot of this.context.slots) this.owner.sweep(slot);
-    this.#makeRoom();
-  }
-
-  /** Sessions that were idle for longest make room. Each lives twice: half of the bounds is for those owned here. */
-  #makeRoom(): void {
-    const owned = this.context.slots.filter(({ role }) => role === Role.owner);
-    let sessions = 0;
-    let bytes = 0;
-    for (const slot of owned) {
-      sessions += slot.sessions.size;
-      bytes += slot.bytes;
-    }
-    const { sessionsMax, memoryBytesMax } = this.context.options;
-    const share = Math.min(1, sessionsMax / 2 / sessions, memoryBytesMax / 2 / bytes);
-    if (!(share < 1)) return;
-    let evicted = 0;
-    for (const slot of owned) {
-      evicted += this.owner.evict(slot, Math.ceil(slot.sessions.size * (1 - share)));
-    }
-    this.context.observer.onEvicted(evicted, sessions, bytes);
+    makeRoom(this.context, this.owner);
+    this.#fullness = fullnessOfCopies(this.context);
   }
 
   #sendTouches(now: number): void {
@@ -377,7 +361,7 @@ export class SessionNode implements MessageTakers {
 
   #sendBeat(peer: Peer): void {
     if (peer.connection === null) return;
-    this.#beatWriter.beat(this.context.clock.now(), this.#state());
+    this.#beatWriter.beat(this.context.clock.now(), this.#state(), this.#fullness);
     peer.connection.sendBeat(this.#beatWriter.take(this.context.version));
   }
 
@@ -394,6 +378,7 @@ export class SessionNode implements MessageTakers {
     peer.clock = -1;
     peer.takenVersion = 0;
     peer.state = PeerState.well;
+    peer.fullness = 0;
     peer.wasJudgedSilent = false;
   }
 
@@ -422,8 +407,9 @@ export class SessionNode implements MessageTakers {
 
   // What a peer's messages do; called by its sink.
 
-  /** @internal */ onBeat(peer: Peer, sentAt: number, state: PeerState): void {
+  /** @internal */ onBeat(peer: Peer, sentAt: number, state: PeerState, fullness: number): void {
     peer.state = state;
+    peer.fullness = fullness;
     // An owner that lost sight of the register will have to stop: it is given no more time than it has.
     if (state === PeerState.blind || peer.isBeingReplaced || peer.connection === null) return;
     const now = this.context.clock.now();

@@ -8,7 +8,7 @@
  */
 import { FlotillaError } from "../../support/errors.ts";
 import { replication as limits } from "../../support/limits.ts";
-import { applied, noEntries, type SessionChanges } from "../entry.ts";
+import { applied, bytesOf, noEntries, type SessionChanges } from "../entry.ts";
 import { type Done, sessionGone } from "../store.ts";
 import type { Context } from "./context.ts";
 import { noLease } from "./lease.ts";
@@ -21,6 +21,8 @@ export class Owner {
   readonly #context: Context;
   /** Slots that had changes under way at the last tick or since: few of all. */
   readonly #underWay: Set<SlotCopy> = new Set();
+  /** Of the changes of all slots that are not committed. */
+  #pendingBytes = 0;
 
   constructor(context: Context) {
     this.#context = context;
@@ -63,7 +65,8 @@ export class Owner {
     idleTimeoutMs: number,
     done: Done,
   ): void {
-    if (slot.pending.length + slot.answers.length >= limits.pendingPerSlotMax) {
+    const isFull = slot.pending.length + slot.answers.length >= limits.pendingPerSlotMax;
+    if (isFull || this.#pendingBytes >= limits.pendingBytesMax) {
       done(busy());
       return;
     }
@@ -87,10 +90,10 @@ export class Owner {
     if (follower.resentEpoch === slot.epoch && now - follower.resentAt < limits.resendPauseMs) return;
     follower.progressAt = follower.resentAt = now;
     follower.resentEpoch = slot.epoch;
-    const writer = this.#context.writerTo(this.#context.connectedTo(follower.holder));
-    if (writer === null) return;
+    const peer = this.#context.connectedTo(follower.holder);
     for (const { op } of slot.pending) {
-      if (op.pos > follower.ackedPos) writer.op({ ...op, epoch: slot.epoch });
+      // The writer is asked for each time: a frame that has grown large leaves.
+      if (op.pos > follower.ackedPos) this.#context.writerTo(peer)?.op({ ...op, epoch: slot.epoch });
     }
   }
 
@@ -117,7 +120,8 @@ export class Owner {
     slot.pending = [];
     slot.answers = [];
     slot.pos = slot.committedPos;
-    for (const { session } of pending) {
+    for (const { session, bytes } of pending) {
+      this.#pendingBytes -= bytes;
       session.tip = session.entries;
       if (session.entries === null && slot.sessions.get(session.key) === session) {
         slot.sessions.delete(session.key);
@@ -175,16 +179,11 @@ export class Owner {
     );
   }
 
-  /** Ends about so many sessions of the slot, those that were idle for longest. */
-  evict(slot: SlotCopy, count: number): number {
-    if (!this.mayShow(slot)) return 0;
-    let evicted = 0;
-    for (; evicted < count; evicted++) {
-      const session = slot.idle.longestIdle();
-      if (session === null) break;
-      this.#expire(slot, session);
-    }
-    return evicted;
+  /** Ends the session that was idle for longest; null when that can't be told now, or there is none. */
+  evict(slot: SlotCopy): KeptSession | null {
+    const session = this.mayShow(slot) ? slot.idle.longestIdle() : null;
+    if (session !== null) this.#expire(slot, session);
+    return session;
   }
 
   /** Tells the backup who was used, so that idle times survive a takeover about right. */
@@ -224,7 +223,9 @@ export class Owner {
       changes,
     };
     const early = rules.acknowledgesEarly();
-    slot.pending.push({ op, session, after, submittedAt: clock.now(), done: early ? null : done });
+    const bytes = bytesOf(changes);
+    this.#pendingBytes += bytes;
+    slot.pending.push({ op, session, after, submittedAt: clock.now(), bytes, done: early ? null : done });
     this.#underWay.add(slot);
     this.#send(slot, slot.backup, op);
     this.#send(slot, slot.joining, op);
@@ -249,7 +250,8 @@ export class Owner {
   }
 
   #commit(slot: SlotCopy): void {
-    const { op, session, after, done } = slot.pending.shift()!;
+    const { op, session, after, bytes, done } = slot.pending.shift()!;
+    this.#pendingBytes -= bytes;
     slot.committedPos = op.pos;
     slot.setEntries(session, after);
     if (after === null) {

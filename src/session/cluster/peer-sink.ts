@@ -16,7 +16,7 @@ export interface MessageTakers {
   readonly transfers: Transfers;
   readonly recovery: Recovery;
   readonly remote: Remote;
-  onBeat(peer: Peer, sentAt: number, state: PeerState): void;
+  onBeat(peer: Peer, sentAt: number, state: PeerState, fullness: number): void;
   onBeatAnswer(peer: Peer, sentAt: number, clock: number, takenVersion: number): void;
   onOp(peer: Peer, op: Op): void;
   onAck(peer: Peer, slot: number, epoch: number, pos: number): void;
@@ -35,8 +35,8 @@ export class PeerSink implements MessageSink {
     this.#peer = peer;
   }
 
-  onBeat(sentAt: number, state: PeerState): void {
-    this.#node.onBeat(this.#peer, sentAt, state);
+  onBeat(sentAt: number, state: PeerState, fullness: number): void {
+    this.#node.onBeat(this.#peer, sentAt, state, fullness);
   }
 
   onBeatAnswer(sentAt: number, clock: number, takenVersion: number): void {

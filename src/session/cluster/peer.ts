@@ -43,6 +43,8 @@ export class Peer {
   /** The version in which we last took slots over from it. */
   takenVersion = 0;
   state: PeerState = PeerState.well;
+  /** Of the share of its memory that is for copies of other servers' sessions; above 1 some have to go. */
+  fullness = 0;
   /** When it was last judged silent and then spoke again. */
   falseAlarmAt: number = Number.NEGATIVE_INFINITY;
   wasJudgedSilent = false;

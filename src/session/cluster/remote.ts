@@ -8,7 +8,7 @@
  */
 import { FlotillaError } from "../../support/errors.ts";
 import { replication as limits } from "../../support/limits.ts";
-import { noEntries, type SessionEntries } from "../entry.ts";
+import { bytesOf, noEntries, type SessionEntries } from "../entry.ts";
 import type { VerifiedId } from "../id.ts";
 import { contended, type Done, isContended, isGone, sessionGone } from "../store.ts";
 import { compareAndSet } from "./compare-and-set.ts";
@@ -26,6 +26,8 @@ class Attempt {
   readonly slot: SlotCopy;
   readonly done: Loaded;
   readonly startedAt: number;
+  /** Of its values. */
+  readonly bytes: number;
   /** Of the request under way, else 0. */
   requestId = 0;
   connection: PeerConnection | null = null;
@@ -38,6 +40,7 @@ class Attempt {
     this.operation = operation;
     this.slot = slot;
     this.startedAt = startedAt;
+    this.bytes = bytesOf(operation.changes);
     this.done = done;
   }
 
@@ -55,6 +58,8 @@ export class Remote {
   readonly #sent: Map<number, Attempt> = new Map();
   /** The last one of each session. */
   readonly #tails: Map<string, Attempt> = new Map();
+  /** Of all attempts. */
+  #waitingBytes = 0;
   #lastId = 0;
   #isRetrying = false;
 
@@ -187,13 +192,14 @@ export class Remote {
   }
 
   #begin(id: VerifiedId, operation: Operation, done: Loaded): void {
-    if (this.#attempts.size >= limits.waitingMax) {
+    if (this.#attempts.size >= limits.waitingMax || this.#waitingBytes >= limits.waitingBytesMax) {
       done(busy(), null);
       return;
     }
     const slot = this.#context.slots[id.slot]!;
     const now = this.#context.clock.now();
     const attempt = new Attempt(operation, slot, now, done);
+    this.#waitingBytes += attempt.bytes;
     this.#attempts.add(attempt);
     const before = this.#tails.get(id.key);
     this.#tails.set(id.key, attempt);
@@ -286,6 +292,7 @@ export class Remote {
   #forget(attempt: Attempt): void {
     attempt.isOver = true;
     this.#attempts.delete(attempt);
+    this.#waitingBytes -= attempt.bytes;
     if (attempt.requestId !== 0) this.#unsend(attempt);
     // One that gave up while it was behind another leaves its place in the order to the end of that one.
     if (attempt.isBehind) return;

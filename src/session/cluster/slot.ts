@@ -49,6 +49,8 @@ export interface PendingOp {
   /** The session's data after it; null when it ends it. */
   readonly after: SessionEntries | null;
   readonly submittedAt: number;
+  /** Of its values. */
+  readonly bytes: number;
   /** Null once its outcome was told to be unknown. */
   done: Done | null;
 }
@@ -131,13 +133,13 @@ export class SlotCopy {
   /** The last change that was applied (owner: submitted). */
   pos = 0;
   sessions: Map<string, KeptSession> = new Map();
+  /** Of its committed sessions as stored, bookkeeping included. Counted by the owner, its backup and who is joining. */
+  bytes = 0;
 
   // The owner's. It serves while both leases last; they differ only while a change of the register is open.
   lease: Lease = noLease;
   leaseToo: Lease = noLease;
   committedPos = 0;
-  /** Of its committed sessions as stored, bookkeeping included. */
-  bytes = 0;
   pending: PendingOp[] = [];
   answers: PendingAnswer[] = [];
   backup: Follower | null = null;
@@ -164,7 +166,7 @@ export class SlotCopy {
     this.index = index;
   }
 
-  /** The owner's account of its memory. */
+  /** The account of the memory that its sessions take. */
   setEntries(session: KeptSession, entries: SessionEntries | null): void {
     session.entries = entries;
     let bytes = 0;
@@ -174,6 +176,14 @@ export class SlotCopy {
     }
     this.bytes += bytes - session.bytes;
     session.bytes = bytes;
+  }
+
+  /** Of a copy: the session is over. */
+  remove(key: string): void {
+    const session = this.sessions.get(key);
+    if (session === undefined) return;
+    this.setEntries(session, null);
+    this.sessions.delete(key);
   }
 
   get isServing(): boolean {

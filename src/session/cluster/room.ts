@@ -1,0 +1,66 @@
+/**
+ * Bounds on the sessions that one process keeps: half of them is for those it owns, half for the copies it keeps for other
+ * servers. Above it the longest idle make room. Only an owner ends sessions, so a server that is full of copies says so in its
+ * heartbeats, and the owners of those make the room.
+ */
+import type { ClusterOptions, Context } from "./context.ts";
+import type { Owner } from "./owner.ts";
+import { Role, type SlotCopy } from "./slot.ts";
+
+/** Sessions and bytes of the slots, as a share of what is for them. */
+interface Load {
+  readonly sessions: number;
+  readonly bytes: number;
+  readonly fullness: number;
+}
+
+function loadOf(slots: readonly SlotCopy[], { sessionsMax, memoryBytesMax }: ClusterOptions): Load {
+  let sessions = 0;
+  let bytes = 0;
+  for (const slot of slots) {
+    sessions += slot.sessions.size;
+    bytes += slot.bytes;
+  }
+  const fullness = Math.max(sessions / (sessionsMax / 2), bytes / (memoryBytesMax / 2));
+  return { sessions, bytes, fullness };
+}
+
+/** How full this process is of copies for other servers; above 1 it is too full. */
+export function fullnessOfCopies({ slots, options }: Context): number {
+  const copies = slots.filter(({ role }) => role === Role.backup || role === Role.joining);
+  return loadOf(copies, options).fullness;
+}
+
+/** Ends sessions that are owned here, when there are too many of them, or of their copies on another server. */
+export function makeRoom(context: Context, owner: Owner): void {
+  const owned = context.slots.filter(({ role }) => role === Role.owner);
+  const load = loadOf(owned, context.options);
+  let evicted = relieve(owner, owned, load, load.fullness);
+  for (const peer of context.peers.values()) {
+    if (peer.fullness <= 1) continue;
+    const copied = owned.filter(({ backup }) => backup !== null && peer.isProcess(backup.holder));
+    evicted += relieve(owner, copied, loadOf(copied, context.options), peer.fullness);
+  }
+  if (evicted > 0) context.observer.onEvicted(evicted, load.sessions, load.bytes);
+}
+
+/** Slots with the longest idle come first, each gives its part: about those that were idle for longest, in one pass. */
+function relieve(owner: Owner, slots: readonly SlotCopy[], load: Load, fullness: number): number {
+  if (fullness <= 1) return 0;
+  const share = 1 - 1 / fullness;
+  const inOrder = slots
+    .map((slot) => ({ slot, since: slot.idle.longestIdle()?.lastUsedAt ?? Number.POSITIVE_INFINITY }))
+    .sort((one, other) => one.since - other.since);
+  let evicted = 0;
+  let freedBytes = 0;
+  for (const { slot } of inOrder) {
+    for (let rest = Math.ceil(slot.sessions.size * share); rest > 0; rest--) {
+      if (evicted >= load.sessions * share && freedBytes >= load.bytes * share) return evicted;
+      const session = owner.evict(slot);
+      if (session === null) break;
+      evicted++;
+      freedBytes += session.bytes;
+    }
+  }
+  return evicted;
+}

@@ -1,0 +1,161 @@
+/** What bounds sessions on two servers (I11), in simulated servers without faults. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Role } from "../../src/session/cluster/slot.ts";
+import { Entry } from "../../src/session/entry.ts";
+import type { VerifiedId } from "../../src/session/id.ts";
+import { type App, Simulation } from "./session/simulation.ts";
+
+interface Bounds {
+  sessionsMax: number;
+  memoryBytesMax: number;
+}
+
+class Site {
+  readonly #simulation: Simulation = new Simulation(1, {});
+  readonly violations: readonly string[] = this.#simulation.oracle.violations;
+  readonly apps: readonly App[];
+
+  constructor() {
+    const { places, world } = this.#simulation;
+    for (const { server } of places) this.#simulation.start(server);
+    while (!this.#simulation.isWhole()) world.runUntil(world.now + 100);
+    this.pass(5_000);
+    this.apps = [...this.#simulation.apps.values()];
+  }
+
+  pass(ms: number): void {
+    this.#simulation.world.runUntil(this.#simulation.world.now + ms);
+  }
+
+  bound(app: App, bounds: Partial<Bounds>): void {
+    Object.assign(app.node.context.options, bounds);
+  }
+
+  create(app: App, id: VerifiedId = app.store.newId(), text = "x"): VerifiedId {
+    app.store.create(id, new Map([["a", Entry.of("a", text)]]), 1_800_000, (error) =>
+      assert.equal(error, null),
+    );
+    this.pass(20);
+    return id;
+  }
+
+  lives(app: App, id: VerifiedId): boolean {
+    let isThere = false;
+    app.store.load(id, (error, entries) => {
+      assert.equal(error, null);
+      isThere = entries !== null;
+    });
+    this.pass(50);
+    return isThere;
+  }
+
+  disconnect(app: App, other: App): void {
+    app.node.connectionDown(app.node.context.peers.get(other.process.server)!.connection!);
+  }
+
+  reconnect(app: App, other: App): void {
+    this.#simulation.network.reset(app.process.server, other.process.server);
+  }
+
+  /** In slots of this role. */
+  kept(app: App, role: Role): { sessions: number; bytes: number } {
+    const slots = app.node.context.slots.filter((slot) => slot.role === role);
+    return {
+      sessions: slots.reduce((sum, slot) => sum + slot.sessions.size, 0),
+      bytes: slots.reduce((sum, slot) => sum + slot.bytes, 0),
+    };
+  }
+}
+
+describe("bounds on sessions", () => {
+  test("too many: the longest idle make room", () => {
+    const site = new Site();
+    const app = site.apps[0]!;
+    const ids = Array.from({ length: 40 }, () => site.create(app));
+    assert.ok(ids.every((id) => site.lives(app, id)));
+    site.bound(app, { sessionsMax: 60 });
+    site.pass(3_000);
+    const alive = ids.map((id) => site.lives(app, id));
+    const count = alive.filter(Boolean).length;
+    assert.ok(count <= 30 && count >= 26, `${count} of 40`);
+    assert.deepEqual(alive.slice(0, 5), Array(5).fill(false));
+    assert.deepEqual(alive.slice(-15), Array(15).fill(true));
+  });
+
+  test("too many bytes in few sessions: one goes, not one of each slot", () => {
+    const site = new Site();
+    const app = site.apps[0]!;
+    const owned = app.node.context.slots.filter(({ role }) => role === Role.owner);
+    const ids = owned.flatMap(({ index }) => {
+      const id = { ...app.store.newId(), slot: index };
+      return [1, 2].map((n) => site.create(app, { ...id, key: `${id.key}-${n}` }, "x".repeat(100_000)));
+    });
+    assert.ok(ids.length >= 2);
+    site.bound(app, { memoryBytesMax: 2 * (site.kept(app, Role.owner).bytes - 1) });
+    site.pass(3_000);
+    assert.deepEqual(
+      ids.map((id) => site.lives(app, id)),
+      ids.map((_, index) => index > 0),
+    );
+  });
+
+  test("a server that is full of copies has them ended by their owners", () => {
+    const site = new Site();
+    for (let i = 0; i < 25; i++) for (const app of site.apps) site.create(app);
+    const full = site.apps.find((app) => site.kept(app, Role.backup).sessions > 10)!;
+    const before = site.kept(full, Role.backup).sessions;
+    site.bound(full, { sessionsMax: before });
+    site.pass(4_000);
+    const { sessions, bytes } = site.kept(full, Role.backup);
+    assert.ok(sessions <= before / 2 && sessions > before / 4, `${sessions} of ${before}`);
+    assert.ok(bytes > 0 && bytes < sessions * 1_100);
+  });
+
+  test("changes above their bound in bytes are refused, and said to be unwritten", () => {
+    const site = new Site();
+    const app = site.apps[0]!;
+    const id = site.create(app);
+    const told: string[] = [];
+    const large = new Map([["a", Entry.of("a", "x".repeat(1_000_000))]]);
+    for (let i = 0; i < 100; i++)
+      app.store.update(id, large, 1_800_000, (error) => told.push(error?.code ?? "done"));
+    const refused = told.length;
+    assert.ok(refused >= 30 && refused < 40, `${refused} refused`);
+    assert.deepEqual(told, Array(refused).fill("FLOTILLA_SESSION_BUSY"));
+    site.pass(2_000);
+    assert.deepEqual(told.slice(refused), Array(100 - refused).fill("done"));
+  });
+
+  test("what is sent again over a new connection comes in frames that its receiver takes", () => {
+    const site = new Site();
+    const app = site.apps[0]!;
+    const id = site.create(app);
+    const backup = site.apps.find(({ node }) => node.context.slots[id.slot]!.role === Role.backup)!;
+    const told: string[] = [];
+    site.disconnect(app, backup);
+    for (let i = 0; i < 40; i++) {
+      const changes = new Map([["a", Entry.of("a", `${i}${"x".repeat(1_000_000)}`)]]);
+      app.store.update(id, changes, 1_800_000, (error) => told.push(error?.code ?? "done"));
+    }
+    site.reconnect(app, backup);
+    site.pass(1_900);
+    assert.deepEqual(told, Array(40).fill("done"));
+    assert.deepEqual(site.violations, []);
+  });
+
+  test("a copy counts its bytes, whatever happens to its sessions", () => {
+    const site = new Site();
+    const app = site.apps[0]!;
+    const ids = Array.from({ length: 20 }, () => site.create(app));
+    const copies = (): number => site.apps.reduce((sum, each) => sum + site.kept(each, Role.backup).bytes, 0);
+    const all = copies();
+    assert.ok(all > 20 * 1_024);
+    app.store.update(ids[0]!, new Map([["a", Entry.of("a", "x".repeat(1_001))]]), 1_800_000, () => {});
+    site.pass(50);
+    assert.equal(copies(), all + 1_000);
+    for (const id of ids) app.store.destroy(id, () => {});
+    site.pass(50);
+    assert.equal(copies(), 0);
+  });
+});
