@@ -135,10 +135,8 @@ export class SessionIds {
       this.#remember(aged);
       return aged;
     }
-    if (!hasShape(id)) return null;
-    const text = unsliced(id);
-    if (!this.#isSigned(text)) return null;
-    const verified = parse(text);
+    if (!hasShape(id) || !this.#isSigned(id)) return null;
+    const verified = parse(unsliced(id));
     this.#remember(verified);
     return verified;
   }
