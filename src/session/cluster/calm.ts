@@ -27,7 +27,8 @@ export class Calm {
     if (owner === null) return false;
     switch (slot.role) {
       case Role.owner:
-        if (slot.isChallenged || slot.isStopping || slot.joining !== null || slot.backup === null) return false;
+        if (slot.isChallenged || slot.isStopping || slot.joining !== null || slot.backup === null)
+          return false;
         return !slot.backup.isBroken && this.#isWell(this.#heard, slot.backup.holder, isHeard);
       case Role.backup:
         return this.#isWell(this.#promised, owner, isPromised);
