@@ -1,9 +1,10 @@
 /** `flotilla status`: every server of the file, asked at once. */
 import { clusterStatus, type ServerStatus } from "../admin/cluster-status.ts";
 import type { ClusterFile } from "../config/model.ts";
+import type { SlotCounts } from "../member/member.ts";
 import { admin as limits } from "../support/limits.ts";
 import { openFile } from "./cluster-file.ts";
-import { type Colour, coloured, count, say, sayJson, table } from "./terminal.ts";
+import { type Colour, coloured, count, enumerate, say, sayJson, table } from "./terminal.ts";
 
 /** @returns the exit code: 0 when everybody could be asked, whatever they answered. */
 export async function status(path: string, asJson: boolean): Promise<number> {
@@ -11,7 +12,7 @@ export async function status(path: string, asJson: boolean): Promise<number> {
   if (file === null) return 1;
   const servers = await clusterStatus(file, leftMs());
   if (asJson) sayJson({ servers: servers.map(inOrder) });
-  else for (const line of statusText(servers, someMemberRuns(file, servers))) say(line);
+  else for (const line of statusText(file, servers, someMemberRuns(file, servers))) say(line);
   return 0;
 }
 
@@ -23,23 +24,23 @@ function leftMs(): number {
 }
 
 /** The fields that scripts rely on, in the documented order, then those that not every server has. */
-function inOrder({
-  name,
-  cluster,
-  letter,
-  state,
-  pid,
-  requests,
-  sessions,
-  slots,
-  singleCopySlots,
-  note,
-}: ServerStatus): ServerStatus {
+function inOrder(status: ServerStatus): object {
+  const { name, cluster, letter, state, pid, requests, sessions, note } = status;
   return {
     ...{ name, cluster, letter, state, pid, requests, sessions },
-    ...(slots === undefined || singleCopySlots === undefined ? {} : { slots, singleCopySlots }),
+    ...(isSharing(status) ? copyFields(status) : {}),
     ...(note === undefined ? {} : { note }),
   };
+}
+
+function copyFields(counts: SlotCounts): SlotCounts {
+  const { slots, singleCopySlots, singleCopySessions, copyingTo, copiedPercent, seesRegister } = counts;
+  return { slots, singleCopySlots, singleCopySessions, copyingTo, copiedPercent, seesRegister };
+}
+
+/** Whether it shares its sessions with other servers; one of an older release may not tell all. */
+function isSharing(status: ServerStatus): status is ServerStatus & SlotCounts {
+  return status.slots !== undefined && status.copyingTo !== undefined;
 }
 
 const stateColours: Readonly<Record<ServerStatus["state"], Colour>> = {
@@ -57,32 +58,67 @@ function someMemberRuns({ servers: all }: ClusterFile, servers: readonly ServerS
   );
 }
 
-function statusText(servers: readonly ServerStatus[], memberRuns: boolean): string[] {
+function statusText(file: ClusterFile, servers: readonly ServerStatus[], memberRuns: boolean): string[] {
+  const withCopies = servers.some(isSharing);
   const head = ["SERVER", "CLUSTER", "LETTER", "STATE", "PID", "REQUESTS", "SESSIONS"];
-  const rows = servers.map(({ name, cluster, letter, state, pid, requests, sessions }) => [
-    ...[name, cluster, letter === "" ? "-" : letter, state],
-    ...[pid === null ? "-" : String(pid), String(requests), String(sessions)],
+  const rows = servers.map((server) => [
+    ...[server.name, server.cluster, server.letter === "" ? "-" : server.letter, server.state],
+    ...[server.pid === null ? "-" : String(server.pid), String(server.requests), String(server.sessions)],
+    ...(withCopies ? copyCells(server) : []),
   ]);
-  const [headLine, ...lines] = table([head, ...rows], new Set([4, 5, 6]));
+  if (withCopies) head.push("ONE COPY", "REGISTER");
+  const [headLine, ...lines] = table([head, ...rows], new Set([4, 5, 6, 7]));
   return [
     coloured(headLine!, "bold"),
     ...lines.map((line, index) => coloured(line, stateColours[servers[index]!.state])),
     "",
-    ...singleCopies(servers),
+    ...copiesInWords(file, servers),
     ...troubles(servers, memberRuns),
   ];
 }
 
-/** What a second failure now would lose. */
-function singleCopies(servers: readonly ServerStatus[]): string[] {
-  return servers.flatMap(({ name, singleCopySlots: slots = 0 }) =>
-    slots === 0
-      ? []
-      : [
-          `${count(slots, "session slot")} of ${name} ${slots === 1 ? "has" : "have"} one copy only; ` +
-            "a second is made as soon as another server can take it",
-        ],
+/** How many of its sessions have one copy, how far a second one is, and whether it sees the register. */
+function copyCells(server: ServerStatus): string[] {
+  if (!isSharing(server)) return ["-", "-"];
+  const { singleCopySlots, singleCopySessions, copiedPercent, seesRegister } = server;
+  const share = singleCopySlots === 0 ? "" : ` (${copiedPercent} %)`;
+  return [`${singleCopySessions}${share}`, seesRegister ? "seen" : "not seen"];
+}
+
+/** What a second failure now would lose, and what follows by itself. */
+function copiesInWords(file: ClusterFile, servers: readonly ServerStatus[]): string[] {
+  const sharing = servers.filter(isSharing);
+  const single = sharing.filter(({ singleCopySlots }) => singleCopySlots > 0);
+  const lines = single.map(({ name, singleCopySlots, singleCopySessions, copyingTo, copiedPercent }) => {
+    const progress =
+      copyingTo.length === 0
+        ? "no other server can take a second one now"
+        : `copying to ${enumerate(copyingTo)}, ${copiedPercent} %`;
+    const have = singleCopySessions === 1 ? "has" : "have";
+    return `${count(singleCopySessions, "session")} of ${name} (${count(singleCopySlots, "slot")}) ${have} one copy; ${progress}`;
+  });
+  const blind = sharing.filter(({ seesRegister }) => !seesRegister);
+  if (blind.length > 0)
+    lines.push(
+      `${enumerate(blind.map(({ name }) => name))} can't reach a majority of the register's voters: sessions there stop ` +
+        "within 10 s (docs/register.md)",
+    );
+  if (sharing.length > 0 && lines.length === 0) lines.push("All sessions have two copies.");
+  const alone = servers.filter(
+    (server) => server.sessions > 0 && !isSharing(server) && isAppServer(file, server),
   );
+  if (alone.length > 0) {
+    const sessions = alone.reduce((sum, server) => sum + server.sessions, 0);
+    lines.push(
+      `${count(sessions, "session")} of ${enumerate(alone.map(({ name }) => name))} ${sessions === 1 ? "is" : "are"} on one server alone: ` +
+        "a crash of it loses them, an orderly stop does not",
+    );
+  }
+  return lines;
+}
+
+function isAppServer({ clusters }: ClusterFile, { cluster }: ServerStatus): boolean {
+  return clusters.get(cluster)!.tier === "app";
 }
 
 /** What is wrong and what to do: the last lines are the ones a person reads. */

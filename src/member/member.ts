@@ -54,6 +54,14 @@ export interface SlotCounts {
   readonly slots: number;
   /** Those of them of which no other server has a copy. */
   readonly singleCopySlots: number;
+  /** The sessions in these. */
+  readonly singleCopySessions: number;
+  /** Servers that are being given a second copy, by name. */
+  readonly copyingTo: readonly string[];
+  /** Of the sessions that had one copy at worst, since all last had two: how many have, or were sent to, a second server. */
+  readonly copiedPercent: number;
+  /** It has read the register, so a majority of the voters answered, within the last seconds. */
+  readonly seesRegister: boolean;
 }
 
 /** One row of `flotilla status --json`. */

@@ -186,6 +186,8 @@ test("one copy of each: saved at the stop, taken up once, gone after a kill", as
   const site = await Site.make(t, { apps: 1 });
   await site.start();
   const visitors = await visit(site, 5);
+  const { stdout } = await runFlotilla(t, ["status"], { cwd: site.folder });
+  assert.match(stdout, /^5 sessions of app-a are on one server alone: a crash of it loses them/m);
   assert.equal((await site.stop()).code, 0);
   assert.equal(site.files().length, 1);
 

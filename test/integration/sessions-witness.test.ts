@@ -65,6 +65,10 @@ clusters:
     return new Map(servers.map((server) => [server.name, server]));
   }
 
+  async statusText(): Promise<string> {
+    return (await runFlotilla(this.#t, ["status"], { cwd: this.folder })).stdout;
+  }
+
   async hasTwoCopies(): Promise<void> {
     await until("every slot has two copies", async () => {
       const apps = [...(await this.status()).values()].filter(({ slots }) => slots !== undefined);
@@ -100,9 +104,20 @@ test("with a witness, sessions live on when any one of three machines is gone", 
   await t.test("an app server is killed", async () => {
     await site.kill("app-a");
     assert.equal(await site.ask("POST"), 2);
-    assert.equal((await site.status()).get("app-b")!.slots, 4_096);
+    const { slots, singleCopySlots, singleCopySessions, copyingTo } = (await site.status()).get("app-b")!;
+    assert.deepEqual([slots, singleCopySlots, singleCopySessions, copyingTo], [4_096, 4_096, 1, []]);
+    assert.match(
+      await site.statusText(),
+      /^1 session of app-b \(4096 slots\) has one copy; no other server can take a second one now$/m,
+    );
     site.run("app-a");
     await site.hasTwoCopies();
+    const text = await site.statusText();
+    assert.match(text, /^All sessions have two copies\.$/m);
+    assert.match(
+      text,
+      /^SERVER .* ONE COPY {2}REGISTER\n(.*\n)*app-b .* 0 {2}seen\napp-w +app +- +up .* - {2}-$/m,
+    );
   });
 
   await t.test("the witness is killed, and comes back", async () => {

@@ -172,13 +172,6 @@ export class SessionNode implements MessageTakers {
     return this.#moves.isDrained;
   }
 
-  /** Slots of which this process holds the only copy. */
-  get singleCopySlots(): number {
-    let count = 0;
-    for (const { role, backup } of this.context.slots) if (role === Role.owner && backup === null) count++;
-    return count;
-  }
-
   connectionUp(connection: PeerConnection): void {
     if (this.#isEnded) return;
     this.context.noteTurn();

@@ -101,6 +101,8 @@ export class OutgoingTransfer {
   /** What is still to be sent; null when all was. */
   rest: Iterator<KeptSession> | null;
   partsUnderWay = 0;
+  /** Sessions in the parts that were sent. */
+  sentSessions = 0;
   isComplete = false;
 
   constructor(id: number, sessions: Iterator<KeptSession>) {

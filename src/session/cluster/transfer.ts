@@ -87,6 +87,7 @@ export class Transfers {
       if (part.length > 0) {
         writer.transferPart(slot.index, transfer.id, part);
         transfer.partsUnderWay++;
+        transfer.sentSessions += part.length;
       }
       if (transfer.rest === null) writer.transferEnd(slot.index, transfer.id);
     }

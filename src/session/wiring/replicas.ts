@@ -28,6 +28,7 @@ import { SessionFile } from "../disk/session-file.ts";
 import type { SessionIds } from "../id.ts";
 import type { KeptSessions } from "../kept.ts";
 import { keepersOf, openRegister, voteDialer } from "./cluster-voter.ts";
+import { CopyCounts } from "./copy-counts.ts";
 import { PeerAcceptor, PeerDialer } from "./peer-links.ts";
 import { Reports } from "./reports.ts";
 import { bytesOf, fromSaved, toSaved } from "./saved-copies.ts";
@@ -47,6 +48,7 @@ export class Replicas implements PairEvents, KeptSessions {
   readonly #turn: EndOfTurn = new EndOfTurn();
   readonly #file: SessionFile;
   readonly #reports: Reports;
+  readonly #counts: CopyCounts;
   #isFileThere = false;
   #isStarted = false;
 
@@ -74,6 +76,7 @@ export class Replicas implements PairEvents, KeptSessions {
       rules: protocolRules,
       observer: this.#reports,
     });
+    this.#counts = new CopyCounts(this.#node);
     const marks = new Map(servers.map(({ name, letter, processIndex }) => [name, { letter, processIndex }]));
     this.store = new ClusterStore({ node: this.#node, ids, marks, random: Math.random });
     const names = new Set(servers.map(({ name }) => name));
@@ -94,7 +97,10 @@ export class Replicas implements PairEvents, KeptSessions {
     this.#witness?.start();
     this.#register.start();
     this.#node.start();
-    this.#register.register.watch(() => this.#tidy());
+    this.#register.register.watch(() => {
+      this.#tidy();
+      this.#counts.take();
+    });
   }
 
   /** Every slot has an owner that runs as far as this process knows, and it can reach another server. */
@@ -135,11 +141,8 @@ export class Replicas implements PairEvents, KeptSessions {
     }
   }
 
-  /** Slots that this process owns, and those of them that have no second copy. */
   get counts(): SlotCounts {
-    let slots = 0;
-    for (const { role } of this.#node.context.slots) if (role === Role.owner) slots++;
-    return { slots, singleCopySlots: this.#node.singleCopySlots };
+    return this.#counts.take();
   }
 
   async leave(timeoutMs: number): Promise<void> {
