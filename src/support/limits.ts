@@ -219,8 +219,10 @@ export const replication = {
   challengeMs: 15_000,
   /** Copies that a restarted server may still offer are waited for so long. */
   offersMs: 30_000,
+  /** And at least so long after they were asked for. */
+  offersAskedMs: 5_000,
   /** A load waits so long for an owner that may answer: longer than a takeover takes without the proof of a death. */
-  loadWaitMs: 1_500,
+  loadWaitMs: 3_000,
   /** A change not committed by then has an unknown outcome. */
   commitTimeoutMs: 2_000,
   /** Share of the time left that a change may be under way to its owner; covers clocks that differ. */

@@ -19,12 +19,14 @@ interface Offer {
 }
 
 interface Case {
-  /** Not before: another server's challenge is given the time that it takes. */
-  readonly waitsUntil: number;
+  /** Somebody else changed the slot while the case was open: perhaps a challenge, which is given the time that it takes. */
+  readonly mayBeChallenged: boolean;
   /** The slot's epoch when the case was opened, or after our own challenge. */
   epoch: number;
   readonly openedAt: number;
   challengedAt: number | null;
+  /** When the copies were first asked for. */
+  askedAt: number | null;
   readonly offers: Map<string, Offer>;
 }
 
@@ -53,18 +55,20 @@ export class Recovery {
     const now = this.#context.clock.now();
     let open = this.#cases.get(slot);
     if (open === undefined || open.epoch !== entry.epoch) {
-      const restMs = open === undefined ? 0 : limits.challengeAfterMs + limits.challengeMs;
       open = {
+        mayBeChallenged: open !== undefined,
         epoch: entry.epoch,
         openedAt: now,
-        waitsUntil: now + restMs + this.#turnMs(slot),
         challengedAt: null,
+        askedAt: null,
         offers: new Map(),
       };
       this.#cases.set(slot, open);
     }
-    if (now < open.waitsUntil) return null;
-    if (!this.#isProvenGone(entry)) {
+    const isProvenGone = this.#isProvenGone(entry);
+    const restMs = open.mayBeChallenged && !isProvenGone ? limits.challengeAfterMs + limits.challengeMs : 0;
+    if (now - open.openedAt < restMs + this.#turnMs(slot)) return null;
+    if (!isProvenGone) {
       if (open.challengedAt === null) return { ...entry, epoch: entry.epoch + 1 };
       if (now - open.challengedAt < limits.challengeMs) return null;
     }
@@ -114,7 +118,10 @@ export class Recovery {
         this.#context.writerTo(peer ?? null)?.copyQuery(slot.index);
       } else if (offer.epoch >= 0 && (best === null || rules.isNewer(offer, best))) best = offer;
     }
-    if (isWaiting && clock.now() - open.openedAt < limits.offersMs) return null;
+    const now = clock.now();
+    open.askedAt ??= now;
+    if (isWaiting && (now - open.openedAt < limits.offersMs || now - open.askedAt < limits.offersAskedMs))
+      return null;
     // One that had been taken out of the pair lacks what was committed without it.
     const isOfPair = [entry.owner, entry.backup].some((holder) => holder?.server === best?.holder.server);
     this.#decided.set(slot, isWaiting || best === null || !isOfPair);
