@@ -18,7 +18,7 @@ const layers: Record<string, readonly string[]> = {
   "web-tier": ["admin", "session", "balance", "member", "http", "link", "config", "support"],
   "app-tier": ["admin", "session", "member", "http", "link", "config", "support"],
   supervise: ["admin", "member", "link", "config", "support"],
-  demo: ["admin", "supervise", "member", "link", "config", "support"],
+  demo: ["session", "admin", "supervise", "member", "link", "config", "support"],
   cli: ["demo", "supervise", "web-tier", "session", "admin", "member", "link", "config", "support"],
 };
 

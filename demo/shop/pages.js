@@ -109,13 +109,13 @@ export function cart(contents) {
   if (lines.length === 0) {
     return {
       title: "Your cart",
-      body: html`<h1>Your cart</h1><div class="panel"><p>It is empty.</p><p><a class="button" href="/">Look around</a></p></div>`,
+      body: html`<h1>Your cart</h1><div class="panel" data-cart><p>It is empty.</p><p><a class="button" href="/">Look around</a></p></div>`,
     };
   }
   return {
     title: "Your cart",
     body: html`<h1>Your cart</h1>
-<ul class="lines panel">${lines.map(cartLine)}
+<ul class="lines panel" data-cart>${lines.map(cartLine)}
   <li class="total"><span>Total</span><strong data-total="${totalOf(contents)}">${price(totalOf(contents))}</strong></li>
 </ul>
 <p class="actions"><a href="/">Go on shopping</a> <a class="button" href="/checkout">Check out</a></p>`,
@@ -124,7 +124,7 @@ export function cart(contents) {
 
 function cartLine({ product, quantity, cents }) {
   return html`
-  <li>
+  <li data-product="${product.id}" data-quantity="${quantity}">
     <div class="thumb">${product.picture}</div>
     <div class="what"><a href="/products/${product.id}">${product.name}</a><span>${price(product.cents)} each</span></div>
     <form class="row" method="post" action="/cart/update">

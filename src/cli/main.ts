@@ -32,7 +32,9 @@ async function run(words: readonly string[]): Promise<number> {
   if (process.env.FLOTILLA_CONFIG === "") delete process.env.FLOTILLA_CONFIG;
   try {
     await program.parseAsync(withCheckFlag(words), { from: "user" });
-    if (exitCode !== 0 && program.getOptionValueSource("config") === "default" && !existsSync(defaultFile))
+    const isDefaultFile = program.getOptionValueSource("config") === "default";
+    // The demo has a file of its own.
+    if (exitCode !== 0 && program.args[0] !== "demo" && isDefaultFile && !existsSync(defaultFile))
       complain(howToBegin);
     return exitCode;
   } catch (error) {

@@ -2,7 +2,6 @@
  * The demo's cluster: a copy of demo/flotilla.yaml in a folder of its own, with a new secret and free ports,
  * and `flotilla start --all` on it. Everything goes when `stop` is called, and also when this process dies.
  */
-import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
@@ -11,12 +10,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { parseDocument } from "yaml";
+import { clusterStatus } from "../admin/cluster-status.ts";
+import { loadOrThrow } from "../config/load.ts";
+import type { ClusterFile } from "../config/model.ts";
 import type { MemberStatus } from "../member/member.ts";
 import { OutputPrinter } from "../supervise/output.ts";
 import { type Ending, type Program, startProgram } from "../supervise/program.ts";
 import { FlotillaError, messageOf } from "../support/errors.ts";
+import { admin as limits } from "../support/limits.ts";
 import { findPlace, type Place } from "./free-ports.ts";
 
 const demoFolder = fileURLToPath(new URL("../../demo/", import.meta.url));
@@ -25,7 +27,6 @@ export const commandPath: string = fileURLToPath(new URL("../../bin/flotilla", i
 
 const startTimeoutMs = 20_000;
 const stopTimeoutMs = 10_000;
-const statusTimeoutMs = 5_000;
 const statusPauseMs = 200;
 /** Last lines of the servers that are shown when the start fails. */
 const linesKeptMax = 20;
@@ -45,6 +46,7 @@ export class DemoCluster {
   readonly #ended: PromiseWithResolvers<Ending> = Promise.withResolvers();
   #hasEnded = false;
   #program: Program | null = null;
+  #file: ClusterFile | null = null;
 
   private constructor(files: DemoFiles, onLine: (line: string) => void) {
     this.folder = files.folder;
@@ -71,15 +73,10 @@ export class DemoCluster {
     return cluster;
   }
 
-  /** Every server of the file as `flotilla status --json` tells it. */
+  /** Every server of the file, as `flotilla status` tells it. */
   async servers(): Promise<DemoServer[]> {
-    const args = [commandPath, "status", "-c", this.path, "--json"];
-    // Its exit code speaks of servers that are down; what it printed says the same and more.
-    const { stdout } = await promisify(execFile)("/bin/sh", args, { timeout: statusTimeoutMs }).catch(
-      (error: { stdout?: string }) => ({ stdout: error.stdout ?? "" }),
-    );
-    if (stdout === "") return [];
-    const { servers } = JSON.parse(stdout) as { servers: MemberStatus[] };
+    this.#file ??= loadOrThrow(this.path);
+    const servers = await clusterStatus(this.#file, limits.statusTimeoutMs);
     return servers.map((server) => ({ ...server, place: this.#places.get(server.name) ?? "" }));
   }
 

@@ -1,82 +1,109 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { DrillStatistics, type Outcome, percentile } from "./drill-statistics.ts";
+import { DrillStatistics, type Outcome, percentile, troubleTexts } from "./drill-statistics.ts";
 
 const good: Outcome = {
+  visitor: "ann",
   method: "GET",
   startedAt: 0,
   endedAt: 5,
   failure: null,
-  unknown: false,
+  mayBeDone: false,
   servedBy: "shop-a/1",
 };
 
+/** Of one visitor, whose cart was compared. */
+function statisticsOfOne(): DrillStatistics {
+  const statistics = new DrillStatistics(1, 0);
+  statistics.cartsCompared = 1;
+  return statistics;
+}
+
+const unanswered: Outcome = { ...good, method: "POST", failure: "status 502", mayBeDone: true, servedBy: "" };
+
 test("reads and writes are counted apart, failures by kind", () => {
-  const statistics = new DrillStatistics(2, 0);
+  const statistics = statisticsOfOne();
   statistics.add(good);
   statistics.add({ ...good, failure: "status 502", servedBy: "" });
   statistics.add({ ...good, method: "POST" });
-  statistics.add({ ...good, method: "POST", failure: "status 502", unknown: true, servedBy: "" });
-  statistics.add({ ...good, method: "POST", failure: "status 503", servedBy: "" });
+  statistics.add(unanswered);
+  statistics.add({ ...unanswered, failure: "status 403", mayBeDone: false });
   assert.deepEqual(
     [statistics.requests, statistics.reads, statistics.readsFailed, statistics.writes],
     [5, 2, 1, 3],
   );
-  assert.deepEqual([statistics.writesUnknown, statistics.writesNotDone], [1, 1]);
+  assert.deepEqual([statistics.writesUnknown, statistics.writesFailed], [1, 1]);
   assert.deepEqual(Object.fromEntries(statistics.failures), {
     "GET status 502": 1,
     "POST status 502": 1,
-    "POST status 503": 1,
+    "POST status 403": 1,
   });
-  assert.deepEqual(statistics.faults(), ["1 idempotent requests failed"]);
+  assert.deepEqual(statistics.faults(), [
+    "1 idempotent requests failed",
+    "1 POST failed in a way that no killed server explains",
+  ]);
 });
 
 test("a kill is followed to the dead server's last touch and its successor's first answer", () => {
-  const statistics = new DrillStatistics(1, 0);
-  const kill = statistics.killed({ server: "shop-a", letter: "a", pid: 1, at: 100 });
+  const statistics = statisticsOfOne();
+  const kill = statistics.killed({ server: "shop-a", pid: 1, at: 100, owned: new Set() });
   assert.deepEqual(statistics.faults(), ["nothing was asked", "shop-a did not come back"]);
   statistics.add({ ...good, endedAt: 90, servedBy: "shop-a/1" });
   statistics.add({ ...good, endedAt: 102, servedBy: "shop-a/1" });
   statistics.add({ ...good, endedAt: 150, servedBy: "shop-b/2" });
-  statistics.add({
-    ...good,
-    method: "POST",
-    endedAt: 110,
-    failure: "status 502",
-    unknown: true,
-    servedBy: "",
-  });
+  statistics.add({ ...unanswered, endedAt: 110 });
   assert.deepEqual([kill.lastTouchedMs, kill.backAfterMs], [10, null]);
   statistics.add({ ...good, endedAt: 900, servedBy: "shop-a/7" });
   statistics.add({ ...good, endedAt: 950, servedBy: "shop-a/7" });
-  statistics.add({
-    ...good,
-    method: "POST",
-    endedAt: 990,
-    failure: "status 500",
-    unknown: true,
-    servedBy: "",
-  });
+  statistics.add({ ...unanswered, endedAt: 990 });
   assert.deepEqual([kill.lastTouchedMs, kill.backAfterMs], [10, 800]);
   assert.deepEqual(statistics.faults(), []);
 });
 
-test("only a session made before the kill may be lost with its owner", () => {
-  const statistics = new DrillStatistics(1, 0);
-  statistics.killed({ server: "shop-b", letter: "b", pid: 2, at: 100 });
-  assert.equal(statistics.ownerKilledSince("b", 50), true);
-  assert.equal(statistics.ownerKilledSince("b", 150), false);
-  assert.equal(statistics.ownerKilledSince("a", 50), false);
+test("writable: the first acknowledged POST that was sent after the kill, of a session that the dead server owned", () => {
+  const statistics = statisticsOfOne();
+  const kill = statistics.killed({ server: "shop-a", pid: 1, at: 100, owned: new Set(["ann"]) });
+  const post: Outcome = { ...good, method: "POST", startedAt: 110, endedAt: 400 };
+  for (const other of [
+    { ...post, startedAt: 99 },
+    { ...post, visitor: "bob" },
+    { ...post, method: "GET" as const },
+    { ...unanswered, startedAt: 110, endedAt: 300 },
+  ]) {
+    statistics.add(other);
+    assert.equal(kill.writableAfterMs, null);
+  }
+  statistics.add(post);
+  statistics.add({ ...post, endedAt: 500 });
+  assert.equal(kill.writableAfterMs, 300);
 });
 
-test("another visitor's data is a fault, a lost session is not", () => {
-  const statistics = new DrillStatistics(1, 0);
+test("each kind of trouble is a fault, with the first of them in words", () => {
+  for (const [trouble, text] of troubleTexts) {
+    const statistics = statisticsOfOne();
+    statistics.add(good);
+    assert.deepEqual(statistics.faults(), []);
+    statistics.addTroubles(new Map([[trouble, 2]]), () => "ann saw it");
+    assert.deepEqual(statistics.faults(), [`${text}: 2`]);
+    assert.deepEqual(statistics.details, [`${trouble}: ann saw it`]);
+  }
+});
+
+test("only so many troubles are told in words; without trouble nobody is asked for them", () => {
+  const statistics = statisticsOfOne();
+  statistics.addTroubles(new Map(), () => assert.fail());
+  for (let times = 0; times < 50; times++) statistics.addTroubles(new Map([["foreign", 1]]), () => "again");
+  assert.equal(statistics.troublesOf("foreign"), 50);
+  assert.equal(statistics.details.length, 10);
+});
+
+test("a cart that was not compared and an early end are faults", () => {
+  const statistics = new DrillStatistics(2, 0);
   statistics.add(good);
-  statistics.addSessionTrouble("lost-with-owner");
-  assert.deepEqual(statistics.faults(), []);
-  statistics.addSessionTrouble("foreign");
-  assert.deepEqual(statistics.faults(), ["1 answers showed another visitor's data"]);
+  statistics.cartsCompared = 1;
+  statistics.endedEarly = "it ended early";
+  assert.deepEqual(statistics.faults(), ["1 carts could not be compared", "it ended early"]);
 });
 
 test("percentile is the nearest rank", () => {

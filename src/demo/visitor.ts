@@ -1,6 +1,6 @@
 /**
- * One visitor of the demo shop: walks through its pages at a human pace, puts things into the cart, and
- * checks on every page that the cart and the name are still the visitor's own.
+ * One visitor of the demo shop: walks through its pages at a human pace, puts things into the cart, signs in and out,
+ * and compares every page with its ledger. It can be sent away for a while and come back.
  */
 import { Agent } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -8,6 +8,8 @@ import type { Random } from "../support/clock.ts";
 import { type Answer, ask } from "./ask.ts";
 import { CookieJar } from "./cookie-jar.ts";
 import type { DrillStatistics } from "./drill-statistics.ts";
+import { type Change, Ledger, shownText } from "./ledger.ts";
+import { type Shown, shownBy } from "./shop-page.ts";
 
 /** Pause between two steps, in milliseconds. */
 export interface Pace {
@@ -15,11 +17,18 @@ export interface Pace {
   readonly maxMs: number;
 }
 
-interface HeldSession {
-  /** The letter of the server that keeps it. */
-  readonly owner: string;
-  /** When the request was sent that brought its id. */
-  readonly since: number;
+/** Away from the shop. */
+interface Absence {
+  readonly begun: PromiseWithResolvers<void>;
+  readonly over: PromiseWithResolvers<void>;
+}
+
+interface Reply {
+  readonly answer: Answer;
+  /** False: it was not what the shop should answer, as the statistics know. */
+  readonly isGood: boolean;
+  /** Null: not a page of the shop (its style sheet, a redirect, a failure). */
+  readonly shown: Shown | null;
 }
 
 /** About 370 requests per second of 200 visitors. */
@@ -38,20 +47,17 @@ const browserHeaders = {
 } as const;
 
 export class Visitor {
-  readonly #name: string;
+  readonly name: string;
   readonly #origin: URL;
   readonly #statistics: DrillStatistics;
   readonly #random: Random;
   readonly #pace: Pace;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
   readonly #jar = new CookieJar();
-  /** The sessions held since the last page that was checked: more than one when a POST began a new one. */
-  #held: HeldSession[] = [];
-  /** Pieces in the cart as the last page showed them. */
-  #countSeen = 0;
-  /** Pieces added since, or null when a POST may have worked or not. */
-  #countAdded: number | null = 0;
-  #signedIn = false;
+  readonly #ledger: Ledger;
+  /** The last cookie whose session has ended for certain. */
+  #endedCookie = "";
+  #absence: Absence | null = null;
 
   constructor(
     name: string,
@@ -60,11 +66,17 @@ export class Visitor {
     random: Random,
     pace: Pace = humanPace,
   ) {
-    this.#name = name;
+    this.name = name;
+    this.#ledger = new Ledger(name);
     this.#origin = origin;
     this.#statistics = statistics;
     this.#random = random;
     this.#pace = pace;
+  }
+
+  /** The letter of the server that owns its session, as the cookie tells; "" without one. */
+  get ownerLetter(): string {
+    return this.#jar.get("sid")?.[0] ?? "";
   }
 
   /** Walks until `signal` fires, then ends the step begun and closes the connection. */
@@ -74,126 +86,189 @@ export class Visitor {
     await pause(this.#random() * maxMs, signal);
     if (!signal.aborted) await this.#get("/");
     if (!signal.aborted) await this.#get("/shop.css");
+    if (!signal.aborted) await this.#addSomething();
     while (!signal.aborted) {
       await pause(minMs + this.#random() * (maxMs - minMs), signal);
-      if (!signal.aborted) await this.#step();
+      if (this.#absence !== null) await this.#beAway(this.#absence, signal);
+      else if (!signal.aborted) await this.#step();
     }
     this.#agent.destroy();
   }
 
-  async #step(): Promise<void> {
-    const chance = this.#random();
-    const product = products[Math.floor(this.#random() * products.length)]!;
-    if (chance < 0.3) return this.#get(`/products/${product}`);
-    // The page that takes its time: somebody is waiting for it whenever a server dies.
-    if (chance < 0.45) return this.#get(`/products/${product}/stock`);
-    if (chance < 0.65) return this.#get("/");
-    if (chance < 0.8) return this.#get("/cart");
-    if (!this.#signedIn && chance < 0.87) return this.#signIn();
-    if (this.#countSeen >= 12) return this.#order();
-    return this.#add(product, 1 + Math.floor(this.#random() * 2));
+  /** Sends the visitor away: it sends nothing more until `comeBack`. Resolves when it has left, with something in its cart. */
+  leave(): Promise<void> {
+    this.#absence ??= { begun: Promise.withResolvers(), over: Promise.withResolvers() };
+    return this.#absence.begun.promise;
   }
 
-  async #add(product: string, quantity: number): Promise<void> {
-    const done = await this.#post("/cart/add", { product, quantity: String(quantity) });
-    this.#countAdded = done && this.#countAdded !== null ? this.#countAdded + quantity : null;
+  comeBack(): void {
+    this.#absence?.over.resolve();
+    this.#absence = null;
+  }
+
+  /** After the walk: looks at the cart once more, and tries the id of a session that has ended. */
+  async compare(): Promise<void> {
+    if (await this.#get("/cart")) this.#statistics.cartsCompared++;
+    if (this.#endedCookie !== "") await this.#tryEnded(this.#endedCookie);
+    this.#agent.destroy();
+  }
+
+  async #beAway({ begun, over }: Absence, signal: AbortSignal): Promise<void> {
+    if (!this.#ledger.isSettled) await this.#get("/cart");
+    if (this.#ledger.count === 0) await this.#addSomething();
+    // The site would close it after a while, as likely as not in the moment of the next request.
+    this.#agent.destroy();
+    begun.resolve();
+    const aborted = (): void => over.resolve();
+    signal.addEventListener("abort", aborted, { once: true });
+    if (signal.aborted) aborted();
+    await over.promise;
+    signal.removeEventListener("abort", aborted);
+    if (!signal.aborted) await this.#get("/cart");
+  }
+
+  async #step(): Promise<unknown> {
+    // Whoever got no answer looks what became of it.
+    if (!this.#ledger.isSettled) return this.#get("/cart");
+    const chance = this.#random();
+    if (chance < 0.3) return this.#get(`/products/${this.#anyProduct()}`);
+    // The page that takes its time: somebody is waiting for it whenever a server dies.
+    if (chance < 0.45) return this.#get(`/products/${this.#anyProduct()}/stock`);
+    if (chance < 0.65) return this.#get("/");
+    if (chance < 0.8) return this.#get("/cart");
+    if (!this.#ledger.isSignedIn && chance < 0.87) return this.#signIn();
+    if (this.#ledger.isSignedIn && chance < 0.82) return this.#signOut();
+    if (this.#ledger.count >= 12) return this.#order();
+    return this.#addSomething();
+  }
+
+  #anyProduct(): string {
+    return products[Math.floor(this.#random() * products.length)]!;
+  }
+
+  async #addSomething(): Promise<void> {
+    const product = this.#anyProduct();
+    const quantity = 1 + Math.floor(this.#random() * 2);
+    await this.#post(
+      "/cart/add",
+      { product, quantity: String(quantity) },
+      { kind: "add", product, quantity },
+    );
     await this.#get("/cart");
   }
 
   async #order(): Promise<void> {
-    const done = await this.#post("/checkout", { name: this.#name, address: "Pier 7" });
-    if (done) this.#countSeen = 0;
-    this.#countAdded = done ? 0 : null;
+    const form = { name: this.name, address: "Pier 7" };
+    const answer = await this.#post("/checkout", form, { kind: "order" });
+    // Instead of thanks: the shop found nothing in the cart.
+    if (answer?.headers.location === "/cart")
+      this.#statistics.addTroubles(
+        new Map([["item-lost", 1]]),
+        () => `${this.name}: an order found an empty cart`,
+      );
     await this.#get("/cart");
   }
 
   async #signIn(): Promise<void> {
-    const done = await this.#post("/login", { name: this.#name });
-    if (done) this.#signedIn = true;
-    else this.#countAdded = null;
+    const before = this.#jar.header("/");
+    const answer = await this.#post("/login", { name: this.name }, { kind: "sign-in" });
+    // The session has another id now.
+    if (answer !== null && before !== "") this.#endedCookie = before;
     await this.#get("/");
   }
 
-  async #get(path: string): Promise<void> {
-    const answer = await this.#send("GET", path, null);
-    if (answer === null || path.endsWith(".css")) return;
-    this.#check(answer.text);
+  async #signOut(): Promise<void> {
+    const before = this.#jar.header("/");
+    const answer = await this.#post("/logout", {}, { kind: "sign-out" });
+    if (answer !== null && before !== "") this.#endedCookie = before;
+    await this.#get("/");
   }
 
-  /** @returns true when it was done for certain. */
-  async #post(path: string, form: Readonly<Record<string, string>>): Promise<boolean> {
-    return (await this.#send("POST", path, new URLSearchParams(form).toString())) !== null;
+  /** @returns false when it failed. */
+  async #get(path: string): Promise<boolean> {
+    const { answer, isGood, shown } = await this.#send("GET", path, null, this.#jar.header(path));
+    this.#takeCookies(answer);
+    if (shown !== null) this.#check(shown, answer, path);
+    return isGood;
   }
 
-  async #send(method: "GET" | "POST", path: string, body: string | null): Promise<Answer | null> {
-    const cookie = this.#jar.header(path);
+  /** @returns the answer when `change` was done for certain. */
+  async #post(path: string, form: Readonly<Record<string, string>>, change: Change): Promise<Answer | null> {
+    const body = new URLSearchParams(form).toString();
+    const { answer, isGood } = await this.#send("POST", path, body, this.#jar.header(path));
+    // A browser takes them from every answer.
+    this.#takeCookies(answer);
+    if (isGood) this.#ledger.acknowledged(change);
+    else this.#ledger.unanswered(change);
+    return isGood ? answer : null;
+  }
+
+  async #tryEnded(cookie: string): Promise<void> {
+    const { shown } = await this.#send("GET", "/cart", null, cookie);
+    if (shown === null) return;
+    this.#statistics.endedIdsTried++;
+    this.#statistics.addTroubles(
+      this.#ledger.checkEnded(shown),
+      () => `${this.name}: the id of an ended session shows ${shownText(shown)}`,
+    );
+  }
+
+  async #send(method: "GET" | "POST", path: string, body: string | null, cookie: string): Promise<Reply> {
     const startedAt = performance.now();
     const answer = await ask({
       origin: this.#origin,
       agent: this.#agent,
       method,
       path,
-      headers: {
-        ...browserHeaders,
-        ...(cookie === "" ? {} : { cookie }),
-        ...(body === null
-          ? {}
-          : {
-              "content-type": "application/x-www-form-urlencoded",
-              "content-length": String(Buffer.byteLength(body)),
-            }),
-      },
+      headers: { ...browserHeaders, ...(cookie === "" ? {} : { cookie }), ...headersOf(body) },
       body,
     });
-    const failure = answer.failure ?? failureOf(method, path, answer);
+    const isPage = method === "GET" && !path.endsWith(".css");
+    const shown = isPage && answer.status === 200 ? shownBy(answer.text) : null;
+    const failure = answer.failure ?? failureOf(method, answer.status, isPage && shown === null);
     this.#statistics.add({
+      visitor: this.name,
       method,
       startedAt,
       endedAt: performance.now(),
       failure,
-      // 503 says that nothing was sent on; a 4xx is the shop's own refusal.
-      unknown: answer.status === 0 || (answer.status >= 500 && answer.status !== 503),
+      mayBeDone: statusesOfUnknown.has(answer.status),
       servedBy: String(answer.headers["x-served-by"] ?? ""),
     });
-    const before = this.#jar.get("sid");
-    for (const field of answer.headers["set-cookie"] ?? []) this.#jar.store(field);
-    const after = this.#jar.get("sid");
-    if (after !== undefined && after !== before) this.#held.push({ owner: after[0] ?? "", since: startedAt });
-    return failure === null ? answer : null;
+    return { answer, isGood: failure === null, shown };
   }
 
-  /** Compares what the page shows with what this visitor did. */
-  #check(page: string): void {
-    const count = Number(/data-count="([0-9]+)"/.exec(page)?.[1] ?? 0);
-    const name = /data-name="([^"]*)"/.exec(page)?.[1] ?? null;
-    const added = this.#countAdded;
-    if (name !== null && name !== this.#name) {
-      this.#statistics.addSessionTrouble("foreign");
-    } else if (added !== null) {
-      const signedOut = this.#signedIn && name === null;
-      const asLeft = count === this.#countSeen + added;
-      const begunAnew = count === 0 || count === added;
-      if (signedOut || (!asLeft && begunAnew)) {
-        const expected = this.#held.some(({ owner, since }) =>
-          this.#statistics.ownerKilledSince(owner, since),
-        );
-        this.#statistics.addSessionTrouble(expected ? "lost-with-owner" : "lost-otherwise");
-      } else if (!asLeft) {
-        this.#statistics.addSessionTrouble("wrong");
-      }
-    }
-    this.#countSeen = count;
-    this.#countAdded = 0;
-    this.#signedIn = name === this.#name;
-    this.#held = this.#held.slice(-1);
+  #takeCookies(answer: Answer): void {
+    for (const field of answer.headers["set-cookie"] ?? []) this.#jar.store(field);
+  }
+
+  #check(shown: Shown, answer: Answer, path: string): void {
+    const { expected } = this.#ledger;
+    const { troubles, wasDone } = this.#ledger.check(shown);
+    if (wasDone !== null) this.#statistics.settled(wasDone);
+    this.#statistics.addTroubles(troubles, () => {
+      const seconds = ((performance.now() - this.#statistics.startedAt) / 1_000).toFixed(1);
+      const where = `${path} of ${String(answer.headers["x-served-by"])} at ${seconds} s`;
+      return `${this.name}: ${expected} was owed; ${where} showed ${shownText(shown)} (id ${this.#jar.get("sid")?.slice(0, 2) ?? "none"})`;
+    });
   }
 }
 
+/** 0: no answer, or half of one. */
+const statusesOfUnknown: ReadonlySet<number> = new Set([0, 502, 503, 504]);
+
 /** What the shop should answer: a whole page, or a redirect after a POST. */
-function failureOf(method: "GET" | "POST", path: string, answer: Answer): string | null {
-  if (answer.status !== (method === "GET" ? 200 : 303)) return `status ${answer.status}`;
-  if (method === "POST" || path.endsWith(".css")) return null;
-  return answer.text.trimEnd().endsWith("</html>") ? null : "wrong page";
+function failureOf(method: "GET" | "POST", status: number, isWrongPage: boolean): string | null {
+  if (status !== (method === "GET" ? 200 : 303)) return `status ${status}`;
+  return isWrongPage ? "wrong page" : null;
+}
+
+function headersOf(body: string | null): Record<string, string> {
+  if (body === null) return {};
+  return {
+    "content-type": "application/x-www-form-urlencoded",
+    "content-length": String(Buffer.byteLength(body)),
+  };
 }
 
 async function pause(delayMs: number, signal: AbortSignal): Promise<void> {
