@@ -5,6 +5,7 @@ import type { Keeper } from "./keeper.ts";
 import { isWithinPath, type SessionRequest } from "./request.ts";
 import { RequestSession } from "./request-session.ts";
 import { holdResponse, type SessionResponse } from "./response-hold.ts";
+import { withStatus } from "./store.ts";
 
 /**
  * @param res of `node:http`, or less: `{}` for a WebSocket's upgrade request, where nothing can be sent
@@ -51,10 +52,6 @@ function refuse(keeper: Keeper, res: SessionResponse, error: FlotillaError): boo
   res.setHeader("Cache-Control", "no-store");
   res.end(body);
   return true;
-}
-
-function withStatus(error: FlotillaError): FlotillaError {
-  return Object.assign(error, { status: 503, statusCode: 503 });
 }
 
 function cookieHeader(req: SessionRequest): string | undefined {

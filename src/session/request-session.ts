@@ -21,7 +21,7 @@ import type { VerifiedId } from "./id.ts";
 import type { Keeper } from "./keeper.ts";
 import { isSecure, type SessionRequest } from "./request.ts";
 import { type Callback, reservedKeys, Session, type SessionBackstage } from "./session.ts";
-import { contended, isContended, isGone, sessionGone } from "./store.ts";
+import { contended, isContended, isGone, sessionGone, withStatus } from "./store.ts";
 import { decode } from "./value.ts";
 
 export class RequestSession implements SessionBackstage {
@@ -398,6 +398,8 @@ export class RequestSession implements SessionBackstage {
   #launch(done: (failure: FlotillaError | null) => void): (failure: FlotillaError | null) => void {
     if (this.#inFlight++ === 0) this.#failure = null;
     return (failure) => {
+      // Of our servers, not of the application: most applications hand it to their framework.
+      if (failure?.source === "internal") withStatus(failure);
       if (failure !== null) this.#failure = failure;
       done(failure);
       if (--this.#inFlight > 0 || this.#waiting.length === 0) return;

@@ -178,6 +178,39 @@ describe("a response whose session is not committed yet", () => {
     assert.equal((await answer).body, "out");
   });
 
+  test("a failed destroy, regenerate or save is told to the application with the status 503", async () => {
+    const told: (number | undefined)[] = [];
+    const tell = (res: { end(): void }) => (error?: unknown) => {
+      told.push((error as { status?: number } | null)?.status);
+      res.end();
+    };
+    const { site, store, browser } = await setUp({
+      "/login": (req, res) => {
+        req.session.user = "anna";
+        res.end();
+      },
+      "/save": (req, res) => {
+        req.session.user = "bob";
+        req.session.save(tell(res));
+      },
+      "/regenerate": (req, res) => void req.session.regenerate(tell(res)),
+      "/logout": (req, res) => void req.session.destroy(tell(res)),
+    });
+    await using _site = site;
+    for (const path of ["/save", "/regenerate", "/logout"]) {
+      store.isSlow = false;
+      await browser.get("/login");
+      store.isSlow = true;
+      const answer = browser.get(path);
+      await store.arrival();
+      // What is tried again at the end is done.
+      store.isSlow = false;
+      store.answer(new FlotillaError("FLOTILLA_TEST", "no server answered"));
+      await answer;
+    }
+    assert.deepEqual(told, [503, 503, 503]);
+  });
+
   test("is not held when nothing changed", async () => {
     const { site, browser } = await setUp({});
     await using _site = site;
