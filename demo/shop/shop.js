@@ -146,7 +146,8 @@ function notFound(req, res) {
 
 function failed(error, req, res, next) {
   if (res.headersSent) return next(error);
-  const status = error.status >= 400 && error.status < 500 ? error.status : 500;
+  // 503 is the session's, when its servers can't be reached for a moment.
+  const status = error.status >= 400 && error.status < 600 ? error.status : 500;
   if (status === 500) console.error(error);
   res.status(status);
   show(req, res, pages.problem("Something went wrong", "Please go back and try once more."));

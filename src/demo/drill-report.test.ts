@@ -30,7 +30,7 @@ test("the table tells each number, and the verdict", () => {
   const table = drillTable(run(), 1_000);
   assert.match(table, /requests +3 +3\/s of 200 visitors/);
   assert.match(table, /outcome unknown +1 /);
-  assert.match(table, /it was done +1 /);
+  assert.match(table, /found done +1 /);
   assert.match(table, /POST status 502 +1/);
   assert.match(table, /carts compared +200 +with all that was acknowledged; 100 visitors were idle/);
   assert.match(table, /sessions lost +0/);
@@ -51,8 +51,8 @@ test("a run that failed says why, in the table and for a program", () => {
   assert.deepEqual(json.post, {
     total: 2,
     unknown: 1,
-    unknownFoundDone: 1,
-    unknownFoundNotDone: 0,
+    failedFoundDone: 1,
+    failedFoundNotDone: 0,
     failedOtherwise: 0,
   });
   assert.deepEqual(json.carts, {

@@ -61,12 +61,13 @@ export class DrillStatistics {
   reads = 0;
   readsFailed = 0;
   writes = 0;
-  /** POSTs whose outcome nobody told, and what the visitors' next pages showed of it. */
+  /** POSTs whose outcome nobody told. */
   writesUnknown = 0;
-  foundDone = 0;
-  foundNotDone = 0;
   /** POSTs that failed in any other way, which no killed server explains. */
   writesFailed = 0;
+  /** Of all these, what the visitors' next pages showed. */
+  foundDone = 0;
+  foundNotDone = 0;
   /** Visitors whose cart was compared after the last kill, and those of them who had been idle through two kills. */
   cartsCompared = 0;
   idleVisitors = 0;
@@ -114,7 +115,7 @@ export class DrillStatistics {
     return this.troubles.get(trouble) ?? 0;
   }
 
-  /** A page showed what became of a POST whose outcome was unknown. */
+  /** A page showed what became of a POST that failed. */
   settled(wasDone: boolean): void {
     if (wasDone) this.foundDone++;
     else this.foundNotDone++;

@@ -14,7 +14,7 @@ export interface DemoOptions {
 }
 
 /**
- * @returns the exit code: 0, 1 when an idempotent request failed or a server did not come back, 130 after INT
+ * @returns the exit code: 0, 1 when the drill found a fault (`DrillStatistics.faults`) or the servers ended, 130 after INT
  * @throws FlotillaError when the cluster can't be started
  */
 export async function runDemo(options: DemoOptions): Promise<number> {
@@ -88,7 +88,7 @@ function introduction(cluster: DemoCluster, servers: readonly DemoServer[]): str
       `${victim?.name ?? "a server"} dies, the shop goes on, and it is started again`,
     ],
     [`${command} status -c ${cluster.path}`, "how the servers are"],
-    ["npm run demo -- --drill", "200 visitors, and every app server killed in turn"],
+    ["npm run demo -- --drill", "200 visitors, every app server killed in turn, and every cart compared"],
   ];
   return [
     "",

@@ -74,8 +74,10 @@ export class Visitor {
     this.#pace = pace;
   }
 
-  /** The letter of the server that owns its session, as the cookie tells; "" without one. */
+  /** The letter of the server that owns its session, as the cookie tells; "" when it has none, or perhaps none. */
   get ownerLetter(): string {
+    const { isSettled, isSignedIn, count } = this.#ledger;
+    if (!isSettled || (!isSignedIn && count === 0)) return "";
     return this.#jar.get("sid")?.[0] ?? "";
   }
 
