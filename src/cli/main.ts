@@ -129,7 +129,10 @@ function describeCommands(done: (exitCode: number) => void): Command {
   program
     .command("demo")
     .description("run a small shop on a cluster of this machine, to see how it works")
-    .option("--drill", "put load on it, kill each app server in turn, compare every cart, and show what visitors noticed")
+    .option(
+      "--drill",
+      "put load on it, kill each app server in turn, compare every cart, and show what visitors noticed",
+    )
     .option("--json <file>", "with --drill: write its figures to a file", fileName)
     .action(async (options: { drill?: true; json?: string }) => {
       const { runDemo } = await import("../demo/run-demo.ts");

@@ -58,9 +58,9 @@ test("a shop that works: no failure, no trouble, every cart compared, ended ids 
 
 /** What happens to the sessions, or to requests on their way, and what visitors must say of it. */
 const damages: [name: string, expected: Trouble, damage: (shop: ShopServer) => void][] = [
-  ["sessions vanish", "session-lost", ({ sessions }) => sessions.clear()],
-  ["a piece is taken out of each cart", "item-lost", ({ sessions }) => sessions.forEach(takeOne)],
-  ["a piece is put into each cart", "item-added", ({ sessions }) => sessions.forEach(addOne)],
+  ["sessions vanish", "session-lost", beforeEachPage(({ sessions }) => sessions.clear())],
+  ["pieces are taken out of carts", "item-lost", beforeEachPage(({ sessions }) => sessions.forEach(takeOne))],
+  ["pieces are put into carts", "item-added", beforeEachPage(({ sessions }) => sessions.forEach(addOne))],
   [
     "a change is acknowledged and forgotten",
     "item-lost",
@@ -69,12 +69,12 @@ const damages: [name: string, expected: Trouble, damage: (shop: ShopServer) => v
     },
   ],
   [
-    "everybody gets the same session",
+    "everybody is shown the session of the first who is signed in",
     "foreign",
     (shop) => {
-      const [id] = [...shop.sessions].find(([, { name }]) => name !== undefined)!;
       shop.fault = (req) => {
-        req.headers.cookie = `sid=${id}`;
+        const signedIn = [...shop.sessions].find(([, { name }]) => name !== undefined);
+        if (req.method === "GET" && signedIn !== undefined) req.headers.cookie = `sid=${signedIn[0]}`;
         return false;
       };
     },
@@ -87,6 +87,15 @@ const damages: [name: string, expected: Trouble, damage: (shop: ShopServer) => v
     },
   ],
 ];
+
+function beforeEachPage(harm: (shop: ShopServer) => void): (shop: ShopServer) => void {
+  return (shop) => {
+    shop.fault = (req) => {
+      if (req.method === "GET") harm(shop);
+      return false;
+    };
+  };
+}
 
 function takeOne({ cart = {} }: ShopSession): void {
   const product = Object.keys(cart)[0];
@@ -134,7 +143,7 @@ test("visitors who are away ask for nothing, and look at their carts when they c
     assert.equal(running.troublesOf("session-lost"), 0);
     shop.sessions.clear();
     for (const visitor of visitors) visitor.comeBack();
-    await until(() => running.troublesOf("session-lost") === visitorsMax);
+    await until(() => running.troublesOf("session-lost") >= visitorsMax);
   });
   assert.equal(statistics.faults()[0], `sessions lost: ${visitorsMax}`);
 });
