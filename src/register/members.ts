@@ -23,7 +23,7 @@ import {
   successor,
 } from "./state.ts";
 import { unreachable } from "./unreachable.ts";
-import { anyMarker, namesOf, type Standing, tally, type VoterSet } from "./voters.ts";
+import { anyMarker, canFork, namesOf, type Standing, tally, type VoterSet } from "./voters.ts";
 
 /** A value as bytes; one value has one form. `decode` throws a FlotillaError. */
 export interface ValueCodec<V> {
@@ -49,6 +49,12 @@ const looksMax = 2;
 
 type ReadDone<V> = (error: FlotillaError | null, state: Versioned<V> | null) => void;
 
+/**
+ * So often a change that was not made at once looks whether somebody is still at it before it proposes again, with
+ * pauses of 10 to 30 ms: about as long as a proposal takes.
+ */
+const looksPerTryMax = 4;
+
 /** What is waiting or running. A change of voters is a change that keeps the value. */
 interface Operation<V> {
   /** Null for a read. */
@@ -56,6 +62,8 @@ interface Operation<V> {
   readonly untilMs: number;
   readonly onEnd: ((error: FlotillaError | null, committed: Known<V> | null) => void)[];
   tries: number;
+  /** Since the last proposal, at voters that disagreed. */
+  looks: number;
 }
 
 interface Change {
@@ -182,7 +190,7 @@ export class MembersRegister<V> implements Register<V> {
       return;
     }
     const untilMs = this.#options.clock.now() + limits.operationTimeoutMs;
-    this.#waiting.push({ change, untilMs, onEnd: [onEnd], tries: 0 });
+    this.#waiting.push({ change, untilMs, onEnd: [onEnd], tries: 0, looks: 0 });
     if (this.#running === null) this.#runNext();
   }
 
@@ -215,10 +223,13 @@ export class MembersRegister<V> implements Register<V> {
 
   #tryAgain(operation: Operation<V>): void {
     operation.tries++;
-    const { clock, random } = this.#options;
     const most = Math.min(limits.backoffMaxMs, limits.backoffMinMs * 2 ** Math.min(operation.tries, 10));
-    const delayMs = limits.backoffMinMs + random() * most;
-    this.#pause = clock.after(delayMs, () => this.#try(operation));
+    this.#pauseThenTry(operation, most);
+  }
+
+  #pauseThenTry(operation: Operation<V>, mostMs: number): void {
+    const { clock, random } = this.#options;
+    this.#pause = clock.after(limits.backoffMinMs + random() * mostMs, () => this.#try(operation));
   }
 
   #end(operation: Operation<V>, error: FlotillaError | null, committed: Known<V> | null): void {
@@ -234,14 +245,16 @@ export class MembersRegister<V> implements Register<V> {
     const names = namesOf(this.#base());
     this.#round = new Round(transport, clock, (round) => {
       if (round.over) return;
-      const committed = this.#committedIn(round);
+      const committed = this.#committedIn(round, operation.change !== null);
       if (committed === null && !this.#hasSeenEnough(operation, round, names.size)) return;
       round.end();
       const { change } = operation;
-      if (change !== null && (committed === null || committed.state.version <= change.expected))
-        this.#propose(operation, null);
-      else if (committed !== null) this.#learnAndEnd(operation, committed);
-      else this.#afterLook(operation, round);
+      if (committed !== null && (change === null || committed.state.version > change.expected))
+        this.#learnAndEnd(operation, committed);
+      else if (change === null) this.#afterLook(operation, round);
+      else if (committed === null && ++operation.looks < looksPerTryMax)
+        this.#pauseThenTry(operation, 2 * limits.backoffMinMs);
+      else this.#propose(operation, null);
     });
     const have = this.#known?.accepted.ballot ?? noBallot;
     this.#round.ask(names, () => ({ kind: "query", have }));
@@ -252,15 +265,20 @@ export class MembersRegister<V> implements Register<V> {
     return round.complete || round.late || (change !== null && [...round.answers()].length * 2 > voters);
   }
 
-  /** A state that enough of its own voters have accepted under a ballot above which they promised nothing. */
-  #committedIn(round: Round): Accepted | null {
+  /**
+   * A state that enough of its own voters have accepted under one ballot: it is committed. A read wants to know too that
+   * no older proposal can still become its successor: then they must have promised nothing above. A change does not: what
+   * is committed in its place stays. (Of two voters one may decide alone, and is asked as strictly as for a read.)
+   */
+  #committedIn(round: Round, isForChange: boolean): Accepted | null {
     for (const [, answer] of round.answers()) {
       const accepted = this.#acceptedOf(answer);
       if (accepted === null || this.#isBehind(accepted.state)) continue;
+      const isLenient = isForChange && !canFork(accepted.state.voters);
       const verdict = tally(accepted.state.voters, (voter): Standing => {
         const standing = round.standing(voter);
         const other = standing === "yes" ? round.answer(voter.name) : null;
-        return other === null || isSettled(other, accepted) ? standing : "refused";
+        return other === null || hasAccepted(other, accepted, isLenient) ? standing : "refused";
       });
       if (verdict === "yes") return accepted;
     }
@@ -316,12 +334,14 @@ export class MembersRegister<V> implements Register<V> {
   /** @param blank the look that found only blank voters: when none that promises has a state, the first one is made. */
   #propose(operation: Operation<V>, blank: Round | null): void {
     const { transport, clock, node } = this.#options;
+    operation.looks = 0;
     const have = this.#known?.accepted ?? null;
     this.#counter = Math.max(this.#counter, have?.ballot.counter ?? 0) + 1;
     const ballot = { counter: this.#counter, node };
     const plan = {
       base: this.#base(),
       have,
+      mayLeave: operation.change !== null,
       change: operation.change?.id ?? `${node}.${++this.#changes}`,
       next: (best: RegisterState | null, promises: ReadonlyMap<string, VoterAnswer>) => {
         if (best !== null) return next(operation.change, best);
@@ -407,9 +427,7 @@ function anyOf(names: readonly string[]): VoterSet {
   return { current: names.map((name) => ({ name, marker: anyMarker })), next: null };
 }
 
-function isSettled(answer: VoterAnswer, accepted: Accepted): boolean {
-  return (
-    compareBallots(answer.acceptedBallot, accepted.ballot) === 0 &&
-    compareBallots(answer.promised, accepted.ballot) === 0
-  );
+function hasAccepted(answer: VoterAnswer, { ballot }: Accepted, mayHavePromisedMore: boolean): boolean {
+  if (compareBallots(answer.acceptedBallot, ballot) !== 0) return false;
+  return mayHavePromisedMore || compareBallots(answer.promised, ballot) === 0;
 }

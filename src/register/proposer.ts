@@ -29,6 +29,11 @@ export interface Plan {
   readonly base: VoterSet;
   /** The newest committed state that is known: voters need not send it again, and none may have forgotten it. */
   readonly have: Accepted | null;
+  /**
+   * What is found to be committed already is left at that. Not for a read: voters that have promised more than they
+   * accepted make the next read take the full way again.
+   */
+  readonly mayLeave: boolean;
   /** Of the state that ends a fork (voters.ts), if one is found. */
   readonly change: string;
   /**
@@ -94,11 +99,11 @@ export class Attempt {
   #onPromises(round: Round): void {
     this.#noteAnswers(round);
     const { seen, best } = this.#statesIn(round);
-    if (best !== null) this.#askPromises(round, best.voters);
+    if (best !== null) this.#askPromises(round, best.state.voters);
     if (round.over) return;
     const verdict = both(
       tallyOf(this.#plan.base, round),
-      best === null ? "yes" : tallyOf(best.voters, round),
+      best === null ? "yes" : tallyOf(best.state.voters, round),
     );
     if (verdict === "open" && !round.hopeless) return;
     round.end();
@@ -107,7 +112,7 @@ export class Attempt {
   }
 
   /** The states that voters of the known set and of what they show have accepted, and the one with the highest ballot. */
-  #statesIn(round: Round): { readonly seen: readonly RegisterState[]; readonly best: RegisterState | null } {
+  #statesIn(round: Round): { readonly seen: readonly RegisterState[]; readonly best: Accepted | null } {
     const seen: RegisterState[] = [];
     let best: Accepted | null = null;
     const counted = new Set<string>();
@@ -122,7 +127,7 @@ export class Attempt {
         best = higher(best, accepted);
       }
     }
-    return { seen, best: best?.state ?? null };
+    return { seen, best };
   }
 
   #mayCount(name: string, marker: string, best: Accepted | null): boolean {
@@ -138,9 +143,10 @@ export class Attempt {
     return answer.accepted;
   }
 
-  #propose(round: Round, best: RegisterState | null, seen: readonly RegisterState[]): void {
+  #propose(round: Round, highest: Accepted | null, seen: readonly RegisterState[]): void {
     const promises = new Map([...round.answers()].filter(([, answer]) => answer.ok));
     const known = this.#plan.have?.state;
+    const best = highest?.state ?? null;
     if (known !== undefined && (best === null || (best.version < known.version && !canFork(best.voters)))) {
       const shown = best === null ? "nothing" : `version ${best.version}`;
       this.#fail(round, `voters have forgotten version ${known.version} and show ${shown}`);
@@ -149,6 +155,8 @@ export class Attempt {
     const joined = best === null ? null : this.#endFork(best, known === undefined ? seen : [...seen, known]);
     const state = joined ?? this.#plan.next(best, promises);
     if (state === null) this.#fail(round, "no voter has a first version yet");
+    else if (this.#plan.mayLeave && highest !== null && state === best && isCommitted(highest, round))
+      this.#done({ kind: "committed", accepted: highest });
     else this.#askAccept(state, promises);
   }
 
@@ -200,6 +208,17 @@ export class Attempt {
     const reason = round.lastError === "" ? why : `${why}: ${round.lastError}`;
     this.#done({ kind: "failed", counter: this.#counter, shown: this.#shown, why: reason });
   }
+}
+
+/** Enough voters have accepted it under one ballot, and have now promised that nothing older follows: no need to ask again. */
+function isCommitted({ ballot, state }: Accepted, round: Round): boolean {
+  if (canFork(state.voters)) return false;
+  const verdict = tally(state.voters, (voter) => {
+    const standing = round.standing(voter);
+    const answer = standing === "yes" ? round.answer(voter.name)! : null;
+    return answer === null || compareBallots(answer.acceptedBallot, ballot) === 0 ? standing : "refused";
+  });
+  return verdict === "yes";
 }
 
 function tallyOf(set: VoterSet, round: Round): Verdict {
