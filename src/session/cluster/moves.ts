@@ -11,8 +11,13 @@ import { type Placed, place } from "./placement.ts";
 import { Role, type SlotCopy } from "./slot.ts";
 import type { Transfers } from "./transfer.ts";
 
-/** Slots are moved about only when who lives has not changed for so long. */
-const settledMs = 1_000;
+/**
+ * Slots are moved about only when who lives has not changed for so long: after a death the backups take over first, and
+ * the dead one is often back before. Every change of the register delays the others.
+ */
+const settledMs = 2_000;
+/** The same where somebody waits for it: a server that leaves, sessions that have no owner yet. */
+const settledSoonMs = 1_000;
 
 export class Moves {
   readonly #context: Context;
@@ -37,7 +42,6 @@ export class Moves {
     if (map === null) return;
     this.#makePlan();
     if (this.isCalm) return;
-    const isSettled = this.#context.clock.now() - this.#livingSince >= settledMs;
     let room = limits.transfersMax;
     for (const slot of slots) if (slot.joining !== null) room--;
     for (const slot of slots) {
@@ -45,7 +49,7 @@ export class Moves {
         if (this.#giveBackup(slot)) room--;
       }
     }
-    if (!isSettled) return;
+    if (!this.#isSettled(this.#isSomebodyLeaving ? settledSoonMs : settledMs)) return;
     for (const slot of slots) {
       if (slot.isServing && slot.backup !== null && slot.joining === null && this.#move(slot, room > 0))
         room--;
@@ -61,9 +65,19 @@ export class Moves {
   /** A slot that nobody ever owned, claimed by whom the plan gives it to. */
   claim(slot: SlotCopy, entry: Slot): Slot | null {
     if (entry.owner !== null) return null;
-    if (this.#context.clock.now() - this.#livingSince < settledMs) return null;
+    if (!this.#isSettled(settledSoonMs)) return null;
     if (this.#plan[slot.index]?.owner !== this.#context.self.server) return null;
     return { epoch: entry.epoch + 1, owner: this.#context.self, backup: null, prior: null };
+  }
+
+  #isSettled(sinceMs: number): boolean {
+    return this.#context.clock.now() - this.#livingSince >= sinceMs;
+  }
+
+  get #isSomebodyLeaving(): boolean {
+    if (this.#context.isLeaving) return true;
+    for (const { state } of this.#context.peers.values()) if (state === PeerState.leaving) return true;
+    return false;
   }
 
   #giveBackup(slot: SlotCopy): boolean {
