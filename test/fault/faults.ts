@@ -6,6 +6,9 @@ import { appServers, type Site, webServers } from "./site.ts";
 /** Of a fault: whose sessions are looked at. */
 export type Part = "owner" | "backup" | "both" | "all";
 
+/** To be awaited right before the fault: it is a single one only where everything has two copies. */
+export type Ready = () => Promise<void>;
+
 export interface Fault {
   readonly name: string;
   /** For the table. */
@@ -16,8 +19,8 @@ export interface Fault {
   readonly isPlanned: boolean;
   /** App servers that it strikes at once: 2 only where both die. */
   readonly victims: 1 | 2;
-  /** Does it, and undoes it after a while; `struck` is called in the moment at which it is about to happen. */
-  run(site: Site, victims: readonly string[], struck: () => void): Promise<void>;
+  /** Does it, and undoes it after a while. */
+  run(site: Site, victims: readonly string[], ready: Ready): Promise<void>;
 }
 
 /** How long something stays cut off: well longer than a takeover, so that what was cut off is still asked afterwards. */
@@ -36,15 +39,15 @@ function bothWays(one: readonly string[], other: readonly string[]): Direction[]
   return [...between(one, other), ...between(other, one)];
 }
 
-async function kill(site: Site, victims: readonly string[], struck: () => void): Promise<void> {
+async function kill(site: Site, victims: readonly string[], ready: Ready): Promise<void> {
   const pids = await Promise.all(victims.map((victim) => site.processOf(victim)));
-  struck();
+  await ready();
   for (const pid of pids) process.kill(pid, "SIGKILL");
   for (const [index, victim] of victims.entries()) await site.replaced(victim, pids[index]!);
 }
 
-async function cut(site: Site, directions: readonly Direction[], struck: () => void): Promise<void> {
-  struck();
+async function cut(site: Site, directions: readonly Direction[], ready: Ready): Promise<void> {
+  await ready();
   await site.network.cut(directions);
   await sleep(cutMs);
   await site.network.mend();
@@ -68,9 +71,9 @@ export const faults: readonly Fault[] = [
     ...sudden,
     name: "stopped",
     title: "SIGSTOP for 5 s",
-    async run(site, [victim], struck) {
+    async run(site, [victim], ready) {
       const pid = await site.processOf(victim!);
-      struck();
+      await ready();
       process.kill(pid, "SIGSTOP");
       await sleep(stoppedMs);
       process.kill(pid, "SIGCONT");
@@ -81,35 +84,33 @@ export const faults: readonly Fault[] = [
     name: "cut-off",
     title: "cut off, with one web server",
     // Visitors and the second web server still reach it.
-    run: (site, [victim], struck) =>
-      cut(site, bothWays([victim!, "web-b"], [...others(victim!), "web-a"]), struck),
+    run: (site, [victim], ready) =>
+      cut(site, bothWays([victim!, "web-b"], [...others(victim!), "web-a"]), ready),
   },
   {
     ...sudden,
     name: "not-heard",
     title: "hears, is not heard",
-    run: (site, [victim], struck) =>
-      cut(site, between([victim!], [...others(victim!), ...webServers]), struck),
+    run: (site, [victim], ready) => cut(site, between([victim!], [...others(victim!), ...webServers]), ready),
   },
   {
     ...sudden,
     name: "deaf",
     title: "is heard, does not hear",
-    run: (site, [victim], struck) =>
-      cut(site, between([...others(victim!), ...webServers], [victim!]), struck),
+    run: (site, [victim], ready) => cut(site, between([...others(victim!), ...webServers], [victim!]), ready),
   },
   {
     ...sudden,
     name: "web-cut",
     title: "web server cut from it",
-    run: (site, [victim], struck) => cut(site, bothWays([victim!], ["web-a"]), struck),
+    run: (site, [victim], ready) => cut(site, bothWays([victim!], ["web-a"]), ready),
   },
   {
     ...planned,
     name: "rolling",
     title: "rolling restart (SIGTERM)",
-    async run(site, _victims, struck) {
-      struck();
+    async run(site, _victims, ready) {
+      await ready();
       for (const server of appServers) {
         const pid = await site.processOf(server);
         process.kill(pid, "SIGTERM");
@@ -128,8 +129,8 @@ export const faults: readonly Fault[] = [
     ...planned,
     name: "leave-join",
     title: "leaves (stop), joins (start)",
-    async run(site, [victim], struck) {
-      struck();
+    async run(site, [victim], ready) {
+      await ready();
       await site.stopServer(victim!);
       await site.whole(others(victim!));
       site.startServer(victim!);

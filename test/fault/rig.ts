@@ -128,7 +128,8 @@ class Rig {
     load.start();
     await sleep(steadyMs);
     let struckAt = 0;
-    await fault.run(site, victims, () => {
+    await fault.run(site, victims, async () => {
+      await site.whole(appServers);
       load.mark(victims.map((victim) => victim.at(-1)!).join(""), fault.victims === 2);
       struckAt = performance.now();
     });
