@@ -26,7 +26,6 @@ export function drillTable(statistics: DrillStatistics, elapsedMs: number): stri
     row("        max", milliseconds(statistics.latencyMs(1))),
     row("carts compared", statistics.cartsCompared, comparedWith(statistics)),
     ...[...troubleTexts].map(([trouble, text]) => row(`  ${text}`, statistics.troublesOf(trouble))),
-    "",
     ...killLines(statistics.kills),
     "",
     ...statistics.details.map((detail) => `  ${detail}`),
@@ -104,6 +103,7 @@ function killLines(kills: readonly Kill[]): string[] {
   const line = (cells: readonly string[]): string =>
     `  ${cells.map((cell, index) => (index === 0 ? cell.padEnd(10) : cell.padStart(killColumns[index]!.length + 3))).join("")}`;
   return [
+    "",
     line(killColumns),
     ...rows.map(line),
     "",

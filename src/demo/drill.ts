@@ -98,13 +98,12 @@ class Drill {
     let gone = 0;
     for (const visitor of half) void visitor.leave().then(() => gone++);
     await this.#watch(Infinity, () => gone === half.length);
-    this.#statistics.idleVisitors = half.length;
     this.#say(`${half.length} visitors go away with something in their carts; the others go on`);
   }
 
   #callBack(): void {
     this.#say("those who went away come back and look at their carts");
-    for (const visitor of this.#visitors) visitor.comeBack();
+    for (const visitor of this.#visitors) if (visitor.comeBack()) this.#statistics.idleVisitors++;
   }
 
   async #appServers(): Promise<DemoServer[]> {
@@ -136,7 +135,7 @@ class Drill {
       if (performance.now() > deadline) {
         this.#statistics.endedEarly =
           `${atRisk} of ${slotCount} session slots had no second copy ${twoCopiesTimeoutMs / 1_000} s after ${after}: ` +
-          "the drill ended there, for another kill could have lost their sessions (flotilla status tells of them)";
+          "the drill ended there, for another kill could have lost their sessions";
         return null;
       }
       await sleep(askPauseMs);

@@ -103,9 +103,12 @@ export class Visitor {
     return this.#absence.begun.promise;
   }
 
-  comeBack(): void {
+  /** @returns whether it was away. */
+  comeBack(): boolean {
+    const wasAway = this.#absence !== null;
     this.#absence?.over.resolve();
     this.#absence = null;
+    return wasAway;
   }
 
   /** After the walk: looks at the cart once more, and tries the id of a session that has ended. */
