@@ -164,7 +164,7 @@ export class MemoryStore implements SessionStore {
   freeze(): Iterable<SavedSession> {
     this.#isFrozen = true;
     this.#sweepTimer?.cancel();
-    return savedSessions(this.#sessions.values(), this.#clock.now());
+    return savedSessions(this.#sessions, this.#clock.now());
   }
 
   #living(id: VerifiedId, now: number): KeptSession | null {
@@ -222,9 +222,14 @@ export class MemoryStore implements SessionStore {
   };
 }
 
-function* savedSessions(sessions: Iterable<KeptSession>, now: number): Iterable<SavedSession> {
-  for (const { key, entries, idleTimeoutMs, lastUsedAt } of sessions)
-    yield { key, entries, idleTimeoutMs, idleForMs: Math.max(0, now - lastUsedAt) };
+/** From the beginning each time: a disk that was full is written again. */
+function savedSessions(sessions: ReadonlyMap<string, KeptSession>, now: number): Iterable<SavedSession> {
+  return {
+    *[Symbol.iterator]() {
+      for (const { key, entries, idleTimeoutMs, lastUsedAt } of sessions.values())
+        yield { key, entries, idleTimeoutMs, idleForMs: Math.max(0, now - lastUsedAt) };
+    },
+  };
 }
 
 function ending(): FlotillaError {

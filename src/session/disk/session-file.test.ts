@@ -15,7 +15,11 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
 import fc from "fast-check";
+import { KeptSession, type RetainedCopy } from "../cluster/slot.ts";
 import { Entry } from "../entry.ts";
+import { MemoryStore } from "../memory-store.ts";
+import { placeAlone } from "../place.ts";
+import { toSaved } from "../wiring/saved-copies.ts";
 import { type SavedCopy, type SavedKind, type SavedSession, SessionFile } from "./session-file.ts";
 
 function folderOf(t: TestContext): string {
@@ -185,3 +189,18 @@ function* brokenSessions(): Iterable<SavedSession> {
   yield* one.sessions;
   throw new Error("no more");
 }
+
+test("a write that is tried again has all that the first one had", async (t) => {
+  const kept = new KeptSession("k", 1_000);
+  kept.entries = new Map([["a", Entry.of("a", 1)]]);
+  const copy: RetainedCopy = { incarnation: "x", epoch: 3, pos: 12, sessions: new Map([["k", kept]]) };
+  const { store } = placeAlone(null);
+  assert.ok(store instanceof MemoryStore);
+  store.restore({ key: "k", entries: kept.entries, idleTimeoutMs: 1_000, idleForMs: 0 });
+  const file = fileIn(folderOf(t));
+  for (const copies of [toSaved(new Map([[7, copy]]), 0), [{ ...one, sessions: store.freeze() }]]) {
+    await assert.rejects(file.write([...copies, { ...one, slot: 8, sessions: brokenSessions() }]), /no more/);
+    assert.equal(await file.write(copies), 1);
+    assert.equal([...file.read()!.copies[0]!.sessions].length, 1);
+  }
+});

@@ -41,6 +41,7 @@ export interface SavedCopy {
   readonly incarnation: string;
   readonly epoch: number;
   readonly pos: number;
+  /** The same each time that it is gone through: a write that failed is tried again. */
   readonly sessions: Iterable<SavedSession>;
 }
 

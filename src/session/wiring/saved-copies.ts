@@ -10,9 +10,14 @@ export function toSaved(copies: ReadonlyMap<number, RetainedCopy>, now: number):
   }));
 }
 
-function* savedSessions(sessions: ReadonlyMap<string, KeptSession>, now: number): Iterable<SavedSession> {
-  for (const { key, entries, idleTimeoutMs, lastUsedAt } of sessions.values())
-    if (entries !== null) yield { key, entries, idleTimeoutMs, idleForMs: Math.max(0, now - lastUsedAt) };
+/** From the beginning each time: a disk that was full is written again. */
+function savedSessions(sessions: ReadonlyMap<string, KeptSession>, now: number): Iterable<SavedSession> {
+  return {
+    *[Symbol.iterator]() {
+      for (const { key, entries, idleTimeoutMs, lastUsedAt } of sessions.values())
+        if (entries !== null) yield { key, entries, idleTimeoutMs, idleForMs: Math.max(0, now - lastUsedAt) };
+    },
+  };
 }
 
 export function fromSaved(copies: readonly SavedCopy[], now: number): Map<number, RetainedCopy> {
