@@ -14,10 +14,19 @@ function changes(data: Record<string, unknown>): SessionChanges {
 }
 
 class Site {
-  readonly simulation: Simulation = new Simulation(1, {});
+  readonly simulation: Simulation;
   readonly apps: readonly App[];
 
-  constructor() {
+  /** With so many servers at least. */
+  static of(servers: number): Site {
+    for (let seed = 1; ; seed++) {
+      const site = new Site(seed);
+      if (site.apps.length >= servers) return site;
+    }
+  }
+
+  constructor(seed: number = 1) {
+    this.simulation = new Simulation(seed, {});
     const { places, world } = this.simulation;
     for (const { server } of places) this.simulation.start(server);
     while (!this.simulation.isWhole()) world.runUntil(world.now + 100);
@@ -117,6 +126,24 @@ describe("the store on two servers", () => {
     }
     const copy = site.appOf(id, Role.backup).node.context.slots[id.slot]!.sessions.get(id.key)!;
     assert.equal(copy.entries!.get("a")!.text, "2");
+  });
+
+  test("a load that waited for its owner's connection is sent when that is there, a change only while it may be made", () => {
+    const site = Site.of(3);
+    const id = site.create(site.apps[0]!.store, { a: 1 });
+    const other = site.apps.find(({ node }) => node.context.slots[id.slot]!.role === Role.nobody)!;
+    const { server } = site.appOf(id, Role.owner).process;
+    other.node.connectionDown(other.node.context.peers.get(server)!.connection!);
+    const told: string[] = [];
+    const note = (name: string) => (error: { code: string } | null) =>
+      told.push(`${name} ${error?.code ?? "done"}`);
+    other.store.load(id, note("load"));
+    other.store.update({ ...id, key: "another" }, changes({ a: 2 }), 60_000, note("update"));
+    site.pass(2_300);
+    assert.deepEqual(told, ["update FLOTILLA_SESSION_UNAVAILABLE"]);
+    site.simulation.network.reset(other.process.server, server);
+    site.pass(800);
+    assert.deepEqual(told.slice(1), ["load done"]);
   });
 
   test("operations take effect in the order of the calls, wherever they are made", () => {

@@ -47,6 +47,11 @@ class Attempt {
   get isLoad(): boolean {
     return this.operation.kind === RequestKind.load;
   }
+
+  /** After so long whoever asked is told an error, and nothing is done for it any more. */
+  get waitMs(): number {
+    return this.isLoad ? limits.loadWaitMs : limits.commitTimeoutMs;
+  }
 }
 
 export class Remote {
@@ -129,10 +134,9 @@ export class Remote {
   tick(): void {
     const now = this.#context.clock.now();
     for (const attempt of this.#attempts) {
-      const age = now - attempt.startedAt;
-      if (attempt.requestId === 0 || attempt.isLoad) {
-        if (age >= limits.loadWaitMs) this.#finish(attempt, unavailable(), null);
-      } else if (age >= limits.commitTimeoutMs) this.#finish(attempt, unknownOutcome(), null);
+      if (now - attempt.startedAt < attempt.waitMs) continue;
+      const mayBeMade = attempt.requestId !== 0 && !attempt.isLoad;
+      this.#finish(attempt, mayBeMade ? unknownOutcome() : unavailable(attempt.waitMs), null);
     }
     this.retry();
   }
@@ -221,7 +225,7 @@ export class Remote {
     const peer = this.#ownerOf(slot);
     const writer = this.#context.writerTo(peer);
     if (peer === null || writer === null) return;
-    const left = limits.commitTimeoutMs - (this.#context.clock.now() - attempt.startedAt);
+    const left = attempt.waitMs - (this.#context.clock.now() - attempt.startedAt);
     if (left <= 0) return;
     this.#lastId = this.#lastId === 0xffff_ffff ? 1 : this.#lastId + 1;
     attempt.requestId = this.#lastId;
@@ -323,10 +327,10 @@ function statusOf(error: FlotillaError): ReplyStatus {
   return isContended(error) ? ReplyStatus.contended : ReplyStatus.unknown;
 }
 
-function unavailable(): FlotillaError {
+function unavailable(waitMs: number): FlotillaError {
   return new FlotillaError(
     "FLOTILLA_SESSION_UNAVAILABLE",
-    `no server that keeps this session answered within ${limits.loadWaitMs} ms; nothing was written`,
+    `no server that keeps this session answered within ${waitMs} ms; nothing was written`,
     { retry: "yes" },
   );
 }
