@@ -32,8 +32,11 @@ export function middlewareOf(keeper: Keeper): SessionMiddleware {
         proceed();
       } else if (!refuse(keeper, response as SessionResponse, error)) proceed(withStatus(error));
     });
-    // Still loading: the store will call back in a context of its own, the application goes on in this one (A50).
-    if (requestSession.isLoading) proceed = AsyncResource.bind(next);
+    if (!requestSession.isLoading) return;
+    // The store will call back in a context of its own, the application goes on in this one (A50); and not within the
+    // store's call: what a handler throws would end the connection over which the session came.
+    const bound = AsyncResource.bind(next);
+    proceed = (error) => process.nextTick(bound, error);
   };
 }
 

@@ -171,10 +171,10 @@ class ResponseHold {
     this.#queue = [];
     // While it is held the head counts as sent: what would be too late afterwards is too late now.
     if (this.#res.headersSent === false) Object.defineProperty(this.#res, "headersSent", headersSent);
-    const timeout = new WheelEntry(() => this.#refuse(null));
-    timeouts.start(timeout, limits.commitTimeoutMs);
-    // The store calls back in a context of its own; what follows belongs to this request (A50).
+    // The store calls back in a context of its own, the timer in that of its first user; what follows belongs to this request (A50).
     const context = new AsyncResource("FlotillaSession");
+    const timeout = new WheelEntry(() => context.runInAsyncScope(this.#refuse, this, null));
+    timeouts.start(timeout, limits.commitTimeoutMs);
     this.#session.whenSettled((failure) => {
       timeouts.stop(timeout);
       if (!this.#isRefused) context.runInAsyncScope(this.#settled, this, failure);

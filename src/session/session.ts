@@ -1,4 +1,5 @@
 /** `req.session`: the application's data as properties, and what can be done with the session as methods. */
+import { AsyncResource } from "node:async_hooks";
 import type { Cookie } from "./cookie.ts";
 import type { SessionData } from "./data.ts";
 
@@ -102,8 +103,10 @@ export class Session {
 
   #answer(callback: Callback | undefined, run: (done: Callback) => void): this | Promise<void> {
     if (typeof callback === "function") {
+      // The store calls back in a context of its own, or in that of another request (A50).
+      const bound = AsyncResource.bind(callback);
       // Always in a later turn, whether or not the store answers at once: code behind the call runs first.
-      run((error) => process.nextTick(callback, error ?? undefined));
+      run((error) => process.nextTick(bound, error ?? undefined));
       return this;
     }
     const promise = new Promise<void>((resolve, reject) => {

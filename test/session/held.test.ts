@@ -20,6 +20,7 @@ class SlowStore {
   isSlow = true;
   isLoadingSlow = false;
   isAway = false;
+  #loads: (() => void)[] = [];
   #arrived = (): void => {};
 
   constructor(inner: SessionStore) {
@@ -35,7 +36,7 @@ class SlowStore {
   touch: SessionStore["touch"] = (...use) => this.#inner.touch(...use);
   load: SessionStore["load"] = (id, done) => {
     if (this.isAway) done(away, null);
-    else if (this.isLoadingSlow) setImmediate(() => this.#inner.load(id, done));
+    else if (this.isLoadingSlow) this.#loads.push(() => this.#inner.load(id, done));
     else this.#inner.load(id, done);
   };
   create: SessionStore["create"] = (id, changes, ms, done) =>
@@ -51,6 +52,19 @@ class SlowStore {
     if (this.waiting.length > 0) return;
     await new Promise<void>((resolve) => {
       this.#arrived = resolve;
+    });
+  }
+
+  /** Answers the loads that wait, as soon as there are any. @returns what their answers threw. */
+  async answerLoads(): Promise<unknown[]> {
+    while (this.#loads.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    return this.#loads.splice(0).flatMap((load) => {
+      try {
+        load();
+        return [];
+      } catch (error) {
+        return [error];
+      }
     });
   }
 
@@ -288,7 +302,66 @@ describe("a response whose session is not committed yet", () => {
     await answer;
     assert.equal(seen[0], "the request");
     store.isLoadingSlow = true;
-    assert.equal(await browser.read("/look2"), "none");
+    const loaded = browser.read("/look2");
+    assert.deepEqual(await context.run("the store", () => store.answerLoads()), []);
+    assert.equal(await loaded, "none");
+  });
+
+  test("A50: calls back in its own request's asynchronous context", async () => {
+    const context = new AsyncLocalStorage<string>();
+    const seen: (string | undefined)[] = [];
+    const { site, store, browser } = await setUp({
+      "/saved": (req, res) => {
+        context.enterWith("the request");
+        req.session.a = 1;
+        req.session.save(() => {
+          seen.push(context.getStore());
+          res.end();
+        });
+      },
+    });
+    await using _site = site;
+    const answer = browser.get("/saved");
+    await store.arrival();
+    context.run("the store", () => store.answer());
+    await answer;
+    assert.deepEqual(seen, ["the request"]);
+  });
+
+  test("A50: is refused in its own request's asynchronous context", async () => {
+    const context = new AsyncLocalStorage<string>();
+    const seen: (string | undefined)[] = [];
+    const { site, browser } = await setUp({
+      "/slow": (req, res) => {
+        context.enterWith(req.url!);
+        req.session.a = 1;
+        res.once("finish", () => seen.push(context.getStore()));
+        res.end();
+      },
+    });
+    await using _site = site;
+    await Promise.all([browser.get("/slow?1"), site.browser().get("/slow?2")]);
+    assert.deepEqual(seen.sort(), ["/slow?1", "/slow?2"]);
+  });
+
+  test("a handler that throws after its session was loaded does not throw at the store", async (t) => {
+    const { site, store, browser } = await setUp({});
+    await using _site = site;
+    store.isSlow = false;
+    await browser.read("/look");
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    const listeners = process.listeners("uncaughtException");
+    process.removeAllListeners("uncaughtException").once("uncaughtException", resolve);
+    t.after(() => {
+      for (const listener of listeners) process.on("uncaughtException", listener);
+    });
+    store.isLoadingSlow = true;
+    const id = store.newId().text;
+    site.middleware({ url: "/", headers: { cookie: `sid=${id}` } }, {}, () => {
+      throw new Error("of the application");
+    });
+    assert.deepEqual(await store.answerLoads(), []);
+    assert.match(String(await promise), /of the application/);
   });
 });
 

@@ -121,14 +121,19 @@ export class Remote {
   retry(): void {
     if (this.#attempts.size === 0 || this.#isRetrying) return;
     this.#isRetrying = true;
-    for (const attempt of this.#attempts) {
-      if (attempt.isBehind) continue;
-      // A load may be asked again of another owner; a change may not, it may have been made.
-      const isMisplaced = attempt.isLoad && !this.#isWithOwner(attempt);
-      if (isMisplaced && attempt.requestId !== 0) this.#unsend(attempt);
-      if (attempt.requestId === 0) this.#run(attempt);
+    try {
+      for (const attempt of this.#attempts) if (!attempt.isBehind) this.#retryOne(attempt);
+    } finally {
+      // Whoever is called back may throw.
+      this.#isRetrying = false;
     }
-    this.#isRetrying = false;
+  }
+
+  #retryOne(attempt: Attempt): void {
+    // A load may be asked again of another owner; a change may not, it may have been made.
+    const isMisplaced = attempt.isLoad && !this.#isWithOwner(attempt);
+    if (isMisplaced && attempt.requestId !== 0) this.#unsend(attempt);
+    if (attempt.requestId === 0) this.#run(attempt);
   }
 
   tick(): void {
