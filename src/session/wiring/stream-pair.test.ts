@@ -84,9 +84,11 @@ describe("a pair of streams", () => {
   });
 
   test("what comes before the accepting side is up is no frame of ours (A42)", () => {
-    const { pair, give, frames, told } = setUp(false);
-    give(pair.framesEnd, frames, "x");
-    assert.deepEqual(told, ["failed: it sent what can't be read"]);
+    for (const text of ["x", ""]) {
+      const { pair, give, frames, told } = setUp(false);
+      give(pair.framesEnd, frames, text);
+      assert.deepEqual(told, ["failed: it sent what can't be read"]);
+    }
   });
 
   test("all that comes is given back as credit", () => {

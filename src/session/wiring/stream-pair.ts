@@ -91,8 +91,10 @@ export class StreamPair implements PeerConnection {
   /** @internal */ take(frame: Uint8Array): boolean {
     if (this.#state === "up") return this.#events.onFrame(this, frame);
     if (this.#state === "over") return true;
-    // A heartbeat may overtake the word that both streams are there: it is not missed.
-    if (frame.length > 0) return this.#isDialer;
+    // Only the accepting side says that both streams are there, and it says nothing else before.
+    if (!this.#isDialer) return false;
+    // A heartbeat may overtake that word: it is not missed.
+    if (frame.length > 0) return true;
     this.#state = "up";
     this.#events.onUp(this);
     return true;
