@@ -58,6 +58,10 @@ class Site {
     this.#simulation.network.reset(app.process.server, other.process.server);
   }
 
+  stop(app: App): void {
+    this.#simulation.kill(app.process.server, false);
+  }
+
   /** In slots of this role. */
   kept(app: App, role: Role): { sessions: number; bytes: number } {
     const slots = app.node.context.slots.filter((slot) => slot.role === role);
@@ -92,6 +96,24 @@ describe("bounds on sessions", () => {
       return [1, 2].map((n) => site.create(app, { ...id, key: `${id.key}-${n}` }, "x".repeat(100_000)));
     });
     assert.ok(ids.length >= 2);
+    site.bound(app, { memoryBytesMax: 2 * (site.kept(app, Role.owner).bytes - 1) });
+    site.pass(3_000);
+    assert.deepEqual(
+      ids.map((id) => site.lives(app, id)),
+      ids.map((_, index) => index > 0),
+    );
+  });
+
+  test("without a backup too: one goes, not one of each slot", () => {
+    const site = new Site();
+    const app = site.apps[0]!;
+    for (const other of site.apps.slice(1)) site.stop(other);
+    site.pass(60_000);
+    const ids = app.node.context.slots.flatMap(({ index }) => {
+      const id = { ...app.store.newId(), slot: index };
+      return [1, 2].map((n) => site.create(app, { ...id, key: `${id.key}-${n}` }, "x".repeat(100_000)));
+    });
+    assert.ok(ids.length >= 8);
     site.bound(app, { memoryBytesMax: 2 * (site.kept(app, Role.owner).bytes - 1) });
     site.pass(3_000);
     assert.deepEqual(

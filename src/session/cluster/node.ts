@@ -16,7 +16,7 @@
 import type { Versioned } from "../../register/register.ts";
 import type { SlotMap } from "../../register/slot-map.ts";
 import { FlotillaError } from "../../support/errors.ts";
-import { replication as limits } from "../../support/limits.ts";
+import { replication as limits, session } from "../../support/limits.ts";
 import { Backup } from "./backup.ts";
 import { type ClusterOptions, Context } from "./context.ts";
 import { FrameWriter } from "./frame-writer.ts";
@@ -36,7 +36,6 @@ import { type RetainedCopy, Role, type SlotCopy } from "./slot.ts";
 import { Transfers } from "./transfer.ts";
 
 const readRetryMs = 300;
-const sweepIntervalMs = 1_000;
 
 export class SessionNode implements MessageTakers {
   readonly context: Context;
@@ -341,8 +340,9 @@ export class SessionNode implements MessageTakers {
   };
 
   #sweep(now: number): void {
-    this.#sweepDueAt = now + sweepIntervalMs;
-    for (const slot of this.context.slots) this.owner.sweep(slot);
+    this.#sweepDueAt = now + session.sweepIntervalMs;
+    let rest: number = session.sweptAtOnceMax;
+    for (const slot of this.context.slots) if (rest > 0) rest -= this.owner.sweep(slot, rest);
     makeRoom(this.context, this.owner);
     this.#fullness = fullnessOfCopies(this.context);
   }

@@ -15,8 +15,6 @@ import { noLease } from "./lease.ts";
 import { type Op, OpKind } from "./messages.ts";
 import { type Follower, KeptSession, Role, type SlotCopy } from "./slot.ts";
 
-const sweptAtOnceMax = 1_000;
-
 export class Owner {
   readonly #context: Context;
   /** Slots that had changes under way at the last tick or since: few of all. */
@@ -171,19 +169,26 @@ export class Owner {
     }
   }
 
-  sweep(slot: SlotCopy): void {
-    if (!this.mayShow(slot)) return;
+  /** Ends expired sessions, at most so many. @returns how many. */
+  sweep(slot: SlotCopy, sessionsMax: number): number {
+    if (!this.mayShow(slot)) return 0;
     const lag = slot.lagsBefore === Number.NEGATIVE_INFINITY ? 0 : limits.touchLagMs;
-    slot.idle.sweep(this.#context.clock.now() - lag, sweptAtOnceMax, (session) =>
-      this.#expire(slot, session),
-    );
+    let swept = 0;
+    slot.idle.sweep(this.#context.clock.now() - lag, sessionsMax, (session) => {
+      swept++;
+      this.#expire(slot, session);
+    });
+    return swept;
   }
 
-  /** Ends the session that was idle for longest; null when that can't be told now, or there is none. */
-  evict(slot: SlotCopy): KeptSession | null {
+  /** Ends the session that was idle for longest. @returns the bytes it took; null when that can't be told now, or there is none. */
+  evict(slot: SlotCopy): number | null {
     const session = this.mayShow(slot) ? slot.idle.longestIdle() : null;
-    if (session !== null) this.#expire(slot, session);
-    return session;
+    if (session === null) return null;
+    // Without a backup it is over, and takes none any more, when this call ends.
+    const { bytes } = session;
+    this.#expire(slot, session);
+    return bytes;
   }
 
   /** Tells the backup who was used, so that idle times survive a takeover about right. */

@@ -56,10 +56,10 @@ function relieve(owner: Owner, slots: readonly SlotCopy[], load: Load, fullness:
   for (const { slot } of inOrder) {
     for (let rest = Math.ceil(slot.sessions.size * share); rest > 0; rest--) {
       if (evicted >= load.sessions * share && freedBytes >= load.bytes * share) return evicted;
-      const session = owner.evict(slot);
-      if (session === null) break;
+      const bytes = owner.evict(slot);
+      if (bytes === null) break;
       evicted++;
-      freedBytes += session.bytes;
+      freedBytes += bytes;
     }
   }
   return evicted;
