@@ -1,8 +1,9 @@
 /** What a request changed, found key by key (nested changes too) by comparing with what it was given. */
 import { FlotillaError } from "../support/errors.ts";
 import { session as limits } from "../support/limits.ts";
-import { Entry, type SessionEntries } from "./entry.ts";
+import { bytesOf, Entry, type SessionEntries } from "./entry.ts";
 import { reservedKeys, type Session } from "./session.ts";
+import { tooLarge } from "./store.ts";
 
 type Data = Record<string, unknown>;
 
@@ -55,19 +56,7 @@ export function giveBack(session: Session, loaded: SessionEntries, entries: Sess
 
 /** @throws FlotillaError FLOTILLA_SESSION_TOO_LARGE */
 export function checkSize(entries: SessionEntries): void {
-  let bytes = 0;
-  let largest = "";
-  for (const [key, entry] of entries) {
-    bytes += entry.bytes;
-    if (entry.bytes > (entries.get(largest)?.bytes ?? 0)) largest = key;
-  }
-  if (bytes <= limits.dataBytesMax) return;
-  throw new FlotillaError(
-    "FLOTILLA_SESSION_TOO_LARGE",
-    `the session would hold ${bytes} bytes, ${limits.dataBytesMax} are allowed; the largest key is ` +
-      `${JSON.stringify(largest.slice(0, 100))} with ${entries.get(largest)?.bytes}. Keep such data in a database, its id in the session.`,
-    { source: "server" },
-  );
+  if (bytesOf(entries) > limits.dataBytesMax) throw tooLarge(entries);
 }
 
 function refuseReserved(key: string, value: unknown): void {

@@ -7,11 +7,18 @@ import { FlotillaError } from "../support/errors.ts";
 import { session as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import type { SavedSession } from "./disk/session-file.ts";
-import { applied, type Entry, noEntries, type SessionChanges, type SessionEntries } from "./entry.ts";
+import {
+  applied,
+  bytesOf,
+  type Entry,
+  noEntries,
+  type SessionChanges,
+  type SessionEntries,
+} from "./entry.ts";
 import { type Letter, type SessionIds, slotCount, type VerifiedId } from "./id.ts";
 import { IdleItem, IdleOrder } from "./idle-order.ts";
 import { type ReadySession, ReadySessions } from "./ready-sessions.ts";
-import { contended, type Done, type SessionStore, sessionGone } from "./store.ts";
+import { contended, type Done, type SessionStore, sessionGone, tooLarge } from "./store.ts";
 
 /** What a session costs beside its data: map entries, list item, entries. Measured, rounded up. */
 const bookkeepingBytes = 1_024;
@@ -111,6 +118,10 @@ export class MemoryStore implements SessionStore {
     const session = this.#living(id, now);
     if (session === null) {
       done(sessionGone());
+      return;
+    }
+    if (bytesOf(applied(session.entries, changes)) > limits.dataBytesMax) {
+      done(tooLarge(changes));
       return;
     }
     this.#apply(session, changes);

@@ -6,12 +6,13 @@
  * operation is done when it is committed: when it can no longer be lost by what the store is meant to survive.
  */
 import { FlotillaError } from "../support/errors.ts";
+import { session as limits } from "../support/limits.ts";
 import type { Entry, SessionChanges, SessionEntries } from "./entry.ts";
 import type { VerifiedId } from "./id.ts";
 
 /**
  * `FLOTILLA_SESSION_GONE`: destroyed or expired meanwhile, nothing was written. FLOTILLA_SESSION_CONTENDED: of `compareAndSet`
- * alone, nothing was written. Others: outcome unknown.
+ * alone, nothing was written. FLOTILLA_SESSION_TOO_LARGE: with what others changed meanwhile, nothing was written. Others: outcome unknown.
  */
 export type Done = (error: FlotillaError | null) => void;
 
@@ -73,6 +74,23 @@ export function sessionGone(): FlotillaError {
 /** Whether the session ended meanwhile: told to who saves it explicitly, no reason to refuse a response. */
 export function isGone(failure: FlotillaError): boolean {
   return failure.code === "FLOTILLA_SESSION_GONE";
+}
+
+/** @param entries of the session, or those of them that were to be changed. */
+export function tooLarge(entries: SessionChanges): FlotillaError {
+  let [largest, bytes] = ["", 0];
+  for (const [key, entry] of entries)
+    if (entry !== null && entry.bytes > bytes) [largest, bytes] = [key, entry.bytes];
+  return new FlotillaError(
+    "FLOTILLA_SESSION_TOO_LARGE",
+    `the session would hold more than the ${limits.dataBytesMax} bytes that are allowed; the largest key is ` +
+      `${JSON.stringify(largest.slice(0, 100))} with ${bytes}. Keep such data in a database, its id in the session.`,
+    { source: "server" },
+  );
+}
+
+export function isTooLarge(failure: FlotillaError): boolean {
+  return failure.code === "FLOTILLA_SESSION_TOO_LARGE";
 }
 
 /** The key is not what the caller thought: somebody else changed it. */

@@ -197,6 +197,23 @@ describe("the store on two servers", () => {
     assert.deepEqual(site.read(store, id), { a: 4 });
   });
 
+  test("requests that each add what alone is allowed do not make a session too large together", () => {
+    const site = new Site();
+    const id = site.create(site.apps[0]!.store, { a: 1 });
+    const text = "x".repeat(400_000);
+    for (const [index, { store }] of site.apps.entries()) {
+      const told: string[] = [];
+      for (const name of ["b", "c", "d"]) {
+        const added = changes({ [`${name}${index}`]: text });
+        store.update(id, added, 60_000, (error) => told.push(error?.code ?? "done"));
+      }
+      site.pass(500);
+      const refused = told.filter((code) => code === "FLOTILLA_SESSION_TOO_LARGE").length;
+      assert.deepEqual([told.length, refused], [3, index === 0 ? 1 : 3]);
+    }
+    assert.deepEqual(Object.keys(site.read(site.apps[0]!.store, id)!), ["a", "b0", "c0"]);
+  });
+
   test("a late save never creates (A41); destroying what is absent is no error", () => {
     const site = new Site();
     const id = site.apps[0]!.store.newId();

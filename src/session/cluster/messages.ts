@@ -55,6 +55,8 @@ export const ReplyStatus = {
   unknown: 4,
   /** CompareAndSet: nothing was written, the key is not what was expected. */
   contended: 5,
+  /** Nothing was written: with what others changed meanwhile it would be too much. */
+  tooLarge: 6,
 } as const;
 export type ReplyStatus = (typeof ReplyStatus)[keyof typeof ReplyStatus];
 

@@ -7,9 +7,9 @@
  * register to be what it was (`Context.registerLease`).
  */
 import { FlotillaError } from "../../support/errors.ts";
-import { replication as limits } from "../../support/limits.ts";
+import { replication as limits, session as sessionLimits } from "../../support/limits.ts";
 import { applied, bytesOf, noEntries, type SessionChanges } from "../entry.ts";
-import { type Done, sessionGone } from "../store.ts";
+import { type Done, sessionGone, tooLarge } from "../store.ts";
 import type { Context } from "./context.ts";
 import { noLease } from "./lease.ts";
 import { type Op, OpKind } from "./messages.ts";
@@ -71,6 +71,12 @@ export class Owner {
     const session = this.find(slot, key);
     if (session === null && kind !== OpKind.create && !this.#createsAbsent(kind)) {
       this.afterPending(slot, kind === OpKind.update ? sessionGone() : null, done);
+      return;
+    }
+    const base = kind === OpKind.create ? noEntries : (session?.tip ?? noEntries);
+    if (bytesOf(applied(base, changes)) > sessionLimits.dataBytesMax) {
+      // One larger than a frame could not be copied any more.
+      done(tooLarge(changes));
       return;
     }
     this.#append(slot, session ?? new KeptSession(key, idleTimeoutMs), kind, changes, idleTimeoutMs, done);

@@ -10,7 +10,7 @@ import { FlotillaError } from "../../support/errors.ts";
 import { replication as limits } from "../../support/limits.ts";
 import { bytesOf, noEntries, type SessionEntries } from "../entry.ts";
 import type { VerifiedId } from "../id.ts";
-import { contended, type Done, isContended, isGone, sessionGone } from "../store.ts";
+import { contended, type Done, isContended, isGone, isTooLarge, sessionGone, tooLarge } from "../store.ts";
 import { compareAndSet } from "./compare-and-set.ts";
 import type { Context } from "./context.ts";
 import { type Operation, OpKind, ReplyStatus, RequestKind, type RequestMessage } from "./messages.ts";
@@ -167,6 +167,8 @@ export class Remote {
       }
       case ReplyStatus.contended:
         return this.#finish(attempt, contended([...changes.keys()].join()), null);
+      case ReplyStatus.tooLarge:
+        return this.#finish(attempt, tooLarge(changes), null);
       case ReplyStatus.unknown:
         return this.#finish(attempt, unknownOutcome(), null);
       case ReplyStatus.moved:
@@ -329,6 +331,7 @@ const opKinds: { readonly [kind: number]: OpKind } = {
 
 function statusOf(error: FlotillaError): ReplyStatus {
   if (isGone(error)) return ReplyStatus.absent;
+  if (isTooLarge(error)) return ReplyStatus.tooLarge;
   return isContended(error) ? ReplyStatus.contended : ReplyStatus.unknown;
 }
 
