@@ -391,7 +391,12 @@ export class RequestSession implements SessionBackstage {
       return;
     }
     this.#isCreated = false;
-    this.#keeper.place.store.destroy(this.#identify(), this.#launch(done));
+    const settled = this.#launch((failure) => {
+      // It may live on: what `regenerate` could not end is not created anew by a later change.
+      if (failure !== null) this.#isCreated = true;
+      done(failure);
+    });
+    this.#keeper.place.store.destroy(this.#identify(), settled);
   }
 
   /** Counts an operation as under way until the store calls what is returned. */

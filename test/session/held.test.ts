@@ -400,6 +400,32 @@ describe("a session that can't be loaded", () => {
   });
 });
 
+describe("a session that could not be ended", () => {
+  test("is not created anew by what is changed afterwards", async () => {
+    const { site, store, browser } = await setUp({
+      "/": (req, res) => {
+        req.session.cart = ["pen"];
+        res.end();
+      },
+      "/login": async (req, res) => {
+        const ended = req.session.regenerate();
+        await store.arrival();
+        store.answer(lost);
+        await assert.rejects(ended, { code: "FLOTILLA_TEST" });
+        store.isSlow = false;
+        req.session.error = "try again";
+        res.end();
+      },
+    });
+    await using _site = site;
+    store.isSlow = false;
+    await browser.get("/");
+    store.isSlow = true;
+    await browser.get("/login");
+    assert.equal(await browser.read("/look"), "{}", "it was ended after all");
+  });
+});
+
 describe("saving by hand", () => {
   test("resolves when committed, rejects when not, and tries again at the end", async () => {
     const log: string[] = [];
