@@ -246,6 +246,8 @@ export const replication = {
   waitingBytesMax: 67_108_864,
   /** Slots that one server copies at a time to joining backups, and parts of a copy on their way. */
   transfersMax: 1_024,
+  /** The sessions of those slots: no more are begun from here on. Well below `unsentBytesMax`, or a copy ends its own connection. */
+  transferBytesMax: 33_554_432,
   transferPartsMax: 4,
   transferPartBytes: 16_384,
   /** Answers nothing for so long: a copy is begun anew elsewhere. */

@@ -12,11 +12,13 @@ interface Bounds {
 }
 
 class Site {
-  readonly #simulation: Simulation = new Simulation(1, {});
-  readonly violations: readonly string[] = this.#simulation.oracle.violations;
+  readonly #simulation: Simulation;
+  readonly violations: readonly string[];
   readonly apps: readonly App[];
 
-  constructor() {
+  constructor(seed = 1) {
+    this.#simulation = new Simulation(seed, {});
+    this.violations = this.#simulation.oracle.violations;
     const { places, world } = this.#simulation;
     for (const { server } of places) this.#simulation.start(server);
     while (!this.#simulation.isWhole()) world.runUntil(world.now + 100);
@@ -132,6 +134,29 @@ describe("bounds on sessions", () => {
     const { sessions, bytes } = site.kept(full, Role.backup);
     assert.ok(sessions <= before / 2 && sessions > before / 4, `${sessions} of ${before}`);
     assert.ok(bytes > 0 && bytes < sessions * 1_100);
+  });
+
+  test("copies that are made at the same time are bounded in bytes", () => {
+    const site = new Site(3);
+    const ownedBy = (app: App) => app.node.context.slots.filter(({ role }) => role === Role.owner);
+    const app = site.apps.find((each) => ownedBy(each).length >= 2)!;
+    const owned = ownedBy(app);
+    for (const { index } of owned) {
+      const id = { ...app.store.newId(), slot: index };
+      for (let n = 0; n < 35; n++) site.create(app, { ...id, key: `${id.key}-${n}` }, "x".repeat(1_000_000));
+    }
+    for (const other of site.apps.slice(1)) site.disconnect(app, other);
+    site.pass(1_000);
+    assert.ok(owned.every(({ backup }) => backup === null));
+    for (const other of site.apps.slice(1)) site.reconnect(app, other);
+    let most = 0;
+    for (let ms = 0; ms < 5_000; ms += 2) {
+      site.pass(2);
+      const copying = owned.filter(({ joining }) => joining !== null).length;
+      most = Math.max(most, copying);
+    }
+    assert.equal(most, 1);
+    assert.ok(owned.every(({ backup }) => backup !== null));
   });
 
   test("changes above their bound in bytes are refused, and said to be unwritten", () => {

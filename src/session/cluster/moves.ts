@@ -42,17 +42,16 @@ export class Moves {
     if (map === null) return;
     this.#makePlan();
     if (this.isCalm) return;
-    let room = limits.transfersMax;
-    for (const slot of slots) if (slot.joining !== null) room--;
+    const room = new Room(slots);
     for (const slot of slots) {
-      if (slot.isServing && slot.backup === null && slot.joining === null && room > 0) {
-        if (this.#giveBackup(slot)) room--;
+      if (slot.isServing && slot.backup === null && slot.joining === null && room.isLeft) {
+        if (this.#giveBackup(slot)) room.take(slot);
       }
     }
     if (!this.#isSettled(this.#isSomebodyLeaving ? settledSoonMs : settledMs)) return;
     for (const slot of slots) {
-      if (slot.isServing && slot.backup !== null && slot.joining === null && this.#move(slot, room > 0))
-        room--;
+      if (slot.isServing && slot.backup !== null && slot.joining === null && this.#move(slot, room.isLeft))
+        room.take(slot);
     }
     if (slots.every((slot) => this.#isAsPlanned(slot))) this.#calmVersion = map.version;
   }
@@ -144,5 +143,24 @@ export class Moves {
   /** Whether this process may stop: nobody counts on what it keeps. One that is joining may be named any moment. */
   get isDrained(): boolean {
     return this.#context.slots.every(({ role }) => role === Role.nobody);
+  }
+}
+
+/** For copies that are under way at the same time. */
+class Room {
+  #slots: number = limits.transfersMax;
+  #bytes: number = limits.transferBytesMax;
+
+  constructor(slots: readonly SlotCopy[]) {
+    for (const slot of slots) if (slot.joining !== null) this.take(slot);
+  }
+
+  take(slot: SlotCopy): void {
+    this.#slots--;
+    this.#bytes -= slot.bytes;
+  }
+
+  get isLeft(): boolean {
+    return this.#slots > 0 && this.#bytes > 0;
   }
 }
