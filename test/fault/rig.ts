@@ -144,7 +144,7 @@ class Rig {
         .logOf(server)
         .slice(loggedBefore[index])
         .split("\n")
-        .filter((line) => line.includes("gone at once")),
+        .filter((line) => line.includes("not all copies came back")),
     );
     const { counts, details } = wrongs;
     const { totals } = load;
