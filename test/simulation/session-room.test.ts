@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { Role } from "../../src/session/cluster/slot.ts";
 import { Entry } from "../../src/session/entry.ts";
 import type { VerifiedId } from "../../src/session/id.ts";
+import { replication as limits } from "../../src/support/limits.ts";
 import { type App, Simulation } from "./session/simulation.ts";
 
 interface Bounds {
@@ -172,6 +173,22 @@ describe("bounds on sessions", () => {
     assert.deepEqual(told, Array(refused).fill("FLOTILLA_SESSION_BUSY"));
     site.pass(2_000);
     assert.deepEqual(told.slice(refused), Array(100 - refused).fill("done"));
+  });
+
+  test("what rests on changes under way is told in time, and bounded in number", () => {
+    const site = new Site();
+    const app = site.apps[0]!;
+    const id = site.create(app);
+    // Nobody confirms anything any more.
+    Object.assign(app.node.context.options, { register: { compareAndSet: () => {}, read: () => {} } });
+    for (const other of site.apps.slice(1)) site.disconnect(app, other);
+    const told: string[] = [];
+    app.store.destroy(id, () => {});
+    for (let i = 0; i < limits.pendingPerSlotMax + 10; i++)
+      app.store.load(id, (error) => told.push(error?.code ?? "done"));
+    assert.deepEqual(told, Array(10).fill("FLOTILLA_SESSION_BUSY"));
+    site.pass(2_500);
+    assert.deepEqual(told.slice(10), Array(limits.pendingPerSlotMax).fill("FLOTILLA_SESSION_UNKNOWN"));
   });
 
   test("what is sent again over a new connection comes in frames that its receiver takes", () => {

@@ -85,7 +85,8 @@ export class Owner {
   /** Tells an outcome that rests on what is under way: when that is committed, and not before. */
   afterPending(slot: SlotCopy, outcome: FlotillaError | null, done: Done): void {
     if (slot.pending.length === 0) done(outcome);
-    else slot.answers.push({ pos: slot.pos, outcome, done });
+    else if (slot.answers.length >= limits.pendingPerSlotMax) done(busy());
+    else slot.answers.push({ pos: slot.pos, askedAt: this.#context.clock.now(), outcome, done });
   }
 
   /** Sends what the follower has not answered; a burst of refusals is answered once. */
@@ -168,6 +169,8 @@ export class Owner {
       pending.done = null;
       done?.(unknownOutcome());
     }
+    while (slot.answers.length > 0 && now - slot.answers[0]!.askedAt >= limits.commitTimeoutMs)
+      slot.answers.shift()!.done(unknownOutcome());
     this.advance(slot);
     for (const follower of [slot.backup, slot.joining]) {
       if (follower === null || follower.ackedPos === slot.pos) continue;

@@ -58,6 +58,7 @@ export interface PendingOp {
 /** Something to be told when all before it is committed: that a session is absent because of a change under way. */
 export interface PendingAnswer {
   readonly pos: number;
+  readonly askedAt: number;
   readonly done: Done;
   readonly outcome: Parameters<Done>[0];
 }
