@@ -177,8 +177,19 @@ class ResponseHold {
     timeouts.start(timeout, limits.commitTimeoutMs);
     this.#session.whenSettled((failure) => {
       timeouts.stop(timeout);
-      if (!this.#isRefused) context.runInAsyncScope(this.#settled, this, failure);
+      if (!this.#isRefused) context.runInAsyncScope(this.#settle, this, failure);
     });
+  }
+
+  /** What the application's own listeners throw is theirs, not the store's, which goes on with the frame that it reads. */
+  #settle(failure: FlotillaError | null): void {
+    try {
+      this.#settled(failure);
+    } catch (error) {
+      process.nextTick(() => {
+        throw error;
+      });
+    }
   }
 
   #settled(failure: FlotillaError | null): void {

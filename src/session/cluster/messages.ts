@@ -1,7 +1,8 @@
 /**
  * What servers say to each other about sessions, as bytes. A frame is the version of the sender's slot map and then
  * messages one after another; all that one turn of the event loop has for one server travels in one frame. Heartbeats
- * are frames of one message on a connection of their own. The decoder is strict: what it does not fully understand ends the connection.
+ * are frames of one message on a connection of their own. What the decoder does not understand ends the connection; a
+ * text is taken as it comes, for its sender holds the key of the cluster.
  */
 import { FlotillaError } from "../../support/errors.ts";
 import { replication as limits } from "../../support/limits.ts";
@@ -57,6 +58,8 @@ export const ReplyStatus = {
   contended: 5,
   /** Nothing was written: with what others changed meanwhile it would be too much. */
   tooLarge: 6,
+  /** Nothing was written: too much waits already. */
+  busy: 7,
 } as const;
 export type ReplyStatus = (typeof ReplyStatus)[keyof typeof ReplyStatus];
 

@@ -169,6 +169,8 @@ export class Remote {
         return this.#finish(attempt, contended([...changes.keys()].join()), null);
       case ReplyStatus.tooLarge:
         return this.#finish(attempt, tooLarge(changes), null);
+      case ReplyStatus.busy:
+        return this.#finish(attempt, busy(), null);
       case ReplyStatus.unknown:
         return this.#finish(attempt, unknownOutcome(), null);
       case ReplyStatus.moved:
@@ -332,7 +334,8 @@ const opKinds: { readonly [kind: number]: OpKind } = {
 function statusOf(error: FlotillaError): ReplyStatus {
   if (isGone(error)) return ReplyStatus.absent;
   if (isTooLarge(error)) return ReplyStatus.tooLarge;
-  return isContended(error) ? ReplyStatus.contended : ReplyStatus.unknown;
+  if (isContended(error)) return ReplyStatus.contended;
+  return error.code === "FLOTILLA_SESSION_BUSY" ? ReplyStatus.busy : ReplyStatus.unknown;
 }
 
 function unavailable(waitMs: number): FlotillaError {

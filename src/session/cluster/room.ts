@@ -7,6 +7,9 @@ import type { ClusterOptions, Context } from "./context.ts";
 import type { Owner } from "./owner.ts";
 import { Role, type SlotCopy } from "./slot.ts";
 
+/** Whatever another server says of itself: it ends no more than half of what it keeps for us at a time. */
+const fullnessMax = 2;
+
 /** Sessions and bytes of the slots, as a share of what is for them. */
 interface Load {
   readonly sessions: number;
@@ -39,7 +42,9 @@ export function makeRoom(context: Context, owner: Owner): void {
   for (const peer of context.peers.values()) {
     if (peer.fullness <= 1) continue;
     const copied = owned.filter(({ backup }) => backup !== null && peer.isProcess(backup.holder));
-    evicted += relieve(owner, copied, loadOf(copied, context.options), peer.fullness);
+    evicted += relieve(owner, copied, loadOf(copied, context.options), Math.min(peer.fullness, fullnessMax));
+    // What was done is not done again before the next heartbeat tells what came of it.
+    peer.fullness = 0;
   }
   if (evicted > 0) context.observer.onEvicted(evicted, load.sessions, load.bytes);
 }

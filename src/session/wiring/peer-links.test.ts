@@ -131,6 +131,21 @@ describe("connections between app servers", () => {
     assert.deepEqual([here.ups.all, there.ups.all], [[], []]);
   });
 
+  test("a server has one pair at a time: the next complete one ends the one before", async () => {
+    const { side: there, port } = await accepting();
+    const link = await strangerTo(port, "app-b");
+    const streams = ["frames 1", "beats 1", "frames 2", "beats 2"].map((meta) => open(link, meta));
+    const first = await there.ups.at(0);
+    await there.ups.at(1);
+    assert.equal(await there.ends.at(0), "app-b#7 down: another one was begun");
+    assert.ok(first.isOver);
+    await Promise.all(streams.slice(0, 2).map(({ ends }) => ends.at(0)));
+    assert.deepEqual(
+      streams.slice(2).map(({ ends }) => ends.all.length),
+      [0, 0],
+    );
+  });
+
   test("the process that takes another's place is another pair", async () => {
     const first = await accepting("1");
     const { side: here } = dialer(first.port);

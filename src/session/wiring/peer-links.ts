@@ -120,6 +120,8 @@ export class PeerAcceptor implements StreamService {
   readonly #events: PairEvents;
   readonly #arriving: Map<string, Arriving> = new Map();
   readonly #links: Map<string, readonly Link[]> = new Map();
+  /** Of each server the last complete one: it has one at a time. */
+  readonly #pairs: Map<string, StreamPair> = new Map();
 
   constructor(mayDial: (server: string) => boolean, events: PairEvents) {
     this.#mayDial = mayDial;
@@ -158,6 +160,8 @@ export class PeerAcceptor implements StreamService {
     const { pair } = first;
     const [frames, beats] = part === "frames" ? [stream, first.stream] : [first.stream, stream];
     this.#links.set(name, [frames.link, beats.link]);
+    this.#pairs.get(name)?.close("another one was begun");
+    this.#pairs.set(name, pair);
     // The stream has its handler only when this call is over.
     stream.handler = part === "frames" ? pair.framesEnd : pair.beatsEnd;
     pair.complete(frames, beats);

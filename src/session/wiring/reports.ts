@@ -2,6 +2,7 @@
 import { systemClock, type Timer } from "../../support/clock.ts";
 import { session as limits } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
+import { Seldom } from "../../support/seldom.ts";
 import type { ClusterObserver } from "../cluster/context.ts";
 
 /** Slots are recovered one after the other within a moment. */
@@ -14,8 +15,8 @@ export class Reports implements ClusterObserver {
   #recovered = 0;
   #recoveredWithLoss = 0;
   #recoveryTimer: Timer | null = null;
-  #evicted = 0;
-  #toldEvictionAt: number = Number.NEGATIVE_INFINITY;
+  readonly #evicted: Seldom = new Seldom(limits.complaintIntervalMs);
+  readonly #events: Seldom = new Seldom(limits.refusedComplaintIntervalMs);
 
   constructor(log: Log) {
     this.#log = log;
@@ -32,20 +33,18 @@ export class Reports implements ClusterObserver {
   }
 
   onEvicted(count: number, sessions: number, bytes: number): void {
-    this.#evicted += count;
-    const now = systemClock.now();
-    if (now - this.#toldEvictionAt < limits.complaintIntervalMs) return;
-    this.#toldEvictionAt = now;
+    const evicted = this.#evicted.add(count);
+    if (evicted === 0) return;
     this.#log.warn(
-      { code: "FLOTILLA_SESSIONS_FULL", evicted: this.#evicted, sessions, bytes },
+      { code: "FLOTILLA_SESSIONS_FULL", evicted, sessions, bytes },
       `sessions are full (${sessions} with the copies for other servers, ${bytes} bytes): ` +
-        `${this.#evicted} of the longest idle made room; add app servers, or find out who makes so many`,
+        `${evicted} of the longest idle made room; add app servers, or find out who makes so many`,
     );
-    this.#evicted = 0;
   }
 
   onEvent(what: string): void {
-    this.#log.warn(what);
+    const times = this.#events.add();
+    if (times > 0) this.#log.warn(times === 1 ? what : `${what} (and ${times - 1} more like it)`);
   }
 
   #tellRecovery(): void {
