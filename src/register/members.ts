@@ -44,16 +44,7 @@ export interface MembersOptions<V> {
   readonly random: Random;
 }
 
-/** Looks of a read at voters that disagree, before it makes them agree. */
-const looksMax = 2;
-
 type ReadDone<V> = (error: FlotillaError | null, state: Versioned<V> | null) => void;
-
-/**
- * So often a change that was not made at once looks whether somebody is still at it before it proposes again, with
- * pauses of 10 to 30 ms: about as long as a proposal takes.
- */
-const looksPerTryMax = 4;
 
 /** What is waiting or running. A change of voters is a change that keeps the value. */
 interface Operation<V> {
@@ -216,7 +207,7 @@ export class MembersRegister<V> implements Register<V> {
     }
     // A proposal under way looks like disagreement: it is given time for one more look before it is overtaken. A change
     // that was not made at once may be over: a look tells that, and disturbs nobody.
-    const looks = change === null ? this.#shown === null || tries < looksMax : tries > 0;
+    const looks = change === null ? this.#shown === null || tries < limits.readLooksMax : tries > 0;
     if (looks) this.#look(operation);
     else this.#propose(operation, null);
   }
@@ -252,7 +243,7 @@ export class MembersRegister<V> implements Register<V> {
       if (committed !== null && (change === null || committed.state.version > change.expected))
         this.#learnAndEnd(operation, committed);
       else if (change === null) this.#afterLook(operation, round);
-      else if (committed === null && ++operation.looks < looksPerTryMax)
+      else if (committed === null && ++operation.looks < limits.changeLooksMax)
         this.#pauseThenTry(operation, 2 * limits.backoffMinMs);
       else this.#propose(operation, null);
     });
@@ -307,7 +298,7 @@ export class MembersRegister<V> implements Register<V> {
       this.#counter = Math.max(this.#counter, answer.promised.counter);
     }
     // Whoever made a proposal meanwhile had time enough.
-    if (round.late) operation.tries = Math.max(operation.tries, looksMax - 1);
+    if (round.late) operation.tries = Math.max(operation.tries, limits.readLooksMax - 1);
     if (this.#shown === null && this.#mayForm(round)) this.#propose(operation, round);
     else this.#tryAgain(operation);
   }

@@ -13,6 +13,7 @@
  * server can route any session without a shared table. An edited letter breaks the signature (A39).
  */
 import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from "node:crypto";
+import { slotCount } from "../register/slot-map.ts";
 import { deriveKey } from "../support/keys.ts";
 import { session as limits } from "../support/limits.ts";
 import { cookieValueAt, findCookie } from "./cookie-header.ts";
@@ -36,7 +37,7 @@ export interface VerifiedId {
   readonly key: string;
 }
 
-export const slotCount = 4_096;
+export { slotCount };
 export const processIndexMax = 63;
 /** Characters of every id. */
 export const idLength = 50;

@@ -128,7 +128,7 @@ export const session = {
   readyBytesMax: 67_108_864,
   /** A use counts from the begin of a request, when that took no longer, and its session is kept by another server. */
   touchAfterMs: 1_000,
-  /** A response held so long for its session's changes is answered 503 instead. */
+  /** A response held so long for its session's changes is answered 503 instead: the servers give them no longer. */
   commitTimeoutMs: 2_000,
   sweepIntervalMs: 1_000,
   /** Expired sessions that one sweep removes. */
@@ -186,6 +186,13 @@ export const register = {
   operationTimeoutMs: 2_000,
   backoffMinMs: 10,
   backoffMaxMs: 320,
+  /** Looks of a read at voters that disagree, before it makes them agree. */
+  readLooksMax: 2,
+  /**
+   * So often a change that was not made at once looks whether somebody is still at it before it proposes again, with
+   * pauses of 10 to 30 ms: about as long as a proposal takes.
+   */
+  changeLooksMax: 4,
   /** The first version is made without a voter that does not answer only after so long. */
   formationPatienceMs: 3_000,
   /** Between two looks at whether a voter has to be added anew. */
@@ -212,6 +219,8 @@ export const replication = {
   /** From the begin of a read of the register; an owner serves no longer than this. */
   registerLeaseMs: 10_000,
   registerReadIntervalMs: 3_000,
+  /** The same after a read that failed. */
+  registerReadRetryMs: 300,
   /** Less than this is left of it: the server says that it has lost sight of the register. */
   blindLeaseMs: 4_000,
   /** Holders that were not heard for so long are challenged, then given up unless they answer in the register. */
@@ -224,7 +233,7 @@ export const replication = {
   /** A load waits so long for an owner that may answer: longer than a takeover takes without the proof of a death. */
   loadWaitMs: 3_000,
   /** A change not committed by then has an unknown outcome. */
-  commitTimeoutMs: 2_000,
+  commitTimeoutMs: session.commitTimeoutMs as number,
   /** Share of the time left that a change may be under way to its owner; covers clocks that differ. */
   freshShare: 0.75,
   /** A server that shows an older map for so long is sent ours, and again after so long. */
@@ -244,6 +253,15 @@ export const replication = {
   /** Operations that wait for an owner, or for the answer of another server; and the values in them. */
   waitingMax: 10_000,
   waitingBytesMax: 67_108_864,
+  /** One server's death is felt by no more than so many others, and an owner keeps no more leases. */
+  backupsPerOwnerMax: 4,
+  /**
+   * Slots are moved about only when who lives has not changed for so long: after a death the backups take over first, and
+   * the dead one is often back before. Every change of the register delays the others.
+   */
+  settledMs: 2_000,
+  /** The same where somebody waits for it: a server that leaves, sessions that have no owner yet. */
+  settledSoonMs: 1_000,
   /** Slots that one server copies at a time to joining backups, and parts of a copy on their way. */
   transfersMax: 1_024,
   /** The sessions of those slots: no more are begun from here on. Well below `unsentBytesMax`, or a copy ends its own connection. */

@@ -11,14 +11,6 @@ import { type Placed, place } from "./placement.ts";
 import { Role, type SlotCopy } from "./slot.ts";
 import type { Transfers } from "./transfer.ts";
 
-/**
- * Slots are moved about only when who lives has not changed for so long: after a death the backups take over first, and
- * the dead one is often back before. Every change of the register delays the others.
- */
-const settledMs = 2_000;
-/** The same where somebody waits for it: a server that leaves, sessions that have no owner yet. */
-const settledSoonMs = 1_000;
-
 export class Moves {
   readonly #context: Context;
   readonly #transfers: Transfers;
@@ -48,7 +40,7 @@ export class Moves {
         if (this.#giveBackup(slot)) room.take(slot);
       }
     }
-    if (!this.#isSettled(this.#isSomebodyLeaving ? settledSoonMs : settledMs)) return;
+    if (!this.#isSettled(this.#isSomebodyLeaving ? limits.settledSoonMs : limits.settledMs)) return;
     for (const slot of slots) {
       if (slot.isServing && slot.backup !== null && slot.joining === null && this.#move(slot, room.isLeft))
         room.take(slot);
@@ -64,7 +56,7 @@ export class Moves {
   /** A slot that nobody ever owned, claimed by whom the plan gives it to. */
   claim(slot: SlotCopy, entry: Slot): Slot | null {
     if (entry.owner !== null) return null;
-    if (!this.#isSettled(settledSoonMs)) return null;
+    if (!this.#isSettled(limits.settledSoonMs)) return null;
     if (this.#plan[slot.index]?.owner !== this.#context.self.server) return null;
     return { epoch: entry.epoch + 1, owner: this.#context.self, backup: null, prior: null };
   }

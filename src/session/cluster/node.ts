@@ -35,8 +35,6 @@ import { fullnessOfCopies, makeRoom } from "./room.ts";
 import { type RetainedCopy, Role, type SlotCopy } from "./slot.ts";
 import { Transfers } from "./transfer.ts";
 
-const readRetryMs = 300;
-
 export class SessionNode implements MessageTakers {
   readonly context: Context;
   readonly owner: Owner;
@@ -246,7 +244,8 @@ export class SessionNode implements MessageTakers {
       this.#isReading = false;
       if (this.#isEnded) return;
       this.context.noteTurn();
-      this.#readDueAt = clock.now() + (error === null ? limits.registerReadIntervalMs : readRetryMs);
+      this.#readDueAt =
+        clock.now() + (error === null ? limits.registerReadIntervalMs : limits.registerReadRetryMs);
       if (error !== null) this.#settling.push(...settling);
       else {
         if (state === null) this.#createFirst();

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { backupsPerOwnerMax, type Candidate, type Placed, place } from "./placement.ts";
+import { replication as limits } from "../../support/limits.ts";
+import { type Candidate, type Placed, place } from "./placement.ts";
 
 const slotCount = 512;
 const nothing: readonly Placed[] = new Array(slotCount).fill({ owner: "", backup: "" });
@@ -62,7 +63,7 @@ describe("placement", () => {
     );
   });
 
-  test(`an owner uses at most ${backupsPerOwnerMax} backups, about evenly`, () => {
+  test(`an owner uses at most ${limits.backupsPerOwnerMax} backups, about evenly`, () => {
     fc.assert(
       fc.property(sites, (living) => {
         const backups = new Map<string, Map<string, number>>();
@@ -71,8 +72,8 @@ describe("placement", () => {
           backups.set(owner, used.set(backup, (used.get(backup) ?? 0) + 1));
         }
         for (const used of backups.values()) {
-          assert.ok(used.size <= backupsPerOwnerMax);
-          assert.ok(Math.max(...used.values()) - Math.min(...used.values()) <= backupsPerOwnerMax);
+          assert.ok(used.size <= limits.backupsPerOwnerMax);
+          assert.ok(Math.max(...used.values()) - Math.min(...used.values()) <= limits.backupsPerOwnerMax);
         }
       }),
       runs,

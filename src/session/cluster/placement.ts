@@ -7,6 +7,8 @@
  * - Backups: an owner uses the next servers of the ring (by name), at most four, on other machines where there are any,
  *   about evenly; a backup that is one of them and has not more than its part stays.
  */
+import { replication as limits } from "../../support/limits.ts";
+
 export interface Candidate {
   readonly server: string;
   readonly machine: string;
@@ -17,9 +19,6 @@ export interface Placed {
   readonly owner: string;
   readonly backup: string;
 }
-
-/** One server's death is felt by no more than so many others, and an owner keeps no more leases. */
-export const backupsPerOwnerMax = 4;
 
 /**
  * @param now as the register has it; an owner that is not among the living stays (taking over is another matter).
@@ -104,7 +103,9 @@ export function backupsOf(owner: string, candidates: readonly Candidate[]): stri
   if (at === -1) return null;
   const ring = [...candidates.slice(at + 1), ...candidates.slice(0, at)];
   const elsewhere = ring.filter(({ machine }) => machine !== candidates[at]!.machine);
-  return (elsewhere.length > 0 ? elsewhere : ring).slice(0, backupsPerOwnerMax).map(({ server }) => server);
+  return (elsewhere.length > 0 ? elsewhere : ring)
+    .slice(0, limits.backupsPerOwnerMax)
+    .map(({ server }) => server);
 }
 
 function spread(
