@@ -1,100 +1,9 @@
 /** With a store that takes its time: what is held until the commit, what is refused, and what is said. */
 import assert from "node:assert/strict";
-import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, test } from "node:test";
-import { Keeper, type SessionPlace } from "../../src/session/keeper.ts";
-import { MemoryStore } from "../../src/session/memory-store.ts";
-import { middlewareOf } from "../../src/session/middleware.ts";
-import { habitsOf, type SessionOptions } from "../../src/session/options.ts";
-import { placeAlone } from "../../src/session/place.ts";
-import type { SessionStore } from "../../src/session/store.ts";
 import { FlotillaError } from "../../src/support/errors.ts";
-import { silentLog } from "../../src/support/log.ts";
-import { type AnyMiddleware, type Handler, SessionSite } from "../harness/session-site.ts";
-
-/** Applies at once, answers when it is told to. */
-class SlowStore {
-  readonly #inner: SessionStore;
-  /** Commits that wait for their answer. */
-  readonly waiting: ((failure?: FlotillaError) => void)[] = [];
-  isSlow = true;
-  isLoadingSlow = false;
-  isAway = false;
-  #loads: (() => void)[] = [];
-  #arrived = (): void => {};
-
-  constructor(inner: SessionStore) {
-    this.#inner = inner;
-  }
-
-  get count(): number {
-    return this.#inner.count;
-  }
-
-  newId: SessionStore["newId"] = () => this.#inner.newId();
-  renewed: SessionStore["renewed"] = (id) => this.#inner.renewed(id);
-  touch: SessionStore["touch"] = (...use) => this.#inner.touch(...use);
-  load: SessionStore["load"] = (id, done) => {
-    if (this.isAway) done(away, null);
-    else if (this.isLoadingSlow) this.#loads.push(() => this.#inner.load(id, done));
-    else this.#inner.load(id, done);
-  };
-  create: SessionStore["create"] = (id, changes, ms, done) =>
-    this.#inner.create(id, changes, ms, this.#later(done));
-  update: SessionStore["update"] = (id, changes, ms, done) =>
-    this.#inner.update(id, changes, ms, this.#later(done));
-  compareAndSet: SessionStore["compareAndSet"] = (id, key, expected, next, ms, done) =>
-    this.#inner.compareAndSet(id, key, expected, next, ms, this.#later(done));
-  destroy: SessionStore["destroy"] = (id, done) => this.#inner.destroy(id, this.#later(done));
-
-  /** Resolves when a commit waits. */
-  async arrival(): Promise<void> {
-    if (this.waiting.length > 0) return;
-    await new Promise<void>((resolve) => {
-      this.#arrived = resolve;
-    });
-  }
-
-  /** Answers the loads that wait, as soon as there are any. @returns what their answers threw. */
-  async answerLoads(): Promise<unknown[]> {
-    while (this.#loads.length === 0) await new Promise((resolve) => setImmediate(resolve));
-    return this.#loads.splice(0).flatMap((load) => {
-      try {
-        load();
-        return [];
-      } catch (error) {
-        return [error];
-      }
-    });
-  }
-
-  answer(failure?: FlotillaError): void {
-    for (const done of this.waiting.splice(0)) done(failure);
-  }
-
-  #later(done: (failure: FlotillaError | null) => void): (failure: FlotillaError | null) => void {
-    return (failure) => {
-      if (!this.isSlow) return done(failure);
-      this.waiting.push((told) => done(told ?? failure));
-      this.#arrived();
-    };
-  }
-}
-
-async function setUp(routes: Record<string, Handler>, options: SessionOptions = {}) {
-  const alone = placeAlone(null);
-  assert.ok(alone.store instanceof MemoryStore);
-  const store = new SlowStore(alone.store);
-  const errors: string[] = [];
-  const log = { ...silentLog, error: (_fields: unknown, line: string) => void errors.push(line) };
-  const place: SessionPlace = { ...alone, store, log: log as typeof silentLog };
-  const middleware = middlewareOf(new Keeper(place, habitsOf(options, "sid"))) as AnyMiddleware;
-  const site = await SessionSite.start(middleware, {
-    "/look": (req, res) => res.end(JSON.stringify({ ...req.session, cookie: undefined })),
-    ...routes,
-  });
-  return { site, store, errors, browser: site.browser() };
-}
+import type { Handler } from "../harness/session-site.ts";
+import { setUpSlow } from "../harness/slow-store.ts";
 
 /** Whether it is still open after the server and the client had several turns to do what they can. */
 async function isPending(promise: Promise<unknown>): Promise<boolean> {
@@ -107,12 +16,11 @@ async function isPending(promise: Promise<unknown>): Promise<boolean> {
   return !done;
 }
 
-const away = new FlotillaError("FLOTILLA_TEST", "no server answered", { retry: "yes" });
 const lost = new FlotillaError("FLOTILLA_TEST", "the backup refused");
 
 describe("a response whose session is not committed yet", () => {
   test("keeps its head: a redirect is not followed too early", async () => {
-    const { site, store, browser } = await setUp({
+    const { site, store, browser } = await setUpSlow({
       "/login": (req, res) => {
         req.session.user = "anna";
         res.writeHead(302, { Location: "/look" });
@@ -131,7 +39,7 @@ describe("a response whose session is not committed yet", () => {
   });
 
   test("is written in order afterwards, and says when it can take more", async () => {
-    const { site, store, browser } = await setUp({
+    const { site, store, browser } = await setUpSlow({
       "/stream": (req, res) => {
         req.session.a = 1;
         assert.equal(res.write("one,"), false);
@@ -151,7 +59,7 @@ describe("a response whose session is not committed yet", () => {
   });
 
   test("keeps its last byte when the session changed after the head", async () => {
-    const { site, store, browser } = await setUp({
+    const { site, store, browser } = await setUpSlow({
       "/late": (req, res) => {
         store.isSlow = false;
         req.session.a = 1;
@@ -171,7 +79,7 @@ describe("a response whose session is not committed yet", () => {
   });
 
   test("waits for a destroy as well", async () => {
-    const { site, store, browser } = await setUp({
+    const { site, store, browser } = await setUpSlow({
       "/login": (req, res) => {
         req.session.user = "anna";
         res.end();
@@ -198,7 +106,7 @@ describe("a response whose session is not committed yet", () => {
       told.push((error as { status?: number } | null)?.status);
       res.end();
     };
-    const { site, store, browser } = await setUp({
+    const { site, store, browser } = await setUpSlow({
       "/login": (req, res) => {
         req.session.user = "anna";
         res.end();
@@ -226,13 +134,13 @@ describe("a response whose session is not committed yet", () => {
   });
 
   test("is not held when nothing changed", async () => {
-    const { site, browser } = await setUp({});
+    const { site, browser } = await setUpSlow({});
     await using _site = site;
     assert.equal(await browser.read("/look"), "{}");
   });
 
   test("becomes a 503 when the commit fails, without anything of what was meant", async () => {
-    const { site, store, browser } = await setUp({
+    const { site, store, browser } = await setUpSlow({
       "/pay": (req, res) => {
         req.session.paid = true;
         res.writeHead(302, { Location: "/thanks", "X-Secret": "1" });
@@ -251,7 +159,7 @@ describe("a response whose session is not committed yet", () => {
   });
 
   test("becomes a 503 after two seconds of silence; the late answer changes nothing", async () => {
-    const { site, store, browser } = await setUp({
+    const { site, store, browser } = await setUpSlow({
       "/slow": (req, res) => {
         req.session.a = 1;
         res.end("meant");
@@ -265,7 +173,7 @@ describe("a response whose session is not committed yet", () => {
   });
 
   test("is cut off when its late changes fail: the missing end says so", async () => {
-    const { site, store, browser } = await setUp({
+    const { site, store, browser } = await setUpSlow({
       "/late": (req, res) => {
         res.write("one,");
         req.session.b = 2;
@@ -279,73 +187,8 @@ describe("a response whose session is not committed yet", () => {
     await assert.rejects(answer, { code: "ECONNRESET" });
   });
 
-  test("A50: goes on in its own request's asynchronous context", async () => {
-    const context = new AsyncLocalStorage<string>();
-    const seen: (string | undefined)[] = [];
-    const { site, store, browser } = await setUp({
-      "/held": (req, res) => {
-        context.enterWith("the request");
-        req.session.a = 1;
-        res.once("finish", () => seen.push(context.getStore()));
-        res.once("drain", () => {
-          seen.push(context.getStore());
-          res.end();
-        });
-        res.write("x");
-      },
-      "/look2": (_req, res) => res.end(context.getStore() ?? "none"),
-    });
-    await using _site = site;
-    const answer = browser.get("/held");
-    await store.arrival();
-    context.run("the store", () => store.answer());
-    await answer;
-    assert.equal(seen[0], "the request");
-    store.isLoadingSlow = true;
-    const loaded = browser.read("/look2");
-    assert.deepEqual(await context.run("the store", () => store.answerLoads()), []);
-    assert.equal(await loaded, "none");
-  });
-
-  test("A50: calls back in its own request's asynchronous context", async () => {
-    const context = new AsyncLocalStorage<string>();
-    const seen: (string | undefined)[] = [];
-    const { site, store, browser } = await setUp({
-      "/saved": (req, res) => {
-        context.enterWith("the request");
-        req.session.a = 1;
-        req.session.save(() => {
-          seen.push(context.getStore());
-          res.end();
-        });
-      },
-    });
-    await using _site = site;
-    const answer = browser.get("/saved");
-    await store.arrival();
-    context.run("the store", () => store.answer());
-    await answer;
-    assert.deepEqual(seen, ["the request"]);
-  });
-
-  test("A50: is refused in its own request's asynchronous context", async () => {
-    const context = new AsyncLocalStorage<string>();
-    const seen: (string | undefined)[] = [];
-    const { site, browser } = await setUp({
-      "/slow": (req, res) => {
-        context.enterWith(req.url!);
-        req.session.a = 1;
-        res.once("finish", () => seen.push(context.getStore()));
-        res.end();
-      },
-    });
-    await using _site = site;
-    await Promise.all([browser.get("/slow?1"), site.browser().get("/slow?2")]);
-    assert.deepEqual(seen.sort(), ["/slow?1", "/slow?2"]);
-  });
-
   test("a handler that throws after its session was loaded does not throw at the store", async (t) => {
-    const { site, store, browser } = await setUp({});
+    const { site, store, browser } = await setUpSlow({});
     await using _site = site;
     store.isSlow = false;
     await browser.read("/look");
@@ -372,7 +215,7 @@ describe("a session that can't be loaded", () => {
   };
 
   test("is a 503 that says when to come back, also where errors become 500; one line in the log", async () => {
-    const { site, store, browser, errors } = await setUp({ "/": start });
+    const { site, store, browser, errors } = await setUpSlow({ "/": start });
     await using _site = site;
     store.isSlow = false;
     await browser.read("/");
@@ -387,7 +230,7 @@ describe("a session that can't be loaded", () => {
   });
 
   test("is an error for the application where no response can be written", async () => {
-    const { site, store, browser } = await setUp({ "/": start });
+    const { site, store, browser } = await setUpSlow({ "/": start });
     await using _site = site;
     store.isSlow = false;
     await browser.read("/");
@@ -402,7 +245,7 @@ describe("a session that can't be loaded", () => {
 
 describe("a session that could not be ended", () => {
   test("is not created anew by what is changed afterwards", async () => {
-    const { site, store, browser } = await setUp({
+    const { site, store, browser } = await setUpSlow({
       "/": (req, res) => {
         req.session.cart = ["pen"];
         res.end();
@@ -429,7 +272,7 @@ describe("a session that could not be ended", () => {
 describe("saving by hand", () => {
   test("resolves when committed, rejects when not, and tries again at the end", async () => {
     const log: string[] = [];
-    const { site, store, browser } = await setUp({
+    const { site, store, browser } = await setUpSlow({
       "/save": async (req, res) => {
         req.session.a = 1;
         const first = req.session.save();
@@ -449,7 +292,7 @@ describe("saving by hand", () => {
   });
 
   test("a rejection that nobody awaits ends nothing", async () => {
-    const { site, browser } = await setUp({
+    const { site, browser } = await setUpSlow({
       "/careless": (req, res) => {
         req.session.a = () => {};
         req.session.save();

@@ -1,15 +1,10 @@
-/**
- * One seed: app servers on machines, a register, visitors, faults; then peace, and a last look at everything.
- * The same seed and rules give the same run, event by event.
- */
-
-import type { Versioned } from "../../../src/register/register.ts";
-import { type Holder, type Slot, type SlotMap, unownedSlot } from "../../../src/register/slot-map.ts";
+import { type Holder, type SlotMap, unownedSlot } from "../../../src/register/slot-map.ts";
 import { ClusterStore, type ServerMark } from "../../../src/session/cluster/cluster-store.ts";
 import { SessionNode } from "../../../src/session/cluster/node.ts";
 import type { ServerPlace } from "../../../src/session/cluster/peer.ts";
 import { protocolRules, type Rules } from "../../../src/session/cluster/rules.ts";
 import { Role } from "../../../src/session/cluster/slot.ts";
+import { Copies } from "./copies.ts";
 import { Faults } from "./faults.ts";
 import { PlainIds } from "./ids.ts";
 import type { Mutant } from "./mutants.ts";
@@ -64,6 +59,7 @@ export class Simulation {
   readonly places: readonly ServerPlace[];
   readonly apps: Map<string, App> = new Map();
   readonly saved: SavedSessions = new SavedSessions();
+  readonly #copies: Copies;
   readonly #mutant: Mutant;
   readonly #rules: Rules;
   readonly #marks: Map<string, ServerMark>;
@@ -91,7 +87,8 @@ export class Simulation {
     const drawn = this.world.pick(["model", "real"]);
     this.voting = (options.register ?? drawn) === "real" ? this.#vote() : null;
     this.register = this.voting ?? new SimulatedRegister(this.world);
-    this.register.onChange = (before, after, by) => this.#tellChange(before, after, by);
+    this.#copies = new Copies(this);
+    this.register.onChange = (before, after, by) => this.#copies.onChange(before, after, by);
     this.#fileServers = this.places;
     this.#marks = new Map(
       this.places.map(({ server }) => [server, { letter: server.at(-1)!, processIndex: 0 }]),
@@ -183,7 +180,7 @@ export class Simulation {
       later: (callback) => world.after(0, process, callback),
       rules: this.#rules,
       observer: {
-        onCommit: (slot, epoch, pos) => this.#onCommit(process, slot, epoch, pos),
+        onCommit: (slot, epoch, pos) => this.#copies.onCommit(process, slot, epoch, pos),
         onRole: (slot, role, epoch, pos) =>
           world.tell(process.name, `is ${roleNames[role]} of slot ${slot} (epoch ${epoch}, pos ${pos})`),
         onRecovered: (slot, mayHaveLost) => this.#onRecovered(process, slot, mayHaveLost),
@@ -230,7 +227,7 @@ export class Simulation {
     this.apps.delete(server);
     this.register.ended(app.process, isMachineLost);
     this.network.detach(server, !isMachineLost);
-    this.#forgiveDead();
+    this.#copies.forgiveDead();
   }
 
   /** Every slot has two living holders that know their part, and nobody is about to change that. */
@@ -253,95 +250,22 @@ export class Simulation {
   unwritable(): number[] {
     const slots = this.register.state?.value.slots ?? [];
     return slots.flatMap(({ owner, backup }, slot) => {
-      const app = this.#appOf(owner);
+      const app = this.#copies.appOf(owner);
       if (app === null || app.process.isPaused) return [slot];
       const copy = app.node.context.slots[slot]!;
       if (!copy.isServing && copy.isStopping) return [];
       if (!app.node.owner.mayShow(copy)) return [slot];
-      const other = this.#appOf(backup);
+      const other = this.#copies.appOf(backup);
       return backup !== null && (other === null || other.process.isPaused) ? [slot] : [];
     });
   }
 
-  #appOf(holder: Holder | null): App | null {
-    const app = holder === null ? undefined : this.apps.get(holder.server);
-    return app !== undefined && app.process.incarnation === holder!.incarnation ? app : null;
-  }
-
   #roleOf(holder: Holder | null, slot: number): Role | null {
-    return this.#appOf(holder)?.node.context.slots[slot]?.role ?? null;
-  }
-
-  #onCommit(process: Process, slot: number, epoch: number, pos: number): void {
-    this.oracle.commits(slot, epoch, process.name);
-    const entry = this.register.state!.value.slots[slot]!;
-    const isOwner = entry.owner?.server === process.server && entry.owner.incarnation === process.incarnation;
-    const backup = this.#appOf(entry.backup);
-    if (!isOwner || backup === null) return;
-    const copy = backup.node.context.slots[slot]!;
-    if (copy.pos < pos) {
-      this.oracle.fail("I2", `${backup.process.name} backs up slot ${slot} but has ${copy.pos} of ${pos}`);
-    }
+    return this.#copies.appOf(holder)?.node.context.slots[slot]?.role ?? null;
   }
 
   #onRecovered(process: Process, slot: number, mayHaveLost: boolean): void {
     this.world.tell(process.name, `recovers slot ${slot}${mayHaveLost ? ", may have lost writes" : ""}`);
-  }
-
-  /** I7 is the simulated register's own; what matters here is who is named, and whether copies were given up. */
-  #tellChange(before: Versioned<SlotMap> | null, after: Versioned<SlotMap>, by: string): void {
-    after.value.slots.forEach((entry, slot) => {
-      const old = before?.value.slots[slot];
-      if (old?.epoch === entry.epoch) return;
-      const text = `${nameOf(entry.owner)} + ${nameOf(entry.backup)} (before: ${nameOf(entry.prior)})`;
-      this.world.tell("register", `${after.version}: slot ${slot} epoch ${entry.epoch}: ${text}, ${by}`);
-      this.#checkNamed(slot, entry);
-      if (old === undefined || old.owner === null) return;
-      const keeps = [old.owner, old.backup].some(
-        (holder) =>
-          holder !== null &&
-          holder.server === entry.owner?.server &&
-          holder.incarnation === entry.owner.incarnation,
-      );
-      if (keeps) return;
-      // Somebody who was not of the pair became the owner: only when neither of the pair could serve for long.
-      const living = [old.owner, old.backup].map((holder) => this.#appOf(holder)?.process ?? null);
-      const isLegitimate = living.every(
-        (process) =>
-          process === null || (process.badSince !== null && this.world.now - process.badSince > 20_000),
-      );
-      if (this.#isOffered(old.owner, slot) || this.#isOffered(old.backup, slot)) return;
-      if (isLegitimate) this.oracle.forgive(slot, "both of the pair were gone for long");
-      else this.oracle.fail("I2", `slot ${slot} was taken from a living pair, ${by}`);
-    });
-  }
-
-  /** Its process ended in order, and the next one of its server is there with the copy. */
-  #isOffered(holder: Holder | null, slot: number): boolean {
-    if (!this.saved.has(holder, slot)) return false;
-    const process = this.apps.get(holder!.server)?.process;
-    return process !== undefined && process.incarnation !== holder!.incarnation && process.badSince === null;
-  }
-
-  /** I2: whoever is named has all that was committed by then. */
-  #checkNamed(slot: number, { owner, backup }: Slot): void {
-    const first = this.#appOf(owner)?.node.context.slots[slot];
-    const second = this.#appOf(backup)?.node.context.slots[slot];
-    if (first?.role !== Role.owner || second === undefined || second.pos >= first.committedPos) return;
-    this.oracle.fail(
-      "I2",
-      `${nameOf(backup)} is named for slot ${slot} with ${second.pos} of ${first.committedPos}`,
-    );
-  }
-
-  #forgiveDead(): void {
-    this.register.state?.value.slots.forEach(({ owner, backup }, slot) => {
-      if (owner === null) return;
-      if (this.saved.has(owner, slot) || this.saved.has(backup, slot)) return;
-      if (this.#appOf(owner) === null && this.#appOf(backup) === null) {
-        this.oracle.forgive(slot, "its last named copy died");
-      }
-    });
   }
 
   /** All faults are over: the cluster has to become whole by itself, and everything promised has to be there. */
@@ -364,7 +288,7 @@ export class Simulation {
       world.runUntil(world.now + 300);
       if (failure !== null) oracle.fail("I10", `after all faults: ${failure}`);
     }
-    this.#compareCopies();
+    this.#copies.compare();
   }
 
   /** Those that still run by an older file are started again, one after the other. */
@@ -381,44 +305,9 @@ export class Simulation {
       world.runUntil(world.now + 1_000);
     }
   }
-
-  /** I2: owner and backup hold the same. */
-  #compareCopies(): void {
-    this.register.state!.value.slots.forEach(({ owner, backup }, slot) => {
-      const first = this.#appOf(owner)?.node.context.slots[slot];
-      const second = this.#appOf(backup)?.node.context.slots[slot];
-      if (first === undefined || second === undefined) return;
-      const one = contentOf(first.sessions);
-      const other = contentOf(second.sessions);
-      if (one !== other) {
-        this.oracle.fail("I2", `slot ${slot}: ${nameOf(owner)} has ${one}, ${nameOf(backup)} has ${other}`);
-      }
-      if (first.pending.length > 0) this.oracle.fail("I11", `slot ${slot}: changes wait for ever`);
-    });
-  }
 }
 
 const roleNames: readonly string[] = ["nobody", "joining", "backup", "owner"];
-
-function nameOf(holder: Holder | null): string {
-  return holder === null ? "none" : `${holder.server}#${holder.incarnation}`;
-}
-
-function contentOf(
-  sessions: ReadonlyMap<string, { entries: ReadonlyMap<string, { text: string }> | null }>,
-): string {
-  return [...sessions]
-    .filter(([, { entries }]) => entries !== null)
-    .map(
-      ([key, { entries }]) =>
-        `${key}:${[...entries!]
-          .map(([name, { text }]) => name + text)
-          .sort()
-          .join()}`,
-    )
-    .sort()
-    .join(" ");
-}
 
 export function simulate(seed: number, options: Options = {}): Outcome {
   return withoutWallClock(() => new Simulation(seed, options).run());

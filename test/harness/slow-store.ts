@@ -1,0 +1,106 @@
+/** A site whose session store takes its time: it answers when the test tells it to. */
+import assert from "node:assert/strict";
+import { Keeper, type SessionPlace } from "../../src/session/keeper.ts";
+import { MemoryStore } from "../../src/session/memory-store.ts";
+import { middlewareOf } from "../../src/session/middleware.ts";
+import { habitsOf } from "../../src/session/options.ts";
+import { placeAlone } from "../../src/session/place.ts";
+import type { SessionStore } from "../../src/session/store.ts";
+import { FlotillaError } from "../../src/support/errors.ts";
+import { silentLog } from "../../src/support/log.ts";
+import { type AnyMiddleware, type Browser, type Handler, SessionSite } from "./session-site.ts";
+
+const away = new FlotillaError("FLOTILLA_TEST", "no server answered", { retry: "yes" });
+
+/** Applies at once, answers when it is told to. */
+export class SlowStore {
+  readonly #inner: SessionStore;
+  /** Commits that wait for their answer. */
+  readonly waiting: ((failure?: FlotillaError) => void)[] = [];
+  isSlow = true;
+  isLoadingSlow = false;
+  isAway = false;
+  #loads: (() => void)[] = [];
+  #arrived = (): void => {};
+
+  constructor(inner: SessionStore) {
+    this.#inner = inner;
+  }
+
+  get count(): number {
+    return this.#inner.count;
+  }
+
+  newId: SessionStore["newId"] = () => this.#inner.newId();
+  renewed: SessionStore["renewed"] = (id) => this.#inner.renewed(id);
+  touch: SessionStore["touch"] = (...use) => this.#inner.touch(...use);
+  load: SessionStore["load"] = (id, done) => {
+    if (this.isAway) done(away, null);
+    else if (this.isLoadingSlow) this.#loads.push(() => this.#inner.load(id, done));
+    else this.#inner.load(id, done);
+  };
+  create: SessionStore["create"] = (id, changes, ms, done) =>
+    this.#inner.create(id, changes, ms, this.#later(done));
+  update: SessionStore["update"] = (id, changes, ms, done) =>
+    this.#inner.update(id, changes, ms, this.#later(done));
+  compareAndSet: SessionStore["compareAndSet"] = (id, key, expected, next, ms, done) =>
+    this.#inner.compareAndSet(id, key, expected, next, ms, this.#later(done));
+  destroy: SessionStore["destroy"] = (id, done) => this.#inner.destroy(id, this.#later(done));
+
+  /** Resolves when a commit waits. */
+  async arrival(): Promise<void> {
+    if (this.waiting.length > 0) return;
+    await new Promise<void>((resolve) => {
+      this.#arrived = resolve;
+    });
+  }
+
+  /** Answers the loads that wait, as soon as there are any. @returns what their answers threw. */
+  async answerLoads(): Promise<unknown[]> {
+    while (this.#loads.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    return this.#loads.splice(0).flatMap((load) => {
+      try {
+        load();
+        return [];
+      } catch (error) {
+        return [error];
+      }
+    });
+  }
+
+  answer(failure?: FlotillaError): void {
+    for (const done of this.waiting.splice(0)) done(failure);
+  }
+
+  #later(done: (failure: FlotillaError | null) => void): (failure: FlotillaError | null) => void {
+    return (failure) => {
+      if (!this.isSlow) return done(failure);
+      this.waiting.push((told) => done(told ?? failure));
+      this.#arrived();
+    };
+  }
+}
+
+export interface SlowSite {
+  readonly site: SessionSite;
+  readonly store: SlowStore;
+  /** Lines of the log. */
+  readonly errors: readonly string[];
+  readonly browser: Browser;
+}
+
+/** @param routes besides `/look`, which answers with the session's data. */
+export async function setUpSlow(routes: Record<string, Handler>): Promise<SlowSite> {
+  const alone = placeAlone(null);
+  assert.ok(alone.store instanceof MemoryStore);
+  const store = new SlowStore(alone.store);
+  const errors: string[] = [];
+  const log = { ...silentLog, error: (_fields: unknown, line: string) => void errors.push(line) };
+  const place: SessionPlace = { ...alone, store, log: log as typeof silentLog };
+  const middleware = middlewareOf(new Keeper(place, habitsOf({}, "sid"))) as AnyMiddleware;
+  const site = await SessionSite.start(middleware, {
+    "/look": (req, res) => res.end(JSON.stringify({ ...req.session, cookie: undefined })),
+    ...routes,
+  });
+  return { site, store, errors, browser: site.browser() };
+}
