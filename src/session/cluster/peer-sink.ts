@@ -1,67 +1,90 @@
 /** The messages of one peer, handed to the parts of the protocol that they are for. */
-import type { Holder } from "../../register/slot-map.ts";
+import type { Versioned } from "../../register/register.ts";
+import type { Holder, SlotMap } from "../../register/slot-map.ts";
 import type { Backup } from "./backup.ts";
 import type { Context } from "./context.ts";
+import type { Heartbeats } from "./heartbeats.ts";
 import type { MessageSink, Op, PeerState, RequestMessage } from "./messages.ts";
+import type { Owner } from "./owner.ts";
 import type { Peer } from "./peer.ts";
+import type { Proposals } from "./proposals.ts";
 import type { Recovery } from "./recovery.ts";
 import type { Remote } from "./remote.ts";
-import type { SlotCopy } from "./slot.ts";
+import { type Follower, Role, type SlotCopy } from "./slot.ts";
 import type { Transfers } from "./transfer.ts";
 
 /** Where messages go. */
 export interface MessageTakers {
   readonly context: Context;
+  readonly owner: Owner;
   readonly backup: Backup;
   readonly transfers: Transfers;
   readonly recovery: Recovery;
   readonly remote: Remote;
-  onBeat(peer: Peer, sentAt: number, state: PeerState, fullness: number): void;
-  onBeatAnswer(peer: Peer, sentAt: number, clock: number, takenVersion: number): void;
-  onOp(peer: Peer, op: Op): void;
-  onAck(peer: Peer, slot: number, epoch: number, pos: number): void;
-  onRefuse(peer: Peer, slot: number, epoch: number, pos: number): void;
-  onTouch(slot: number, epoch: number, key: string, idleTimeoutMs: number): void;
-  onCopyOffer(peer: Peer, slot: number, epoch: number, pos: number): void;
-  onMap(version: number, map: Buffer): void;
+  readonly proposals: Proposals;
+  readonly heartbeats: Heartbeats;
+  /** Reads the register. */
+  readonly refresh: () => void;
+  /** A newer map. */
+  readonly adopt: (state: Versioned<SlotMap>) => void;
 }
 
 export class PeerSink implements MessageSink {
-  readonly #node: MessageTakers;
+  readonly #to: MessageTakers;
   readonly #peer: Peer;
 
-  constructor(node: MessageTakers, peer: Peer) {
-    this.#node = node;
+  constructor(to: MessageTakers, peer: Peer) {
+    this.#to = to;
     this.#peer = peer;
   }
 
   onBeat(sentAt: number, state: PeerState, fullness: number): void {
-    this.#node.onBeat(this.#peer, sentAt, state, fullness);
+    this.#to.heartbeats.onBeat(this.#peer, sentAt, state, fullness);
   }
 
   onBeatAnswer(sentAt: number, clock: number, takenVersion: number): void {
-    this.#node.onBeatAnswer(this.#peer, sentAt, clock, takenVersion);
+    this.#to.heartbeats.onBeatAnswer(this.#peer, sentAt, clock, takenVersion);
   }
 
   onOp(op: Op): void {
-    this.#node.onOp(this.#peer, op);
+    if (!this.#to.backup.onOp(this.#peer, op)) this.#to.refresh();
   }
 
-  onAck(slot: number, epoch: number, pos: number): void {
-    this.#node.onAck(this.#peer, slot, epoch, pos);
+  onAck(index: number, epoch: number, pos: number): void {
+    const slot = this.#slot(index);
+    const follower = slot === null ? null : this.#followerOf(slot);
+    if (slot === null || follower === null) return;
+    follower.confirmedEpoch = epoch;
+    this.#to.owner.onAck(slot, follower, pos);
+    if (epoch === slot.epoch && follower.isRefused) {
+      follower.isRefused = false;
+      this.#to.owner.resend(slot, follower);
+    }
   }
 
-  onRefuse(slot: number, epoch: number, pos: number): void {
-    this.#node.onRefuse(this.#peer, slot, epoch, pos);
+  onRefuse(index: number, epoch: number, pos: number): void {
+    const slot = this.#slot(index);
+    const follower = slot === null ? null : this.#followerOf(slot);
+    if (slot === null || follower === null) return;
+    if (epoch !== slot.epoch) {
+      follower.isRefused = true;
+      if (epoch > slot.epoch) this.#to.refresh();
+    } else if (pos >= slot.committedPos) this.#to.owner.resend(slot, follower);
+    else if (follower === slot.joining) this.#to.transfers.drop(slot);
+    else {
+      follower.isBroken = true;
+      this.#to.proposals.lookAgain();
+    }
   }
 
-  onTouch(slot: number, epoch: number, key: string, idleTimeoutMs: number): void {
-    this.#node.onTouch(slot, epoch, key, idleTimeoutMs);
+  onTouch(index: number, epoch: number, key: string, idleTimeoutMs: number): void {
+    const slot = this.#slot(index);
+    if (slot !== null) this.#to.backup.onTouch(slot, epoch, key, idleTimeoutMs);
   }
 
   onTransferBegin(index: number, transfer: number, pos: number): void {
     const slot = this.#slot(index);
-    if (slot !== null) this.#node.backup.onTransferBegin(this.#peer, slot, transfer, pos);
+    if (slot !== null) this.#to.backup.onTransferBegin(this.#peer, slot, transfer, pos);
   }
 
   onTransferPart(
@@ -70,29 +93,29 @@ export class PeerSink implements MessageSink {
     sessions: Parameters<MessageSink["onTransferPart"]>[2],
   ): void {
     const slot = this.#slot(index);
-    if (slot !== null) this.#node.backup.onTransferPart(this.#peer, slot, transfer, sessions);
+    if (slot !== null) this.#to.backup.onTransferPart(this.#peer, slot, transfer, sessions);
   }
 
   onTransferEnd(index: number, transfer: number): void {
     const slot = this.#slot(index);
-    if (slot !== null) this.#node.backup.onTransferEnd(this.#peer, slot, transfer);
+    if (slot !== null) this.#to.backup.onTransferEnd(this.#peer, slot, transfer);
   }
 
   onTransferTaken(index: number, transfer: number, isComplete: boolean): void {
     const slot = this.#slot(index);
-    if (slot !== null) this.#node.transfers.onTaken(slot, this.#holder(), transfer, isComplete);
+    if (slot !== null) this.#to.transfers.onTaken(slot, this.#holder(), transfer, isComplete);
   }
 
   onTransferDropped(index: number, transfer: number): void {
     const slot = this.#slot(index);
     if (slot === null) return;
     if (slot.joining?.transfer?.id === transfer && slot.joining.holder.server === this.#peer.server)
-      this.#node.transfers.drop(slot);
-    else this.#node.backup.onTransferDropped(this.#peer, slot, transfer);
+      this.#to.transfers.drop(slot);
+    else this.#to.backup.onTransferDropped(this.#peer, slot, transfer);
   }
 
   onRequest(request: RequestMessage): void {
-    this.#node.remote.onRequest(this.#peer, request);
+    this.#to.remote.onRequest(this.#peer, request);
   }
 
   onReply(
@@ -100,24 +123,37 @@ export class PeerSink implements MessageSink {
     status: Parameters<MessageSink["onReply"]>[1],
     entries: Parameters<MessageSink["onReply"]>[2],
   ): void {
-    this.#node.remote.onReply(id, status, entries);
+    this.#to.remote.onReply(id, status, entries);
   }
 
   onCopyQuery(index: number): void {
     const slot = this.#slot(index);
-    if (slot !== null) this.#node.recovery.onQuery(slot, this.#peer.server);
+    if (slot !== null) this.#to.recovery.onQuery(slot, this.#peer.server);
   }
 
   onCopyOffer(index: number, epoch: number, pos: number): void {
-    this.#node.onCopyOffer(this.#peer, index, epoch, pos);
+    const slot = this.#slot(index);
+    if (slot === null) return;
+    const follower = this.#followerOf(slot);
+    if (follower !== null) follower.confirmedEpoch = epoch;
+    else this.#to.recovery.onOffer(slot, this.#holder(), epoch, pos);
   }
 
   onMap(version: number, map: Buffer): void {
-    this.#node.onMap(version, map);
+    const { context, adopt } = this.#to;
+    if (version > context.version) adopt({ version, value: context.options.mapCodec.decode(map) });
   }
 
   #slot(index: number): SlotCopy | null {
-    return this.#node.context.slots[index] ?? null;
+    return this.#to.context.slots[index] ?? null;
+  }
+
+  /** The peer's part in a slot that we own, or null. */
+  #followerOf({ role, backup, joining }: SlotCopy): Follower | null {
+    if (role !== Role.owner) return null;
+    if (backup !== null && this.#peer.isProcess(backup.holder)) return backup;
+    if (joining !== null && this.#peer.isProcess(joining.holder)) return joining;
+    return null;
   }
 
   #holder(): Holder {

@@ -1,0 +1,84 @@
+/**
+ * What an orderly stop leaves to the next process of its server: the copies of slots that no server which stays has whole.
+ * They count where the register still names the process that saved them.
+ */
+import { replication as limits } from "../../support/limits.ts";
+import type { Context } from "./context.ts";
+import { PeerState } from "./messages.ts";
+import type { Owner } from "./owner.ts";
+import { type RetainedCopy, Role, type SlotCopy } from "./slot.ts";
+
+export class Restart {
+  readonly #context: Context;
+  readonly #owner: Owner;
+  /** Of the process before, until the register tells which of them count. */
+  #saved: ReadonlyMap<number, RetainedCopy> = new Map();
+  /** Incarnations. */
+  #savedBy: ReadonlySet<string> = new Set();
+
+  constructor(context: Context, owner: Owner) {
+    this.#context = context;
+    this.#owner = owner;
+  }
+
+  restore(copies: ReadonlyMap<number, RetainedCopy>): void {
+    this.#saved = copies;
+    this.#savedBy = new Set([...copies.values()].map(({ incarnation }) => incarnation));
+    this.#context.isRestoring = copies.size > 0;
+  }
+
+  /** After a read of the register: what it says now includes all that was decided before this process began. */
+  takeUp(): void {
+    this.#context.isRestoring = false;
+    const saved = this.#saved;
+    this.#saved = new Map();
+    if (this.#context.map === null) return;
+    for (const [index, copy] of saved) {
+      const slot = this.#context.slots[index];
+      if (slot?.role !== Role.nobody) continue;
+      if (this.#context.isNamed(this.#context.entryOf(slot), copy.incarnation)) slot.retained = copy;
+    }
+  }
+
+  /** The register names, or may name, a process whose copies were given to `restore`. */
+  get isNeeded(): boolean {
+    const { map, isRestoring } = this.#context;
+    if (isRestoring || map === null) return isRestoring;
+    return map.value.slots.some((entry) =>
+      [...this.#savedBy].some((incarnation) => this.#context.isNamed(entry, incarnation)),
+    );
+  }
+
+  /** Ends what is under way. @returns the copies to save, by slot. */
+  freeze(): Map<number, RetainedCopy> {
+    const copies = new Map<number, RetainedCopy>();
+    const { incarnation } = this.#context.self;
+    for (const slot of this.#context.slots) {
+      const isElsewhere = this.#isElsewhere(slot);
+      if (slot.role === Role.owner) {
+        slot.isStopping = true;
+        this.#owner.assignLeases(slot);
+        this.#owner.dropPending(slot);
+      }
+      const isHolder = slot.role === Role.owner || slot.role === Role.backup;
+      const { epoch, pos, sessions, retained } = slot;
+      if (isHolder && !isElsewhere) copies.set(slot.index, { incarnation, epoch, pos, sessions });
+      else if (!isHolder && retained !== null && retained.incarnation !== incarnation)
+        copies.set(slot.index, retained);
+    }
+    // Nobody has told yet whether they still count.
+    if (this.#context.isRestoring) return new Map([...this.#saved, ...copies]);
+    return copies;
+  }
+
+  /** Whether the other of the pair is well, stays, and has a part in the slot. */
+  #isElsewhere(slot: SlotCopy): boolean {
+    if (this.#context.map === null) return false;
+    const { owner } = this.#context.entryOf(slot);
+    const isConfirmed = slot.role === Role.backup || slot.backup?.confirmedEpoch === slot.epoch;
+    const other = slot.role === Role.backup ? owner : (slot.backup?.holder ?? null);
+    const peer = other === null ? null : this.#context.connectedTo(other);
+    if (peer === null || peer.state === PeerState.leaving || !isConfirmed) return false;
+    return this.#context.clock.now() - peer.answeredAt <= limits.silentMs;
+  }
+}
