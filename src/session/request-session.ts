@@ -5,6 +5,7 @@
  *   beforeHead  changes are found and handed to the store; Set-Cookie where the browser does not know the id, or knows
  *               it with the letters of servers that keep the session no longer
  *   atEnd       changes made after the head
+ *   update      one key, with no other change in between (session-update.ts)
  *
  * The response's head, and after later changes its last byte, leaves when all that was handed to the store is
  * committed (`response-hold.ts` waits for `whenSettled`). Committed text is the truth: a request compares with the
@@ -21,7 +22,8 @@ import type { VerifiedId } from "./id.ts";
 import type { Keeper } from "./keeper.ts";
 import { isSecure, type SessionRequest } from "./request.ts";
 import { type Callback, reservedKeys, Session, type SessionBackstage } from "./session.ts";
-import { contended, isContended, isGone, sessionGone, withStatus } from "./store.ts";
+import { type SessionUpdate, updateInTurn } from "./session-update.ts";
+import { isGone, sessionGone, withStatus } from "./store.ts";
 import { decode } from "./value.ts";
 
 export class RequestSession implements SessionBackstage {
@@ -173,74 +175,19 @@ export class RequestSession implements SessionBackstage {
   async update(session: Session, key: string, fn: (value: unknown) => unknown): Promise<unknown> {
     if (reservedKeys.has(key)) throw new TypeError(`"${key}" is not a key for data`);
     await session.save();
-    const { updates } = this.#keeper.place;
-    const sessionKey = this.#identify().key;
-    const before = updates.get(sessionKey);
-    const mine = this.#updateInTurn(before, session, key, fn);
-    const over = mine.catch(() => {});
-    updates.set(sessionKey, over);
-    try {
-      return await mine;
-    } finally {
-      if (updates.get(sessionKey) === over) updates.delete(sessionKey);
-    }
-  }
-
-  /**
-   * Updates of one session in one process take turns, so that they do not get in each other's way; a function that takes too
-   * long loses its turn. That none is lost, here and on other servers, rests on `compareAndSet` alone.
-   */
-  async #updateInTurn(
-    before: Promise<unknown> | undefined,
-    session: Session,
-    key: string,
-    fn: (value: unknown) => unknown,
-  ): Promise<unknown> {
-    if (before !== undefined) await inTime(before, limits.updateTurnMs);
-    for (let tries = 0; tries < limits.updateTriesMax; tries++) {
-      const entries = await this.#loadNow();
-      const old = entries.get(key);
-      const value = await fn(old === undefined ? undefined : decode(old.text));
-      if (session !== this.#session) throw sessionGone();
-      const next = value === undefined ? null : Entry.of(key, value);
-      const changes = new Map([[key, next]]);
-      checkSize(applied(entries, changes));
-      if (!(await this.#compareAndSet(session, key, old, next))) continue;
-      this.#entries = applied(this.#entries, changes);
-      this.#isChanged = true;
-      const data = session as unknown as Record<string, unknown>;
-      if (next === null) delete data[key];
-      else data[key] = next.take();
-      return data[key];
-    }
-    throw contended(key);
-  }
-
-  /** Resolves to false when the key is another one meanwhile: that is no failure, nothing was lost. */
-  #compareAndSet(
-    session: Session,
-    key: string,
-    old: Entry | undefined,
-    next: Entry | null,
-  ): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      let isSet = true;
-      const settled = this.#launch((failure) => (failure === null ? resolve(isSet) : reject(failure)));
-      const { store } = this.#keeper.place;
-      const idleTimeoutMs = this.#idleTimeoutMs(session);
-      store.compareAndSet(this.#identify(), key, old?.text ?? null, next, idleTimeoutMs, (failure) => {
-        isSet = failure === null;
-        settled(failure !== null && isContended(failure) ? null : failure);
-      });
-    });
-  }
-
-  #loadNow(): Promise<SessionEntries> {
-    return new Promise((resolve, reject) =>
-      this.#keeper.place.store.load(this.#identify(), (error, entries) =>
-        entries === null ? reject(error ?? sessionGone()) : resolve(entries),
-      ),
-    );
+    const update: SessionUpdate = {
+      place: this.#keeper.place,
+      id: this.#identify(),
+      session,
+      isInUse: () => session === this.#session,
+      idleTimeoutMs: () => this.#idleTimeoutMs(session),
+      launch: (done) => this.#launch(done),
+      onCommitted: (changes) => {
+        this.#entries = applied(this.#entries, changes);
+        this.#isChanged = true;
+      },
+    };
+    return updateInTurn(update, key, fn);
   }
 
   #touch(session: Session): void {
@@ -413,15 +360,4 @@ export class RequestSession implements SessionBackstage {
       for (const tell of waiting) tell(this.#failure);
     };
   }
-}
-
-/** The end of a promise that never fails, or of the time. */
-function inTime(promise: Promise<unknown>, timeoutMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = systemClock.after(timeoutMs, resolve);
-    void promise.then(() => {
-      timer.cancel();
-      resolve();
-    });
-  });
 }
