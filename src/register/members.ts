@@ -2,28 +2,22 @@
  * `coordination: members`: the register kept by voters among the servers themselves. Every server has one of
  * these and may read and propose; the voters' answers decide (proposer.ts, acceptor.ts).
  *
- * One operation runs at a time. A read asks the voters once, without a promise or a sync: when enough of them have
- * accepted the same ballot and promised none above, its state is committed and no older proposal can ever be.
+ * One operation runs at a time. A read asks the voters once, without a promise or a sync (look.ts): when enough of them
+ * have accepted the same ballot and promised none above, its state is committed and no older proposal can ever be.
  * Otherwise, and for every change, the full two rounds are taken, with a randomized pause before each new try.
  */
 import type { Clock, Random, Timer } from "../support/clock.ts";
 import { FlotillaError } from "../support/errors.ts";
 import { register as limits } from "../support/limits.ts";
+import { Formation } from "./formation.ts";
+import { acceptedOf, Look } from "./look.ts";
 import type { VoterAnswer } from "./messages.ts";
 import { Attempt, type AttemptResult } from "./proposer.ts";
 import type { CasOutcome, Register, Versioned } from "./register.ts";
-import { Round, type VoterTransport } from "./round.ts";
-import {
-  type Accepted,
-  changeOf,
-  compareBallots,
-  higher,
-  noBallot,
-  type RegisterState,
-  successor,
-} from "./state.ts";
+import type { Round, VoterTransport } from "./round.ts";
+import { type Accepted, changeOf, higher, type RegisterState, successor } from "./state.ts";
 import { unreachable } from "./unreachable.ts";
-import { anyMarker, canFork, namesOf, type Standing, tally, type VoterSet } from "./voters.ts";
+import { anyOf, namesOf, type VoterSet } from "./voters.ts";
 
 /** A value as bytes; one value has one form. `decode` throws a FlotillaError. */
 export interface ValueCodec<V> {
@@ -73,8 +67,9 @@ export class MembersRegister<V> implements Register<V> {
   readonly #options: MembersOptions<V>;
   readonly #listeners: Set<(state: Versioned<V>) => void> = new Set();
   readonly #waiting: Operation<V>[] = [];
+  readonly #formation: Formation;
   #running: Operation<V> | null = null;
-  #round: Round | null = null;
+  #lookUnderWay: Look | null = null;
   #attempt: Attempt | null = null;
   #pause: Timer | null = null;
   #known: Known<V> | null = null;
@@ -82,13 +77,12 @@ export class MembersRegister<V> implements Register<V> {
   #shown: Accepted | null = null;
   #counter = 0;
   #changes = 0;
-  /** Since when a majority of the file's voters is known to be blank. */
-  #blankSinceMs: number | null = null;
   #why = "";
   #stopped = false;
 
   constructor(options: MembersOptions<V>) {
     this.#options = options;
+    this.#formation = new Formation(options.fileVoters, options.clock);
   }
 
   get known(): Versioned<V> | null {
@@ -142,7 +136,7 @@ export class MembersRegister<V> implements Register<V> {
     this.#stopped = true;
     this.#waiting.length = 0;
     this.#pause?.cancel();
-    this.#round?.end();
+    this.#lookUnderWay?.end();
     this.#attempt?.stop();
   }
 
@@ -233,13 +227,9 @@ export class MembersRegister<V> implements Register<V> {
 
   #look(operation: Operation<V>): void {
     const { transport, clock } = this.#options;
-    const names = namesOf(this.#base());
-    this.#round = new Round(transport, clock, (round) => {
-      if (round.over) return;
-      const committed = this.#committedIn(round, operation.change !== null);
-      if (committed === null && !this.#hasSeenEnough(operation, round, names.size)) return;
-      round.end();
-      const { change } = operation;
+    const { change } = operation;
+    const known = this.#known?.accepted ?? null;
+    this.#lookUnderWay = new Look(transport, clock, known, change !== null, (committed, round) => {
       if (committed !== null && (change === null || committed.state.version > change.expected))
         this.#learnAndEnd(operation, committed);
       else if (change === null) this.#afterLook(operation, round);
@@ -247,77 +237,26 @@ export class MembersRegister<V> implements Register<V> {
         this.#pauseThenTry(operation, 2 * limits.backoffMinMs);
       else this.#propose(operation, null);
     });
-    const have = this.#known?.accepted.ballot ?? noBallot;
-    this.#round.ask(names, () => ({ kind: "query", have }));
-  }
-
-  /** A change can be proposed instead: it does not wait for a silent voter. */
-  #hasSeenEnough({ change }: Operation<V>, round: Round, voters: number): boolean {
-    return round.complete || round.late || (change !== null && [...round.answers()].length * 2 > voters);
-  }
-
-  /**
-   * A state that enough of its own voters have accepted under one ballot: it is committed. A read wants to know too that
-   * no older proposal can still become its successor: then they must have promised nothing above. A change does not: what
-   * is committed in its place stays. (Of two voters one may decide alone, and is asked as strictly as for a read.)
-   */
-  #committedIn(round: Round, isForChange: boolean): Accepted | null {
-    for (const [, answer] of round.answers()) {
-      const accepted = this.#acceptedOf(answer);
-      if (accepted === null || this.#isBehind(accepted.state)) continue;
-      const isLenient = isForChange && !canFork(accepted.state.voters);
-      const verdict = tally(accepted.state.voters, (voter): Standing => {
-        const standing = round.standing(voter);
-        const other = standing === "yes" ? round.answer(voter.name) : null;
-        return other === null || hasAccepted(other, accepted, isLenient) ? standing : "refused";
-      });
-      if (verdict === "yes") return accepted;
-    }
-    return null;
-  }
-
-  #acceptedOf(answer: VoterAnswer): Accepted | null {
-    const known = this.#known?.accepted;
-    if (known === undefined) return answer.accepted;
-    if (compareBallots(answer.acceptedBallot, known.ballot) === 0) return known;
-    return answer.accepted?.state.world === known.state.world ? answer.accepted : null;
-  }
-
-  /** What one of two voters says after a cut; a proposal will end the fork. */
-  #isBehind(state: RegisterState): boolean {
-    const known = this.#known?.accepted.state;
-    if (known === undefined || state.version > known.version) return false;
-    return state.version < known.version || changeOf(state, state.version) !== changeOf(known, known.version);
+    this.#lookUnderWay.ask(namesOf(this.#base()));
   }
 
   #afterLook(operation: Operation<V>, round: Round): void {
     this.#why = round.lastError || "the voters do not agree yet";
     for (const [, answer] of round.answers()) {
-      this.#noteShown(this.#acceptedOf(answer));
+      this.#noteShown(acceptedOf(answer, this.#known?.accepted ?? null));
       // A proposal below it would be refused.
       this.#counter = Math.max(this.#counter, answer.promised.counter);
     }
     // Whoever made a proposal meanwhile had time enough.
     if (round.late) operation.tries = Math.max(operation.tries, limits.readLooksMax - 1);
-    if (this.#shown === null && this.#mayForm(round)) this.#propose(operation, round);
+    const formation = this.#shown === null ? this.#formation.see(round) : "no";
+    if (formation === "wait") this.#why = "the first version waits for voters that do not answer";
+    if (formation === "yes") this.#propose(operation, round);
     else this.#tryAgain(operation);
   }
 
   #noteShown(accepted: Accepted | null): void {
     if (accepted !== null) this.#shown = higher(this.#shown, accepted);
-  }
-
-  /** Blank voters may be the rest of a register whose other voters are only slow: they get time to say so. */
-  #mayForm(round: Round): boolean {
-    const { clock, fileVoters } = this.#options;
-    if (tally(anyOf(fileVoters), (voter) => round.standing(voter)) !== "yes") {
-      this.#blankSinceMs = null;
-      return false;
-    }
-    this.#blankSinceMs ??= clock.now();
-    if ([...round.answers()].length === fileVoters.length) return true;
-    this.#why = "the first version waits for voters that do not answer";
-    return clock.now() - this.#blankSinceMs >= limits.formationPatienceMs;
   }
 
   // Proposing.
@@ -345,19 +284,11 @@ export class MembersRegister<V> implements Register<V> {
     this.#attempt.start();
   }
 
-  /** Voters that were not seen have no vote until they have been added with the memory that they have by then. */
   #firstState(promises: ReadonlyMap<string, VoterAnswer>, blank: Round): RegisterState {
-    const { node, fileVoters, codec, first } = this.#options;
+    const { node, codec, first } = this.#options;
     const id = `${node}.${++this.#changes}`;
-    const markerOf = (name: string): string => (promises.get(name) ?? blank.answer(name))?.marker ?? "";
-    const current = fileVoters.map((name) => ({ name, marker: markerOf(name) }));
-    return {
-      world: id,
-      version: 1,
-      recent: [id],
-      voters: { current, next: null },
-      value: codec.encode(first()),
-    };
+    const voters = { current: this.#formation.voters(promises, blank), next: null };
+    return { world: id, version: 1, recent: [id], voters, value: codec.encode(first()) };
   }
 
   #onResult(operation: Operation<V>, result: AttemptResult): void {
@@ -412,13 +343,4 @@ function next(change: Change | null, best: RegisterState): RegisterState {
   if (change === null || best.version !== change.expected) return best;
   const { value, voters } = change;
   return successor(best, change.id, { ...(value && { value }), ...(voters && { voters }) });
-}
-
-function anyOf(names: readonly string[]): VoterSet {
-  return { current: names.map((name) => ({ name, marker: anyMarker })), next: null };
-}
-
-function hasAccepted(answer: VoterAnswer, { ballot }: Accepted, mayHavePromisedMore: boolean): boolean {
-  if (compareBallots(answer.acceptedBallot, ballot) !== 0) return false;
-  return mayHavePromisedMore || compareBallots(answer.promised, ballot) === 0;
 }

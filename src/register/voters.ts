@@ -24,6 +24,11 @@ export interface VoterSet {
 /** Before the first version nobody knows the markers: whoever answers under the name is meant. */
 export const anyMarker = "*";
 
+/** The voters of the file, before the first version. */
+export function anyOf(names: readonly string[]): VoterSet {
+  return { current: names.map((name) => ({ name, marker: anyMarker })), next: null };
+}
+
 export type Standing =
   | "yes"
   /** It answered, and knows a higher ballot. */
