@@ -6,6 +6,7 @@ import { FakeClock, handlerOf, MemoryPair } from "../../test/harness/link-pair.t
 import * as limits from "../support/limits.ts";
 import { ResetCode, StreamKind, type StreamService } from "./api.ts";
 import { ownVersions } from "./hello.ts";
+import { FrameType } from "./wire.ts";
 
 test("a small request and answer are one frame each way, and no credit frames", () => {
   const service: StreamService = {
@@ -234,8 +235,9 @@ test("pings tell the round trip; silence is noticed, ends with the next byte, an
   pair.a.connection.sender.flush();
   both(3);
   pair.settle();
-  for (let ms = 0; ms < 2_000; ms += 50) {
-    both(50);
+  // In steps that meet every look at the clock.
+  for (let ms = 0; ms < 2_000; ms += 25) {
+    both(25);
     pair.settle();
   }
   assert.ok(pair.a.connection.roundTripMs >= 0 && pair.a.connection.roundTripMs <= 3);
@@ -249,6 +251,29 @@ test("pings tell the round trip; silence is noticed, ends with the next byte, an
   assert.equal(pair.a.changes, 2);
   clockA.advance(limits.link.deadAfterMs + 200);
   assert.deepEqual(pair.a.endings, ["app-a sent nothing for 10 s"]);
+});
+
+test("a peer that is heard is pinged for the round trip only", () => {
+  const clock = new FakeClock();
+  const pair = new MemoryPair({ clock });
+  pair.settle();
+  let pings = 0;
+  const { control } = pair.a.connection.sender;
+  pair.a.connection.sender.control = function (this: unknown, type, ...rest): void {
+    if (type === FrameType.ping) pings++;
+    control.call(pair.a.connection.sender, type, ...rest);
+  };
+  const pass = (isHeard: boolean): number => {
+    pings = 0;
+    for (let ms = 0; ms < 3_000; ms += 125) {
+      clock.advance(125);
+      if (isHeard)
+        pair.a.connection.receive(Buffer.from([FrameType.pong, 0, 0, 8, 0, 0, 0, 0, ...Array(8).fill(0)]));
+    }
+    return pings;
+  };
+  assert.equal(pass(true), 3_000 / limits.link.roundTripIntervalMs);
+  assert.equal(pass(false), 3_000 / limits.link.pingIntervalMs);
 });
 
 test("after a pause of our own nobody is judged by it", () => {

@@ -12,7 +12,7 @@ export interface LivenessEvents {
   dead(): void;
 }
 
-const { pingIntervalMs, silentAfterMs, deadAfterMs, ownPauseMs } = limits.link;
+const { pingIntervalMs, roundTripIntervalMs, silentAfterMs, deadAfterMs, ownPauseMs } = limits.link;
 /** How often silence is looked for: it is noticed this much late at most. */
 const lookIntervalMs = pingIntervalMs / 2;
 /** A new round trip counts one eighth (RFC 6298, 2.3). */
@@ -70,7 +70,9 @@ export class Liveness {
   #look(): void {
     const now = this.#clock.now();
     if (now - this.#dueAt > ownPauseMs) this.#heardAt = now;
-    if (now - this.#pingedAt >= pingIntervalMs) this.#ping(now);
+    // Who was just heard lives; it is asked only for the round trip. So one side pings an idle link, and none a busy one.
+    const isHeard = now - this.#heardAt < pingIntervalMs;
+    if (now - this.#pingedAt >= (isHeard ? roundTripIntervalMs : pingIntervalMs)) this.#ping(now);
     this.#schedule(now);
     const silentMs = now - this.#heardAt;
     if (silentMs >= deadAfterMs) {

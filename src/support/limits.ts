@@ -22,7 +22,10 @@ export const link = {
   handshakeTimeoutMs: 5_000,
   /** Connections whose handshake is not over, per listener; one more closes the oldest. */
   handshakesMax: 64,
+  /** A peer that was not heard for so long is pinged. */
   pingIntervalMs: 250,
+  /** How old the measured round trip may be. */
+  roundTripIntervalMs: 1_000,
   /** No byte from the peer for so long: no new streams ("silent"). */
   silentAfterMs: 1_000,
   /** No byte from the peer for so long: the connection is given up. */
