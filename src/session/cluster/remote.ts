@@ -225,6 +225,9 @@ export class Remote {
   /** Does it here, or sends it, or leaves it to wait. */
   #run(attempt: Attempt): void {
     const { slot, operation, done } = attempt;
+    // Its requester is being told, and may have gone on: what it wanted must not come after what it does next.
+    const left = attempt.waitMs - (this.#context.clock.now() - attempt.startedAt);
+    if (left <= 0) return;
     if (slot.isServing) {
       const isTaken = this.#do(slot, operation, false, done);
       // Its place in the order is taken: the next one need not wait for the commit.
@@ -234,8 +237,6 @@ export class Remote {
     const peer = this.#ownerOf(slot);
     const writer = this.#context.writerTo(peer);
     if (peer === null || writer === null) return;
-    const left = attempt.waitMs - (this.#context.clock.now() - attempt.startedAt);
-    if (left <= 0) return;
     this.#lastId = this.#lastId === 0xffff_ffff ? 1 : this.#lastId + 1;
     attempt.requestId = this.#lastId;
     attempt.connection = peer.connection;
