@@ -11,7 +11,7 @@ import { type Link, ResetCode, StreamKind, type StreamService } from "./api.ts";
 import { type DialOnceOptions, dialOnce } from "./dialer.ts";
 import { keyIdsText, type LinkKeys, linkKeys } from "./keys.ts";
 import { LinkListener, type LinkListenerOptions } from "./listener.ts";
-import { secureClient } from "./secure.ts";
+import { acceptFailure, secureClient } from "./secure.ts";
 
 const oldSecret = Buffer.alloc(32, 1);
 const newSecret = Buffer.alloc(32, 2);
@@ -457,3 +457,11 @@ MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgLDcSD4ZopTxiKIDV
 Ici05gsfl/j4n52kjAHNeXmWs8ehRANCAASQPbLWINW9xQKDVqncClrZheMAq5nR
 6a1XHA8etzuf1Z6pcrj2ViMhL9w4OeHmL3s09DlN9wAp9/NeX1BIHWs+
 -----END PRIVATE KEY-----`;
+
+test("who goes away in the middle of a handshake is not taken for an attacker", () => {
+  const reset = Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
+  assert.equal(
+    acceptFailure(reset, newKeys, newKeys.current.id),
+    "closed the connection before the handshake was over",
+  );
+});

@@ -12,7 +12,7 @@ import { Complaints } from "./complaints.ts";
 import { LinkConnection, type LinkSelf } from "./connection.ts";
 import type { VersionRange } from "./hello.ts";
 import type { LinkKeys } from "./keys.ts";
-import { acceptFailure, greetingOf, secureServer } from "./secure.ts";
+import { acceptFailure, greetingOf, handshakeCut, secureServer } from "./secure.ts";
 import { SocketTransport } from "./socket-transport.ts";
 
 export interface LinkListenerOptions {
@@ -123,9 +123,7 @@ export class LinkListener {
     );
     const handshake: Handshake = { raw, remote, timer, offered: "" };
     this.#handshakes.set(remote, handshake);
-    raw.once("close", () =>
-      this.#fail(handshake, "closed", "closed the connection before the handshake was over"),
-    );
+    raw.once("close", () => this.#fail(handshake, "closed", handshakeCut));
     raw.write(greetingOf(this.#options.keys));
     this.#tls.emit("connection", raw);
   }

@@ -71,11 +71,15 @@ export function secureClient(socket: Duplex, key: LinkKey): TLSSocket {
   });
 }
 
+export const handshakeCut = "closed the connection before the handshake was over";
+
 /** Why a handshake failed, said of the dialing side. @param offered key id that it named, or "". */
 export function acceptFailure(error: Error, keys: LinkKeys, offered: string): string {
   if (codeOf(error) === "ERR_SSL_HTTP_REQUEST") {
     return "speaks HTTP; this is the cluster port, browsers use the addresses under listen:";
   }
+  // A command that did not want to wait any longer does so too: no ground to speak of an attack.
+  if (codeOf(error) === "ECONNRESET") return handshakeCut;
   if (offered === "") {
     return `sent what is not the cluster protocol (${codeOf(error)}); only servers of this cluster belong here`;
   }
