@@ -3,6 +3,7 @@
  * process; all others are programs of their own in the care of this process, which starts them again.
  */
 import { Asker } from "../admin/ask.ts";
+import { refuseOtherSite } from "../admin/other-site.ts";
 import type { RunRecord } from "../admin/run-record.ts";
 import { runningRecords } from "../admin/running.ts";
 import { takeStartTurn } from "../admin/start-turn.ts";
@@ -89,9 +90,10 @@ function howToStart(file: ClusterFile, server: Server): string {
         `FLOTILLA_SERVER=${server.name} FLOTILLA_CONFIG=${file.path}, or write \`run: node server.js\` in cluster ${server.cluster}`;
 }
 
-/** @throws FlotillaError FLOTILLA_ALREADY_RUNNING */
+/** @throws FlotillaError FLOTILLA_DATA_FOLDER_SHARED, FLOTILLA_ALREADY_RUNNING */
 async function refuseRunning(file: ClusterFile, servers: readonly Server[]): Promise<void> {
   const names = new Set(servers.map(({ name }) => name));
+  refuseOtherSite(file);
   const records = await runningRecords(file, new Asker(file));
   // A supervisor's record tells of all its servers; the record of one of them would tell less.
   for (const record of records.toSorted((one, other) => rank(one) - rank(other))) {

@@ -1,5 +1,6 @@
 /** `flotilla stop`: ends servers of this machine, however they were started, and returns when they are gone. */
 import { Asker } from "../admin/ask.ts";
+import { refuseOtherSite } from "../admin/other-site.ts";
 import type { ClusterFile, Server } from "../config/model.ts";
 import type { StopCheck } from "../member/member.ts";
 import { FlotillaError } from "../support/errors.ts";
@@ -21,6 +22,7 @@ export async function stop(
 ): Promise<number> {
   const file = openFile(path);
   if (file === null) return 1;
+  refuseOtherSite(file);
   const servers = names.length === 0 ? [...file.servers.values()] : await namedHere(file, names);
   if (!force) await refuseLoss(file, servers);
   const { endings, killed, left } = await stopInOrder(file, servers, names.length === 0);

@@ -107,6 +107,24 @@ test("stop NAME: its supervisor does not start it again, and the others stay", a
   assert.deepEqual(await running.exit, { code: 0, signal: null });
 });
 
+test("another site with the same data folder and names: nothing of it is stopped, started or shown as ours", async (t) => {
+  const { folder, config } = await clusterFolder(t);
+  const other = await clusterFolder(t);
+  const text = readFileSync(other.config, "utf8").replace(testSecret, "fedcba9876543210fedcba9876543210");
+  writeFileSync(other.config, `data: ${join(folder, ".flotilla")}\n${text}`);
+  const running = startFlotilla(t, ["start", "--all"], { cwd: folder });
+  await running.line(/app-a is up/);
+  const pids = processesIn(folder);
+  for (const words of [["stop"], ["stop", "app-a"], ["stop", "--force"], ["start", "--all"], ["status"]]) {
+    const { code, stdout, stderr } = await runFlotilla(t, words, { cwd: other.folder });
+    assert.deepEqual([code, stdout], [1, ""], words.join(" "));
+    assert.ok(stderr.includes(`is used by the site of ${config} (process `), stderr);
+    assert.match(stderr, /give each site its own `data:`.*\[FLOTILLA_DATA_FOLDER_SHARED\]$/m);
+  }
+  assert.deepEqual(processesIn(folder), pids);
+  assert.equal((await runFlotilla(t, ["stop"], { cwd: folder })).code, 0);
+});
+
 test("stop: a supervisor that is stopped itself is woken and ends", async (t) => {
   const { folder } = await clusterFolder(t);
   const running = startFlotilla(t, ["start", "--all"], { cwd: folder });
