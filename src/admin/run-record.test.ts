@@ -1,10 +1,19 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import fs, {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { ClusterFile } from "../config/model.ts";
-import { livingRecords, recordServer, recordSupervisor } from "./run-record.ts";
+import { livingRecords, recordServer, recordStarting, recordSupervisor } from "./run-record.ts";
 
 function someFile(t: TestContext): { file: ClusterFile; folder: string } {
   const dataFolder = mkdtempSync(join(tmpdir(), "flotilla-record-"));
@@ -42,6 +51,30 @@ test("a record of a process that is gone, or whose number another one has now, i
     writeFileSync(path, JSON.stringify({ ...record, ...change }));
     assert.deepEqual(livingRecords(file), []);
     assert.deepEqual(readdirSync(folder), []);
+  }
+});
+
+test("where nothing can be removed, a dead process's record is not believed, and nothing fails", (t) => {
+  const { file, folder } = someFile(t);
+  recordServer(file, "app-a");
+  const path = join(folder, "app-a.json");
+  const record = JSON.parse(readFileSync(path, "utf8"));
+  const takeBack = recordStarting(file);
+  writeFileSync(path, JSON.stringify({ ...record, startTime: "1" }));
+  const remove = t.mock.method(fs, "rmSync", () => {
+    throw Object.assign(new Error("Read-only file system"), { code: "EROFS" });
+  });
+  syncBuiltinESMExports();
+  try {
+    assert.deepEqual(
+      livingRecords(file).map(({ kind }) => kind),
+      ["starting"],
+    );
+    takeBack();
+    assert.equal(remove.mock.callCount(), 2);
+  } finally {
+    remove.mock.restore();
+    syncBuiltinESMExports();
   }
 });
 

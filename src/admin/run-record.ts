@@ -60,7 +60,7 @@ export function recordStarting(file: ClusterFile): () => void {
   return writeRecord(file, { kind: "starting", name, controlPort: 0, servers: [] });
 }
 
-/** The records of processes that live on this machine; those of dead ones are removed. */
+/** The records of processes that live on this machine; those of dead ones are removed, where that is possible. */
 export function livingRecords(file: ClusterFile): RunRecord[] {
   const folder = runFolder(file);
   const living: RunRecord[] = [];
@@ -69,7 +69,7 @@ export function livingRecords(file: ClusterFile): RunRecord[] {
     const record = readRecord(path);
     if (record === null || record.host !== hostname()) continue;
     if (record.boot === bootId() && isAlive(record.pid, record.startTime)) living.push(record);
-    else rmSync(path, { force: true });
+    else removeIfPossible(path);
   }
   return living;
 }
@@ -83,7 +83,7 @@ function writeRecord(file: ClusterFile, own: OwnRecord): () => void {
   const remove = (): void => {
     process.off("exit", remove);
     // A successor may have taken the name already.
-    if (readRecord(path)?.pid === process.pid) rmSync(path, { force: true });
+    if (readRecord(path)?.pid === process.pid) removeIfPossible(path);
   };
   process.once("exit", remove);
   return remove;
@@ -106,10 +106,19 @@ function replaceRecord(file: ClusterFile, own: OwnRecord): string {
     renameSync(whole, path);
   } catch (error) {
     // A full disk leaves an empty file behind.
-    rmSync(whole, { force: true });
+    removeIfPossible(whole);
     throw error;
   }
   return path;
+}
+
+/** On a disk that can only be read it stays, and harms nobody: the record of a dead process is not believed. */
+function removeIfPossible(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // Nothing that whoever asks or ends could do about it.
+  }
 }
 
 function runFolder(file: ClusterFile): string {
