@@ -34,7 +34,13 @@ const saveShare = 0.25;
 /** "up" is said after so long at the latest: other servers of the cluster may not be there. */
 const sessionsReadyMs = 3_000;
 
-let running = false;
+/** The name of the server that this process is. */
+let served: string | null = null;
+
+/** @throws FlotillaError FLOTILLA_SERVED_TWICE */
+export function refuseSecondServer(): void {
+  if (served !== null) throw servedTwice(served);
+}
 
 export class AppServer implements Served {
   readonly server: http.Server;
@@ -45,10 +51,8 @@ export class AppServer implements Served {
   readonly #direct: readonly DirectListener[];
   #closing: Promise<void> | null = null;
 
-  /** @throws FLOTILLA_SERVED_TWICE */
   constructor(server: http.Server, member: Member, compat: boolean) {
-    if (running) throw servedTwice(member.server.name);
-    running = true;
+    served = member.server.name;
     this.server = server;
     this.#member = member;
     this.#log = createLog(member.server.name);

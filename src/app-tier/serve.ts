@@ -8,7 +8,7 @@ import { currentMember, giveUp } from "../member/current.ts";
 import { FlotillaError } from "../support/errors.ts";
 import { upstream as limits } from "../support/limits.ts";
 import { listenError } from "../support/listen.ts";
-import { AppServer, type Served } from "./app-server.ts";
+import { AppServer, refuseSecondServer, type Served } from "./app-server.ts";
 import { type FetchHandler, nodeHandler } from "./fetch-handler.ts";
 
 /** A node:http handler, an http.Server that does not listen yet, or a fetch handler (with exactly one parameter). */
@@ -27,9 +27,12 @@ export interface ServeOptions {
  * In a cluster (FLOTILLA_SERVER is set) the process drains and exits on TERM and INT. What keeps it from starting is
  * said in one line on standard error, and the process exits with 1.
  * @throws TypeError when the application is none of the kinds above.
+ * @throws FlotillaError FLOTILLA_SERVED_TWICE when this process is a server of the cluster already.
  */
 export async function serve(application: Application, options: ServeOptions = {}): Promise<Served> {
   const server = serverOf(application);
+  // Thrown: the first server goes on, and a mistake of the program must not end it.
+  refuseSecondServer();
   try {
     if (server.listening) throw listensAlready();
     const member = currentMember();
