@@ -57,7 +57,7 @@ export class Asker {
       timeoutMs,
     });
     try {
-      return readAnswer(target.name, await askOver(link, target.name, question, until - performance.now()));
+      return readAnswer(target.name, await askOver(link, target.name, question, timeoutMs, until));
     } finally {
       link.destroy("asked");
     }
@@ -65,7 +65,13 @@ export class Asker {
 }
 
 /** @returns the answer's text. */
-function askOver(link: Link, name: string, question: Question, timeoutMs: number): Promise<string> {
+function askOver(
+  link: Link,
+  name: string,
+  question: Question,
+  timeoutMs: number,
+  until: number,
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
@@ -74,8 +80,9 @@ function askOver(link: Link, name: string, question: Question, timeoutMs: number
       reject(new FlotillaError("FLOTILLA_NO_ANSWER", `${name} ${why}`, { source: "server", retry: "yes" }));
     };
     const timer = setTimeout(
-      () => fail(`took the question "${question.ask}" and did not answer in time`),
-      timeoutMs,
+      () => fail(`took the question "${question.ask}" and did not answer within ${timeoutMs / 1_000} s`),
+      // The handshake may have come at the very last moment.
+      Math.max(1, until - performance.now()),
     );
     const handler: StreamHandler = {
       onData(stream: LinkStream, bytes: Buffer) {

@@ -1,5 +1,6 @@
 /** `flotilla status`: every server of the file, asked at once. */
 import { clusterStatus, type ServerStatus } from "../admin/cluster-status.ts";
+import { refuseOtherSite } from "../admin/other-site.ts";
 import type { ClusterFile } from "../config/model.ts";
 import type { SlotCounts } from "../member/member.ts";
 import { admin as limits } from "../support/limits.ts";
@@ -10,17 +11,26 @@ import { type Colour, coloured, count, enumerate, say, sayJson, table } from "./
 export async function status(path: string, asJson: boolean): Promise<number> {
   const file = openFile(path);
   if (file === null) return 1;
-  const servers = await clusterStatus(file, leftMs());
+  refuseOtherSite(file);
+  // performance.now() counts from the start of the process.
+  const startMs = performance.now();
+  const servers = await clusterStatus(file, limits.statusTimeoutMs);
   if (asJson) sayJson({ servers: servers.map(inOrder) });
-  else for (const line of statusText(file, servers, someMemberRuns(file, servers))) say(line);
+  else {
+    for (const line of statusText(file, servers, someMemberRuns(file, servers))) say(line);
+    const note = slowStartNote(servers, startMs);
+    if (note !== "") say(note);
+  }
   return 0;
 }
 
-/** What our own start has left of the time for all: it is long on a machine whose processors are all busy. */
-function leftMs(): number {
-  const { statusTimeoutMs, statusTimeoutMinMs, statusTotalMs } = limits;
-  // performance.now() counts from the start of the process.
-  return Math.min(statusTimeoutMs, Math.max(statusTimeoutMinMs, statusTotalMs - performance.now()));
+/** Where this command itself was slow, silence for a second is no proof that a server is down. */
+export function slowStartNote(servers: readonly Pick<ServerStatus, "state">[], startMs: number): string {
+  if (startMs <= limits.statusSlowStartMs || servers.every(({ state }) => state !== "down")) return "";
+  return (
+    `This machine is busy: this command took ${(startMs / 1_000).toFixed(1)} s to start. A server that did not answer ` +
+    `within ${limits.statusTimeoutMs / 1_000} s may be up all the same; ask again.`
+  );
 }
 
 /** The fields that scripts rely on, in the documented order, then those that not every server has. */

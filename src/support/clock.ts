@@ -17,7 +17,8 @@ export type Random = () => number;
 export const systemClock: Clock = {
   now: () => performance.now(),
   after(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs);
+    // What is left of a time may be less than nothing; Node warns of that on standard error.
+    const timer = setTimeout(callback, Math.max(0, delayMs));
     timer.unref();
     return { cancel: () => clearTimeout(timer) };
   },
