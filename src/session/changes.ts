@@ -1,8 +1,7 @@
 /** What a request changed, found key by key (nested changes too) by comparing with what it was given. */
-import { FlotillaError } from "../support/errors.ts";
 import { session as limits } from "../support/limits.ts";
 import { bytesOf, Entry, type SessionEntries } from "./entry.ts";
-import { reservedKeys, type Session } from "./session.ts";
+import { keyReserved, reservedKeys, type Session } from "./session.ts";
 import { tooLarge } from "./store.ts";
 
 type Data = Record<string, unknown>;
@@ -62,9 +61,5 @@ export function checkSize(entries: SessionEntries): void {
 function refuseReserved(key: string, value: unknown): void {
   // Libraries wrap methods (`req.session.save = ...`); such a function is no data and not meant to be.
   if (typeof value === "function" || key === "cookie" || key === "__proto__") return;
-  throw new FlotillaError(
-    "FLOTILLA_SESSION_KEY_RESERVED",
-    `req.session.${key} can't be data: the name belongs to the session itself. Choose another one.`,
-    { source: "server" },
-  );
+  throw keyReserved(key);
 }

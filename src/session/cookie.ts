@@ -1,5 +1,7 @@
 /** The session cookie: its settings as an application sees them at `req.session.cookie`, and its Set-Cookie line (RFC 6265). */
+import { inspect } from "node:util";
 import { FlotillaError } from "../support/errors.ts";
+import { session as limits } from "../support/limits.ts";
 
 export interface CookieOptions {
   /** Milliseconds; null: until the browser is closed. Also how long an unused session is kept. */
@@ -21,6 +23,8 @@ export interface CookieOptions {
 /** What of a cookie is kept with its session: all but the moment, so that a touch rewrites nothing. */
 export type CookieSettings = Omit<CookieOptions, "maxAge" | "expires"> & { originalMaxAge?: number | null };
 
+const priorities = ["low", "medium", "high"];
+const sameSites = ["lax", "strict", "none"];
 const settingNames = ["path", "domain", "httpOnly", "secure", "sameSite", "partitioned", "priority"] as const;
 
 export class Cookie implements CookieSettings {
@@ -56,6 +60,8 @@ export class Cookie implements CookieSettings {
   }
 
   set expires(date: Date | null | false) {
+    if (date && !(date instanceof Date))
+      throw new TypeError(`cookie.expires is a Date, null or false, not ${String(date)}`);
     this.#expiresAt = date ? date.getTime() : null;
     this.originalMaxAge = this.maxAge;
   }
@@ -104,45 +110,57 @@ export class Cookie implements CookieSettings {
   }
 
   /**
-   * The value of Set-Cookie. Both Max-Age and Expires are written: the first does not depend on the browser's
-   * clock, the second is what express-session's users look for.
-   * @throws FlotillaError FLOTILLA_SESSION_COOKIE when a setting can't stand in a header.
+   * Whether it can be kept and sent: asked before anything is stored.
+   * @throws FlotillaError FLOTILLA_SESSION_COOKIE
+   */
+  check(): void {
+    const { originalMaxAge: maxAge, domain, path, priority, sameSite } = this;
+    if (maxAge !== null && !(typeof maxAge === "number" && Math.abs(maxAge) <= limits.maxAgeMsMax))
+      refuse("maxAge (or expires)", `${inspect(maxAge)} ms from now is no date`);
+    if (domain) checkAttribute("domain", domain);
+    if (path) checkAttribute("path", path);
+    if (priority) checkWord("priority", priority, priorities);
+    if (sameSite && sameSite !== true) checkWord("sameSite", sameSite, sameSites);
+  }
+
+  /**
+   * The value of Set-Cookie, of settings that were checked. Both Max-Age and Expires are written: the first does not
+   * depend on the browser's clock, the second is what express-session's users look for.
    */
   serialize(name: string, value: string): string {
     let line = `${name}=${value}`;
     if (this.#expiresAt !== null) {
-      const expires = new Date(this.#expiresAt);
-      if (Number.isNaN(+expires)) refuse("expires", "no date");
       line += `; Max-Age=${Math.max(0, Math.ceil((this.#expiresAt - Date.now()) / 1_000))}`;
-      line += `; Expires=${expires.toUTCString()}`;
+      line += `; Expires=${new Date(this.#expiresAt).toUTCString()}`;
     }
-    if (this.domain) line += `; Domain=${attribute("domain", this.domain)}`;
-    if (this.path) line += `; Path=${attribute("path", this.path)}`;
+    if (this.domain) line += `; Domain=${this.domain}`;
+    if (this.path) line += `; Path=${this.path}`;
     if (this.httpOnly) line += "; HttpOnly";
     if (this.secure) line += "; Secure";
     if (this.partitioned) line += "; Partitioned";
-    if (this.priority) line += `; Priority=${capital("priority", this.priority)}`;
-    if (this.sameSite)
-      line += `; SameSite=${this.sameSite === true ? "Strict" : capital("sameSite", this.sameSite)}`;
+    if (this.priority) line += `; Priority=${capital(this.priority)}`;
+    if (this.sameSite) line += `; SameSite=${this.sameSite === true ? "Strict" : capital(this.sameSite)}`;
     return line;
   }
 }
 
-function attribute(name: string, value: string): string {
+function checkAttribute(name: string, value: string): void {
   // RFC 6265, section 4.1.1: any character except controls and ";".
-  if (/[\x00-\x1f\x7f;]|[^\x00-\xff]/.test(value)) refuse(name, JSON.stringify(value));
-  return value;
+  const isSendable = typeof value === "string" && !/[\x00-\x1f\x7f;]|[^\x00-\xff]/.test(value);
+  if (!isSendable) refuse(name, `${inspect(value)} is not allowed in a Set-Cookie header`);
 }
 
-function capital(name: string, word: string): string {
-  if (!/^[a-z]+$/i.test(word)) refuse(name, JSON.stringify(word));
+function checkWord(name: string, word: string, words: readonly string[]): void {
+  const isOne = typeof word === "string" && words.includes(word.toLowerCase());
+  if (!isOne) refuse(name, `${inspect(word)} is none of ${words.join(", ")}`);
+}
+
+function capital(word: string): string {
   return word.charAt(0).toUpperCase() + word.slice(1).toLowerCase();
 }
 
-function refuse(name: string, found: string): never {
-  throw new FlotillaError(
-    "FLOTILLA_SESSION_COOKIE",
-    `req.session.cookie.${name} can't be sent: ${found} is not allowed in a Set-Cookie header.`,
-    { source: "server" },
-  );
+function refuse(name: string, reason: string): never {
+  throw new FlotillaError("FLOTILLA_SESSION_COOKIE", `req.session.cookie.${name} can't be sent: ${reason}.`, {
+    source: "server",
+  });
 }

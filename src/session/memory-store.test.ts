@@ -77,6 +77,27 @@ function update(store: MemoryStore, id: VerifiedId, data: Record<string, unknown
 }
 
 describe("the memory store", () => {
+  test("refuses an idle timeout that is no time, changes nothing, and keeps nothing longer than ten years", () => {
+    const { clock, store, create } = setUp();
+    const id = create(1_000, { a: 1 });
+    for (const timeoutMs of [Number.NaN, 0, -1, Number.NEGATIVE_INFINITY, "7" as unknown as number]) {
+      const told: unknown[] = [];
+      const done = (error: { code: string } | null): number => told.push(error?.code);
+      const other = store.newId();
+      store.create(other, changes({ a: 1 }), timeoutMs, done);
+      store.update(id, changes({ a: 2 }), timeoutMs, done);
+      store.compareAndSet(id, "a", "1", Entry.of("a", 2), timeoutMs, done);
+      store.touch(id, timeoutMs);
+      assert.deepEqual(told, Array(3).fill("FLOTILLA_SESSION_COOKIE"));
+      assert.equal(read(store, other), null);
+    }
+    assert.deepEqual(read(store, id), { a: 1 });
+    clock.pass(1_000);
+    assert.equal(read(store, id), null, "still of one second");
+    const long = create(Number.POSITIVE_INFINITY);
+    assert.equal([...store.freeze()].find(({ key }) => key === long.key)!.idleTimeoutMs, 315_360_000_000);
+  });
+
   test("names its server in its ids", () => {
     const { store } = setUp();
     const id = store.newId();

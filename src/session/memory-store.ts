@@ -18,7 +18,15 @@ import {
 import { type Letter, type SessionIds, slotCount, type VerifiedId } from "./id.ts";
 import { IdleItem, IdleOrder } from "./idle-order.ts";
 import { type ReadySession, ReadySessions } from "./ready-sessions.ts";
-import { contended, type Done, type SessionStore, sessionGone, tooLarge } from "./store.ts";
+import {
+  checkedIdleTimeoutMs,
+  contended,
+  type Done,
+  noIdleTimeout,
+  type SessionStore,
+  sessionGone,
+  tooLarge,
+} from "./store.ts";
 
 /** What a session costs beside its data: map entries, list item, entries. Measured, rounded up. */
 const bookkeepingBytes = 1_024;
@@ -103,10 +111,12 @@ export class MemoryStore implements SessionStore {
 
   create(id: VerifiedId, changes: SessionChanges, idleTimeoutMs: number, done: Done): void {
     if (this.#isFrozen) return done(ending());
-    const session = new KeptSession(id.key, idleTimeoutMs);
+    const timeoutMs = checkedIdleTimeoutMs(idleTimeoutMs);
+    if (timeoutMs === null) return done(noIdleTimeout(idleTimeoutMs));
+    const session = new KeptSession(id.key, timeoutMs);
     this.#sessions.set(id.key, session);
     this.#apply(session, changes);
-    this.#idleOrder.use(session, this.#clock.now(), idleTimeoutMs);
+    this.#idleOrder.use(session, this.#clock.now(), timeoutMs);
     this.#makeRoom();
     this.#sweepTimer ??= this.#clock.after(limits.sweepIntervalMs, this.#sweep);
     done(null);
@@ -114,6 +124,8 @@ export class MemoryStore implements SessionStore {
 
   update(id: VerifiedId, changes: SessionChanges, idleTimeoutMs: number, done: Done): void {
     if (this.#isFrozen) return done(ending());
+    const timeoutMs = checkedIdleTimeoutMs(idleTimeoutMs);
+    if (timeoutMs === null) return done(noIdleTimeout(idleTimeoutMs));
     const now = this.#clock.now();
     const session = this.#living(id, now);
     if (session === null) {
@@ -125,7 +137,7 @@ export class MemoryStore implements SessionStore {
       return;
     }
     this.#apply(session, changes);
-    this.#idleOrder.use(session, now, idleTimeoutMs);
+    this.#idleOrder.use(session, now, timeoutMs);
     this.#makeRoom();
     done(null);
   }
@@ -146,11 +158,12 @@ export class MemoryStore implements SessionStore {
   }
 
   touch(id: VerifiedId, idleTimeoutMs: number): void {
-    if (this.#isFrozen) return;
+    const timeoutMs = checkedIdleTimeoutMs(idleTimeoutMs);
+    if (this.#isFrozen || timeoutMs === null) return;
     const now = this.#clock.now();
     const session = this.#living(id, now);
     if (session === null) return;
-    this.#idleOrder.use(session, now, idleTimeoutMs);
+    this.#idleOrder.use(session, now, timeoutMs);
     this.#ready.use(session);
   }
 

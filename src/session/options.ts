@@ -37,18 +37,21 @@ const known = ["name", "cookie", "secret", "rolling", "saveUninitialized", "unse
 
 /** @throws FlotillaError FLOTILLA_SESSION_OPTION */
 export function checkOptions(options: SessionOptions): void {
+  if (!isObject(options)) refuse("options", `they are an object, not ${String(options)}`);
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
     refuse(name, notTakenOver[name] ?? `it is none of ${known.join(", ")}`);
   }
-  const { name, unset } = options;
+  const { name, unset, cookie } = options;
   // RFC 6265, section 4.1.1: a cookie's name is a token.
   if (name !== undefined && !/^[\w!#$%&'*+.^`|~-]+$/.test(name))
     refuse("name", `${JSON.stringify(name)} is no name for a cookie`);
   if (unset !== undefined && unset !== "keep" && unset !== "destroy")
     refuse("unset", 'it is "keep" or "destroy"');
+  if (cookie !== undefined && !isObject(cookie))
+    refuse("cookie", `it is an object of settings, not ${String(cookie)}`);
   try {
-    new Cookie(options.cookie).serialize("sid", "");
+    new Cookie(cookie).check();
   } catch (error) {
     refuse("cookie", (error as Error).message);
   }
@@ -73,6 +76,10 @@ export function ownSecrets(options: SessionOptions): OwnSecrets | null {
   const [secret, previous, ...more] = all;
   if (!secret || more.length > 0) refuse("secret", "it is one secret, or the new one and the one before");
   return { secret: toKey(secret), previousSecret: previous ? toKey(previous) : null };
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Secrets of applications are words of any length. */

@@ -21,7 +21,7 @@ import { applied, Entry, noEntries, type SessionChanges, type SessionEntries } f
 import type { VerifiedId } from "./id.ts";
 import type { Keeper } from "./keeper.ts";
 import { isSecure, type SessionRequest } from "./request.ts";
-import { type Callback, reservedKeys, Session, type SessionBackstage } from "./session.ts";
+import { type Callback, keyReserved, reservedKeys, Session, type SessionBackstage } from "./session.ts";
 import { type SessionUpdate, updateInTurn } from "./session-update.ts";
 import { isGone, sessionGone, withStatus } from "./store.ts";
 import { decode } from "./value.ts";
@@ -173,14 +173,18 @@ export class RequestSession implements SessionBackstage {
   }
 
   async update(session: Session, key: string, fn: (value: unknown) => unknown): Promise<unknown> {
-    if (reservedKeys.has(key)) throw new TypeError(`"${key}" is not a key for data`);
+    if (typeof key !== "string" || typeof fn !== "function") {
+      const found = `(${typeof key}, ${typeof fn})`;
+      throw new TypeError(`req.session.update(key, fn) takes a string and a function, not ${found}`);
+    }
+    if (reservedKeys.has(key)) throw keyReserved(key);
     await session.save();
     const update: SessionUpdate = {
       place: this.#keeper.place,
       id: this.#identify(),
       session,
       isInUse: () => session === this.#session,
-      idleTimeoutMs: () => this.#idleTimeoutMs(session),
+      idleTimeoutMs: () => this.#idleTimeoutMs(),
       launch: (done) => this.#launch(done),
       onCommitted: (changes) => {
         this.#entries = applied(this.#entries, changes);
@@ -195,7 +199,7 @@ export class RequestSession implements SessionBackstage {
     const now = systemClock.now();
     const isRecent = now - this.#usedAt < limits.touchAfterMs;
     if (!isRecent) this.#usedAt = now;
-    this.#keeper.place.store.touch(this.#identify(), this.#idleTimeoutMs(session), isRecent);
+    this.#keeper.place.store.touch(this.#identify(), this.#idleTimeoutMs(), isRecent);
   }
 
   /** Runs it for the session in use; what it throws goes to the caller of the method like any other failure. */
@@ -277,8 +281,9 @@ export class RequestSession implements SessionBackstage {
     return this.#isChanged && cookie.expires !== null;
   }
 
-  #idleTimeoutMs(session: Session): number {
-    return Math.max(0, session.cookie.originalMaxAge ?? this.#keeper.place.idleTimeoutMs);
+  /** By the settings that were handed over last: those were checked. A cookie that is to go takes its session with it. */
+  #idleTimeoutMs(): number {
+    return Math.max(1, this.#cookieBefore.originalMaxAge ?? this.#keeper.place.idleTimeoutMs);
   }
 
   /** Finds the changes and hands them to the store; a session never seen there is created when `wanted` or changed. */
@@ -294,15 +299,17 @@ export class RequestSession implements SessionBackstage {
     }
     const isCookieChanged = !session.cookie.hasSettingsOf(this.#cookieBefore);
     if (this.#isCreated && data === null && !isCookieChanged) return;
+    // Here and not when it is sent: what is answered with a 500 must not have been stored before.
+    if (isCookieChanged) session.cookie.check();
     const changes = data ?? new Map<string, Entry | null>();
     if (isCookieChanged) changes.set("cookie", Entry.of("cookie", session.cookie.settings()));
     checkSize(applied(this.#entries, changes));
     if (isCookieChanged) this.#cookieBefore = session.cookie.copy();
     this.#isCookieChanged ||= isCookieChanged;
-    this.#commit(session, changes);
+    this.#commit(changes);
   }
 
-  #commit(session: Session, changes: SessionChanges): void {
+  #commit(changes: SessionChanges): void {
     const { store } = this.#keeper.place;
     const id = this.#identify();
     const before = this.#entries;
@@ -316,8 +323,8 @@ export class RequestSession implements SessionBackstage {
       this.#takeBack(before, changes);
       if (isNew) this.#isCreated = false;
     });
-    if (isNew) store.create(id, changes, this.#idleTimeoutMs(session), done);
-    else store.update(id, changes, this.#idleTimeoutMs(session), done);
+    if (isNew) store.create(id, changes, this.#idleTimeoutMs(), done);
+    else store.update(id, changes, this.#idleTimeoutMs(), done);
   }
 
   /** After a failed commit these keys count as unsaved again, unless changed once more meanwhile. */

@@ -1,5 +1,6 @@
 /** `req.session`: the application's data as properties, and what can be done with the session as methods. */
 import { AsyncResource } from "node:async_hooks";
+import { FlotillaError } from "../support/errors.ts";
 import type { Cookie } from "./cookie.ts";
 import type { SessionData } from "./data.ts";
 
@@ -37,8 +38,16 @@ export class Session {
     return this.#backstage.idText(this);
   }
 
+  set id(_value: never) {
+    throw keyReserved("id");
+  }
+
   get req(): object {
     return this.#backstage.req;
+  }
+
+  set req(_value: never) {
+    throw keyReserved("req");
   }
 
   /**
@@ -77,7 +86,8 @@ export class Session {
    * (undefined when there is none) and returns the new one. When somebody else changed the key meanwhile, `fn` is called
    * again with what it is now, so it should do nothing else. Unsaved changes of this request are saved first.
    * @returns the new value, which is also at `req.session[key]`.
-   * @throws what `fn` throws; FlotillaError FLOTILLA_SESSION_UNKNOWN when nobody knows whether it was made,
+   * @throws what `fn` throws; TypeError for a key that is no string; FlotillaError
+   * FLOTILLA_SESSION_KEY_RESERVED, FLOTILLA_SESSION_UNKNOWN when nobody knows whether it was made,
    * FLOTILLA_SESSION_GONE, _CONTENDED or _UNAVAILABLE when nothing was written.
    */
   update<Key extends keyof SessionData>(
@@ -116,6 +126,14 @@ export class Session {
     promise.catch(() => {});
     return promise;
   }
+}
+
+export function keyReserved(key: string): FlotillaError {
+  return new FlotillaError(
+    "FLOTILLA_SESSION_KEY_RESERVED",
+    `req.session.${key} can't be data: the name belongs to the session itself. Choose another one.`,
+    { source: "server" },
+  );
 }
 
 /** Names that are no data. ("constructor" may be: it is a property like any other, and inert.) */

@@ -32,7 +32,10 @@ export interface SessionStore {
   /** The committed data, or null when there is no such session; counts as a use of it. */
   load(id: VerifiedId, done: (error: FlotillaError | null, entries: SessionEntries | null) => void): void;
 
-  /** @param idleTimeoutMs it expires when not used for so long. */
+  /**
+   * @param idleTimeoutMs it expires when not used for so long, or for ten years (`idleTimeoutMsMax`) if that is less. One that is
+   * no positive number is refused with FLOTILLA_SESSION_COOKIE, here and below; nothing was written.
+   */
   create(id: VerifiedId, changes: SessionChanges, idleTimeoutMs: number, done: Done): void;
 
   /** Writes the keys that `changes` names and no other. Never creates: an absent session stays absent (A41). */
@@ -60,6 +63,21 @@ export interface SessionStore {
 
   /** Destroying what is absent is no error. */
   destroy(id: VerifiedId, done: Done): void;
+}
+
+/** The idle timeout to keep: no other servers refuse, and none that a file can't hold. Null: it is no time. */
+export function checkedIdleTimeoutMs(idleTimeoutMs: number): number | null {
+  // Also NaN and what is no number at all: the types of an application are not checked while it runs.
+  if (typeof idleTimeoutMs !== "number" || !(idleTimeoutMs > 0)) return null;
+  return Math.min(idleTimeoutMs, limits.idleTimeoutMsMax);
+}
+
+export function noIdleTimeout(idleTimeoutMs: number): FlotillaError {
+  return new FlotillaError(
+    "FLOTILLA_SESSION_COOKIE",
+    `a session can't be kept for ${idleTimeoutMs} ms without use; set req.session.cookie.maxAge to a positive number. Nothing was written.`,
+    { source: "server" },
+  );
 }
 
 /** The failure of operations on a session that is absent. */

@@ -121,6 +121,10 @@ export const session = {
   /** Ids whose signature was checked and is remembered, per process. */
   verifiedIdsMax: 100_000,
   idleTimeoutMs: 1_800_000,
+  /** Ten years. A cookie's `maxAge` may be longer; the session is then kept unused for so long. */
+  idleTimeoutMsMax: 315_360_000_000,
+  /** Of a cookie, either way from now: much further away there is no date. */
+  maxAgeMsMax: 8_000_000_000_000_000,
   /** Nesting of one value. */
   depthMax: 100,
   /** All sessions of one app process as stored, bookkeeping included; the longest idle ones make room. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { type SessionOptions, session } from "../../src/session/index.ts";
+import { type Cookie, type SessionOptions, session } from "../../src/session/index.ts";
 import { type AnyMiddleware, type Handler, SessionSite } from "../harness/session-site.ts";
 
 const look: Handler = (req, res) => res.end(JSON.stringify({ ...req.session, cookie: undefined }));
@@ -10,6 +10,18 @@ const look: Handler = (req, res) => res.end(JSON.stringify({ ...req.session, coo
 function site(routes: Record<string, Handler>, options: SessionOptions = {}): Promise<SessionSite> {
   return SessionSite.start(session(options) as AnyMiddleware, { "/look": look, ...routes });
 }
+
+const wrongCookies: [what: string, set: (cookie: Cookie) => void][] = [
+  ["expires of no date", (cookie) => (cookie.expires = new Date(Number.NaN))],
+  ["a maxAge of 1e300", (cookie) => (cookie.maxAge = 1e300)],
+  ["a maxAge of -1e300", (cookie) => (cookie.maxAge = -1e300)],
+  ["a maxAge of Infinity", (cookie) => (cookie.maxAge = Number.POSITIVE_INFINITY)],
+  ["an originalMaxAge of NaN", (cookie) => (cookie.originalMaxAge = Number.NaN)],
+  ["a path of two lines", (cookie) => (cookie.path = "/\r\nX: y")],
+  ["a domain with a semicolon", (cookie) => (cookie.domain = "a;b")],
+  ["a sameSite of its own", (cookie) => (cookie.sameSite = "weird" as "lax")],
+  ["a priority of its own", (cookie) => (cookie.priority = "urgent" as "low")],
+];
 
 /** A point in a handler that the test waits for and lets go on. */
 class Gate {
@@ -382,6 +394,77 @@ describe("other differences", () => {
     }
   });
 
+  for (const [what, set] of wrongCookies)
+    test(`a cookie with ${what} is a 500, and nothing of that request is stored, not even a new session`, async () => {
+      await using shop = await site({
+        "/write": (req, res) => {
+          req.session.a = 1;
+          res.end();
+        },
+        "/wrong": (req, res) => {
+          req.session.a = 2;
+          set(req.session.cookie);
+          res.end("never seen");
+        },
+        "/saved": async (req, res) => {
+          req.session.a = 3;
+          set(req.session.cookie);
+          const failure = await req.session.save().catch((error: { code: string }) => error.code);
+          assert.equal(failure, "FLOTILLA_SESSION_COOKIE");
+          res.end("never seen");
+        },
+      });
+      const browser = shop.browser();
+      await browser.get("/write");
+      for (const path of ["/wrong", "/saved"]) {
+        const fresh = await shop.browser().get(path);
+        assert.deepEqual([fresh.status, fresh.cookies], [500, []]);
+        assert.equal((await browser.get(path)).status, 500);
+        assert.equal(await browser.read("/look"), '{"a":1}');
+      }
+    });
+
+  test("a cookie that ends the session, and one that outlives all limits", async () => {
+    await using shop = await site({
+      "/set": (req, res) => {
+        req.session.a = 1;
+        req.session.cookie.maxAge = Number(req.url!.split("?")[1]);
+        res.end();
+      },
+    });
+    const browser = shop.browser();
+    assert.match((await browser.get("/set?7000000000000000")).cookies[0]!, /Max-Age=7000000000000;/);
+    assert.equal(await browser.read("/look"), '{"a":1}');
+    for (const ms of [0, -7e15]) {
+      const ending = await shop.browser().get(`/set?${ms}`);
+      assert.deepEqual([ending.status, /Max-Age=(\d+)/.exec(ending.cookies[0]!)?.[1]], [200, "0"]);
+    }
+  });
+
+  test("update() says what it takes, and what belongs to the session can't be set", async () => {
+    await using shop = await site({
+      "/wrong": async (req, res) => {
+        const increment = (n = 0): number => n + 1;
+        for (const args of [[5, increment], [undefined, increment], ["n"]])
+          await assert.rejects(req.session.update(...args), {
+            name: "TypeError",
+            message: /^req\.session\.update\(key, fn\) takes a string and a function, not \(/,
+          });
+        const code = "FLOTILLA_SESSION_KEY_RESERVED";
+        await assert.rejects(req.session.update("save", increment), { code });
+        for (const key of ["id", "req"])
+          assert.throws(
+            () => {
+              req.session[key] = 1;
+            },
+            { code },
+          );
+        res.end("right");
+      },
+    });
+    assert.equal(await shop.browser().read("/wrong"), "right");
+  });
+
   test("A40: a key named by the client takes no method away", async () => {
     await using shop = await site({
       "/set": async (req, res) => {
@@ -492,7 +575,15 @@ describe("other differences", () => {
       [{ unset: "forget" }, /"keep" or "destroy"/],
       [{ cookie: { maxAge: "1d" } }, /maxAge is a number of milliseconds/],
       [{ cookie: { path: "/a;b" } }, /path can't be sent/],
+      [{ cookie: { sameSite: "weird" } }, /sameSite can't be sent: 'weird' is none of lax, strict, none/],
+      [{ cookie: { priority: "urgent" } }, /priority can't be sent: 'urgent' is none of low/],
+      [{ cookie: { maxAge: 1e300 } }, /maxAge .* 1e\+300 ms from now is no date/],
+      [{ cookie: { expires: "tomorrow" } }, /expires is a Date, null or false, not tomorrow/],
+      [{ cookie: { domain: 5 } }, /domain can't be sent: 5/],
+      [{ cookie: null }, /it is an object of settings, not null/],
       [{ secret: [] }, /it is one secret/],
+      [null as unknown as object, /an object, not null/],
+      [5 as unknown as object, /an object, not 5/],
     ];
     for (const [options, message] of cases) {
       assert.throws(

@@ -8,16 +8,19 @@ import { describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { ClusterStore } from "../../src/session/cluster/cluster-store.ts";
 import { Role } from "../../src/session/cluster/slot.ts";
+import { Entry } from "../../src/session/entry.ts";
 import { SessionIds } from "../../src/session/id.ts";
 import { Keeper } from "../../src/session/keeper.ts";
 import { middlewareOf, type SessionMiddleware } from "../../src/session/middleware.ts";
 import { habitsOf } from "../../src/session/options.ts";
+import { session as limits } from "../../src/support/limits.ts";
 import { silentLog } from "../../src/support/log.ts";
 import { type App, Simulation } from "./session/simulation.ts";
 
 const secret = Buffer.alloc(32, 1);
 
 interface Server {
+  readonly store: ClusterStore;
   readonly app: App;
   readonly ids: SessionIds;
   readonly serve: SessionMiddleware;
@@ -77,7 +80,7 @@ class Site {
       const store = new ClusterStore({ node: app.node, ids, marks, random: world.random });
       const place = { store, ids, idleTimeoutMs: 60_000, log: silentLog, updates: new Map() };
       const serve = middlewareOf(new Keeper(place, habitsOf({}, "sid")));
-      return { app, ids, serve, processIndex: marks.get(server)!.processIndex };
+      return { app, ids, store, serve, processIndex: marks.get(server)!.processIndex };
     });
   }
 
@@ -191,6 +194,58 @@ describe("messages between servers (R32, R33)", () => {
     const id = await site.begin();
     const [, , other] = site.serversOf(id);
     assert.equal(await site.frames(() => site.visit(other, id, (session) => session.destroy())), 2 + 4);
+  });
+});
+
+describe("an idle timeout that is no time", () => {
+  test("is refused on every server before anything is sent; no server is in anybody's way then", async () => {
+    const site = Site.start();
+    const id = await site.begin();
+    for (const { store, ids } of site.serversOf(id)) {
+      const told: unknown[] = [];
+      const done = (error: { code: string } | null): number => told.push(error?.code);
+      const frames = await site.frames(async () => {
+        for (const timeoutMs of [Number.NaN, 0, -1]) {
+          const verified = ids.verify(id)!;
+          store.create(store.newId(), new Map([["a", Entry.of("a", 1)]]), timeoutMs, done);
+          store.update(verified, new Map([["cart", null]]), timeoutMs, done);
+          store.compareAndSet(verified, "cart", '{"items":[1]}', null, timeoutMs, done);
+          store.touch(verified, timeoutMs, false);
+        }
+      });
+      assert.deepEqual([frames, told], [0, Array(9).fill("FLOTILLA_SESSION_COOKIE")]);
+    }
+    const [owner, backup, other] = site.serversOf(id);
+    for (const server of [owner, backup, other]) await site.visit(server, id, look);
+  });
+
+  test("the request that asks for it gets a 500, the next one finds what was there before", async () => {
+    const site = Site.start();
+    const id = await site.begin();
+    for (const server of site.serversOf(id)) {
+      const wrong: Handler = (session) => {
+        session.cart = null;
+        session.cookie.expires = new Date(Number.NaN);
+      };
+      assert.equal((await site.visit(server, id, wrong)).status, 500);
+      assert.equal((await site.visit(server, id, look)).status, 200);
+    }
+  });
+
+  test("one without an end is of ten years, on both servers", async () => {
+    const site = Site.start();
+    const id = await site.begin();
+    const [owner, backup, other] = site.serversOf(id);
+    const { key, slot } = owner.ids.verify(id)!;
+    const verified = other.ids.verify(id)!;
+    const told: unknown[] = [];
+    other.store.update(verified, new Map([["a", null]]), Number.POSITIVE_INFINITY, (error) =>
+      told.push(error),
+    );
+    await site.pass(300);
+    assert.deepEqual(told, [null]);
+    for (const { app } of [owner, backup])
+      assert.equal(app.node.context.slots[slot]!.sessions.get(key)!.idleTimeoutMs, limits.idleTimeoutMsMax);
   });
 });
 

@@ -1,13 +1,14 @@
 /**
  * The middleware's store of sessions on two servers. The owner of a session answers from memory: two comparisons
- * (its leases), one look-up. All other cases are `remote.ts`.
+ * (its leases), one look-up. All other cases are `remote.ts`. An idle timeout that is no time ends here: a backup that is
+ * sent one takes the frame for a mistake of the link, and closes it, again and again.
  */
 import type { Random } from "../../support/clock.ts";
 import type { FlotillaError } from "../../support/errors.ts";
 import type { Entry, SessionChanges, SessionEntries } from "../entry.ts";
 import type { Letter, SessionIds, VerifiedId } from "../id.ts";
 import { ReadySessions } from "../ready-sessions.ts";
-import type { Done, SessionStore } from "../store.ts";
+import { checkedIdleTimeoutMs, type Done, noIdleTimeout, type SessionStore } from "../store.ts";
 import { compareAndSet } from "./compare-and-set.ts";
 import { OpKind, RequestKind } from "./messages.ts";
 import type { SessionNode } from "./node.ts";
@@ -122,24 +123,32 @@ export class ClusterStore implements SessionStore {
     const { owner, remote, context } = this.#node;
     const slot = context.slots[id.slot]!;
     const { key } = id;
+    const timeoutMs = checkedIdleTimeoutMs(idleTimeoutMs);
+    if (timeoutMs === null) return done(noIdleTimeout(idleTimeoutMs));
     const changes = new Map([[name, next]]);
     if (owner.mayShow(slot) && !remote.isBusy(key)) {
-      compareAndSet(context, owner, slot, key, changes, expected, idleTimeoutMs, false, done);
+      compareAndSet(context, owner, slot, key, changes, expected, timeoutMs, false, done);
     } else {
-      remote.change(id, { kind: RequestKind.compareAndSet, key, changes, idleTimeoutMs, expected }, done);
+      remote.change(
+        id,
+        { kind: RequestKind.compareAndSet, key, changes, idleTimeoutMs: timeoutMs, expected },
+        done,
+      );
     }
   }
 
   touch(id: VerifiedId, idleTimeoutMs: number, isRecent: boolean): void {
     const { owner, remote, context } = this.#node;
+    const timeoutMs = checkedIdleTimeoutMs(idleTimeoutMs);
+    if (timeoutMs === null) return;
     const slot = context.slots[id.slot]!;
     if (!slot.isServing) {
-      if (!isRecent) remote.touch(id, idleTimeoutMs);
+      if (!isRecent) remote.touch(id, timeoutMs);
       return;
     }
     const session = owner.find(slot, id.key);
     if (session === null || session.entries === null) return;
-    owner.use(slot, session, idleTimeoutMs);
+    owner.use(slot, session, timeoutMs);
     this.#ready.use(session);
   }
 
@@ -150,14 +159,17 @@ export class ClusterStore implements SessionStore {
     idleTimeoutMs: number,
     done: Done,
   ): void {
+    const timeoutMs = kind === OpKind.destroy ? 0 : checkedIdleTimeoutMs(idleTimeoutMs);
+    if (timeoutMs === null) return done(noIdleTimeout(idleTimeoutMs));
     const { owner, remote, context } = this.#node;
     const slot = context.slots[id.slot]!;
     if (owner.mayShow(slot) && !remote.isBusy(id.key)) {
-      owner.submit(slot, kind, id.key, changes, idleTimeoutMs, done);
+      owner.submit(slot, kind, id.key, changes, timeoutMs, done);
       return;
     }
     const { key } = id;
-    remote.change(id, { kind: requestKinds[kind], key, changes, idleTimeoutMs, expected: null }, done);
+    const operation = { kind: requestKinds[kind], key, changes, idleTimeoutMs: timeoutMs, expected: null };
+    remote.change(id, operation, done);
   }
 }
 
