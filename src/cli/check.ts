@@ -2,7 +2,8 @@
 import { loadClusterFile } from "../config/load.ts";
 import type { ClusterFile } from "../config/model.ts";
 import { formatProblem, type Problem } from "../config/problems.ts";
-import { coloured, count, enumerate, say, sayJson } from "./terminal.ts";
+import { count } from "../support/words.ts";
+import { coloured, enumerate, say, sayJson } from "./terminal.ts";
 
 /** @returns the exit code: 0 when the cluster can be started with this file. */
 export function check(path: string, asJson: boolean): number {

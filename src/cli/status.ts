@@ -3,9 +3,10 @@ import { clusterStatus, type ServerStatus } from "../admin/cluster-status.ts";
 import { refuseOtherSite } from "../admin/other-site.ts";
 import type { ClusterFile } from "../config/model.ts";
 import type { SlotCounts } from "../member/member.ts";
-import { admin as limits } from "../support/limits.ts";
+import { admin as limits, register } from "../support/limits.ts";
+import { count } from "../support/words.ts";
 import { openFile } from "./cluster-file.ts";
-import { type Colour, coloured, count, enumerate, say, sayJson, table } from "./terminal.ts";
+import { type Colour, coloured, enumerate, say, sayJson, table } from "./terminal.ts";
 
 /** @returns the exit code: 0 when everybody could be asked, whatever they answered. */
 export async function status(path: string, asJson: boolean): Promise<number> {
@@ -113,6 +114,7 @@ function copiesInWords(file: ClusterFile, servers: readonly ServerStatus[]): str
       `${enumerate(blind.map(({ name }) => name))} can't reach a majority of the register's voters: sessions there stop ` +
         "within 10 s (docs/register.md)",
     );
+  lines.push(...unservedInWords(servers));
   if (sharing.length > 0 && lines.length === 0) lines.push("All sessions have two copies.");
   const alone = servers.filter(
     (server) => server.sessions > 0 && !isSharing(server) && isAppServer(file, server),
@@ -125,6 +127,29 @@ function copiesInWords(file: ClusterFile, servers: readonly ServerStatus[]): str
     );
   }
   return lines;
+}
+
+/** Slots without an owner that answers: of each cluster whose servers share their sessions, as far as any of them answers. */
+export function unservedInWords(servers: readonly ServerStatus[]): string[] {
+  const lines: string[] = [];
+  for (const cluster of new Set(servers.filter(isSharing).map((server) => server.cluster))) {
+    const all = servers.filter((server) => server.cluster === cluster);
+    const served = all.reduce((sum, { slots }) => sum + (slots ?? 0), 0);
+    if (served >= register.slotCount) continue;
+    // The witness among them keeps no sessions, but its vote may be the one that is missing.
+    const away = all.filter(({ state }) => state !== "up").map(({ name }) => name);
+    const awaited = away.length > 0 ? enumerate(away) : "the servers that are up to take them over";
+    lines.push(
+      `${grouped(register.slotCount - served)} of ${grouped(register.slotCount)} session slots of ${cluster} are served by nobody: waiting for ` +
+        `${awaited}; their sessions answer 503 until then (up to a minute)`,
+    );
+  }
+  return lines;
+}
+
+/** "4,096" */
+function grouped(amount: number): string {
+  return amount.toLocaleString("en-US");
 }
 
 function isAppServer({ clusters }: ClusterFile, { cluster }: ServerStatus): boolean {

@@ -5,9 +5,10 @@ import type { ClusterFile, Server } from "../config/model.ts";
 import type { StopCheck } from "../member/member.ts";
 import { FlotillaError } from "../support/errors.ts";
 import { admin as limits } from "../support/limits.ts";
+import { count } from "../support/words.ts";
 import { localServers, openFile, serversNamed, shortName, withAddress } from "./cluster-file.ts";
 import { type Ending, stopInOrder } from "./stopping.ts";
-import { count, enumerate, say, sayJson } from "./terminal.ts";
+import { enumerate, say, sayJson } from "./terminal.ts";
 
 export interface StopOptions {
   readonly json: boolean;

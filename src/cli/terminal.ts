@@ -52,11 +52,6 @@ export function complain(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-/** "1 error", "2 errors". */
-export function count(amount: number, noun: string): string {
-  return `${amount} ${noun}${amount === 1 ? "" : "s"}`;
-}
-
 /** "a", "a and b", "a, b and c". */
 export function enumerate(words: readonly string[]): string {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;

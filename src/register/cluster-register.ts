@@ -38,7 +38,7 @@ export class ClusterRegister {
     const { cluster, node, voter, fileVoters, dataFolder, letters, linksTo, onProblem } = options;
     const acceptor = new Acceptor({
       name: voter,
-      storage: new VoterFile(dataFolder, cluster, voter),
+      storage: new VoterFile(dataFolder, cluster, voter, onProblem),
       newMarker: () => randomBytes(9).toString("base64url"),
       onDamage: (error) => onProblem(error.message),
     });

@@ -2,9 +2,9 @@
  * What the register holds: who keeps which session slot. A value is never changed in place; `withSlots` makes
  * the next one. Encoded it is some ten kilobytes (slot-map-codec.ts).
  */
+import { register as limits } from "../support/limits.ts";
 
-/** Session ids carry twelve bits of slot. */
-export const slotCount = 4_096;
+export const slotCount: number = limits.slotCount;
 
 /** One start of one server: a restarted process is another holder. */
 export interface Holder {

@@ -1,6 +1,6 @@
 /** A voter's file on a real disk: whole or not at all, one writer at a time, one lock for all processes. */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
@@ -68,4 +68,20 @@ test("failures name the file", async (t) => {
     write(file, Buffer.from("x")),
     /cannot write the voter's file .*app%40a\.vote: ENOENT/,
   );
+});
+
+test("a folder that is removed is told once, with what to do, and again after it was there", async (t) => {
+  const folder = folderOf(t);
+  const told: string[] = [];
+  const file = new VoterFile(folder, "app", "a", (message) => told.push(message));
+  const votes = join(folder, "register");
+  for (const times of [1, 2]) {
+    rmSync(votes, { recursive: true });
+    await assert.rejects(write(file, Buffer.from("x")));
+    await assert.rejects(write(file, Buffer.from("x")));
+    assert.equal(told.length, times);
+    assert.match(told.at(-1)!, /cannot write .*app%40a\.vote: ENOENT.*; .*mkdir -m 700 -p .*register/);
+    mkdirSync(votes);
+    await write(file, Buffer.from("x"));
+  }
 });

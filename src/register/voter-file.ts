@@ -27,12 +27,21 @@ export class VoterFile implements VoteStorage {
   readonly #lockName: string;
   /** The file of which this process knows that it is on disk: inode, size and time of change. */
   #synced = "";
+  readonly #onProblem: (message: string) => void;
+  #isToldOf = false;
 
   /**
    * Makes the folder.
+   * @param onProblem told once, until it works again, when the file can't be read or written.
    * @throws the system's error when it can't be made.
    */
-  constructor(dataFolder: string, cluster: string, voter: string) {
+  constructor(
+    dataFolder: string,
+    cluster: string,
+    voter: string,
+    onProblem: (message: string) => void = () => {},
+  ) {
+    this.#onProblem = onProblem;
     this.#folder = join(dataFolder, "register");
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     // An IPv6 address has colons and may have a zone.
@@ -73,7 +82,10 @@ export class VoterFile implements VoteStorage {
             this.#syncFolder(
               file,
               (error) => close(file, () => done(error)),
-              () => close(file, () => done(null)),
+              () => {
+                this.#isToldOf = false;
+                close(file, () => done(null));
+              },
             );
           });
         });
@@ -125,8 +137,24 @@ export class VoterFile implements VoteStorage {
   }
 
   #failure(what: string, error: unknown): FlotillaError {
-    return unreachable(`cannot ${what} the voter's file ${this.path}: ${messageOf(error)}`, error);
+    const message = `cannot ${what} the voter's file ${this.path}: ${messageOf(error)}`;
+    // Of a lock that is held for long the next try may know better.
+    if (what !== "lock" && !this.#isToldOf) {
+      this.#isToldOf = true;
+      this.#onProblem(
+        `${message}; until it can, this machine has no vote, and sessions go on only while most others have one: ${remedyOf(error, this.#folder)}`,
+      );
+    }
+    return unreachable(message, error);
   }
+}
+
+function remedyOf(error: unknown, folder: string): string {
+  if (codeOf(error) !== "ENOENT") return `see to the disk and to the rights of ${folder}`;
+  return (
+    `the folder was removed; make it again (mkdir -m 700 -p ${folder}) and this machine is added as a new voter by the ` +
+    "others; where the votes of most are gone, stop all servers and start them: their sessions begin anew"
+  );
 }
 
 function identity(stat: { ino: bigint; size: bigint; mtimeNs: bigint }): string {

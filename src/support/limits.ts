@@ -159,6 +159,8 @@ export const savedSessions = {
   /** What the file needs at most of what the sessions took in memory. */
   fileShareOfMemory: 1.25,
   trialBytes: 65_536,
+  /** Files that were put aside, of one server: each is the only copy of what it holds. */
+  asideMax: 9,
   /** A disk that takes nothing is tried again after so long, for so long at most. */
   retryMs: 1_000,
   retryForMs: 5_000,
@@ -166,6 +168,8 @@ export const savedSessions = {
 
 /** Who keeps which session slot: the register and its voters. */
 export const register = {
+  /** Session ids carry twelve bits of slot. */
+  slotCount: 4_096,
   votersMax: 5,
   /** The value: 4,096 slots with their holders. */
   valueBytesMax: 524_288,

@@ -1,6 +1,6 @@
 /** All servers are stopped in order and started again: every session is there; killed together, they are honest about it. */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { MemberStatus } from "../../src/member/member.ts";
@@ -151,7 +151,7 @@ test("three servers: stopped together and started again they have every session,
   assert.deepEqual(await counts(visitors.slice(1)), before.slice(1));
   leaver.cookie = cookie;
   assert.equal(await leaver.ask("GET"), 0, "a logout was undone");
-  assert.match(running.output, /read \d+ sessions that the last stop saved/);
+  assert.match(running.output, /read \d+ sessions? that the last stop saved/);
   assert.doesNotMatch(running.output, /SESSIONS_LOST|ExperimentalWarning/);
   await until("the files are gone: what they held is in use", () => site.files().length === 0);
 
@@ -180,6 +180,43 @@ test("three servers: stopped together and started again they have every session,
       assert.ok(after.every((count) => count === 0));
     },
   );
+});
+
+test("the votes gone between stop and start: nothing saved is thrown away, and with them back it all counts", async (t) => {
+  const site = await Site.make(t, { apps: 3 });
+  let running = await site.start();
+  const visitors = await visit(site, 12);
+  const before = await counts(visitors);
+  assert.equal((await site.stop()).code, 0);
+  const files = site.files();
+  const votes = join(site.folder, ".flotilla", "register");
+  renameSync(votes, `${votes}.away`);
+
+  running = await site.start();
+  assert.ok((await counts(visitors)).every((count) => count === 0));
+  const withSessions = [...running.output.matchAll(/read (\d+) sessions? that/g)].filter(
+    ([, n]) => n !== "0",
+  );
+  const told = running.output.match(/FLOTILLA_SESSIONS_UNREAD.*made anew since then.*put aside as/g);
+  assert.equal(told?.length ?? 0, withSessions.length, running.output);
+  assert.equal((await site.stop()).code, 0);
+
+  rmSync(votes, { recursive: true });
+  renameSync(`${votes}.away`, votes);
+  for (const file of files) if (existsSync(`${file}.unread`)) renameSync(`${file}.unread`, file);
+  running = await site.start();
+  assert.deepEqual(await counts(visitors), before);
+});
+
+test("no session at all: the next start has nothing to tell of losses", async (t) => {
+  const site = await Site.make(t, { apps: 3 });
+  await site.start();
+  assert.equal((await site.stop()).code, 0);
+  const running = await site.start();
+  // Gathered for a second: losses would be told at the same time.
+  await running.line(/slots are in use again/);
+  await site.stop();
+  assert.doesNotMatch(running.output, /SESSIONS_LOST|gone at once/);
 });
 
 test("one copy of each: saved at the stop, taken up once, gone after a kill", async (t) => {
@@ -231,5 +268,5 @@ test("sessions that can't be written: nothing is stopped, unless by force", asyn
   );
   assert.equal(await visitor!.ask("GET"), 1);
   assert.equal((await site.stop("--force")).code, 0);
-  assert.match(running.output, /1 sessions that no other server has are lost: .*app-a\.db can't be written/);
+  assert.match(running.output, /1 session that no other server has is lost: .*app-a\.db can't be written/);
 });

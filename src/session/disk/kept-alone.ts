@@ -3,6 +3,7 @@ import type { StreamKind, StreamService } from "../../link/api.ts";
 import type { StopCheck } from "../../member/member.ts";
 import { messageOf } from "../../support/errors.ts";
 import type { Log } from "../../support/log.ts";
+import { count } from "../../support/words.ts";
 import type { KeptSessions } from "../kept.ts";
 import type { MemoryStore } from "../memory-store.ts";
 import { readSaved, saveOrTell } from "./saving.ts";
@@ -32,7 +33,7 @@ export class KeptAlone implements KeptSessions {
     } catch (error) {
       this.#log.error(
         { code: "FLOTILLA_SESSIONS_UNREAD" },
-        `the ${saved.sessions} sessions that the last stop saved are not used, because ${this.#file.path} can't be ` +
+        `${count(saved.sessions, "session")} that the last stop saved can't be used, because ${this.#file.path} can't be ` +
           `removed: ${messageOf(error)}`,
       );
       return;
@@ -41,7 +42,7 @@ export class KeptAlone implements KeptSessions {
     // In the order of their last use, as the store keeps them.
     for (const session of sessions.sort((one, other) => other.idleForMs - one.idleForMs))
       this.#store.restore(session);
-    this.#log.info(`took up ${saved.sessions} sessions that the last stop saved`);
+    this.#log.info(`took up ${count(saved.sessions, "session")} that the last stop saved`);
   }
 
   async ready(): Promise<void> {}
@@ -57,7 +58,7 @@ export class KeptAlone implements KeptSessions {
     // Not started: what is saved may not have been taken up.
     if (!this.#isStarted || count === 0) return;
     const copy = { slot: 0, incarnation: "", epoch: 0, pos: 0, sessions: this.#store.freeze() };
-    await saveOrTell(this.#file, [copy], count, timeoutMs, this.#log);
+    await saveOrTell(this.#file, [copy], "", count, timeoutMs, this.#log);
   }
 
   stop(): void {}

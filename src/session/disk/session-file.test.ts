@@ -153,6 +153,17 @@ test("a file that is not ours, of another version, or damaged is put aside, with
   refused(file);
 });
 
+test("it says which register its copies count by, and what was put aside before stays", async (t) => {
+  const file = fileIn(folderOf(t));
+  for (const aside of ["unread", "unread2"]) {
+    await file.write([one], "made by app-a");
+    assert.equal(file.read()!.register, "made by app-a");
+    assert.match(file.putAside(), new RegExp(`put aside as .*app-a\\.db\\.${aside},`));
+    assert.equal(file.exists, false);
+    assert.ok(existsSync(`${file.path}.${aside}`));
+  }
+});
+
 test("no bit that turns is taken for a session", async (t) => {
   const file = fileIn(folderOf(t));
   await file.write([one]);

@@ -51,6 +51,8 @@ export type SavedKind = "memory" | "copies";
 export interface SavedFile {
   readonly copies: readonly SavedCopy[];
   readonly sessions: number;
+  /** The register that says which of the copies count: its id, "" where there is none. */
+  readonly register: string;
 }
 
 export class SessionFile {
@@ -81,7 +83,7 @@ export class SessionFile {
     } catch (error) {
       throw new FlotillaError(
         "FLOTILLA_SESSIONS_UNREAD",
-        `the sessions that the last stop saved can't be read: ${this.path}: ${messageOf(error)}; ${this.#putAside()}`,
+        `the sessions that the last stop saved can't be read: ${this.path}: ${messageOf(error)}; ${this.putAside()}`,
         { cause: error },
       );
     }
@@ -89,17 +91,18 @@ export class SessionFile {
 
   /**
    * Replaces the file by one with these; they must not change meanwhile. Other work goes on between its steps.
+   * @param register see `SavedFile`.
    * @returns the number of sessions.
    * @throws the system's or the database's error; the file before is still there.
    */
-  async write(copies: readonly SavedCopy[]): Promise<number> {
+  async write(copies: readonly SavedCopy[], register: string = ""): Promise<number> {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     const next = `${this.path}.next`;
     rmSync(next, { force: true });
     // Made before the database opens it: it keeps the mode that it finds.
     closeSync(openSync(next, "wx", 0o600));
     try {
-      const sessions = await this.#fill(next, copies);
+      const sessions = await this.#fill(next, copies, register);
       sync(next);
       renameSync(next, this.path);
       sync(this.#folder);
@@ -158,7 +161,8 @@ export class SessionFile {
       );
       if (meta.get("owner") !== this.#owner) throw new Error(`it is of ${meta.get("owner")}`);
       if (meta.get("kind") !== this.#kind) throw new Error("it was written under another `durability:`");
-      const digest = new Digest();
+      const register = meta.get("register") ?? "";
+      const digest = new Digest(register);
       const sessions = new Map<number, SavedSession[]>();
       let count = 0;
       for (const row of database.prepare("SELECT * FROM sessions ORDER BY rowid").iterate()) {
@@ -185,13 +189,13 @@ export class SessionFile {
           };
         });
       if (digest.text !== meta.get("digest")) throw new Error("it is damaged");
-      return { copies, sessions: count };
+      return { copies, sessions: count, register };
     } finally {
       database.close();
     }
   }
 
-  async #fill(path: string, copies: readonly SavedCopy[]): Promise<number> {
+  async #fill(path: string, copies: readonly SavedCopy[], register: string): Promise<number> {
     const database = openDatabase(path, false);
     try {
       // Nothing to roll back to: a file that was not finished is thrown away.
@@ -209,7 +213,7 @@ export class SessionFile {
           slot INTEGER NOT NULL, key TEXT NOT NULL, idle_timeout_ms REAL NOT NULL, idle_for_ms REAL NOT NULL,
           data TEXT NOT NULL
         ) STRICT;`);
-      const digest = new Digest();
+      const digest = new Digest(register);
       const sessions = await insertSessions(database, copies, digest);
       const insertCopy = database.prepare("INSERT INTO copies VALUES (?, ?, ?, ?)");
       for (const { slot, incarnation, epoch, pos } of copies.toSorted(
@@ -222,6 +226,7 @@ export class SessionFile {
       for (const pair of [
         ["owner", this.#owner],
         ["kind", this.#kind],
+        ["register", register],
         ["digest", digest.text],
       ])
         insertMeta.run(...pair);
@@ -232,8 +237,13 @@ export class SessionFile {
     }
   }
 
-  #putAside(): string {
-    const aside = `${this.path}.unread`;
+  /** For a person to look at; one that was put aside before stays. @returns what was done, for the log. */
+  putAside(): string {
+    const asides = Array.from(
+      { length: limits.asideMax },
+      (_, n) => `${this.path}.unread${n === 0 ? "" : n + 1}`,
+    );
+    const aside = asides.find((path) => !existsSync(path)) ?? asides[0]!;
     try {
       renameSync(this.path, aside);
       return `it was put aside as ${aside}, and the server starts without them`;
@@ -275,6 +285,10 @@ function sessionOf(row: Record<string, unknown>): SavedSession {
 /** Of all rows in their order: SQLite itself does not notice a bit that has turned. */
 class Digest {
   readonly #hash: Hash = createHash("sha256");
+
+  constructor(register: string) {
+    this.#hash.update(register);
+  }
 
   add(values: readonly unknown[]): void {
     this.#hash.update(JSON.stringify(values));

@@ -18,12 +18,13 @@ import { systemClock } from "../../support/clock.ts";
 import { messageOf } from "../../support/errors.ts";
 import { replication as limits, session } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
+import { count } from "../../support/words.ts";
 import { ClusterStore } from "../cluster/cluster-store.ts";
 import { PeerState } from "../cluster/messages.ts";
 import { SessionNode } from "../cluster/node.ts";
 import { protocolRules } from "../cluster/rules.ts";
 import { Role } from "../cluster/slot.ts";
-import { readSaved, saveOrTell } from "../disk/saving.ts";
+import { readSaved, saveOrTell, tellOtherRegister } from "../disk/saving.ts";
 import { SessionFile } from "../disk/session-file.ts";
 import type { SessionIds } from "../id.ts";
 import type { KeptSessions } from "../kept.ts";
@@ -49,7 +50,8 @@ export class Replicas implements PairEvents, KeptSessions {
   readonly #file: SessionFile;
   readonly #reports: Reports;
   readonly #counts: CopyCounts;
-  #isFileThere = false;
+  /** The file, until what it holds is in use or known to be of no use. */
+  #saved: { readonly sessions: number; readonly register: string } | null = null;
   #isStarted = false;
 
   /** @throws FlotillaError FLOTILLA_DATA_FOLDER */
@@ -122,19 +124,29 @@ export class Replicas implements PairEvents, KeptSessions {
   #takeUpSaved(): void {
     const saved = readSaved(this.#file, this.#log);
     if (saved === null) return;
-    this.#isFileThere = this.#reports.hasSaved = true;
+    this.#saved = { sessions: saved.sessions, register: saved.register };
+    this.#reports.hasSaved = true;
     this.#node.restore(fromSaved(saved.copies, systemClock.now()));
     this.#log.info(
-      `read ${saved.sessions} sessions that the last stop saved; they are used where nobody has newer ones`,
+      `read ${count(saved.sessions, "session")} that the last stop saved; used where nobody has a newer copy`,
     );
   }
 
   /** What was saved is in use again, or others have gone on without it: it must not be taken for new later. */
   #tidy(): void {
-    if (!this.#isFileThere || this.#node.needsSaved) return;
+    if (this.#saved === null) return;
+    const { sessions, register } = this.#saved;
+    const { world } = this.#register.register;
+    if (world === null) return;
+    if (register !== "" && world !== register && sessions > 0) {
+      this.#saved = null;
+      tellOtherRegister(this.#file, sessions, this.#log);
+      return;
+    }
+    if (this.#node.needsSaved) return;
     try {
       this.#file.remove();
-      this.#isFileThere = false;
+      this.#saved = null;
     } catch (error) {
       // It says whose copies it has: nobody will use them.
       this.#log.debug(`${this.#file.path} can't be removed: ${messageOf(error)}`);
@@ -153,7 +165,7 @@ export class Replicas implements PairEvents, KeptSessions {
     const { slots } = this.counts;
     if (this.#node.isDrained || !this.#node.hasHeir || slots === 0) return;
     this.#log.warn(
-      `${this.store.count} sessions (${slots} slots) could not be handed over within ` +
+      `${count(this.store.count, "session")} (${count(slots, "slot")}) could not be handed over within ` +
         `${Math.round(timeoutMs / 1_000)} s: the servers that back them up take over when this process has ended`,
     );
   }
@@ -165,11 +177,20 @@ export class Replicas implements PairEvents, KeptSessions {
   async save(timeoutMs: number): Promise<void> {
     // What a start that never saw the register has read is still in its file.
     if (!this.mustSave) return;
+    this.#tidy();
+    const register = this.#register.register.world ?? this.#saved?.register ?? "";
     const copies = this.#node.freeze();
     if (copies.size === 0) return;
     let sessions = 0;
     for (const copy of copies.values()) sessions += copy.sessions.size;
-    await saveOrTell(this.#file, toSaved(copies, systemClock.now()), sessions, timeoutMs, this.#log);
+    await saveOrTell(
+      this.#file,
+      toSaved(copies, systemClock.now()),
+      register,
+      sessions,
+      timeoutMs,
+      this.#log,
+    );
   }
 
   stopCheck(others: readonly string[]): StopCheck {
