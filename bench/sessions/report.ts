@@ -40,7 +40,7 @@ const figures = [
 
 /** What must hold. Above `farOff` the run fails: no other work on the machine explains it. */
 const targets: readonly { name: string; ratioMax: number; farOff: number }[] = [
-  { name: "write/saturation/cpu", ratioMax: 0.6, farOff: 1 },
+  { name: "write/saturation/cpu", ratioMax: 0.6, farOff: 1.25 },
   { name: "write/steady/cpu", ratioMax: 0.6, farOff: Number.POSITIVE_INFINITY },
   { name: "write/steady/p50", ratioMax: 1, farOff: Number.POSITIVE_INFINITY },
 ];
