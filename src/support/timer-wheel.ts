@@ -3,6 +3,9 @@
  * moving and ending an entry cost a few pointer writes and no allocation. Deadlines are coarse: they fire
  * between `delayMs` and `delayMs` + two ticks. (Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", 1987,
  * scheme 6; a deadline further away than one turn waits in its slot for its round.)
+ *
+ * Time in which the process stood still (stopped, swapped out, a machine with too much to do) does not count: what
+ * was sent to it meanwhile waits unread, and nobody was silent. Each advance therefore moves on by two ticks at most.
  */
 
 /** Embed one per deadline: `new WheelEntry(() => ...)`, the callback made once, not per start. */
@@ -20,6 +23,9 @@ export class WheelEntry {
     return this.next !== null;
   }
 }
+
+/** More have passed: the process stood still. Two, for an interval drifts by about a tick in a hundred. */
+const ticksPerAdvanceMax = 2;
 
 export class TimerWheel {
   readonly #tickMs: number;
@@ -73,7 +79,12 @@ export class TimerWheel {
 
   /** Fires what is due; called by its own interval, or by a test with a clock of its own. */
   advance(): void {
-    const target = Math.floor((this.#now() - this.#startedAt) / this.#tickMs);
+    let target = Math.floor((this.#now() - this.#startedAt) / this.#tickMs);
+    const lost = target - this.#tick - ticksPerAdvanceMax;
+    if (lost > 0) {
+      this.#startedAt += lost * this.#tickMs;
+      target -= lost;
+    }
     while (this.#tick < target) {
       this.#tick++;
       this.#fire(this.#slots[this.#tick & this.#mask]!);

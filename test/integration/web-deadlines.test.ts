@@ -64,6 +64,22 @@ test("the silence of a body ends with each byte of it", async (t) => {
   assert.equal((await client.answer()).body, "ok");
 });
 
+test("time in which the server stood still is no silence of its clients", async (t) => {
+  const origin = await RawOrigin.start(t, () => null);
+  const web = await webSite(t, [origin.port], { timeouts: short });
+  const client = await RawClient.open(web.port);
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n");
+  await origin.arrived(/\r\n\r\n$/);
+  for (let at = 0; at < 2; at++) {
+    client.send("12345");
+    // Longer than every deadline: the bytes wait in the kernel's buffer meanwhile.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+    await origin.arrived(/5$/);
+  }
+  origin.connections[0]!.send(ok("ok"));
+  assert.equal((await client.answer()).body, "ok");
+});
+
 test("an app that takes its time with the upload has as long as with the answer", async (t) => {
   const origin = await RawOrigin.start(t, (connection) => {
     connection.socket.pause();
