@@ -11,10 +11,8 @@ import { announcedSupervisors } from "./announcement.ts";
 import { Asker } from "./ask.ts";
 import { livingRecords, type RunRecord } from "./run-record.ts";
 
-/** One server. `note` says what is wrong with one that is not up. */
-export interface ServerStatus extends MemberStatus {
-  readonly note?: string;
-}
+/** One server. */
+export type ServerStatus = MemberStatus;
 
 /** One server in a supervisor's answer to `status`. */
 export interface UnitStatus {

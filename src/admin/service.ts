@@ -12,6 +12,8 @@ export interface Question {
   readonly ask: string;
   /** Supervisors: which servers, or all. `stop-check`: which others are to be stopped with it. */
   readonly servers?: readonly string[];
+  /** `stop`: also what keeps sessions that can't be saved. */
+  readonly force?: boolean;
 }
 
 /** What an asked one does for each question it knows; the returned object is the answer. */
@@ -22,14 +24,18 @@ export interface StopAnswer {
   readonly pid: number;
 }
 
+/** A server's answer to `holding`: that it stays only for sessions that it can't save (yet), or nothing. */
+export type HoldingAnswer = Partial<StopCheck>;
+
 /** For a server's cluster port. `actions.stop` begins the same drain as SIGTERM; it is called once answered. */
-export function adminService(member: Member, actions: { stop(): void }): StreamService {
+export function adminService(member: Member, actions: { stop(force: boolean): void }): StreamService {
   return answerQuestions({
     status: (): MemberStatus => member.status(),
-    "stop-check": ({ servers = [] }): StopCheck => member.stopCheck(servers),
-    stop: (): StopAnswer => {
+    "stop-check": ({ servers = [] }): StopCheck => member.holding?.() ?? member.stopCheck(servers),
+    holding: (): HoldingAnswer => member.holding?.() ?? {},
+    stop: ({ force = false }): StopAnswer => {
       // The answer leaves in this turn of the event loop; a drain may close the link in its first.
-      setImmediate(() => setImmediate(actions.stop));
+      setImmediate(() => setImmediate(() => actions.stop(force)));
       return { pid: process.pid };
     },
   });
@@ -76,8 +82,9 @@ function parseQuestion(meta: string): Question {
   if (typeof question !== "object" || question === null || typeof question.ask !== "string")
     throw new Error('a question is an object with "ask"');
   const { ask, servers } = question;
-  if (servers === undefined) return { ask };
+  const force = question.force === true ? { force: true } : {};
+  if (servers === undefined) return { ask, ...force };
   if (!Array.isArray(servers) || !servers.every((name) => typeof name === "string"))
     throw new Error('"servers" is a list of names');
-  return { ask, servers };
+  return { ask, servers, ...force };
 }

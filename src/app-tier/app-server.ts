@@ -1,16 +1,19 @@
 /** An application as a server of the cluster: its cluster port, the HTTP ports of `listen:`, and its orderly end. */
 import type http from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { recordServer } from "../admin/run-record.ts";
 import { adminService } from "../admin/service.ts";
-import { StreamKind } from "../link/api.ts";
+import { StreamKind, type StreamService } from "../link/api.ts";
 import { linkKeys } from "../link/keys.ts";
 import { LinkListener } from "../link/listener.ts";
 import type { Member } from "../member/member.ts";
+import type { KeptSessions } from "../session/kept.ts";
 import { clusterSessions, endingSessions, startSessions } from "../session/place.ts";
 import { systemClock } from "../support/clock.ts";
 import { FlotillaError, messageOf } from "../support/errors.ts";
-import { createLog, type Log } from "../support/log.ts";
+import { savedSessions as limits } from "../support/limits.ts";
+import { createLog, type Log, silentLog } from "../support/log.ts";
 import { onStopSignals } from "../support/signals.ts";
 import { DirectListener } from "./direct-listener.ts";
 import type { HttpService } from "./http-service.ts";
@@ -49,7 +52,11 @@ export class AppServer implements Served {
   readonly #service: HttpService;
   readonly #port: LinkListener;
   readonly #direct: readonly DirectListener[];
+  readonly #admin: StreamService;
   #closing: Promise<void> | null = null;
+  /** Loses the sessions that keep this process from ending; null while none do. */
+  #giveUp: (() => void) | null = null;
+  #exitCode = 0;
 
   constructor(server: http.Server, member: Member, compat: boolean) {
     served = member.server.name;
@@ -65,6 +72,12 @@ export class AppServer implements Served {
       compat,
       onClose: () => this.#port.goAway(),
     });
+    this.#admin = adminService(member, {
+      stop: (force) => {
+        this.#stop("flotilla stop");
+        if (force) this.#giveUp?.();
+      },
+    });
     const sessions = clusterSessions(member);
     this.#port = new LinkListener({
       self: { name, incarnation: member.incarnation },
@@ -74,7 +87,7 @@ export class AppServer implements Served {
       knows: (peer) => peer.startsWith("@") || file.servers.has(peer),
       services: new Map([
         [StreamKind.http, this.#service],
-        [StreamKind.admin, adminService(member, { stop: () => this.#stop("flotilla stop") })],
+        [StreamKind.admin, this.#admin],
         ...(sessions?.services ?? []),
       ]),
       log: this.#log,
@@ -91,7 +104,10 @@ export class AppServer implements Served {
     await this.#port.listen();
     startSessions();
     for (const direct of this.#direct) await direct.listen();
-    onStopSignals((signal) => this.#stop(signal));
+    onStopSignals(
+      (signal) => this.#stop(signal),
+      () => this.#giveUp?.(),
+    );
     // An answer given right before process.exit() or a crash goes out, as it does from a plain http.Server: when the
     // write before it is over. Nothing can be waited for here.
     process.on("exit", () => this.#port.flush());
@@ -110,12 +126,13 @@ export class AppServer implements Served {
   }
 
   #stop(why: string): void {
+    if (this.#closing !== null) return;
     const seconds = this.#member.cluster.timeouts.drainTimeoutMs / 1_000;
     this.#log.info(`${why}: answering what is open, for at most ${seconds} s`);
     void this.close().finally(() => {
       this.#log.info("stopped");
       // Not by itself: what the application holds open (a database, a timer) would keep the process.
-      process.exit(0);
+      process.exit(this.#exitCode);
     });
   }
 
@@ -138,13 +155,55 @@ export class AppServer implements Served {
     const saveMs = sessions?.mustSave ? drainTimeoutMs * saveShare : 0;
     await atMost(until - saveMs - systemClock.now(), Promise.all(ends));
     // Before connections are closed: it looks who else has what it has.
-    const saved = sessions?.save(until - systemClock.now());
+    const firstTry = sessions?.save();
     if (this.server.listening) this.server.close();
     this.server.closeAllConnections();
     await this.#port.close();
-    await saved;
+    if (sessions !== null && firstTry !== undefined) await this.#stayUntilSaved(sessions, firstTry);
     sessions?.stop();
     this.#member.state = "down";
+  }
+
+  /**
+   * However long that takes: who wants the process to end all the same has KILL and `flotilla stop --force`. Meanwhile it
+   * answers those who ask why it is still there.
+   */
+  async #stayUntilSaved(sessions: KeptSessions, firstTry: Promise<boolean>): Promise<void> {
+    const end = Promise.withResolvers<void>();
+    void this.#retry(sessions, firstTry).then(end.resolve, end.reject);
+    this.#giveUp = () => {
+      if (sessions.unsaved === null) return;
+      sessions.giveUp();
+      this.#exitCode = 1;
+      end.resolve();
+    };
+    await atMost(limits.quietMs, end.promise);
+    if (sessions.unsaved === null) return;
+    const { name, address, port } = this.#member.server;
+    const { file, incarnation } = this.#member;
+    this.#member.holding = () => sessions.unsaved;
+    const admin = new LinkListener({
+      self: { name, incarnation },
+      ...{ address, port, keys: linkKeys(file.secret, file.previousSecret), log: silentLog },
+      knows: (peer) => peer.startsWith("@"),
+      services: new Map([[StreamKind.admin, this.#admin]]),
+    });
+    try {
+      await admin.listen();
+    } catch (error) {
+      this.#log.warn(`flotilla status can't ask this process why it has not ended: ${messageOf(error)}`);
+    }
+    await end.promise;
+    await admin.close();
+  }
+
+  async #retry(sessions: KeptSessions, firstTry: Promise<boolean>): Promise<void> {
+    let isSaved = await firstTry;
+    while (!isSaved && this.#exitCode === 0) {
+      // A timer that keeps the process: nothing else may any more.
+      await sleep(limits.retryMs);
+      isSaved = await sessions.save();
+    }
   }
 }
 

@@ -2,12 +2,12 @@
 import { Asker } from "../admin/ask.ts";
 import { refuseOtherSite } from "../admin/other-site.ts";
 import type { ClusterFile, Server } from "../config/model.ts";
-import type { StopCheck } from "../member/member.ts";
+import { heldInWords, type StopCheck } from "../member/member.ts";
 import { FlotillaError } from "../support/errors.ts";
-import { admin as limits } from "../support/limits.ts";
+import { admin as limits, savedSessions } from "../support/limits.ts";
 import { count } from "../support/words.ts";
 import { localServers, openFile, serversNamed, shortName, withAddress } from "./cluster-file.ts";
-import { type Ending, stopInOrder } from "./stopping.ts";
+import { type Ending, type Held, stopInOrder, supervisorEnding } from "./stopping.ts";
 import { enumerate, say, sayJson } from "./terminal.ts";
 
 export interface StopOptions {
@@ -26,12 +26,25 @@ export async function stop(
   refuseOtherSite(file);
   const servers = names.length === 0 ? [...file.servers.values()] : await namedHere(file, names);
   if (!force) await refuseLoss(file, servers);
-  const { endings, killed, left } = await stopInOrder(file, servers, names.length === 0);
-  if (asJson) sayJson({ stopped: told(endings, left), killed: told(killed, []), left: told(left, []) });
+  const { endings, killed, left, held } = await stopInOrder(file, servers, {
+    all: names.length === 0,
+    force,
+  });
+  const staying = endings.filter(
+    ({ name }) =>
+      held.some(({ ending }) => ending.name === name) || (held.length > 0 && name === supervisorEnding),
+  );
+  if (asJson)
+    sayJson({
+      ...{ stopped: told(endings, [...left, ...staying]), killed: told(killed, []), left: told(left, []) },
+      held: held.map(({ ending: { name, pid }, sessions, problem }) => ({ name, pid, sessions, problem })),
+    });
   else if (endings.length === 0) say(nothingRan(file, names.length === 0 ? [] : servers));
   else
     for (const ending of endings)
-      if (!left.includes(ending)) say(stoppedLine(ending, killed.includes(ending)));
+      if (!left.includes(ending) && !staying.includes(ending))
+        say(stoppedLine(ending, killed.includes(ending)));
+  if (held.length > 0) throw notSaved(held);
   if (left.length === 0) return 0;
   throw new FlotillaError(
     "FLOTILLA_NOT_STOPPED",
@@ -73,6 +86,20 @@ async function refuseLoss(file: ClusterFile, servers: readonly Server[]): Promis
     "FLOTILLA_SESSIONS_NOT_SAVED",
     `nothing was stopped, because sessions would be lost: no other server would have them, and they can't be written. ` +
       `${lines.join("; ")}. Make room or mend the folder, or stop with --force and lose them`,
+    { source: "server" },
+  );
+}
+
+/** Which nobody could know before: the disk took what was tried, and not the sessions themselves. */
+function notSaved(held: readonly Held[]): FlotillaError {
+  const lines = held.map(
+    ({ ending: { name, pid }, ...check }) => `${name} (process ${pid}) has not ended: ${heldInWords(check)}`,
+  );
+  const names = held.map(({ ending: { name } }) => name).join(" ");
+  return new FlotillaError(
+    "FLOTILLA_SESSIONS_NOT_SAVED",
+    `${lines.join("; ")}. It answers no requests any more, tries again every ${savedSessions.retryMs / 1_000} s and ends when they are ` +
+      `written: make room or mend the folder, or lose them with: flotilla stop --force ${names}`,
     { source: "server" },
   );
 }

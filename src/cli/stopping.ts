@@ -1,14 +1,15 @@
 /**
  * How servers of this machine are ended, however they were started. Supervisors are told first, or they would start
- * their servers again; what does not end in its time is killed.
+ * their servers again; what does not end in its time is killed, but for a server that keeps sessions which it can't save.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Asker } from "../admin/ask.ts";
 import type { SupervisorStatus } from "../admin/cluster-status.ts";
 import type { RunRecord } from "../admin/run-record.ts";
 import { runningRecords } from "../admin/running.ts";
-import type { StopAnswer } from "../admin/service.ts";
+import type { HoldingAnswer, StopAnswer } from "../admin/service.ts";
 import type { ClusterFile, Server } from "../config/model.ts";
+import type { StopCheck } from "../member/member.ts";
 import { stopTurn } from "../supervise/stop-turn.ts";
 import { admin, supervise } from "../support/limits.ts";
 import { askToEnd, isAlive, isInGroupBelow, processState, sendSignal } from "../support/processes.ts";
@@ -29,33 +30,45 @@ export interface Outcome {
   readonly killed: readonly Ending[];
   /** Those that live all the same. */
   readonly left: readonly Ending[];
+  /** Those that stay for sessions which they can't save. */
+  readonly held: readonly Held[];
+}
+
+export interface Held extends StopCheck {
+  readonly ending: Ending;
 }
 
 const pollMs = 25;
 
+/** The name of a supervisor among the endings. */
+export const supervisorEnding: string = "supervisor";
+
 /**
  * Turn by turn (`stopTurn`). A supervisor that has servers of several turns keeps that order itself.
  * @param all everything that was started with this file, servers that are no longer in it too.
+ * @param force sessions that can't be saved are lost.
  */
 export async function stopInOrder(
   file: ClusterFile,
   servers: readonly Server[],
-  all: boolean,
+  { all, force }: { readonly all: boolean; readonly force: boolean },
 ): Promise<Outcome> {
   const turnOf = (name: string): number => {
     const server = file.servers.get(name);
     return server === undefined ? 1 : stopTurn(file, server);
   };
   const round = async (now: (name: string) => boolean): Promise<Outcome> =>
-    await awaitEnd(await (await Stopping.find(file, servers, all)).askToEnd(now));
+    await new EndWait(file, force).of(await (await Stopping.find(file, servers, all)).askToEnd(now));
   const rounds = [await round((name) => turnOf(name) === 0), await round((name) => turnOf(name) <= 1)];
   // Only now, with the supervisors gone, is a server seen that neither has a record nor is below its supervisor.
   const isOver = rounds[1]!.endings.length === 0 && !servers.some(({ name }) => turnOf(name) === 2);
-  if (!isOver && rounds[1]!.left.length === 0) rounds.push(await round(() => true));
+  const isInOrder = rounds.every(({ left, held }) => left.length === 0 && held.length === 0);
+  if (!isOver && isInOrder) rounds.push(await round(() => true));
   return {
     endings: onePerName(rounds.flatMap(({ endings }) => endings)),
     killed: rounds.flatMap(({ killed }) => killed),
     left: onePerName(rounds.flatMap(({ left }) => left)),
+    held: rounds.at(-1)!.held,
   };
 }
 
@@ -160,7 +173,7 @@ class Stopping {
   async #tellSupervisor(record: RunRecord): Promise<Ending[]> {
     const servers = this.#concerned(record);
     const ends = servers.length === record.servers.length;
-    const itself = ends ? [this.#ending("supervisor", record.pid, record.startTime, true)] : [];
+    const itself = ends ? [this.#ending(supervisorEnding, record.pid, record.startTime, true)] : [];
     try {
       const answer = await this.#asker.supervisor(
         record,
@@ -188,20 +201,80 @@ class Stopping {
   }
 }
 
-async function awaitEnd(endings: readonly Ending[]): Promise<Outcome> {
-  const start = performance.now();
-  const killed = new Set<Ending>();
-  for (;;) {
-    const left = endings.filter(({ pid, startTime }) => isAlive(pid, startTime));
-    const now = performance.now() - start;
-    const late = left.filter(({ drainMs }) => now > drainMs);
-    for (const ending of late) {
-      if (killed.has(ending)) continue;
-      killed.add(ending);
-      sendSignal(ending.pid, "SIGKILL");
+/** Waits for processes, kills those that are late, and asks servers whether they stay for sessions that they can't save. */
+class EndWait {
+  readonly #file: ClusterFile;
+  readonly #force: boolean;
+  readonly #asker: Asker;
+  /** By server. */
+  readonly #held: Map<string, StopCheck> = new Map();
+
+  constructor(file: ClusterFile, force: boolean) {
+    this.#file = file;
+    this.#force = force;
+    this.#asker = new Asker(file);
+  }
+
+  async of(endings: readonly Ending[]): Promise<Outcome> {
+    const start = performance.now();
+    const killed = new Set<Ending>();
+    let askAt = admin.holdingIntervalMs;
+    for (;;) {
+      const left = endings.filter(({ pid, startTime }) => isAlive(pid, startTime));
+      const now = performance.now() - start;
+      if (now >= askAt) {
+        await this.#ask(left);
+        askAt = performance.now() - start + admin.holdingIntervalMs;
+      }
+      const keeping = left.filter(({ name }) => this.#held.has(name));
+      const stuck = keeping.filter((ending) => this.#isStuck(ending, now));
+      // A supervisor ends after its last server.
+      const others = left.filter(
+        (ending) => !keeping.includes(ending) && (keeping.length === 0 || ending.name !== supervisorEnding),
+      );
+      for (const ending of others) {
+        if (now <= ending.drainMs || killed.has(ending)) continue;
+        killed.add(ending);
+        sendSignal(ending.pid, "SIGKILL");
+      }
+      if (
+        stuck.length === keeping.length &&
+        others.every(({ drainMs }) => now > drainMs + supervise.killedWaitMs)
+      ) {
+        const held = onePerName(stuck).map((ending) => ({ ending, ...this.#held.get(ending.name)! }));
+        return { endings, killed: [...killed], left: others, held };
+      }
+      await sleep(pollMs);
     }
-    if (left.length === 0 || left.every(({ drainMs }) => now > drainMs + supervise.killedWaitMs))
-      return { endings, killed: [...killed], left };
-    await sleep(pollMs);
+  }
+
+  /** It could not write, or is still writing when it should have ended long ago. */
+  #isStuck({ name, drainMs }: Ending, now: number): boolean {
+    const check = this.#held.get(name);
+    return check !== undefined && !this.#force && (check.problem !== null || now > drainMs);
+  }
+
+  async #ask(left: readonly Ending[]): Promise<void> {
+    const names = new Set(left.map(({ name }) => name));
+    const question = { ask: "holding" };
+    await Promise.all(
+      [...names].map(async (name) => {
+        const server = this.#file.servers.get(name);
+        if (server?.kind !== "link") return;
+        try {
+          const { sessions, problem } = (await this.#asker.server(
+            server,
+            question,
+            admin.statusTimeoutMs,
+          )) as HoldingAnswer;
+          if (sessions === undefined || problem === undefined) return;
+          this.#held.set(name, { sessions, problem });
+          if (this.#force)
+            await this.#asker.server(server, { ask: "stop", force: true }, admin.stopTimeoutMs);
+        } catch {
+          // It has closed its port, as those do that are about to end.
+        }
+      }),
+    );
   }
 }

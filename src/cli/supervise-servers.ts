@@ -1,10 +1,13 @@
 /** `flotilla start` for app servers, for several servers and for --all: this process is their supervisor. */
 import { announceSupervisor } from "../admin/announcement.ts";
+import { Asker } from "../admin/ask.ts";
 import { recordSupervisor } from "../admin/run-record.ts";
+import type { HoldingAnswer } from "../admin/service.ts";
 import type { Cluster, ClusterFile, Server } from "../config/model.ts";
 import { openControl } from "../supervise/control.ts";
 import { Supervisor } from "../supervise/supervisor.ts";
 import { messageOf } from "../support/errors.ts";
+import { admin as limits } from "../support/limits.ts";
 import { createLog, type Log } from "../support/log.ts";
 import { onStopSignals } from "../support/signals.ts";
 import { enumerate } from "./terminal.ts";
@@ -17,12 +20,14 @@ export async function superviseServers(
 ): Promise<number> {
   const log = createLog("flotilla");
   let recordLeft: (names: readonly string[]) => void = () => {};
+  const asker = new Asker(file);
   const supervisor = new Supervisor({
     file,
     servers,
     log,
     commandOf: (server, cluster) => commandOf(file, server, cluster),
     onLeft: (names) => recordLeft(names),
+    askHolding: (server, answer) => void isHolding(asker, server).then(answer),
   });
   const control = await openControl(file, supervisor, log);
   announceSupervisor(file, control.port);
@@ -40,6 +45,16 @@ export async function superviseServers(
   control.close();
   // Not by itself: something that left a program's group may hold its output open.
   process.exit(0);
+}
+
+async function isHolding(asker: Asker, server: Server): Promise<boolean> {
+  if (server.kind !== "link") return false;
+  try {
+    const answer = await asker.server(server, { ask: "holding" }, limits.statusTimeoutMs);
+    return (answer as HoldingAnswer).sessions !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 function recordOrWarn(

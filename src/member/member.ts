@@ -1,6 +1,7 @@
 /** This process as a member of the cluster: which server of which file it is, and what it tells of itself. */
 import { randomBytes } from "node:crypto";
 import type { Cluster, ClusterFile, Server } from "../config/model.ts";
+import { count } from "../support/words.ts";
 
 export type ServerState = "up" | "starting" | "draining" | "maintenance" | "down";
 
@@ -20,6 +21,8 @@ export class Member {
 
   /** What a stop of this server together with those others would be in want of; set likewise. */
   stopCheck: (others: readonly string[]) => StopCheck = () => ({ sessions: 0, problem: null });
+  /** It has come to its end, and stays only to write these sessions; `problem` says why that failed. Set likewise. */
+  holding: (() => StopCheck | null) | null = null;
 
   constructor(file: ClusterFile, server: Server) {
     this.file = file;
@@ -37,8 +40,20 @@ export class Member {
       requests: this.requests,
       sessions: this.sessionCount(),
       ...this.slotCounts?.(),
+      ...this.#note(),
     };
   }
+
+  #note(): { readonly note?: string } {
+    const held = this.holding?.() ?? null;
+    return held === null ? {} : { note: heldInWords(held) };
+  }
+}
+
+/** Of a server that stays only to write its sessions: a sentence about it. */
+export function heldInWords({ sessions, problem }: StopCheck): string {
+  const why = problem === null ? "it is writing them" : problem;
+  return `it keeps ${count(sessions, "session")} that no other server has, until they are on disk; ${why}`;
 }
 
 /** Whether a server may be stopped in order. */
@@ -75,4 +90,6 @@ export interface MemberStatus extends Partial<SlotCounts> {
   readonly requests: number;
   /** Those that it owns. */
   readonly sessions: number;
+  /** What is wrong with one that is not up. */
+  readonly note?: string;
 }

@@ -18,8 +18,14 @@ export interface KeptSessions {
   /** Whether something is left that has to be saved: it takes some of the drain time. */
   readonly mustSave: boolean;
 
-  /** Answers nothing any more, and writes to disk what no other server has. Tries until it is done, or in time. */
-  save(timeoutMs: number): Promise<void>;
+  /** Answers nothing any more, and writes to disk what no other server has. @returns false when that failed; it may be called again. */
+  save(): Promise<boolean>;
+
+  /** While `save` is not done: what it has to write, and why it failed; null before and afterwards. */
+  readonly unsaved: StopCheck | null;
+
+  /** They are to be lost: tells so. */
+  giveUp(): void;
 
   /** Ends at once. */
   stop(): void;

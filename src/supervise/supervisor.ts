@@ -17,6 +17,8 @@ export interface SupervisorOptions {
   readonly log: Log;
   /** The command line that is this server. */
   commandOf(server: Server, cluster: Cluster): string;
+  /** Whether it stays for sessions that it can't save (yet). */
+  askHolding(server: Server, answer: (isHolding: boolean) => void): void;
   /** A server was stopped for good: these are left. */
   onLeft(names: readonly string[]): void;
 }
@@ -89,6 +91,7 @@ export class Supervisor {
       log,
       start: (onLine, onEnd) => startProgram(settings, { out: this.#out, err: this.#err, onLine }, onEnd),
       onStopped: () => this.#left(),
+      askHolding: (answer) => this.#options.askHolding(server, answer),
     });
   }
 

@@ -38,6 +38,7 @@ const failed: Ending = { code: 1, signal: null, failure: null };
 function bench() {
   const clock = new FakeClock();
   const events: string[] = [];
+  const holds: boolean[] = [];
   let end: (ending: Ending) => void = () => {};
   let print: (line: string) => void = () => {};
   const tell = (level: string) => (first: unknown, second?: string) => {
@@ -57,9 +58,17 @@ function bench() {
       return { pid: 42, terminate: () => events.push("TERM"), kill: () => events.push("KILL") };
     },
     onStopped: () => events.push("onStopped"),
+    askHolding: (answer) => answer(holds.shift() ?? false),
   });
   const take = () => events.splice(0);
-  return { clock, unit, take, end: (ending: Ending) => end(ending), print: (line: string) => print(line) };
+  return {
+    clock,
+    unit,
+    holds,
+    take,
+    end: (ending: Ending) => end(ending),
+    print: (line: string) => print(line),
+  };
 }
 
 test("a program that dies is started again after a short while", () => {
@@ -185,4 +194,16 @@ test("endings in words", () => {
   );
   assert.equal(inWords({ code: 137, signal: null, failure: null }), "ended with code 137 (signal 9)");
   assert.equal(inWords({ code: 0, signal: null, failure: null }), "ended with code 0");
+});
+
+test("a server that keeps sessions which it can't save is not killed, until it does no more", () => {
+  const { clock, unit, holds, take } = bench();
+  unit.start();
+  unit.stop();
+  take();
+  holds.push(true, true);
+  clock.advance(30_000 + limits.killGraceMs + limits.holdingIntervalMs);
+  assert.deepEqual(take(), []);
+  clock.advance(limits.holdingIntervalMs);
+  assert.deepEqual(take(), ["warn: app-a did not end within 30 s and is killed", "KILL"]);
 });

@@ -24,6 +24,8 @@ export interface UnitParts {
   readonly random: Random;
   readonly log: Pick<Log, "info" | "warn" | "error">;
   onStopped(): void;
+  /** Asks the server whether it stays for sessions that it can't save (yet): then it is not killed. */
+  askHolding(answer: (isHolding: boolean) => void): void;
 }
 
 export class Unit {
@@ -88,8 +90,18 @@ export class Unit {
     }
     this.state = "stopping";
     program.terminate();
-    const { clock, drainTimeoutMs, log } = this.#parts;
-    this.#timer = clock.after(drainTimeoutMs + limits.killGraceMs, () => {
+    const { clock, drainTimeoutMs } = this.#parts;
+    this.#timer = clock.after(drainTimeoutMs + limits.killGraceMs, () => this.#late(program));
+  }
+
+  #late(program: Program): void {
+    const { askHolding, clock, drainTimeoutMs, log } = this.#parts;
+    askHolding((isHolding) => {
+      if (this.#program !== program) return;
+      if (isHolding) {
+        this.#timer = clock.after(limits.holdingIntervalMs, () => this.#late(program));
+        return;
+      }
       log.warn(`${this.name} did not end within ${drainTimeoutMs / 1000} s and is killed`);
       program.kill();
     });

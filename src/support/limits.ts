@@ -161,9 +161,12 @@ export const savedSessions = {
   trialBytes: 65_536,
   /** Files that were put aside, of one server: each is the only copy of what it holds. */
   asideMax: 9,
-  /** A disk that takes nothing is tried again after so long, for so long at most. */
+  /** A disk that took nothing is tried again after so long; the process stays until then. */
   retryMs: 1_000,
-  retryForMs: 5_000,
+  /** That it still takes nothing is logged once in this time. */
+  complaintIntervalMs: 60_000,
+  /** A process that has not written all by then can be asked why it has not ended. */
+  quietMs: 250,
 } as const;
 
 /** Who keeps which session slot: the register and its voters. */
@@ -320,6 +323,8 @@ export const supervise = {
   drainTimeoutMs: 30_000,
   /** After the drain time, before SIGKILL: a program that has a drain time of its own comes first. */
   killGraceMs: 1_000,
+  /** One that is late but keeps sessions which it can't save is not killed; it is asked again after so long. */
+  holdingIntervalMs: 1_000,
   /** After SIGKILL, before `stop` says that a process could not be ended. */
   killedWaitMs: 3_000,
   /** For the last output of a program that has ended: something that left its group may hold it open for ever. */
@@ -340,6 +345,8 @@ export const admin = {
   /** A start of `status` that took longer is told: who is asked on such a machine may be as slow. */
   statusSlowStartMs: 1_000,
   stopTimeoutMs: 2_000,
+  /** Servers that have not ended are asked so often whether they keep sessions that they can't save. */
+  holdingIntervalMs: 500,
   /** `start` waits so long for another one that is starting servers; longer than a web server takes to be up. */
   startTurnTimeoutMs: 10_000,
   runRecordsMax: 4_096,

@@ -1,6 +1,6 @@
 /** All servers are stopped in order and started again: every session is there; killed together, they are honest about it. */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { MemberStatus } from "../../src/member/member.ts";
@@ -269,4 +269,39 @@ test("sessions that can't be written: nothing is stopped, unless by force", asyn
   assert.equal(await visitor!.ask("GET"), 1);
   assert.equal((await site.stop("--force")).code, 0);
   assert.match(running.output, /1 session that no other server has is lost: .*app-a\.db can't be written/);
+});
+
+test("the last write fails: stop says so, the servers keep what they have until it is written, or is to be lost", async (t) => {
+  const site = await Site.make(t, { apps: 2 });
+  let running = await site.start();
+  const visitors = await visit(site, 6);
+  // What is tried before a stop succeeds; only to put the file in its place does not.
+  const places = ["app-a", "app-b"].map((name) => join(site.folder, ".flotilla", "sessions", `${name}.db`));
+  for (const place of places) mkdirSync(join(place, "in-the-way"), { recursive: true });
+  const { code, stdout, stderr } = await site.stop();
+  assert.equal(code, 1, stderr);
+  assert.match(stdout, /^web-a \(process \d+\) stopped\n$/);
+  assert.match(
+    stderr,
+    /app-[ab] \(process \d+\) has not ended: it keeps \d sessions? that .*can't be written.*FLOTILLA_SESSIONS_NOT_SAVED/s,
+  );
+  assert.match(stderr, /or lose them with: flotilla stop --force app-[ab]/);
+  const held = (await site.servers()).filter(({ state }) => state === "draining");
+  assert.ok(held.length > 0);
+  for (const { note } of held) assert.match(note!, /^it keeps \d sessions? .*can't be written/);
+  const again = await site.stop();
+  assert.deepEqual([again.code, again.stdout], [1, ""]);
+
+  for (const place of places) rmSync(place, { recursive: true });
+  assert.deepEqual(await running.exit, { code: 0, signal: null });
+  running = await site.start();
+  assert.deepEqual(await counts(visitors), [1, 2, 3, 1, 2, 3]);
+
+  await t.test("by force", async () => {
+    for (const place of places) mkdirSync(join(place, "in-the-way"), { recursive: true });
+    const forced = await site.stop("--force");
+    assert.equal(forced.code, 0, forced.stderr);
+    assert.deepEqual(await running.exit, { code: 0, signal: null });
+    assert.match(running.output, /6 sessions that no other server has are lost: .*can't be written/);
+  });
 });

@@ -6,7 +6,7 @@ import type { Log } from "../../support/log.ts";
 import { count } from "../../support/words.ts";
 import type { KeptSessions } from "../kept.ts";
 import type { MemoryStore } from "../memory-store.ts";
-import { readSaved, saveOrTell } from "./saving.ts";
+import { LastWrite, readSaved } from "./saving.ts";
 import type { SessionFile } from "./session-file.ts";
 
 export class KeptAlone implements KeptSessions {
@@ -15,6 +15,7 @@ export class KeptAlone implements KeptSessions {
   readonly #file: SessionFile;
   readonly #log: Log;
   #isStarted = false;
+  #unsaved: LastWrite | null = null;
 
   constructor(store: MemoryStore, file: SessionFile, log: Log) {
     this.#store = store;
@@ -53,12 +54,27 @@ export class KeptAlone implements KeptSessions {
     return this.#store.count > 0;
   }
 
-  async save(timeoutMs: number): Promise<void> {
-    const { count } = this.#store;
+  async save(): Promise<boolean> {
     // Not started: what is saved may not have been taken up.
-    if (!this.#isStarted || count === 0) return;
+    if (!this.#isStarted || (this.#unsaved === null && !this.mustSave)) return true;
+    this.#unsaved ??= this.#lastWrite();
+    if (!(await this.#unsaved.try())) return false;
+    this.#unsaved = null;
+    return true;
+  }
+
+  #lastWrite(): LastWrite {
+    const { count: sessions, bytes } = this.#store;
     const copy = { slot: 0, incarnation: "", epoch: 0, pos: 0, sessions: this.#store.freeze() };
-    await saveOrTell(this.#file, [copy], "", count, timeoutMs, this.#log);
+    return new LastWrite(this.#file, [copy], "", { sessions, bytes }, this.#log);
+  }
+
+  get unsaved(): StopCheck | null {
+    return this.#unsaved;
+  }
+
+  giveUp(): void {
+    this.#unsaved?.giveUp();
   }
 
   stop(): void {}

@@ -1,9 +1,8 @@
-/** The end of a process that has sessions which nobody else has: they are written to disk, or the log says what is lost. */
-import { setTimeout as sleep } from "node:timers/promises";
-import { systemClock } from "../../support/clock.ts";
+/** The end of a process that has sessions which nobody else has: they are written to disk, or the process stays until they are. */
 import { FlotillaError } from "../../support/errors.ts";
 import { savedSessions as limits } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
+import { Seldom } from "../../support/seldom.ts";
 import { count } from "../../support/words.ts";
 import { inWords, type SavedCopy, type SavedFile, type SessionFile } from "./session-file.ts";
 
@@ -31,42 +30,70 @@ export function tellOtherRegister(file: SessionFile, sessions: number, log: Log)
   );
 }
 
-/** Tries again for a while: on a full disk room may be made. @param timeoutMs at most. */
-export async function saveOrTell(
-  file: SessionFile,
-  copies: readonly SavedCopy[],
-  register: string,
-  sessions: number,
-  timeoutMs: number,
-  log: Log,
-): Promise<void> {
-  const until = systemClock.now() + Math.min(timeoutMs, limits.retryForMs);
-  for (let isFirst = true; ; isFirst = false) {
+/** What a process that ends has to write: tried again until it is done, or until somebody would rather lose it. */
+export class LastWrite {
+  readonly sessions: number;
+  /** Why the last try failed, for a person; null: none has. */
+  problem: string | null = null;
+  readonly #file: SessionFile;
+  readonly #copies: readonly SavedCopy[];
+  readonly #register: string;
+  readonly #bytes: number;
+  readonly #log: Log;
+  readonly #seldom: Seldom = new Seldom(limits.complaintIntervalMs);
+
+  /** @param content `sessions` and about as many `bytes` are in the copies. */
+  constructor(
+    file: SessionFile,
+    copies: readonly SavedCopy[],
+    register: string,
+    content: { readonly sessions: number; readonly bytes: number },
+    log: Log,
+  ) {
+    this.#file = file;
+    this.#copies = copies;
+    this.#register = register;
+    this.sessions = content.sessions;
+    this.#bytes = content.bytes;
+    this.#log = log;
+  }
+
+  /** @returns false when it failed. */
+  async try(): Promise<boolean> {
+    // After a failure a cheap look comes first: a disk that is full is not filled again and again.
+    const whyNot = this.problem === null ? null : this.#file.whyNot(this.#bytes);
+    if (whyNot !== null) return this.#failed(whyNot);
     try {
-      const saved = await file.write(copies, register);
+      const saved = await this.#file.write(this.#copies, this.#register);
       if (saved > 0)
-        log.info(
-          `no other server has them: saved ${count(saved, "session")} to ${file.path} for the next start`,
+        this.#log.info(
+          `no other server has them: saved ${count(saved, "session")} to ${this.#file.path} for the next start`,
         );
-      return;
+      return true;
     } catch (error) {
       // Slots without a session are not worth a word.
-      if (sessions === 0) return;
-      const isLast = systemClock.now() + limits.retryMs >= until;
-      if (isFirst || isLast)
-        log.error(
-          { code: "FLOTILLA_SESSIONS_NOT_SAVED" },
-          `${count(sessions, "session")} that no other server has ${lost(isLast, sessions)}: ` +
-            `${file.path} can't be written: ${inWords(error)}${isLast ? "" : `; it is tried again for ${limits.retryForMs / 1_000} s`}`,
-        );
-      if (isLast) return;
-      // A timer that keeps the process: nothing else does any more.
-      await sleep(limits.retryMs);
+      if (this.sessions === 0) return true;
+      return this.#failed(`${this.#file.path} can't be written: ${inWords(error)}`);
     }
   }
-}
 
-function lost(isLast: boolean, sessions: number): string {
-  if (!isLast) return "can't be saved";
-  return sessions === 1 ? "is lost" : "are lost";
+  giveUp(): void {
+    const lost = this.sessions === 1 ? "is lost" : "are lost";
+    this.#log.error(
+      { code: "FLOTILLA_SESSIONS_NOT_SAVED" },
+      `${count(this.sessions, "session")} that no other server has ${lost}: ${this.problem ?? "the end came before all were written"}`,
+    );
+  }
+
+  #failed(problem: string): false {
+    this.problem = problem;
+    if (this.#seldom.add() > 0)
+      this.#log.error(
+        { code: "FLOTILLA_SESSIONS_NOT_SAVED" },
+        `${count(this.sessions, "session")} that no other server has can't be saved: ${problem}. This process answers no ` +
+          `requests any more, keeps them, tries again every ${limits.retryMs / 1_000} s and ends when they are written: make ` +
+          "room or mend the folder, or lose them with flotilla stop --force",
+      );
+    return false;
+  }
 }

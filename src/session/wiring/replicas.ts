@@ -24,7 +24,7 @@ import { PeerState } from "../cluster/messages.ts";
 import { SessionNode } from "../cluster/node.ts";
 import { protocolRules } from "../cluster/rules.ts";
 import { Role } from "../cluster/slot.ts";
-import { readSaved, saveOrTell, tellOtherRegister } from "../disk/saving.ts";
+import { LastWrite, readSaved, tellOtherRegister } from "../disk/saving.ts";
 import { SessionFile } from "../disk/session-file.ts";
 import type { SessionIds } from "../id.ts";
 import type { KeptSessions } from "../kept.ts";
@@ -53,6 +53,7 @@ export class Replicas implements PairEvents, KeptSessions {
   /** The file, until what it holds is in use or known to be of no use. */
   #saved: { readonly sessions: number; readonly register: string } | null = null;
   #isStarted = false;
+  #unsaved: LastWrite | null = null;
 
   /** @throws FlotillaError FLOTILLA_DATA_FOLDER */
   constructor(member: Member, ids: SessionIds, log: Log) {
@@ -174,23 +175,31 @@ export class Replicas implements PairEvents, KeptSessions {
     return this.#isStarted && !this.#node.isDrained;
   }
 
-  async save(timeoutMs: number): Promise<void> {
+  async save(): Promise<boolean> {
     // What a start that never saw the register has read is still in its file.
-    if (!this.mustSave) return;
+    if (this.#unsaved === null && !this.mustSave) return true;
+    this.#unsaved ??= this.#lastWrite();
+    if (!(await this.#unsaved.try())) return false;
+    this.#unsaved = null;
+    return true;
+  }
+
+  #lastWrite(): LastWrite {
     this.#tidy();
     const register = this.#register.register.world ?? this.#saved?.register ?? "";
     const copies = this.#node.freeze();
-    if (copies.size === 0) return;
     let sessions = 0;
     for (const copy of copies.values()) sessions += copy.sessions.size;
-    await saveOrTell(
-      this.#file,
-      toSaved(copies, systemClock.now()),
-      register,
-      sessions,
-      timeoutMs,
-      this.#log,
-    );
+    const content = { sessions, bytes: bytesOf(copies.values()) };
+    return new LastWrite(this.#file, toSaved(copies, systemClock.now()), register, content, this.#log);
+  }
+
+  get unsaved(): StopCheck | null {
+    return this.#unsaved;
+  }
+
+  giveUp(): void {
+    this.#unsaved?.giveUp();
   }
 
   stopCheck(others: readonly string[]): StopCheck {
