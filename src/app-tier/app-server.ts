@@ -84,7 +84,7 @@ export class AppServer implements Served {
       address,
       port,
       keys: linkKeys(file.secret, file.previousSecret),
-      knows: (peer) => peer.startsWith("@") || file.servers.has(peer),
+      knows: (peer) => this.#knows(peer),
       services: new Map([
         [StreamKind.http, this.#service],
         [StreamKind.admin, this.#admin],
@@ -123,6 +123,10 @@ export class AppServer implements Served {
     const { address, port } = this.#member.server;
     const urls = this.#direct.map((direct) => ` and ${direct.url}`).join("");
     this.#log.info(`up at cluster port ${address}:${port}${urls} (process ${process.pid})`);
+  }
+
+  #knows(peer: string): boolean {
+    return peer.startsWith("@") || this.#member.file.servers.has(peer);
   }
 
   #stop(why: string): void {
@@ -185,9 +189,11 @@ export class AppServer implements Served {
     const admin = new LinkListener({
       self: { name, incarnation },
       ...{ address, port, keys: linkKeys(file.secret, file.previousSecret), log: silentLog },
-      knows: (peer) => peer.startsWith("@"),
+      // Servers are told to open nothing here, as in the drain before.
+      knows: (peer) => this.#knows(peer),
       services: new Map([[StreamKind.admin, this.#admin]]),
     });
+    admin.goAway();
     try {
       await admin.listen();
     } catch (error) {

@@ -154,8 +154,8 @@ export const session = {
 
 /** Sessions that an orderly stop writes to disk. */
 export const savedSessions = {
-  /** Rows that are written before other events have their turn. */
-  rowsPerTurn: 1_000,
+  /** Reading and writing them gives way to other events after so long. */
+  turnMs: 5,
   /** What the file needs at most of what the sessions took in memory. */
   fileShareOfMemory: 1.25,
   trialBytes: 65_536,

@@ -53,6 +53,7 @@ export class SessionNode {
   readonly #heartbeats: Heartbeats;
   readonly #restart: Restart;
   readonly #sinks: Map<Peer, PeerSink> = new Map();
+  #isStarted = false;
   #isEnded = false;
   #isReading = false;
   #readsAgain = false;
@@ -102,14 +103,21 @@ export class SessionNode {
     for (const peer of context.peers.values()) this.#sinks.set(peer, new PeerSink(takers, peer));
   }
 
-  /** Before `start`: copies that the process before saved, by slot. They count where the register still names that process. */
+  /** Before `start`: there may be copies that the process before saved; `restore` brings them later. */
+  awaitSaved(): void {
+    this.#restart.await();
+  }
+
+  /** Those copies, by slot. They count where the register still names the process before. */
   restore(copies: ReadonlyMap<number, RetainedCopy>): void {
     this.#restart.restore(copies);
+    if (this.#isStarted) this.refresh();
   }
 
   /** Begins to take part. */
   start(): void {
     const { register, clock } = this.context.options;
+    this.#isStarted = true;
     register.watch((state) => this.#adopt(state));
     if (register.known !== null) this.#adopt(register.known);
     this.#touchDueAt = clock.now() + limits.touchIntervalMs;

@@ -15,13 +15,21 @@ export class Restart {
   #saved: ReadonlyMap<number, RetainedCopy> = new Map();
   /** Incarnations. */
   #savedBy: ReadonlySet<string> = new Set();
+  #isAwaiting = false;
 
   constructor(context: Context, owner: Owner) {
     this.#context = context;
     this.#owner = owner;
   }
 
+  /** Until `restore` nothing is decided about slots without an owner: the copies may be what they need. */
+  await(): void {
+    this.#isAwaiting = true;
+    this.#context.isRestoring = true;
+  }
+
   restore(copies: ReadonlyMap<number, RetainedCopy>): void {
+    this.#isAwaiting = false;
     this.#saved = copies;
     this.#savedBy = new Set([...copies.values()].map(({ incarnation }) => incarnation));
     this.#context.isRestoring = copies.size > 0;
@@ -29,6 +37,7 @@ export class Restart {
 
   /** After a read of the register: what it says now includes all that was decided before this process began. */
   takeUp(): void {
+    if (this.#isAwaiting) return;
     this.#context.isRestoring = false;
     const saved = this.#saved;
     this.#saved = new Map();

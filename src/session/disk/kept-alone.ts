@@ -6,7 +6,7 @@ import type { Log } from "../../support/log.ts";
 import { count } from "../../support/words.ts";
 import type { KeptSessions } from "../kept.ts";
 import type { MemoryStore } from "../memory-store.ts";
-import { LastWrite, readSaved } from "./saving.ts";
+import { LastWrite, readSavedAtOnce } from "./saving.ts";
 import type { SessionFile } from "./session-file.ts";
 
 export class KeptAlone implements KeptSessions {
@@ -26,7 +26,9 @@ export class KeptAlone implements KeptSessions {
   start(): void {
     if (this.#isStarted) return;
     this.#isStarted = true;
-    const saved = readSaved(this.#file, this.#log);
+    this.#file.removeUnfinished();
+    // Requests come from now on, and need them; nobody counts this server's heartbeats.
+    const saved = readSavedAtOnce(this.#file, this.#log);
     if (saved === null) return;
     try {
       // Before it is used: after a crash it would bring back what was ended or changed since.

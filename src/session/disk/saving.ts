@@ -7,14 +7,27 @@ import { count } from "../../support/words.ts";
 import { inWords, type SavedCopy, type SavedFile, type SessionFile } from "./session-file.ts";
 
 /** @returns what the last stop saved; null when that is nothing, or can't be read, which the log says. */
-export function readSaved(file: SessionFile, log: Log): SavedFile | null {
+export async function readSaved(file: SessionFile, log: Log): Promise<SavedFile | null> {
   try {
-    return file.read();
+    return await file.read();
   } catch (error) {
-    if (!(error instanceof FlotillaError)) throw error;
-    log.error({ code: error.code }, error.message);
-    return null;
+    return tellUnread(error, log);
   }
+}
+
+/** The same in one turn. */
+export function readSavedAtOnce(file: SessionFile, log: Log): SavedFile | null {
+  try {
+    return file.readAtOnce();
+  } catch (error) {
+    return tellUnread(error, log);
+  }
+}
+
+function tellUnread(error: unknown, log: Log): null {
+  if (!(error instanceof FlotillaError)) throw error;
+  log.error({ code: error.code }, error.message);
+  return null;
 }
 
 /**

@@ -19,7 +19,7 @@ import { KeptSession, type RetainedCopy } from "../cluster/slot.ts";
 import { Entry } from "../entry.ts";
 import { MemoryStore } from "../memory-store.ts";
 import { placeAlone } from "../place.ts";
-import { toSaved } from "../wiring/saved-copies.ts";
+import { fromSaved, toSaved } from "../wiring/saved-copies.ts";
 import { type SavedCopy, type SavedKind, type SavedSession, SessionFile } from "./session-file.ts";
 
 function folderOf(t: TestContext): string {
@@ -69,7 +69,7 @@ function plain(copies: readonly SavedCopy[]): Plain[] {
 
 test("what was saved comes back, and a second save replaces the first", async (t) => {
   const file = fileIn(folderOf(t));
-  assert.equal(file.read(), null);
+  assert.equal(await file.read(), null);
   await fc.assert(
     fc.asyncProperty(copies, async (generated) => {
       const saved = generated.map((copy) => ({
@@ -82,7 +82,8 @@ test("what was saved comes back, and a second save replaces the first", async (t
         })),
       }));
       const count = await file.write(saved);
-      const read = file.read()!;
+      const read = (await file.read())!;
+      assert.deepEqual(plain(file.readAtOnce()!.copies), plain(read.copies));
       assert.equal(read.sessions, count);
       assert.deepEqual(plain(read.copies), plain(saved));
     }),
@@ -105,14 +106,14 @@ const one: SavedCopy = {
 function refused(file: SessionFile): string {
   let told = "";
   assert.throws(
-    () => file.read(),
+    () => file.readAtOnce(),
     (error: Error & { code: string }) => {
       told = error.message;
       return error.code === "FLOTILLA_SESSIONS_UNREAD";
     },
   );
   assert.ok(existsSync(`${file.path}.unread`));
-  assert.equal(file.read(), null, "the next start is not held up by it");
+  assert.equal(file.readAtOnce(), null, "the next start is not held up by it");
   return told;
 }
 
@@ -153,11 +154,46 @@ test("a file that is not ours, of another version, or damaged is put aside, with
   refused(file);
 });
 
+test("reading and writing many sessions lets others have their turn", async (t) => {
+  const folder = folderOf(t);
+  const file = fileIn(folder);
+  const session = one.sessions[Symbol.iterator]().next().value as SavedSession;
+  const sessions = Array.from({ length: 20_000 }, (_, index) => ({ ...session, key: `k${index}` }));
+  let [turns, isOver] = [0, false];
+  const count = (): void => {
+    turns++;
+    if (!isOver) setImmediate(count);
+  };
+  setImmediate(count);
+  await file.write([{ ...one, sessions }]);
+  assert.ok(turns >= 5, `${turns} while it was written`);
+  turns = 0;
+  const read = await file.read();
+  assert.ok(turns >= 5, `${turns} while it was read`);
+  turns = 0;
+  const slots = Array.from({ length: 4_000 }, (_, slot) => ({
+    ...read!.copies[0]!,
+    slot,
+    sessions: sessions.slice(0, 50),
+  }));
+  assert.equal((await fromSaved(slots, 0)).size, 4_000);
+  assert.ok(turns >= 2, `${turns} while they were made sessions`);
+  isOver = true;
+});
+
+test("what a process that was killed had begun to write is removed by the next one", async (t) => {
+  const file = fileIn(folderOf(t));
+  await file.write([one]);
+  writeFileSync(`${file.path}.next`, "half of it");
+  file.removeUnfinished();
+  assert.deepEqual(readdirSync(join(file.path, "..")), ["app-a.db"]);
+});
+
 test("it says which register its copies count by, and what was put aside before stays", async (t) => {
   const file = fileIn(folderOf(t));
   for (const aside of ["unread", "unread2"]) {
     await file.write([one], "made by app-a");
-    assert.equal(file.read()!.register, "made by app-a");
+    assert.equal(file.readAtOnce()!.register, "made by app-a");
     assert.match(file.putAside(), new RegExp(`put aside as .*app-a\\.db\\.${aside},`));
     assert.equal(file.exists, false);
     assert.ok(existsSync(`${file.path}.${aside}`));
@@ -168,13 +204,13 @@ test("no bit that turns is taken for a session", async (t) => {
   const file = fileIn(folderOf(t));
   await file.write([one]);
   const whole = readFileSync(file.path);
-  const before = plain(file.read()!.copies);
+  const before = plain(file.readAtOnce()!.copies);
   for (let at = 0; at < whole.length; at += 13) {
     const bytes = Buffer.from(whole);
     bytes[at]! ^= 0x10;
     writeFileSync(file.path, bytes);
     try {
-      assert.deepEqual(plain(file.read()!.copies), before, `byte ${at}`);
+      assert.deepEqual(plain(file.readAtOnce()!.copies), before, `byte ${at}`);
     } catch (error) {
       assert.equal((error as { code?: string }).code, "FLOTILLA_SESSIONS_UNREAD", String(error));
     }
@@ -192,7 +228,7 @@ test("why it can't be written is told before, and what was there stays", async (
   await file.write([one]);
   const broken = { ...one, sessions: brokenSessions() };
   await assert.rejects(file.write([broken]), /no more/);
-  assert.deepEqual(plain(file.read()!.copies), plain([one]));
+  assert.deepEqual(plain(file.readAtOnce()!.copies), plain([one]));
   assert.deepEqual(readdirSync(join(folder, "sessions")), ["app-a.db", "file"]);
 });
 
@@ -212,6 +248,6 @@ test("a write that is tried again has all that the first one had", async (t) => 
   for (const copies of [toSaved(new Map([[7, copy]]), 0), [{ ...one, sessions: store.freeze() }]]) {
     await assert.rejects(file.write([...copies, { ...one, slot: 8, sessions: brokenSessions() }]), /no more/);
     assert.equal(await file.write(copies), 1);
-    assert.equal([...file.read()!.copies[0]!.sessions].length, 1);
+    assert.equal([...file.readAtOnce()!.copies[0]!.sessions].length, 1);
   }
 });

@@ -16,9 +16,9 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { setImmediate as endOfTurn } from "node:timers/promises";
 import { codeOf, FlotillaError, messageOf } from "../../support/errors.ts";
 import { savedSessions as limits } from "../../support/limits.ts";
+import { Turns } from "../../support/turns.ts";
 import { Entry, type SessionEntries } from "../entry.ts";
 import { openDatabase } from "./sqlite.ts";
 
@@ -73,20 +73,50 @@ export class SessionFile {
   }
 
   /**
+   * Other work goes on between its steps.
    * @returns null when there is none.
    * @throws FlotillaError FLOTILLA_SESSIONS_UNREAD: it is damaged, or not for this server; it was put aside.
    */
-  read(): SavedFile | null {
+  async read(): Promise<SavedFile | null> {
+    if (!this.exists) return null;
+    const turns = new Turns(limits.turnMs);
+    try {
+      const steps = this.#read();
+      for (let step = steps.next(); ; step = steps.next()) {
+        if (step.done) return step.value;
+        if (turns.isOver) await turns.next();
+      }
+    } catch (error) {
+      throw this.#unread(error);
+    }
+  }
+
+  /** The same in one turn, for a process that can do nothing before it has them. */
+  readAtOnce(): SavedFile | null {
     if (!this.exists) return null;
     try {
-      return this.#read();
+      const steps = this.#read();
+      for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value;
     } catch (error) {
-      throw new FlotillaError(
-        "FLOTILLA_SESSIONS_UNREAD",
-        `the sessions that the last stop saved can't be read: ${this.path}: ${messageOf(error)}; ${this.putAside()}`,
-        { cause: error },
-      );
+      throw this.#unread(error);
     }
+  }
+
+  /** A process that was killed while it wrote leaves this behind. */
+  removeUnfinished(): void {
+    rmSync(this.#next, { force: true });
+  }
+
+  get #next(): string {
+    return `${this.path}.next`;
+  }
+
+  #unread(error: unknown): FlotillaError {
+    return new FlotillaError(
+      "FLOTILLA_SESSIONS_UNREAD",
+      `the sessions that the last stop saved can't be read: ${this.path}: ${messageOf(error)}; ${this.putAside()}`,
+      { cause: error },
+    );
   }
 
   /**
@@ -97,7 +127,7 @@ export class SessionFile {
    */
   async write(copies: readonly SavedCopy[], register: string = ""): Promise<number> {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-    const next = `${this.path}.next`;
+    const next = this.#next;
     rmSync(next, { force: true });
     // Made before the database opens it: it keeps the mode that it finds.
     closeSync(openSync(next, "wx", 0o600));
@@ -141,7 +171,8 @@ export class SessionFile {
     }
   }
 
-  #read(): SavedFile {
+  /** A step for each row. */
+  *#read(): Generator<undefined, SavedFile> {
     const database = openDatabase(this.path, true);
     try {
       if (numberIn(database.prepare("PRAGMA application_id").get()) !== applicationId)
@@ -172,6 +203,7 @@ export class SessionFile {
         ofSlot.push(sessionOf(row));
         sessions.set(Number(row.slot), ofSlot);
         count++;
+        yield;
       }
       const copies = database
         .prepare("SELECT * FROM copies ORDER BY slot")
@@ -259,13 +291,15 @@ async function insertSessions(
   digest: Digest,
 ): Promise<number> {
   const insert = database.prepare("INSERT INTO sessions VALUES (?, ?, ?, ?, ?)");
+  const turns = new Turns(limits.turnMs);
   let count = 0;
   for (const { slot, sessions } of copies) {
     for (const { key, idleTimeoutMs, idleForMs, entries } of sessions) {
       const data = JSON.stringify([...entries].map(([name, { text }]) => [name, text]));
       digest.add([slot, key, idleTimeoutMs, idleForMs, data]);
       insert.run(slot, key, idleTimeoutMs, idleForMs, data);
-      if (++count % limits.rowsPerTurn === 0) await endOfTurn();
+      count++;
+      if (turns.isOver) await turns.next();
     }
   }
   return count;

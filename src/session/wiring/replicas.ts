@@ -53,6 +53,8 @@ export class Replicas implements PairEvents, KeptSessions {
   /** The file, until what it holds is in use or known to be of no use. */
   #saved: { readonly sessions: number; readonly register: string } | null = null;
   #isStarted = false;
+  /** Of the file, which takes a while when there are many. */
+  #reading: Promise<void> = Promise.resolve();
   #unsaved: LastWrite | null = null;
 
   /** @throws FlotillaError FLOTILLA_DATA_FOLDER */
@@ -95,7 +97,8 @@ export class Replicas implements PairEvents, KeptSessions {
   start(): void {
     if (this.#isStarted) return;
     this.#isStarted = true;
-    this.#takeUpSaved();
+    this.#file.removeUnfinished();
+    if (this.#file.exists) this.#reading = this.#takeUpSaved();
     for (const dialer of this.#dialers.values()) dialer.start();
     this.#witness?.start();
     this.#register.start();
@@ -122,12 +125,16 @@ export class Replicas implements PairEvents, KeptSessions {
     );
   }
 
-  #takeUpSaved(): void {
-    const saved = readSaved(this.#file, this.#log);
-    if (saved === null) return;
+  async #takeUpSaved(): Promise<void> {
+    this.#node.awaitSaved();
+    const saved = await readSaved(this.#file, this.#log);
+    if (saved === null) {
+      this.#node.restore(new Map());
+      return;
+    }
     this.#saved = { sessions: saved.sessions, register: saved.register };
     this.#reports.hasSaved = true;
-    this.#node.restore(fromSaved(saved.copies, systemClock.now()));
+    this.#node.restore(await fromSaved(saved.copies, systemClock.now()));
     this.#log.info(
       `read ${count(saved.sessions, "session")} that the last stop saved; used where nobody has a newer copy`,
     );
@@ -176,6 +183,7 @@ export class Replicas implements PairEvents, KeptSessions {
   }
 
   async save(): Promise<boolean> {
+    await this.#reading;
     // What a start that never saw the register has read is still in its file.
     if (this.#unsaved === null && !this.mustSave) return true;
     this.#unsaved ??= this.#lastWrite();

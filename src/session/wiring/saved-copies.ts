@@ -1,4 +1,6 @@
 /** Copies of slots between the protocol and the file of an orderly stop. */
+import { savedSessions as limits } from "../../support/limits.ts";
+import { Turns } from "../../support/turns.ts";
 import { KeptSession, type RetainedCopy } from "../cluster/slot.ts";
 import type { SavedCopy, SavedSession } from "../disk/session-file.ts";
 
@@ -20,13 +22,18 @@ function savedSessions(sessions: ReadonlyMap<string, KeptSession>, now: number):
   };
 }
 
-export function fromSaved(copies: readonly SavedCopy[], now: number): Map<number, RetainedCopy> {
-  return new Map(
-    copies.map(({ slot, incarnation, epoch, pos, sessions }) => [
-      slot,
-      { incarnation, epoch, pos, sessions: new Map(keptSessions(sessions, now)) },
-    ]),
-  );
+/** Other work goes on between its steps. */
+export async function fromSaved(
+  copies: readonly SavedCopy[],
+  now: number,
+): Promise<Map<number, RetainedCopy>> {
+  const retained = new Map<number, RetainedCopy>();
+  const turns = new Turns(limits.turnMs);
+  for (const { slot, incarnation, epoch, pos, sessions } of copies) {
+    retained.set(slot, { incarnation, epoch, pos, sessions: new Map(keptSessions(sessions, now)) });
+    if (turns.isOver) await turns.next();
+  }
+  return retained;
 }
 
 function* keptSessions(sessions: Iterable<SavedSession>, now: number): Iterable<[string, KeptSession]> {
