@@ -1,5 +1,6 @@
 /**
- * Frames -> bytes. All frames of one event-loop turn are encoded into one buffer and leave in one write.
+ * Frames -> bytes. All frames of one event-loop turn are encoded into one buffer and leave in one write; those of an
+ * event behind a pause leave at once.
  *
  * Order: frames of control (opens, credits, resets, pongs) and small bodies go straight into the batch. What a
  * stream may not send at once waits in the stream; streams that could send stand in a ring and get one slice each
@@ -45,6 +46,8 @@ export interface SenderEvents {
   overflowed(): void;
 }
 
+/** A link that sent nothing for so long does not wait for more to send. */
+const quietMs = 0.5;
 const batchBytes = 131_072;
 /** Buffers of all links that wait to be used again. */
 const spareBatches: Buffer[] = [];
@@ -61,8 +64,9 @@ export class Sender implements StreamSender {
   #batch: Buffer = noBatch;
   #used = 0;
   #scheduled = false;
+  #flushedAt = 0;
   #closed = false;
-  /** Counts flushes: a stream's share of direct writes is per turn. */
+  /** Counts flushes: a stream's share of direct writes is per flush. */
   #turn = 0;
 
   /** The last frame in the batch, if it can be extended: whose it is, and where its header stands. */
@@ -166,11 +170,12 @@ export class Sender implements StreamSender {
     this.#schedule();
   }
 
-  /** Sends what is in the batch, after slices of the streams that wait. Called once per event-loop turn. */
+  /** Sends what is in the batch, after slices of the streams that wait. */
   flush(): void {
     this.#scheduled = false;
     if (this.#closed) return;
     this.#serveRing();
+    this.#flushedAt = performance.now();
     if (this.#used > 0 && this.#writing.length < limits.link.writesMax) this.#writeOut();
     this.#turn++;
   }
@@ -260,7 +265,9 @@ export class Sender implements StreamSender {
   #schedule(): void {
     if (this.#scheduled || this.#closed) return;
     this.#scheduled = true;
-    setImmediate(this.#flushNeutrally);
+    // Behind a pause it is likely to be alone in its turn of the loop: that it waits to the end would only cost time.
+    if (performance.now() - this.#flushedAt > quietMs) process.nextTick(this.#flushNeutrally);
+    else setImmediate(this.#flushNeutrally);
   }
 
   #nextBatch(): void {

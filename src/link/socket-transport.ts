@@ -25,7 +25,9 @@ export class SocketTransport implements LinkTransport {
     for (let early = socket.read(); early !== null; early = socket.read()) receive(early);
     if (!readShared(socket, receive)) socket.on("data", receive);
     socket.on("error", (error) => {
-      failure = codeOf(error) || error.message;
+      const code = codeOf(error);
+      // We wrote before we read that the other side has closed.
+      failure = code === "EPIPE" ? "" : code || error.message;
     });
     socket.on("end", () => connection.lost(""));
     socket.on("close", () => connection.lost(failure));

@@ -219,9 +219,11 @@ export const register = {
 /** Sessions on two servers (session/cluster): its times. Each has its reason in docs/decisions/session-protocol.md. */
 export const replication = {
   beatIntervalMs: 100,
-  /** From the sending of a heartbeat that the backup answered; an owner serves no longer than this. */
+  /** From the sending of a heartbeat on which the backup promised; an owner serves no longer than this. */
   leaseMs: 700,
-  /** From its last answer; a backup takes over no earlier. Longer than the lease by more than clocks may differ. */
+  /** Whoever has heard no heartbeat for so long is promised nothing: its own still come while it hears nobody. */
+  heardWithinMs: 300,
+  /** From the last heartbeat on which it promised; a backup takes over no earlier. Longer than the lease by more than clocks may differ. */
   promiseMs: 900,
   /** A backup that answered nothing for so long is taken out. */
   silentMs: 500,

@@ -1,10 +1,10 @@
 /** Messages (messages.ts) as bytes: one frame is gathered in a buffer that is used again for the next. */
 import type { SessionChanges, SessionEntries } from "../entry.ts";
 import {
+  type Beat,
   type CopiedSession,
   MessageType,
   type Op,
-  type PeerState,
   type ReplyStatus,
   RequestKind,
   type RequestMessage,
@@ -43,18 +43,14 @@ export class FrameWriter {
     this.#at = headBytes;
   }
 
-  beat(sentAt: number, state: PeerState, fullness: number): void {
+  beat(beat: Beat): void {
     this.#u8(MessageType.beat);
-    this.#f64(sentAt);
-    this.#u8(state);
-    this.#f64(fullness);
-  }
-
-  beatAnswer(sentAt: number, clock: number, takenVersion: number): void {
-    this.#u8(MessageType.beatAnswer);
-    this.#f64(sentAt);
-    this.#f64(clock);
-    this.#f64(takenVersion);
+    this.#f64(beat.sentAt);
+    this.#u8(beat.state);
+    this.#f64(beat.fullness);
+    this.#f64(beat.heard);
+    this.#f64(beat.promised);
+    this.#f64(beat.takenVersion);
   }
 
   op(op: Op): void {

@@ -1,10 +1,17 @@
-/** Heartbeats: what proves to each server that the others live, and gives the leases under which owners serve. */
+/**
+ * Heartbeats: what proves to each server that the others live and hear it, and gives the leases under which owners
+ * serve. Of two servers the one whose name sorts first sends one at each tick, the other answers it with its own: one
+ * exchange per interval for both. Each tells which heartbeat of the other it has heard last, and which it has promised on.
+ */
 import { replication as limits } from "../../support/limits.ts";
 import type { Context } from "./context.ts";
 import { FrameWriter } from "./frame-writer.ts";
-import { PeerState } from "./messages.ts";
+import { type Beat, PeerState } from "./messages.ts";
 import type { Peer } from "./peer.ts";
 import type { Remote } from "./remote.ts";
+
+/** Who waits for the other's heartbeat begins one itself after so long. */
+const answerWaitMs = limits.beatIntervalMs * 1.5;
 
 export class Heartbeats {
   readonly #context: Context;
@@ -21,41 +28,35 @@ export class Heartbeats {
     this.#refresh = refresh;
   }
 
+  tick(): void {
+    const now = this.#context.clock.now();
+    for (const peer of this.#context.peers.values())
+      if (this.#begins(peer) || now - peer.beatAt >= answerWaitMs) this.send(peer);
+  }
+
   send(peer: Peer): void {
     if (peer.connection === null) return;
-    this.#writer.beat(this.#context.clock.now(), this.#state(), this.fullness);
+    const now = this.#context.clock.now();
+    peer.beatAt = now;
+    const { clock: heard, promised, takenVersion } = peer;
+    this.#writer.beat({
+      ...{ sentAt: now, state: this.#state(), fullness: this.fullness },
+      ...{ heard, promised, takenVersion },
+    });
     peer.connection.sendBeat(this.#writer.take(this.#context.version));
   }
 
-  onBeat(peer: Peer, sentAt: number, state: PeerState, fullness: number): void {
-    peer.state = state;
-    peer.fullness = fullness;
-    // An owner that lost sight of the register will have to stop: it is given no more time than it has.
-    if (state === PeerState.blind || peer.isBeingReplaced || peer.connection === null) return;
+  onBeat(peer: Peer, beat: Beat): void {
     const now = this.#context.clock.now();
-    peer.promisedAt = now;
-    this.#writer.beatAnswer(sentAt, now, peer.takenVersion);
-    peer.connection.sendBeat(this.#writer.take(this.#context.version));
-  }
-
-  onBeatAnswer(peer: Peer, sentAt: number, clock: number, takenVersion: number): void {
-    const now = this.#context.clock.now();
-    if (peer.wasJudgedSilent) {
-      peer.wasJudgedSilent = false;
-      peer.falseAlarmAt = now;
-    }
-    peer.answeredAt = now;
-    if (sentAt > peer.provenAt) {
-      peer.provenAt = sentAt;
-      peer.clock = clock;
-    }
-    // It took slots over from us in a version that we do not know: its promise does not concern those.
-    if (takenVersion > this.#context.version) {
-      this.#refresh();
-      return;
-    }
-    peer.lease.extend(Math.min(sentAt + limits.leaseMs, this.#context.registerLease.until));
-    this.#remote.retry();
+    peer.state = beat.state;
+    peer.fullness = beat.fullness;
+    peer.clock = Math.max(peer.clock, beat.sentAt);
+    if (beat.heard > peer.provenAt) this.#noteHeard(peer, beat.heard, now);
+    this.#takePromise(peer, beat);
+    const isLate = beat.sentAt - peer.promised >= answerWaitMs;
+    const hasPromised = this.#promise(peer, beat, now);
+    // Whoever was without a promise for longer than usual is not left waiting for the next tick.
+    if (!this.#begins(peer) || (hasPromised && isLate)) this.send(peer);
   }
 
   /** Each frame shows its sender's map. Whoever stays behind can't read the register: it is told by those who can. */
@@ -70,6 +71,38 @@ export class Heartbeats {
     if (now - peer.behindSince < limits.behindMs) return;
     peer.behindSince = now;
     this.#context.writerTo(peer)?.map(map.version, options.mapCodec.encode(map.value));
+  }
+
+  /** It hears us: it has the heartbeat that we sent at `heard`. */
+  #noteHeard(peer: Peer, heard: number, now: number): void {
+    if (peer.wasJudgedSilent) {
+      peer.wasJudgedSilent = false;
+      peer.falseAlarmAt = now;
+    }
+    peer.answeredAt = now;
+    peer.provenAt = heard;
+    this.#remote.retry();
+  }
+
+  #takePromise(peer: Peer, { promised, takenVersion }: Beat): void {
+    if (promised < 0) return;
+    // It took slots over from us in a version that we do not know: its promise does not concern those.
+    if (takenVersion > this.#context.version) this.#refresh();
+    else peer.lease.extend(Math.min(promised + limits.leaseMs, this.#context.registerLease.until));
+  }
+
+  /** Promises not to take over from it for a while, unless it could not go on serving anyway. */
+  #promise(peer: Peer, { sentAt, state, heard }: Beat, now: number): boolean {
+    // An owner that lost sight of the register, or does not hear us, will have to stop: it is given no more time than it has.
+    const isDeaf = now - heard > limits.heardWithinMs;
+    if (isDeaf || state === PeerState.blind || peer.isBeingReplaced || peer.connection === null) return false;
+    peer.promisedAt = now;
+    peer.promised = sentAt;
+    return true;
+  }
+
+  #begins(peer: Peer): boolean {
+    return this.#context.self.server < peer.server;
   }
 
   #state(): PeerState {

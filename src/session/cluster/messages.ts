@@ -11,7 +11,6 @@ import { Entry, type SessionChanges, type SessionEntries } from "../entry.ts";
 /** First byte of a message. Numbers are on the wire: never renumber. */
 export const MessageType = {
   beat: 1,
-  beatAnswer: 2,
   op: 10,
   ack: 11,
   refuse: 12,
@@ -101,11 +100,23 @@ export interface RequestMessage extends Operation {
   readonly freshMs: number;
 }
 
+/** A heartbeat. Times are on the clock of whoever sent the heartbeat that they are of; -1: none yet. */
+export interface Beat {
+  readonly sentAt: number;
+  readonly state: PeerState;
+  /** Of the sender with copies for other servers; above 1 they have to make room. */
+  readonly fullness: number;
+  /** The sending time of the receiver's newest heartbeat that has come. */
+  readonly heard: number;
+  /** The same of the newest on which its sender promised not to take over for a while. */
+  readonly promised: number;
+  /** The version of the map in which its sender last took slots over from the receiver. */
+  readonly takenVersion: number;
+}
+
 /** Told of each message of a frame, in order. */
 export interface MessageSink {
-  /** @param fullness of the sender with copies for other servers; above 1 they have to make room. */
-  onBeat(sentAt: number, state: PeerState, fullness: number): void;
-  onBeatAnswer(sentAt: number, clock: number, takenVersion: number): void;
+  onBeat(beat: Beat): void;
   onOp(op: Op): void;
   onAck(slot: number, epoch: number, pos: number): void;
   onRefuse(slot: number, epoch: number, pos: number): void;
@@ -247,9 +258,7 @@ function readMessage(from: FrameReader, sink: MessageSink): void {
   const type = from.u8();
   switch (type) {
     case MessageType.beat:
-      return sink.onBeat(from.number(), from.oneOf(PeerState, "state"), from.duration());
-    case MessageType.beatAnswer:
-      return sink.onBeatAnswer(from.number(), from.number(), from.number());
+      return sink.onBeat(readBeat(from));
     case MessageType.op:
       return sink.onOp(readOp(from));
     case MessageType.ack:
@@ -287,6 +296,17 @@ function readMessage(from: FrameReader, sink: MessageSink): void {
     default:
       throw new MessageError(`type ${type}`);
   }
+}
+
+function readBeat(from: FrameReader): Beat {
+  return {
+    sentAt: from.number(),
+    state: from.oneOf(PeerState, "state"),
+    fullness: from.duration(),
+    heard: from.number(),
+    promised: from.number(),
+    takenVersion: from.number(),
+  };
 }
 
 function readOp(from: FrameReader): Op {

@@ -283,10 +283,10 @@ export class SessionNode {
   readonly #tick = (): void => {
     if (this.#isEnded) return;
     this.context.noteTurn();
-    const { clock, slots, peers } = this.context;
+    const { clock, slots } = this.context;
     const now = clock.now();
     clock.after(limits.beatIntervalMs, this.#tick);
-    for (const peer of peers.values()) this.#heartbeats.send(peer);
+    this.#heartbeats.tick();
     this.owner.tick();
     if (!this.#moves.isCalm) {
       for (const slot of slots) {
@@ -319,7 +319,7 @@ export class SessionNode {
     peer.incarnation = incarnation;
     peer.lease = new Lease();
     peer.answeredAt = peer.provenAt = peer.promisedAt = peer.falseAlarmAt = Number.NEGATIVE_INFINITY;
-    peer.clock = -1;
+    peer.clock = peer.promised = -1;
     peer.takenVersion = 0;
     peer.state = PeerState.well;
     peer.fullness = 0;

@@ -180,7 +180,7 @@ export class Owner {
 
   /** Ends expired sessions, at most so many. @returns how many. */
   sweep(slot: SlotCopy, sessionsMax: number): number {
-    if (!this.mayShow(slot)) return 0;
+    if (slot.sessions.size === 0 || !this.mayShow(slot)) return 0;
     const lag = slot.lagsBefore === Number.NEGATIVE_INFINITY ? 0 : limits.touchLagMs;
     let swept = 0;
     slot.idle.sweep(this.#context.clock.now() - lag, sessionsMax, (session) => {

@@ -4,7 +4,7 @@ import type { Holder, SlotMap } from "../../register/slot-map.ts";
 import type { Backup } from "./backup.ts";
 import type { Context } from "./context.ts";
 import type { Heartbeats } from "./heartbeats.ts";
-import type { MessageSink, Op, PeerState, RequestMessage } from "./messages.ts";
+import type { Beat, MessageSink, Op, RequestMessage } from "./messages.ts";
 import type { Owner } from "./owner.ts";
 import type { Peer } from "./peer.ts";
 import type { Proposals } from "./proposals.ts";
@@ -38,12 +38,8 @@ export class PeerSink implements MessageSink {
     this.#peer = peer;
   }
 
-  onBeat(sentAt: number, state: PeerState, fullness: number): void {
-    this.#to.heartbeats.onBeat(this.#peer, sentAt, state, fullness);
-  }
-
-  onBeatAnswer(sentAt: number, clock: number, takenVersion: number): void {
-    this.#to.heartbeats.onBeatAnswer(this.#peer, sentAt, clock, takenVersion);
+  onBeat(beat: Beat): void {
+    this.#to.heartbeats.onBeat(this.#peer, beat);
   }
 
   onOp(op: Op): void {

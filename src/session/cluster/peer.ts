@@ -30,15 +30,19 @@ export class Peer {
   incarnation = "";
   /** What that process has promised to us. */
   lease: Lease = new Lease();
-  /** When an answer of that process last came; silence is counted from here. */
+  /** When we last sent it a heartbeat. */
+  beatAt: number = Number.NEGATIVE_INFINITY;
+  /** When that process last told that it had heard another heartbeat of ours; silence is counted from here. */
   answeredAt: number = Number.NEGATIVE_INFINITY;
-  /** The sending time of the newest heartbeat that it answered: then it lived for certain. */
+  /** The sending time of the newest of those: then it lived for certain. */
   provenAt: number = Number.NEGATIVE_INFINITY;
-  /** Its own clock in that answer. */
+  /** Its own clock in the newest of its heartbeats; -1: none came. */
   clock = -1;
-  /** When we last answered it, which promised not to take over. */
+  /** The same in the newest on which we promised not to take over, */
+  promised = -1;
+  /** and our own clock when that came. */
   promisedAt: number = Number.NEGATIVE_INFINITY;
-  /** While a takeover from it is proposed, its heartbeats are not answered. */
+  /** While a takeover from it is proposed, it is promised nothing. */
   isBeingReplaced = false;
   /** The version in which we last took slots over from it. */
   takenVersion = 0;

@@ -38,7 +38,7 @@ export interface Rules {
   copyBegins(old: Map<string, KeptSession>): Map<string, KeptSession>;
   /** Of the copies that are left of a slot: whether the first is to be used rather than the second. */
   isNewer(one: CopyPlace, other: CopyPlace): boolean;
-  /** How long a backup that answered a heartbeat keeps still. */
+  /** How long a backup that promised on a heartbeat keeps still. */
   promiseMs(promiseMs: number): number;
   /** Whether a key is as an update that rests on it expects. @param now its text with all changes under way; null: absent. */
   matches(now: string | null, expected: string | null): boolean;
