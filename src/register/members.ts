@@ -230,6 +230,7 @@ export class MembersRegister<V> implements Register<V> {
     const { change } = operation;
     const known = this.#known?.accepted ?? null;
     this.#lookUnderWay = new Look(transport, clock, known, change !== null, (committed, round) => {
+      this.#noteAnswers(round);
       if (committed !== null && (change === null || committed.state.version > change.expected))
         this.#learnAndEnd(operation, committed);
       else if (change === null) this.#afterLook(operation, round);
@@ -242,17 +243,20 @@ export class MembersRegister<V> implements Register<V> {
 
   #afterLook(operation: Operation<V>, round: Round): void {
     this.#why = round.lastError || "the voters do not agree yet";
-    for (const [, answer] of round.answers()) {
-      this.#noteShown(acceptedOf(answer, this.#known?.accepted ?? null));
-      // A proposal below it would be refused.
-      this.#counter = Math.max(this.#counter, answer.promised.counter);
-    }
     // Whoever made a proposal meanwhile had time enough.
     if (round.late) operation.tries = Math.max(operation.tries, limits.readLooksMax - 1);
     const formation = this.#shown === null ? this.#formation.see(round) : "no";
     if (formation === "wait") this.#why = "the first version waits for voters that do not answer";
     if (formation === "yes") this.#propose(operation, round);
     else this.#tryAgain(operation);
+  }
+
+  /** What the next proposal has to be above: one below would be refused. */
+  #noteAnswers(round: Round): void {
+    for (const [, answer] of round.answers()) {
+      this.#noteShown(acceptedOf(answer, this.#known?.accepted ?? null));
+      this.#counter = Math.max(this.#counter, answer.promised.counter);
+    }
   }
 
   #noteShown(accepted: Accepted | null): void {

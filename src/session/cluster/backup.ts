@@ -91,7 +91,7 @@ export class Backup {
   onTransferEnd(peer: Peer, slot: SlotCopy, id: number): void {
     if (!this.#isFrom(slot, peer, id)) return;
     slot.source!.isComplete = true;
-    this.#context.writerTo(peer)?.transferTaken(slot.index, id, true);
+    reportWhole(this.#context, slot);
   }
 
   onTransferDropped(peer: Peer, slot: SlotCopy, id: number): void {
@@ -136,6 +136,12 @@ export class Backup {
     session.idleTimeoutMs = op.idleTimeoutMs;
     session.lastUsedAt = this.#context.clock.now();
   }
+}
+
+/** Tells the owner that a joining server's copy is whole; one that does not count on it says so. */
+export function reportWhole(context: Context, { index, source }: SlotCopy): void {
+  if (source?.isComplete)
+    context.writerTo(context.connectedTo(source.from))?.transferTaken(index, source.id, true);
 }
 
 /** Forgets a copy that the register does not name. */

@@ -20,7 +20,7 @@ import type { Versioned } from "../../register/register.ts";
 import type { SlotMap } from "../../register/slot-map.ts";
 import { FlotillaError } from "../../support/errors.ts";
 import { replication as limits, session } from "../../support/limits.ts";
-import { Backup } from "./backup.ts";
+import { Backup, reportWhole } from "./backup.ts";
 import { type ClusterOptions, Context } from "./context.ts";
 import { Handovers } from "./handover.ts";
 import { Heartbeats } from "./heartbeats.ts";
@@ -346,6 +346,7 @@ export class SessionNode {
       if (owner !== null && peer.isProcess(owner)) {
         this.context.writerTo(peer)?.ack(slot.index, slot.epoch, slot.pos);
       }
-    }
+    } else if (slot.role === Role.joining && peer.isProcess(slot.source!.from))
+      reportWhole(this.context, slot);
   }
 }

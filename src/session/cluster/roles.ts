@@ -4,7 +4,7 @@
  */
 import { type Slot, sameHolder } from "../../register/slot-map.ts";
 import { IdleOrder } from "../idle-order.ts";
-import { dropCopy } from "./backup.ts";
+import { dropCopy, reportWhole } from "./backup.ts";
 import type { Context } from "./context.ts";
 import type { Owner } from "./owner.ts";
 import { Follower, Role, type SlotCopy } from "./slot.ts";
@@ -118,6 +118,8 @@ export class Roles {
   #enterNobody(slot: SlotCopy, entry: Slot, epochBefore: number): void {
     if (slot.role === Role.joining) {
       if (!sameHolder(slot.source!.from, entry.owner)) this.#leave(slot);
+      // It may have been named and taken out again in maps that were skipped: then nobody counts on the copy.
+      else reportWhole(this.#context, slot);
     } else if (slot.role !== Role.nobody) {
       this.#stopOwning(slot);
       const { sessions, pos } = slot;

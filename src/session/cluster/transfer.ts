@@ -3,7 +3,7 @@
  * them every change as it is made, all in one order. A part shows sessions with the changes under way, for
  * those were sent before it. When the joining server has all, the register may name it; not before.
  */
-import type { Holder } from "../../register/slot-map.ts";
+import { type Holder, sameHolder } from "../../register/slot-map.ts";
 import { replication as limits } from "../../support/limits.ts";
 import type { Context } from "./context.ts";
 import { type CopiedSession, PeerState } from "./messages.ts";
@@ -36,9 +36,12 @@ export class Transfers {
   }
 
   onTaken(slot: SlotCopy, holder: Holder, id: number, isComplete: boolean): void {
+    if (slot.role !== Role.owner) return;
     const { joining } = slot;
-    if (joining?.transfer?.id !== id || slot.role !== Role.owner) return;
-    if (joining.holder.incarnation !== holder.incarnation) return;
+    if (joining?.transfer?.id !== id || !sameHolder(joining.holder, holder)) {
+      if (isComplete) this.#disown(slot, holder, id);
+      return;
+    }
     joining.progressAt = this.#context.clock.now();
     // Changes from here on wait for its answer; when it has answered all before, the register may name it.
     if (isComplete) {
@@ -46,6 +49,13 @@ export class Transfers {
       joining.isNeeded = this.#context.rules.waitsForNew();
     } else joining.transfer.partsUnderWay--;
     this.#pump(slot, joining.transfer);
+  }
+
+  /** Of a copy that is not wanted any more, its keeper may have missed the word, or the map that took it out. */
+  #disown(slot: SlotCopy, holder: Holder, id: number): void {
+    if (sameHolder(slot.backup?.holder ?? null, holder)) return;
+    const context = this.#context;
+    context.writerTo(context.connectedTo(holder))?.transferDropped(slot.index, id);
   }
 
   /** Gives a copy up, unless a change of the register that names its server may have been made. */
