@@ -221,7 +221,7 @@ export const replication = {
   beatIntervalMs: 100,
   /** From the sending of a heartbeat on which the backup promised; an owner serves no longer than this. */
   leaseMs: 700,
-  /** Whoever has heard no heartbeat for so long is promised nothing: its own still come while it hears nobody. */
+  /** Whoever has told of no other heartbeat of ours for so long hears us no more, and is promised nothing. */
   heardWithinMs: 300,
   /** From the last heartbeat on which it promised; a backup takes over no earlier. Longer than the lease by more than clocks may differ. */
   promiseMs: 900,

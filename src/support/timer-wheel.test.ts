@@ -24,7 +24,7 @@ function wheelAt() {
   };
 }
 
-test("a deadline fires between its time and two ticks more, also one further away than a turn of the wheel", () => {
+test("a deadline fires between its time and three ticks more, also one further away than a turn of the wheel", () => {
   const { wheel, fired, entry, pass } = wheelAt();
   for (const delayMs of [50, 100, 799, 800, 2_450]) wheel.start(entry(String(delayMs)), delayMs);
   pass(3_000);
@@ -32,7 +32,7 @@ test("a deadline fires between its time and two ticks more, also one further awa
     fired.map(({ name }) => name),
     ["50", "100", "799", "800", "2450"],
   );
-  for (const { name, atMs } of fired) assert.ok(atMs >= Number(name) && atMs <= Number(name) + 2 * tickMs);
+  for (const { name, atMs } of fired) assert.ok(atMs >= Number(name) && atMs <= Number(name) + 3 * tickMs);
   assert.equal(wheel.size, 0);
 });
 
@@ -48,6 +48,7 @@ test("a deadline that is moved fires once, one that is stopped never", () => {
   pass(200);
   assert.deepEqual(fired, []);
   pass(300);
+  pass(100);
   assert.equal(fired.length, 1);
   assert.equal(moved.active, false);
 });
@@ -89,9 +90,9 @@ test("a deadline that starts behind a stand-still has its whole time", () => {
   standStill(10_000);
   wheel.start(entry("second"), 400);
   wheel.advance();
-  pass(200);
+  pass(300);
   assert.deepEqual(fired, []);
-  pass(200);
+  pass(100);
   assert.deepEqual(
     fired.map(({ name }) => name),
     ["second"],

@@ -1,7 +1,7 @@
 /**
  * One timer for any number of deadlines. A connection or request owns an entry and moves it; starting,
  * moving and ending an entry cost a few pointer writes and no allocation. Deadlines are coarse: they fire
- * between `delayMs` and `delayMs` + two ticks. (Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", 1987,
+ * between `delayMs` and `delayMs` + three ticks. (Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", 1987,
  * scheme 6; a deadline further away than one turn waits in its slot for its round.)
  *
  * Time in which the process stood still (stopped, swapped out, a machine with too much to do) does not count: what
@@ -64,7 +64,8 @@ export class TimerWheel {
     if (entry.next !== null) this.#unlink(entry);
     else this.#active++;
     if (this.#interval === null) this.#run();
-    const dueTick = this.#tick + Math.ceil(delayMs / this.#tickMs) + 1;
+    // One for the tick that is under way, one for an advance that is late.
+    const dueTick = this.#tick + Math.ceil(delayMs / this.#tickMs) + ticksPerAdvanceMax;
     entry.dueTick = dueTick;
     this.#append(this.#slots[dueTick & this.#mask]!, entry);
   }

@@ -41,7 +41,7 @@ export interface ClusterOptions {
   readonly memoryBytesMax: number;
   /** The size of one part of a copy. */
   readonly transferPartBytes: number;
-  /** Calls back at the end of this turn of the event loop: what it gathered is sent then. */
+  /** Calls back when the event at hand has been handled: what that gathered is sent then. */
   readonly later: (callback: () => void) => void;
   readonly rules: Rules;
   readonly observer: ClusterObserver;

@@ -51,8 +51,9 @@ export class Heartbeats {
     peer.state = beat.state;
     peer.fullness = beat.fullness;
     peer.clock = Math.max(peer.clock, beat.sentAt);
-    if (beat.heard > peer.provenAt) this.#noteHeard(peer, beat.heard, now);
+    if (beat.heard >= 0 && beat.heard > peer.provenAt) this.#noteHeard(peer, beat.heard, now);
     this.#takePromise(peer, beat);
+    this.#remote.retry();
     const isLate = beat.sentAt - peer.promised >= answerWaitMs;
     const hasPromised = this.#promise(peer, beat, now);
     // Whoever was without a promise for longer than usual is not left waiting for the next tick.
@@ -81,20 +82,20 @@ export class Heartbeats {
     }
     peer.answeredAt = now;
     peer.provenAt = heard;
-    this.#remote.retry();
   }
 
   #takePromise(peer: Peer, { promised, takenVersion }: Beat): void {
     if (promised < 0) return;
+    const { rules, version, registerLease } = this.#context;
     // It took slots over from us in a version that we do not know: its promise does not concern those.
-    if (takenVersion > this.#context.version) this.#refresh();
-    else peer.lease.extend(Math.min(promised + limits.leaseMs, this.#context.registerLease.until));
+    if (!rules.countsPromise(takenVersion, version)) this.#refresh();
+    else peer.lease.extend(Math.min(promised + limits.leaseMs, registerLease.until));
   }
 
   /** Promises not to take over from it for a while, unless it could not go on serving anyway. */
-  #promise(peer: Peer, { sentAt, state, heard }: Beat, now: number): boolean {
+  #promise(peer: Peer, { sentAt, state }: Beat, now: number): boolean {
     // An owner that lost sight of the register, or does not hear us, will have to stop: it is given no more time than it has.
-    const isDeaf = now - heard > limits.heardWithinMs;
+    const isDeaf = now - peer.answeredAt > limits.heardWithinMs;
     if (isDeaf || state === PeerState.blind || peer.isBeingReplaced || peer.connection === null) return false;
     peer.promisedAt = now;
     peer.promised = sentAt;

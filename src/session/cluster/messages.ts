@@ -1,6 +1,6 @@
 /**
  * What servers say to each other about sessions, as bytes. A frame is the version of the sender's slot map and then
- * messages one after another; all that one turn of the event loop has for one server travels in one frame. Heartbeats
+ * messages one after another; all that one event has for one server travels in one frame. Heartbeats
  * are frames of one message on a connection of their own. What the decoder does not understand ends the connection; a
  * text is taken as it comes, for its sender holds the key of the cluster.
  */

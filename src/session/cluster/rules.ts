@@ -1,6 +1,6 @@
 /**
- * The decisions on which safety rests, each a function, all in one place. Docs: docs/decisions/session-protocol.md.
- * The core asks them and nothing else; the simulation replaces one at a time by what it must not be, and has to notice.
+ * Decisions on which safety rests, each a function, in one place. Docs: docs/decisions/session-protocol.md.
+ * The core asks them; the simulation replaces one at a time by what it must not be, and has to notice.
  */
 import { type Holder, sameHolder } from "../../register/slot-map.ts";
 import type { SessionEntries } from "../entry.ts";
@@ -38,6 +38,8 @@ export interface Rules {
   copyBegins(old: Map<string, KeptSession>): Map<string, KeptSession>;
   /** Of the copies that are left of a slot: whether the first is to be used rather than the second. */
   isNewer(one: CopyPlace, other: CopyPlace): boolean;
+  /** Whether an owner counts a promise. @param takenVersion the map in which its giver last took slots over from the owner. */
+  countsPromise(takenVersion: number, knownVersion: number): boolean;
   /** How long a backup that promised on a heartbeat keeps still. */
   promiseMs(promiseMs: number): number;
   /** Whether a key is as an update that rests on it expects. @param now its text with all changes under way; null: absent. */
@@ -59,6 +61,7 @@ export const protocolRules: Rules = {
   createsAbsent: () => false,
   copyBegins: () => new Map(),
   isNewer: (one, other) => one.epoch > other.epoch || (one.epoch === other.epoch && one.pos > other.pos),
+  countsPromise: (takenVersion, knownVersion) => takenVersion <= knownVersion,
   promiseMs: (promiseMs) => promiseMs,
   matches: (now, expected) => now === expected,
   refusesLate: () => true,

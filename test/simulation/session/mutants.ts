@@ -36,6 +36,7 @@ export const mutants: { readonly [name: string]: Mutant } = {
   "a load shows what is not committed": { rules: { visible: (session) => session.tip } },
   "the head is not held": { rules: { acknowledgesEarly: () => true } },
   "a backup does not keep its promise": { rules: { promiseMs: (promiseMs) => promiseMs / 4 } },
+  "a promise counts whatever its giver has taken since": { rules: { countsPromise: () => true } },
   "an update does not compare": { rules: { matches: () => true } },
   "the oldest of saved copies is used": {
     rules: { isNewer: (one, other) => protocolRules.isNewer(other, one) },
