@@ -30,11 +30,11 @@ const { value: anyValue } = fc.letrec<{ value: unknown }>((tie) => ({
   ),
 }));
 
-function refusal(value: unknown): string {
+function refusal(value: unknown, code = "FLOTILLA_SESSION_NOT_SERIALIZABLE"): string {
   try {
     encode(value, "cart");
   } catch (error) {
-    assert.equal((error as { code?: string }).code, "FLOTILLA_SESSION_NOT_SERIALIZABLE");
+    assert.equal((error as { code?: string }).code, code);
     return (error as Error).message;
   }
   return "";
@@ -102,6 +102,18 @@ describe("values of a session", () => {
       [cycle, /cart\.self\[0\] can't be kept: it refers back to itself/],
       [deep, /nested deeper than 100 levels/],
       [{ toJSON: () => undefined }, /its toJSON\(\) returns nothing/],
+      [
+        {
+          items: [
+            {
+              get price() {
+                throw new Error("no price");
+              },
+            },
+          ],
+        },
+        /^req\.session\.cart\.items\[0\]\.?.* can't be kept: to read it throws "no price"/,
+      ],
     ];
     for (const [value, message] of cases) assert.match(refusal(value), message);
     assert.throws(
@@ -110,6 +122,25 @@ describe("values of a session", () => {
     );
     const shared = { a: 1 };
     assert.equal(refusal({ one: shared, two: shared }), "", "twice the same is no cycle");
+  });
+
+  test("what must become too large is refused before it is made", () => {
+    const holes: unknown[] = [];
+    holes[2 ** 32 - 2] = 1;
+    let doubled: unknown = [1];
+    for (let level = 0; level < 60; level++) doubled = [doubled, doubled];
+    const many = Array.from({ length: 600_000 }, (_, n) => n);
+    const cases: [value: unknown, message: RegExp][] = [
+      [{ items: holes }, /^req\.session\.cart\.items goes beyond the 1048576 bytes/],
+      [{ tree: doubled }, /^req\.session\.cart\.tree(\[\d\])+ goes beyond/],
+      [{ note: "x".repeat(2_000_000) }, /cart\.note goes beyond/],
+      [{ photo: Buffer.alloc(2_000_000) }, /cart\.photo goes beyond/],
+      [new Map(many.map((n) => [n, n])), /cart goes beyond/],
+      [new Set(many), /cart goes beyond/],
+    ];
+    for (const [value, message] of cases) assert.match(refusal(value, "FLOTILLA_SESSION_TOO_LARGE"), message);
+    assert.equal(refusal("x".repeat(1_000_000)), "");
+    assert.equal(isSame(new Set(many), new Set([1])), false);
   });
 
   test("A40: __proto__ and constructor are names like any other", () => {

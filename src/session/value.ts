@@ -6,7 +6,7 @@
  * As with JSON, a class instance becomes a plain object, `toJSON` is honoured and properties that are undefined
  * vanish. Unlike JSON, what would silently come back as something else (a function, a promise, an error) is refused.
  */
-import { FlotillaError } from "../support/errors.ts";
+import { FlotillaError, messageOf } from "../support/errors.ts";
 import { session as limits } from "../support/limits.ts";
 
 type Plain = Record<string, unknown>;
@@ -15,16 +15,22 @@ const marker = "$";
 
 /**
  * @param name the session's key, where paths in messages begin.
- * @throws FlotillaError FLOTILLA_SESSION_NOT_SERIALIZABLE naming the path, e.g. `cart.items[3].fn`.
+ * @throws FlotillaError FLOTILLA_SESSION_NOT_SERIALIZABLE or FLOTILLA_SESSION_TOO_LARGE naming the path,
+ *   e.g. `cart.items[3].fn`.
  */
 export function encode(value: unknown, name: string): string {
   const inspection = new Inspection(name);
   // In UTF-8 it would be another key, on the other servers: JSON escapes half characters in values, nobody does in names.
   if (!name.isWellFormed()) inspection.refuse("its name has half a character (a lone surrogate)");
-  inspection.look(value);
-  const text = inspection.beyondJson ? marker + JSON.stringify(mark(value)) : JSON.stringify(value);
-  if (text === undefined) inspection.refuse("its toJSON() returns nothing");
-  return text;
+  try {
+    inspection.look(value);
+    const text = inspection.beyondJson ? marker + JSON.stringify(mark(value)) : JSON.stringify(value);
+    if (text === undefined) inspection.refuse("its toJSON() returns nothing");
+    return text;
+  } catch (thrown) {
+    if (thrown instanceof FlotillaError) throw thrown;
+    return inspection.refuse(`to read it throws ${JSON.stringify(messageOf(thrown).slice(0, 200))}`);
+  }
 }
 
 /** The value of a text made by `encode`; a new one with every call. */
@@ -51,10 +57,12 @@ export function isSame(living: unknown, committed: unknown): boolean {
   }
   if (prototype === Date.prototype) return committed instanceof Date && isSame(+(living as Date), +committed);
   if (prototype === Map.prototype) {
-    return committed instanceof Map && sameItems([...(living as Map<unknown, unknown>)], [...committed]);
+    const map = living as Map<unknown, unknown>;
+    return committed instanceof Map && map.size === committed.size && sameItems([...map], [...committed]);
   }
   if (prototype === Set.prototype) {
-    return committed instanceof Set && sameItems([...(living as Set<unknown>)], [...committed]);
+    const set = living as Set<unknown>;
+    return committed instanceof Set && set.size === committed.size && sameItems([...set], [...committed]);
   }
   return false;
 }
@@ -77,9 +85,14 @@ function sameFields(living: Plain, committed: Plain): boolean {
   return seen === names.length;
 }
 
-/** One walk over a value: is all of it serializable, and is JSON enough? */
+/**
+ * One walk over a value: is all of it serializable, and is JSON enough? It ends where the text must become longer than
+ * a session may be: an array of four billion holes, or forty levels that each refer to the next one twice, are quickly made.
+ */
 class Inspection {
   beyondJson = false;
+  /** That the text will have at least. */
+  #bytes = 0;
   readonly #path: (string | number)[];
   readonly #ancestors: object[] = [];
 
@@ -90,6 +103,8 @@ class Inspection {
   look(value: unknown): void {
     switch (typeof value) {
       case "string":
+        this.#count(value.length);
+        return;
       case "boolean":
       case "undefined":
         return;
@@ -120,6 +135,17 @@ class Inspection {
     );
   }
 
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes <= limits.dataBytesMax) return;
+    throw new FlotillaError(
+      "FLOTILLA_SESSION_TOO_LARGE",
+      `req.session.${pathText(this.#path)} goes beyond the ${limits.dataBytesMax} bytes that a session may have. ` +
+        "Keep such data in a database, its id in the session.",
+      { source: "server" },
+    );
+  }
+
   #lookInto(value: object): void {
     if (this.#ancestors.includes(value)) this.refuse("it refers back to itself");
     if (this.#ancestors.length === limits.depthMax)
@@ -127,7 +153,8 @@ class Inspection {
     this.#ancestors.push(value);
     if (Array.isArray(value)) this.#lookAtAll(value);
     else if (value instanceof Map || value instanceof Set) this.#lookAtMembers(value);
-    else if (value instanceof Date || value instanceof Uint8Array) this.beyondJson = true;
+    else if (value instanceof Uint8Array) this.#lookAtBytes(value);
+    else if (value instanceof Date) this.beyondJson = true;
     else if (hasToJson(value)) this.look(value.toJSON());
     else this.#lookAtFields(value as Plain);
     this.#ancestors.pop();
@@ -137,21 +164,39 @@ class Inspection {
     const tag = Object.prototype.toString.call(value).slice("[object ".length, -1);
     if (tag !== "Object")
       this.refuse(tag === "Promise" ? "it is a promise (a missing await?)" : `it is a ${tag}`);
-    for (const name of Object.keys(value)) this.#lookAt(name, value[name]);
+    for (const name of Object.keys(value)) {
+      const field = value[name];
+      if (field === undefined) continue;
+      // Quotes, colon, and a comma or brace.
+      this.#count(name.length + 4);
+      this.#lookAt(name, field);
+    }
+  }
+
+  #lookAtBytes(value: Uint8Array): void {
+    this.beyondJson = true;
+    this.#count(value.length);
   }
 
   #lookAtMembers(value: Map<unknown, unknown> | Set<unknown>): void {
     this.beyondJson = true;
+    this.#count(value.size);
     this.#lookAtAll(value instanceof Map ? [...value].flat() : [...value]);
   }
 
   #lookAtAll(items: readonly unknown[]): void {
+    // Of each item one character at least, and a comma or bracket.
+    this.#count(2 * items.length);
     for (let i = 0; i < items.length; i++) this.#lookAt(i, items[i]);
   }
 
   #lookAt(step: string | number, value: unknown): void {
     // Primitives are most of the data: no path is kept for what can't be refused.
-    if (typeof value === "string" || value === null) return;
+    if (value === null) return;
+    if (typeof value === "string" && this.#bytes + value.length <= limits.dataBytesMax) {
+      this.#bytes += value.length;
+      return;
+    }
     this.#path.push(step);
     this.look(value);
     this.#path.pop();
