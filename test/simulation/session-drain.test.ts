@@ -13,7 +13,7 @@ function withWholeCopy({ apps }: Simulation): App | undefined {
 
 /** @returns false: the seed has fewer than three servers. */
 function live(seed: number): boolean {
-  const site = new Simulation(seed, { register: "model" });
+  const site = new Simulation(seed, { register: "model", rollsOut: false });
   const { world, network, register, places } = site;
   if (places.length < 3) return false;
   for (const { server } of places) site.start(server);

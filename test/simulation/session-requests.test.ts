@@ -59,7 +59,7 @@ class Site {
   #frames = 0;
 
   private constructor(seed: number) {
-    this.#simulation = new Simulation(seed, {});
+    this.#simulation = new Simulation(seed, { rollsOut: false });
     const { network, places, world } = this.#simulation;
     const send = network.send.bind(network);
     network.send = (connection, from, frame, isBeat) => {

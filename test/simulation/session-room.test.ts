@@ -18,7 +18,7 @@ class Site {
   readonly apps: readonly App[];
 
   constructor(seed = 1) {
-    this.#simulation = new Simulation(seed, {});
+    this.#simulation = new Simulation(seed, { rollsOut: false });
     this.violations = this.#simulation.oracle.violations;
     const { places, world } = this.#simulation;
     for (const { server } of places) this.#simulation.start(server);
@@ -138,9 +138,10 @@ describe("bounds on sessions", () => {
   });
 
   test("copies that are made at the same time are bounded in bytes", () => {
-    const site = new Site(3);
     const ownedBy = (app: App) => app.node.context.slots.filter(({ role }) => role === Role.owner);
-    const app = site.apps.find((each) => ownedBy(each).length >= 2)!;
+    let site = new Site(1);
+    for (let seed = 2; ownedBy(site.apps[0]!).length < 2; seed++) site = new Site(seed);
+    const app = site.apps[0]!;
     const owned = ownedBy(app);
     for (const { index } of owned) {
       const id = { ...app.store.newId(), slot: index };

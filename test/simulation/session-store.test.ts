@@ -26,7 +26,7 @@ class Site {
   }
 
   constructor(seed: number = 1) {
-    this.simulation = new Simulation(seed, {});
+    this.simulation = new Simulation(seed, { rollsOut: false });
     const { places, world } = this.simulation;
     for (const { server } of places) this.simulation.start(server);
     while (!this.simulation.isWhole()) world.runUntil(world.now + 100);

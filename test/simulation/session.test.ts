@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { episodes } from "./session/episodes.ts";
 import { mutants } from "./session/mutants.ts";
+import { rolloutKinds } from "./session/rollout.ts";
 import { type Outcome, simulate } from "./session/simulation.ts";
 
 const seeds = 500;
@@ -18,20 +19,26 @@ test(`${seeds} seeds break no promise`, () => {
   const broken: string[] = [];
   let requests = 0;
   let refused = 0;
+  let refusedLinks = 0;
+  let refusedFrames = 0;
   const happened = new Set<string>();
   for (let seed = 1; seed <= seeds; seed++) {
     const outcome = simulate(seed);
     requests += outcome.requests;
     refused += outcome.refused;
-    for (const name of outcome.episodes) happened.add(name);
+    for (const name of [...outcome.episodes, outcome.rollout]) if (name !== null) happened.add(name);
+    refusedLinks += outcome.refusals;
+    refusedFrames += outcome.refusedFrames;
     if (outcome.violations.length > 0) broken.push(firstLine(outcome));
   }
   assert.deepEqual(broken, []);
   // It proves nothing when nobody is served, or nothing happens.
   assert.deepEqual(
-    episodes.map(({ name }) => name).filter((name) => !happened.has(name)),
+    [...episodes, ...rolloutKinds].map(({ name }) => name).filter((name) => !happened.has(name)),
     [],
   );
+  assert.ok(refusedLinks > 100, `only ${refusedLinks} links were refused`);
+  assert.ok(refusedFrames > 10, `only ${refusedFrames} frames were refused`);
   assert.ok(requests > 100_000, `only ${requests} requests`);
   assert.ok(refused < requests / 50, `${refused} of ${requests} requests were refused`);
 });

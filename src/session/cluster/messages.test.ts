@@ -77,6 +77,18 @@ function fullFrame(): Uint8Array {
   return writer.take(42);
 }
 
+/** Where each message of the full frame ends: cut there it can be read. */
+function endsOfMessages(): number[] {
+  const whole = fullFrame();
+  return Array.from({ length: whole.length - 8 }, (_, at) => at + 9).filter((length) => {
+    try {
+      return read(whole.subarray(0, length)).length > 1;
+    } catch {
+      return false;
+    }
+  });
+}
+
 describe("messages between the servers of a session", () => {
   test("all that is written is read, in order", () => {
     const changesRead = [
@@ -132,6 +144,38 @@ describe("messages between the servers of a session", () => {
       }
     }
     assert.equal(refused, whole.length - messages);
+  });
+
+  test("a kind of message that this version does not know is refused, and what came before it counts", () => {
+    const { sink, calls } = recorder();
+    const writer = new FrameWriter();
+    writer.ack(1, 2, 3);
+    for (const type of [0, 14, 29, 99, 255]) {
+      writer.ack(1, 2, 3);
+      const frame = Buffer.concat([writer.take(1), Buffer.of(type), Buffer.alloc(40)]);
+      assert.throws(() => readFrame(frame, sink, () => {}), { message: new RegExp(`type ${type}\\)`) });
+    }
+    assert.ok(calls.every(([name]) => name === "onAck"));
+    assert.equal(calls.length, 6);
+  });
+
+  test("a message with a field more than this version knows is refused, whatever its kind", () => {
+    const fields = {
+      number: [0x3f, 0xf0, 0, 0, 0, 0, 0, 0],
+      "number 0": new Array(8).fill(0),
+      "number -1": [0xbf, 0xf0, 0, 0, 0, 0, 0, 0],
+      never: [0x7f, 0xf0, 0, 0, 0, 0, 0, 0],
+      u32: [0, 0, 0, 7],
+      text: [0, 0, 0, 1, 107],
+      "flag 0": [0],
+    };
+    for (const end of endsOfMessages()) {
+      const frame = fullFrame();
+      for (const [name, field] of Object.entries(fields)) {
+        const longer = Buffer.concat([frame.subarray(0, end), Buffer.from(field), frame.subarray(end)]);
+        assert.throws(() => read(longer), MessageError, `${name} at ${end}`);
+      }
+    }
   });
 
   test("damaged frames are refused or read, and nothing else happens (A42)", () => {

@@ -196,9 +196,10 @@ export class SessionNode {
         this.#heartbeats.noteVersion(peer, version);
       });
     } catch (error) {
-      // Of a message, or of the map in it.
+      // Of a message, or of the map in it. What came before it counts.
       if (!(error instanceof FlotillaError)) throw error;
       this.context.observer.onEvent(`${peer.server}: ${error.message}`);
+      this.#backup.answer(peer);
       return false;
     }
     this.#backup.answer(peer);

@@ -3,8 +3,8 @@
  * whose answers are needed have answered. Loads see what is committed and nothing else.
  *
  * Who must answer: the backup that the register names, and, while a change of the register that names another one is
- * about to be made, open, or of unknown outcome, that one too. Without a backup the owner commits alone, as long as it knows the
- * register to be what it was (`Context.registerLease`).
+ * about to be made, open, or of unknown outcome, that one too; without a backup nobody. And nothing is committed by who does not know
+ * the register to be what it was (`Context.registerLease`).
  */
 import { FlotillaError } from "../../support/errors.ts";
 import { replication as limits, session as sessionLimits } from "../../support/limits.ts";
@@ -256,9 +256,11 @@ export class Owner {
   #answeredByAll(slot: SlotCopy): number {
     const { backup, joining } = slot;
     let pos = slot.pos;
-    const isAlone = backup === null || (slot.removesBackup && !this.#context.rules.waitsForOld(slot));
+    const { rules, clock, registerLease } = this.#context;
+    const isAlone = backup === null || (slot.removesBackup && !rules.waitsForOld(slot));
     if (!isAlone) pos = Math.min(pos, backup.ackedPos);
-    else if (this.#context.clock.now() >= this.#context.registerLease.until) pos = slot.committedPos;
+    // A pair that is cut off together answers itself for ever, while others go on from what they have.
+    if (rules.needsRegister(isAlone) && clock.now() >= registerLease.until) return slot.committedPos;
     if (joining?.isNeeded) pos = Math.min(pos, joining.ackedPos);
     return pos;
   }

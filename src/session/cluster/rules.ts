@@ -22,6 +22,8 @@ export interface Rules {
   leaseOf(given: Lease): Lease;
   /** Whether an op waits for the backup of the map that is in force, while another map without it is proposed. */
   waitsForOld(copy: SlotCopy): boolean;
+  /** Whether a commit rests on fresh knowledge of the register. @param isAlone no backup answers for it. */
+  needsRegister(isAlone: boolean): boolean;
   /** Whether a change is told to its requester at submission instead of at commit. */
   acknowledgesEarly(): boolean;
   /** What a load may show. */
@@ -53,6 +55,7 @@ export const protocolRules: Rules = {
   accepts: (copy, epoch) => copy.role === Role.backup && copy.epoch === epoch,
   leaseOf: (given) => given,
   waitsForOld: () => true,
+  needsRegister: () => true,
   acknowledgesEarly: () => false,
   visible: (session) => session.entries,
   mayTakeOver: (copy) => copy.role === Role.backup,

@@ -58,10 +58,7 @@ export class Copies {
       if (keeps) return;
       // Somebody who was not of the pair became the owner: only when neither of the pair could serve for long.
       const living = [old.owner, old.backup].map((holder) => this.appOf(holder)?.process ?? null);
-      const isLegitimate = living.every(
-        (process) =>
-          process === null || (process.badSince !== null && this.#site.world.now - process.badSince > 20_000),
-      );
+      const isLegitimate = living.every((process) => process === null || process.badForMs > 20_000);
       if (this.#isOffered(old.owner, slot) || this.#isOffered(old.backup, slot)) return;
       if (isLegitimate) this.#site.oracle.forgive(slot, "both of the pair were gone for long");
       else this.#site.oracle.fail("I2", `slot ${slot} was taken from a living pair, ${by}`);

@@ -130,13 +130,7 @@ function stallChange(harm: Harm): void {
 }
 
 export function pickEpisode(world: World, hasVoters: boolean): Episode {
-  const among = episodes.filter(({ needsVoters }) => hasVoters || needsVoters !== true);
-  let dice = world.random() * among.reduce((sum, { weight }) => sum + weight, 0);
-  for (const episode of among) {
-    dice -= episode.weight;
-    if (dice < 0) return episode;
-  }
-  return among[0]!;
+  return world.pickByWeight(episodes.filter(({ needsVoters }) => hasVoters || needsVoters !== true));
 }
 
 function withApp(run: (harm: Harm, app: App) => void): (harm: Harm) => void {
@@ -193,6 +187,12 @@ export const episodes: readonly Episode[] = [
     begin: withApp((harm, app) => harm.isolate(app, true, true, 60_000)),
   },
   {
+    name: "two alone",
+    weight: 0.8,
+    isSingleFault: false,
+    begin: withPair((harm, app, other) => harm.isolatePair(app, other)),
+  },
+  {
     name: "no register",
     weight: 2,
     isSingleFault: true,
@@ -204,6 +204,7 @@ export const episodes: readonly Episode[] = [
     isSingleFault: true,
     begin: withPair((harm, app, other) => harm.reset(app, other)),
   },
+  { name: "foreign", weight: 1, isSingleFault: false, begin: (harm) => harm.foreign() },
   { name: "slow", weight: 1, isSingleFault: false, begin: (harm) => harm.slow() },
   { name: "register", weight: 2, isSingleFault: false, begin: (harm) => harm.losesAnswers() },
   {

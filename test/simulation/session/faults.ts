@@ -5,6 +5,7 @@
 import { pickEpisode } from "./episodes.ts";
 import { Harm } from "./harm.ts";
 import { lossProbability } from "./register.ts";
+import type { Rollout } from "./rollout.ts";
 import type { Simulation } from "./simulation.ts";
 import type { World } from "./world.ts";
 
@@ -23,6 +24,8 @@ export class Faults {
   readonly episodes: string[] = [];
   /** Counts episodes: one that is measured is watched until the next begins. */
   #episode = 0;
+  rolledOut: string | null = null;
+  #isMeasuringRollout = false;
 
   constructor(simulation: Simulation) {
     this.#simulation = simulation;
@@ -32,6 +35,8 @@ export class Faults {
 
   run(): void {
     const world = this.#world;
+    const { rollout } = this.#simulation;
+    if (rollout !== null) this.#roll(rollout);
     const count = 2 + Math.floor(world.random() * 4);
     for (let i = 0; i < count; i++) {
       const isWhole = this.harm.overlaps ? false : this.#becomeWhole();
@@ -40,6 +45,38 @@ export class Faults {
         world.now + (this.harm.overlaps ? world.between(100, 3_000) : world.between(1_700, 4_000)),
       );
     }
+  }
+
+  /**
+   * Begins when all is well, as an operator would. In some seeds nothing else happens until it is over; then it holds nobody
+   * up, where it is a rollout that says so.
+   */
+  #roll(rollout: Rollout): void {
+    const world = this.#world;
+    const begin = (): void => {
+      this.rolledOut = rollout.name;
+      const who = rollout.concerned === null ? "" : ` (${rollout.concerned})`;
+      this.harm.tell(`rolls out: ${rollout.name}${who}`);
+      this.#simulation.setup = rollout.to;
+      this.harm.isRolling = true;
+      rollout.begin(this.harm, rollout);
+    };
+    if (this.harm.overlaps || world.chance(0.5)) {
+      const wait = (): void => {
+        if (this.harm.isOver) return;
+        if (this.#simulation.isWhole()) begin();
+        else world.after(250, null, wait);
+      };
+      world.after(world.between(0, 6_000), null, wait);
+      return;
+    }
+    if (!this.#becomeWhole()) return;
+    begin();
+    this.#isMeasuringRollout = rollout.isSmooth;
+    if (rollout.isSmooth) this.#watch(rollout.name, this.#episode, new Map());
+    for (let waited = 0; this.harm.isRolling && waited < 300_000; waited += 500)
+      world.runUntil(world.now + 500);
+    this.#isMeasuringRollout = false;
   }
 
   #becomeWhole(): boolean {
@@ -93,6 +130,7 @@ export class Faults {
 
   /** There is nothing to be measured any more. */
   get #isOff(): boolean {
+    if (this.#isMeasuringRollout) return false;
     return this.harm.isOver || this.harm.isDown || this.#simulation.isMixed;
   }
 

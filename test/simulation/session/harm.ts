@@ -1,7 +1,14 @@
 /** What can be done to the cluster: each kind of harm, and how it heals. */
 import { lossProbability } from "./register.ts";
+import { machinesOf, refusalBetween, witnessName } from "./setup.ts";
 import type { App, Simulation } from "./simulation.ts";
 import type { World } from "./world.ts";
+
+interface Rolling {
+  readonly pauseMs?: number;
+  readonly last?: string;
+  readonly atEnd?: () => void;
+}
 
 export class Harm {
   /** With their times, for a person. */
@@ -146,6 +153,26 @@ export class Harm {
     );
   }
 
+  /** Two that hear each other, and nobody else, for longer than others wait for them. */
+  isolatePair(app: App, other: App): void {
+    const { network, register, places } = this.simulation;
+    const pair = [app, other];
+    const servers = pair.map(({ process }) => process.server);
+    const forMs = this.world.between(30_000, 50_000);
+    this.tell(`${servers.join(" and ")} are cut off together for ${forMs.toFixed(0)} ms`);
+    const outside = places.map(({ server }) => server).filter((server) => !servers.includes(server));
+    const ways = servers.flatMap((server) =>
+      outside.flatMap((far) => [[server, far] as const, [far, server] as const]),
+    );
+    for (const [from, to] of ways) network.cut(from, to);
+    for (const server of servers) register.cutOff.set(server, (register.cutOff.get(server) ?? 0) + 1);
+    for (const one of pair) this.#isBad(one, () => {}, forMs);
+    this.healAfter(forMs, () => {
+      for (const [from, to] of ways) network.heal(from, to);
+      for (const server of servers) register.cutOff.set(server, register.cutOff.get(server)! - 1);
+    });
+  }
+
   /** What it says to the others arrives, but only after a requester has given up; no connection breaks. */
   stall(app: App): void {
     const { network } = this.simulation;
@@ -162,6 +189,13 @@ export class Harm {
   reset(app: App, other: App): void {
     this.tell(`the connection ${app.process.server} -- ${other.process.server} breaks`);
     this.simulation.network.reset(app.process.server, other.process.server);
+  }
+
+  /** Servers say something that this version does not know: links of releases that should have refused each other. */
+  foreign(): void {
+    const { network } = this.simulation;
+    network.foreignFrames = 1 + Math.floor(this.world.random() * 3);
+    this.tell(`the next ${network.foreignFrames} frames are of another version`);
   }
 
   slow(): void {
@@ -205,8 +239,14 @@ export class Harm {
     const look = (): void => {
       if (!this.#healings.has(healNow)) return;
       waitedMs += 100;
-      const others = this.othersThan(app).filter(({ process: { server } }) => node.context.peers.has(server));
-      if (this.#healings.size > 1 || others.length === 0 || others.some(({ isLeaving }) => isLeaving))
+      const others = this.othersThan(app).filter((other) => refusalBetween(process, other.process) === "");
+      if (
+        this.simulation.isBereft ||
+        process.refusedSince !== null ||
+        this.#healings.size > 1 ||
+        others.length === 0 ||
+        others.some(({ isLeaving }) => isLeaving)
+      )
         wasAlone = false;
       if (!node.isDrained && waitedMs < 15_000 && (node.hasHeir || waitedMs < lingerMs)) {
         this.world.after(100, null, look);
@@ -231,18 +271,45 @@ export class Harm {
     }
   }
 
-  restartAll(): void {
-    const rest = [...this.simulation.apps.values()];
+  /** Of all that runs, the witness too. @param last the server that is stopped last. */
+  restartAll({ pauseMs = 1_500, last = "", atEnd = () => {} }: Rolling = {}): void {
+    const { apps, voting, web } = this.simulation;
+    const order = [...apps.values()].sort(() => this.world.random() - 0.5);
+    const rest: (App | null)[] = order.filter(({ process }) => process.server !== last);
+    if (voting?.witness != null) rest.splice(Math.floor(this.world.random() * rest.length), 0, null);
+    rest.push(...order.filter(({ process }) => process.server === last));
+    for (const server of web.servers) {
+      this.world.after(this.world.between(0, rest.length * pauseMs), null, () => {
+        server.setup = this.simulation.setup;
+      });
+    }
     const next = (): void => {
       const app = rest.shift();
       this.isRolling = app !== undefined;
-      if (app === undefined || this.isOver) return;
-      this.world.after(1_500, null, () => {
-        if (app.process.isAlive && !this.isOver) this.restart(app, true, next);
+      if (this.isOver) return;
+      if (app === undefined) return atEnd();
+      this.world.after(pauseMs, null, () => {
+        if (this.isOver) return;
+        if (app === null) this.#restartWitness(next);
+        else if (app.process.isAlive) this.restart(app, true, next);
         else next();
       });
     };
     next();
+  }
+
+  #restartWitness(then: () => void): void {
+    const { voting } = this.simulation;
+    const process = voting?.witness;
+    if (process != null) {
+      this.tell("the witness is stopped in order");
+      process.die();
+      voting!.ended(process, false);
+    }
+    this.world.after(this.world.between(50, 1_000), null, () => {
+      voting?.startWitness();
+      then();
+    });
   }
 
   webPause(): void {
@@ -336,7 +403,8 @@ export class Harm {
   changeVoters(): void {
     const { voting } = this.simulation;
     if (voting === null) return;
-    const names = voting.machines.map(({ name }) => name);
+    const { setup } = this.simulation;
+    const names = [...machinesOf(setup), ...(setup.hasWitness ? [witnessName] : [])];
     const from = Math.floor(this.world.random() * names.length);
     const wanted = [...names.slice(from), ...names.slice(0, from)].slice(0, 3);
     this.tell(`the voters shall be ${wanted.join(", ")}`);
@@ -353,9 +421,9 @@ export class Harm {
 
   #isBad(app: App, heal: () => void, forMs: number): void {
     const { process } = app;
-    process.badSince ??= this.world.now;
+    if (process.harms++ === 0) process.badSince = this.world.now;
     this.healAfter(forMs, () => {
-      process.badSince = null;
+      if (--process.harms === 0) process.badSince = null;
       this.world.tell("fault", `${process.name} is well again`);
       heal();
     });

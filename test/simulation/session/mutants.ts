@@ -20,6 +20,7 @@ export const mutants: { readonly [name: string]: Mutant } = {
     rules: { leaseOf: (given) => (given.until === never.until ? given : eternal) },
   },
   "committed before the register's answer": { rules: { waitsForOld: () => false } },
+  "a pair commits without the register": { rules: { needsRegister: (isAlone) => isAlone } },
   "a joining server is promoted": {
     rules: { mayTakeOver: ({ role }) => role === Role.backup || role === Role.joining },
   },

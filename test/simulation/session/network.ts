@@ -5,6 +5,7 @@
  */
 import type { SessionNode } from "../../../src/session/cluster/node.ts";
 import type { PeerConnection } from "../../../src/session/cluster/peer.ts";
+import { refusalBetween } from "./setup.ts";
 import type { Process, World } from "./world.ts";
 
 export interface Station {
@@ -15,7 +16,7 @@ export interface Station {
 interface Way {
   readyAt: number;
   beatsReadyAt: number;
-  readonly held: { order: number; frame: Uint8Array; isBeat: boolean }[];
+  readonly held: { order: number; frame: Uint8Array; isBeat: boolean; isForeign: boolean }[];
   /** Of a broken connection: what would arrive later is lost. */
   endsAt: number;
 }
@@ -25,10 +26,19 @@ class Connection {
   readonly seen: readonly [PeerConnection, PeerConnection];
   readonly ways: readonly [Way, Way] = [newWay(), newWay()];
   isBroken = false;
+  /** By the end that could not read what came: it takes nothing more. */
+  readonly isRefused: [boolean, boolean] = [false, false];
 
   constructor(network: Network, one: Station, other: Station) {
     this.ends = [one, other];
     this.seen = [this.#seenBy(network, 0), this.#seenBy(network, 1)];
+  }
+
+  /** Whether the end still takes what comes over it. */
+  isCurrent(end: 0 | 1): boolean {
+    const { node } = this.ends[end];
+    const { server } = this.seen[end];
+    return node.context.peers.get(server)?.connection === this.seen[end];
   }
 
   /** What the end sees: the other process, and its way there. */
@@ -43,6 +53,15 @@ class Connection {
   }
 }
 
+/** A kind of message, or a field behind the last one, that only another version knows. */
+function withForeignTail(world: World, frame: Uint8Array): Uint8Array {
+  const tail = Buffer.from(
+    world.pick(["63", "6300000000", "00000005", "3ff0000000000000", "000000016b", "7ff0000000000000"]),
+    "hex",
+  );
+  return Buffer.concat([frame, tail]);
+}
+
 function newWay(): Way {
   return { readyAt: 0, beatsReadyAt: 0, held: [], endsAt: Number.POSITIVE_INFINITY };
 }
@@ -55,6 +74,15 @@ export class Network {
   readonly #cuts: Map<string, number> = new Map();
   /** Frames take up to so much longer. */
   slownessMs = 0;
+  /** So many of the next frames get a tail that this version does not know. */
+  foreignFrames = 0;
+  foreignSent = 0;
+  /** Those that were refused. */
+  refusedFrames = 0;
+  /** Told when one was taken as if it were known. */
+  onTaken: (by: Process) => void = () => {};
+  /** Links that did not come about. */
+  refusals = 0;
 
   constructor(world: World) {
     this.#world = world;
@@ -99,7 +127,8 @@ export class Network {
     if (connection === undefined) return;
     const side = connection.ends[0].process.server === from ? 0 : 1;
     const held = connection.ways[side].held.splice(0).sort((one, other) => one.order - other.order);
-    for (const { order, frame, isBeat } of held) this.#carry(connection, side, order, frame, isBeat);
+    for (const { order, frame, isBeat, isForeign } of held)
+      this.#carry(connection, side, order, frame, isBeat, isForeign);
   }
 
   reset(one: string, other: string): void {
@@ -108,10 +137,23 @@ export class Network {
   }
 
   send(connection: Connection, from: 0 | 1, frame: Uint8Array, isBeat: boolean): void {
-    this.#carry(connection, from, this.#world.nextNumber(), frame, isBeat);
+    const isForeign = this.foreignFrames > 0;
+    if (isForeign) {
+      this.foreignFrames--;
+      this.foreignSent++;
+    }
+    const sent = isForeign ? withForeignTail(this.#world, frame) : frame;
+    this.#carry(connection, from, this.#world.nextNumber(), sent, isBeat, isForeign);
   }
 
-  #carry(connection: Connection, from: 0 | 1, order: number, frame: Uint8Array, isBeat: boolean): void {
+  #carry(
+    connection: Connection,
+    from: 0 | 1,
+    order: number,
+    frame: Uint8Array,
+    isBeat: boolean,
+    isForeign: boolean,
+  ): void {
     const { random } = this.#world;
     const to = from === 0 ? 1 : 0;
     const sender = connection.ends[from].process.server;
@@ -119,7 +161,7 @@ export class Network {
     const way = connection.ways[from];
     const isHeld = (): boolean => !connection.isBroken && this.isCut(sender, receiver.server);
     if (isHeld()) {
-      way.held.push({ order, frame, isBeat });
+      way.held.push({ order, frame, isBeat, isForeign });
       return;
     }
     const arrivesAt = this.#world.now + 0.2 + random() ** 3 * (5 + this.slownessMs);
@@ -128,11 +170,24 @@ export class Network {
     else way.readyAt = at;
     this.#world.after(at - this.#world.now, null, () => {
       // Cut while it was on its way: it is sent again when that is healed.
-      if (isHeld()) way.held.push({ order, frame, isBeat });
-      else if (at <= way.endsAt) {
-        receiver.happen(() => connection.ends[to].node.receive(connection.seen[to], frame));
-      }
+      if (isHeld()) way.held.push({ order, frame, isBeat, isForeign });
+      else if (at <= way.endsAt) receiver.happen(() => this.#deliver(connection, to, frame, isForeign));
     });
+  }
+
+  #deliver(connection: Connection, to: 0 | 1, frame: Uint8Array, isForeign: boolean): void {
+    const { node, process } = connection.ends[to];
+    const isLast = connection.isRefused[to];
+    if (isLast) return;
+    if (node.receive(connection.seen[to], frame)) {
+      if (isForeign && connection.isCurrent(to)) this.onTaken(process);
+      return;
+    }
+    // Closed at once by whom it came to; the other end hears of it.
+    this.refusedFrames++;
+    connection.isRefused[to] = true;
+    node.connectionDown(connection.seen[to]);
+    this.break(pairOf(connection.ends[0].process.server, connection.ends[1].process.server), connection, 20);
   }
 
   break(pair: string, connection: Connection, noticedWithinMs: number): void {
@@ -163,6 +218,11 @@ export class Network {
     const a = this.#stations.get(first);
     const b = this.#stations.get(second);
     if (a === undefined || b === undefined || this.#connections.has(pair)) return;
+    if (refusalBetween(a.process, b.process) !== "") {
+      // Each keeps what it began with: only another process may be taken.
+      this.refusals++;
+      return;
+    }
     const canShakeHands =
       !this.isCut(first, second) && !this.isCut(second, first) && !a.process.isPaused && !b.process.isPaused;
     if (!canShakeHands) {

@@ -1,5 +1,6 @@
+import { ownVersions } from "../../../src/link/hello.ts";
 import { type Holder, type SlotMap, unownedSlot } from "../../../src/register/slot-map.ts";
-import { ClusterStore, type ServerMark } from "../../../src/session/cluster/cluster-store.ts";
+import { ClusterStore } from "../../../src/session/cluster/cluster-store.ts";
 import { SessionNode } from "../../../src/session/cluster/node.ts";
 import type { ServerPlace } from "../../../src/session/cluster/peer.ts";
 import { protocolRules, type Rules } from "../../../src/session/cluster/rules.ts";
@@ -11,7 +12,9 @@ import type { Mutant } from "./mutants.ts";
 import { Network } from "./network.ts";
 import { Oracle } from "./oracle.ts";
 import { type SharedRegister, SimulatedRegister } from "./register.ts";
+import { drawRollout, type Rollout } from "./rollout.ts";
 import { SavedSessions } from "./saved.ts";
+import { knows, marksOf, type Setup } from "./setup.ts";
 import { type Site, Visitor } from "./visitors.ts";
 import { plainCodec, VotingRegister } from "./voting-register.ts";
 import { WebTier } from "./web.ts";
@@ -25,6 +28,8 @@ export interface Options {
   /** Else by the seed. */
   readonly register?: "model" | "real";
   readonly keepsHistory?: boolean;
+  /** False: all servers run with one file and one release. */
+  readonly rollsOut?: boolean;
 }
 
 export interface Outcome {
@@ -38,6 +43,12 @@ export interface Outcome {
   readonly events: number;
   readonly faults: readonly string[];
   readonly episodes: readonly string[];
+  /** Of the whole cluster, if there was one. */
+  readonly rollout: string | null;
+  /** Links that did not come about between servers that run with different files or releases. */
+  readonly refusals: number;
+  /** Messages that this version does not know, and that closed their connection. */
+  readonly refusedFrames: number;
 }
 
 /** A running server: its process, its part of the protocol, and its store. */
@@ -62,13 +73,16 @@ export class Simulation {
   readonly #copies: Copies;
   readonly #mutant: Mutant;
   readonly #rules: Rules;
-  readonly #marks: Map<string, ServerMark>;
   readonly #visitors: Visitor[];
   /** They have a session and do nothing with it. */
   readonly #dwellers: Visitor[];
   #starts = 0;
-  /** In some seeds the file grows: servers that started before do not know the one that joins. */
-  #fileServers: readonly ServerPlace[];
+  /** What a process that starts now runs with. */
+  setup: Setup;
+  /** Servers that will never start again. */
+  readonly gone: Set<string> = new Set();
+  /** In some seeds: another file, or another release, comes to all servers. */
+  readonly rollout: Rollout | null;
 
   constructor(seed: number, options: Options) {
     this.seed = seed;
@@ -77,7 +91,7 @@ export class Simulation {
     this.world = new World(seed, options.keepsHistory ?? false);
     this.oracle = new Oracle(this.world);
     this.network = new Network(this.world);
-    this.web = new WebTier(this.world, this.apps);
+    this.network.onTaken = ({ name }) => this.oracle.fail("protocol", `${name} took what it can't know`);
     const servers = 2 + Math.floor(this.world.random() * 3);
     const machines = 2 + Math.floor(this.world.random() * (servers - 1));
     this.places = Array.from({ length: servers }, (_, i) => ({
@@ -85,14 +99,18 @@ export class Simulation {
       machine: `m${i % machines}`,
     }));
     const drawn = this.world.pick(["model", "real"]);
+    this.rollout = options.rollsOut === false ? null : drawRollout(this.world, this.places, machines === 2);
+    this.setup = this.rollout?.from ?? {
+      servers: this.places,
+      hasWitness: machines === 2,
+      versions: ownVersions,
+    };
+    this.web = new WebTier(this.world, this.apps, this.setup);
     this.voting = (options.register ?? drawn) === "real" ? this.#vote() : null;
+    if (this.voting !== null) this.voting.onWitness = () => this.#noteRefused();
     this.register = this.voting ?? new SimulatedRegister(this.world);
     this.#copies = new Copies(this);
     this.register.onChange = (before, after, by) => this.#copies.onChange(before, after, by);
-    this.#fileServers = this.places;
-    this.#marks = new Map(
-      this.places.map(({ server }) => [server, { letter: server.at(-1)!, processIndex: 0 }]),
-    );
     const visitors = (count: number, letter: string): Visitor[] =>
       Array.from(
         { length: count },
@@ -105,7 +123,7 @@ export class Simulation {
   #vote(): VotingRegister {
     const { world, network, places, oracle } = this;
     return new VotingRegister({
-      ...{ world, network, places, firstMap },
+      ...{ world, network, places, firstMap, setup: () => this.setup },
       fail: (invariant, what) => oracle.fail(invariant, what),
     });
   }
@@ -132,26 +150,26 @@ export class Simulation {
       events: world.eventCount,
       faults: faults?.harm.told ?? [],
       episodes: faults?.episodes ?? [],
+      rollout: faults?.rolledOut ?? null,
+      refusals: this.network.refusals,
+      refusedFrames: this.network.refusedFrames,
     };
   }
 
   #live(): Faults {
     const { world } = this;
+    const { servers } = this.setup;
     const late = world.chance(0.2) ? 1 : 0;
-    const grows = late === 1 && this.places.length > 2 && world.chance(0.5);
-    if (grows) this.#fileServers = this.places.slice(1);
-    for (const { server } of this.places.slice(late))
+    for (const { server } of servers.slice(late))
       world.after(world.between(0, 300), null, () => this.start(server));
     world.runUntil(3_500);
     for (const visitor of this.#visitors) visitor.start();
     for (const visitor of this.#dwellers) visitor.dwell();
     const faults = new Faults(this);
-    for (const { server } of this.places.slice(0, late)) {
+    for (const { server } of servers.slice(0, late)) {
       world.after(world.between(0, 6_000), null, () => {
-        world.tell("fault", `${server} joins${grows ? "; the others know it when they start again" : ""}`);
-        this.#fileServers = this.places;
+        world.tell("fault", `${server} joins`);
         this.start(server);
-        if (grows) faults.harm.restartAll();
       });
     }
     world.runUntil(world.now + 2_500);
@@ -162,14 +180,14 @@ export class Simulation {
 
   /** Starts a server, or starts it again as another process. */
   start(server: string): void {
-    if (this.apps.has(server)) return;
-    const { world, register } = this;
-    const process = new Process(world, server, String(++this.#starts), world.between(0.9, 1.1));
+    const { world, register, setup } = this;
+    if (this.apps.has(server) || this.gone.has(server) || !knows(setup, server)) return;
+    const process = new Process(world, server, String(++this.#starts), world.between(0.9, 1.1), setup);
     world.tell(process.name, "starts");
     const client = register.client(process);
     const node = new SessionNode({
       self: { server, incarnation: process.incarnation },
-      servers: this.#fileServers,
+      servers: setup.servers,
       register: client,
       firstMap,
       clock: process.clock,
@@ -185,13 +203,15 @@ export class Simulation {
           world.tell(process.name, `is ${roleNames[role]} of slot ${slot} (epoch ${epoch}, pos ${pos})`),
         onRecovered: (slot, mayHaveLost) => this.#onRecovered(process, slot, mayHaveLost),
         onEvicted: () => this.oracle.fail("I8", `${process.name} has no room`),
-        onEvent: (what) => this.oracle.fail("protocol", `${process.name}: ${what}`),
+        onEvent: (what) => {
+          if (this.network.foreignSent === 0) this.oracle.fail("protocol", `${process.name}: ${what}`);
+        },
       },
     });
     const store = new ClusterStore({
       node,
       ids: new PlainIds(world),
-      marks: this.#marks,
+      marks: marksOf(setup),
       random: world.random,
     });
     const app: App = { process, node, store, isLeaving: false };
@@ -201,6 +221,15 @@ export class Simulation {
     node.start();
     client.watch(() => this.saved.tidy(app));
     this.#meddle(app);
+    this.#noteRefused();
+  }
+
+  /** Who has no part in the cluster any more, or yet, for what it runs with. */
+  #noteRefused(): void {
+    for (const { process } of this.apps.values()) {
+      if (this.voting === null || this.voting.reachesMost(process)) process.refusedSince = null;
+      else process.refusedSince ??= this.world.now;
+    }
   }
 
   /** The end of an orderly stop: what it could not hand over is on its disk. */
@@ -228,6 +257,7 @@ export class Simulation {
     this.register.ended(app.process, isMachineLost);
     this.network.detach(server, !isMachineLost);
     this.#copies.forgiveDead();
+    this.#noteRefused();
   }
 
   /** Every slot has two living holders that know their part, and nobody is about to change that. */
@@ -241,9 +271,18 @@ export class Simulation {
     });
   }
 
-  /** Some server runs by an older file than others. */
+  /** A slot is named to nobody who lives: its copies are waited for. */
+  get isBereft(): boolean {
+    return this.register.state!.value.slots.some(
+      ({ owner, backup }) => this.#copies.appOf(owner) === null && this.#copies.appOf(backup) === null,
+    );
+  }
+
+  /** Some server runs with another file or release than it will, or is still to end. */
   get isMixed(): boolean {
-    return [...this.apps.values()].some(({ node }) => node.context.peers.size + 1 < this.#fileServers.length);
+    const { witness } = this.voting ?? { witness: null };
+    if (witness !== null && witness.setup !== this.setup) return true;
+    return [...this.apps.values()].some(({ process }) => process.setup !== this.setup);
   }
 
   /** Slots that nobody could write to now, if nothing changed: I10 wants none soon after a single fault. */
@@ -272,8 +311,8 @@ export class Simulation {
   #settle(faults: Faults): void {
     const { world, oracle } = this;
     faults.harm.end();
-    this.#fileServers = this.places;
-    for (const { server } of this.places) this.start(server);
+    if (faults.rolledOut !== null) this.setup = this.rollout!.to;
+    for (const { server } of this.setup.servers) this.start(server);
     this.#readFileAnew();
     for (let waited = 0; !this.isWhole() && waited < 90_000; waited += 500) world.runUntil(world.now + 500);
     if (!this.isWhole()) oracle.fail("I10", "the cluster did not become whole by itself");
@@ -295,7 +334,9 @@ export class Simulation {
   #readFileAnew(): void {
     const { world } = this;
     if (!this.isMixed) return;
+    for (const web of this.web.servers) web.setup = this.setup;
     for (const { process, node } of [...this.apps.values()]) {
+      if (process.setup === this.setup) continue;
       node.leave();
       for (let waited = 0; !node.isDrained && waited < 20_000; waited += 500) world.runUntil(world.now + 500);
       const app = this.apps.get(process.server);
@@ -304,6 +345,7 @@ export class Simulation {
       this.start(process.server);
       world.runUntil(world.now + 1_000);
     }
+    this.voting?.renewWitness();
   }
 }
 

@@ -11,16 +11,13 @@ import type { SlotMap } from "../../../src/register/slot-map.ts";
 import { unreachable } from "../../../src/register/unreachable.ts";
 import { decodeVote } from "../../../src/register/vote-codec.ts";
 import { VoterChanges } from "../../../src/register/voter-changes.ts";
-import { chooseVoters } from "../../../src/register/voters.ts";
 import type { ServerPlace } from "../../../src/session/cluster/peer.ts";
 import type { FlotillaError } from "../../../src/support/errors.ts";
 import { Disk, storageOn } from "../disk.ts";
 import type { Network } from "./network.ts";
 import { lossProbability, type SharedRegister } from "./register.ts";
+import { refusalBetween, type Setup, votersOf, witnessName } from "./setup.ts";
 import { Process, type World } from "./world.ts";
-
-/** Of two machines with a witness, what it is called. */
-export const witnessName = "witness";
 
 /** A question that is held up by a cut arrives by then, or never. */
 const heldMsMax = 3_000;
@@ -53,6 +50,8 @@ export interface VotingRegisterOptions {
   readonly world: World;
   readonly network: Network;
   readonly places: readonly ServerPlace[];
+  /** What a process that starts now runs with. */
+  readonly setup: () => Setup;
   readonly firstMap: SlotMap;
   readonly fail: (invariant: string, what: string) => void;
 }
@@ -66,7 +65,6 @@ export class VotingRegister implements SharedRegister {
   /** Told of each step of a vote, between reading, writing, syncing and answering. */
   onStep: (process: Process) => void = () => {};
   readonly #options: VotingRegisterOptions;
-  readonly #fileVoters: readonly string[];
   readonly #votings: Map<Process, Voting> = new Map();
   /** I7: what each version was found to be. */
   readonly #chain: Map<number, string> = new Map();
@@ -76,11 +74,10 @@ export class VotingRegister implements SharedRegister {
   constructor(options: VotingRegisterOptions) {
     this.#options = options;
     const addresses = [...new Set(options.places.map(({ machine }) => machine))];
-    const witness = addresses.length === 2 ? witnessName : null;
-    this.#fileVoters = chooseVoters(addresses, witness);
-    const names = witness === null ? addresses : [...addresses, witness];
+    const { hasWitness } = options.setup();
+    const names = hasWitness ? [...addresses, witnessName] : addresses;
     this.machines = names.map((name) => new VotingMachine(name));
-    if (witness !== null) this.startWitness();
+    if (hasWitness) this.startWitness();
   }
 
   get hasWitness(): boolean {
@@ -93,12 +90,26 @@ export class VotingRegister implements SharedRegister {
     return null;
   }
 
+  /** Told when the witness has started. */
+  onWitness: () => void = () => {};
+
   startWitness(): void {
     if (this.witness !== null) return;
     const { world } = this.#options;
-    const process = new Process(world, witnessName, String(++this.#witnesses), world.between(0.9, 1.1));
+    const rate = world.between(0.9, 1.1);
+    const process = new Process(world, witnessName, String(++this.#witnesses), rate, this.#options.setup());
     world.tell(process.name, "starts");
     this.#begin(process, this.#machine(witnessName)!);
+    this.onWitness();
+  }
+
+  /** Starts it again if it runs with an older file or release. */
+  renewWitness(): void {
+    const process = this.witness;
+    if (process === null || process.setup === this.#options.setup()) return;
+    process.die();
+    this.ended(process, false);
+    this.startWitness();
   }
 
   client(process: Process): Register<SlotMap> {
@@ -144,9 +155,19 @@ export class VotingRegister implements SharedRegister {
     const newest = this.#newest();
     if (newest?.voters == null || newest.voters.next !== null) return false;
     if (newest.known!.version < this.state!.version || newest.voters.current.length < 3) return false;
-    const knowing = this.#fileVoters.filter((name) => this.#voteOf(name)?.accepted != null);
-    if (knowing.length - 1 <= this.#fileVoters.length / 2) return false;
+    const fileVoters = votersOf(this.#options.setup());
+    const knowing = fileVoters.filter((name) => this.#voteOf(name)?.accepted != null);
+    if (knowing.length - 1 <= fileVoters.length / 2) return false;
     return this.#allAreCounted();
+  }
+
+  /** Whether the process can ask most of the voters, as far as links go. */
+  reachesMost(process: Process): boolean {
+    const { voters } = this;
+    const reached = voters.filter(({ processes }) =>
+      [...processes].some((other) => isLinked(process, other.process)),
+    );
+    return voters.length === 0 || reached.length * 2 > voters.length;
   }
 
   /** One step of a change of voters, by any process that knows of the register. */
@@ -165,7 +186,7 @@ export class VotingRegister implements SharedRegister {
     };
     const parts = { transport, clock: process.clock, random: world.random };
     const register = new MembersRegister<SlotMap>({
-      ...{ ...parts, node: process.name, fileVoters: this.#fileVoters },
+      ...{ ...parts, node: process.name, fileVoters: votersOf(process.setup!) },
       codec: plainCodec,
       first: () => firstMap,
     });
@@ -185,7 +206,7 @@ export class VotingRegister implements SharedRegister {
       onDamage: ({ message }) => world.tell(process.name, message),
     });
     const changes = new VoterChanges({
-      ...{ ...parts, register, ownVoter: machine.name, wanted: null },
+      ...{ ...parts, register, ownVoter: machine.name, wanted: votersOf(process.setup!) },
       onProblem: (message) => world.tell(process.name, message),
     });
     const voting: Voting = { process, machine, acceptor, register, changes };
@@ -219,7 +240,7 @@ export class VotingRegister implements SharedRegister {
   #send(from: Process, own: VotingMachine, voter: string, request: VoterRequest, done: Answered): void {
     const { world } = this.#options;
     const machine = this.#machine(voter);
-    const target = machine === undefined ? null : this.#processOn(machine);
+    const target = machine === undefined ? null : this.#processOn(machine, from);
     if (target === null) {
       world.after(world.between(0.2, 3), from, () => done(unreachable(`${voter}: no process`), null));
       return;
@@ -260,9 +281,9 @@ export class VotingRegister implements SharedRegister {
   }
 
   /** One that answers, as far as the asker can know. */
-  #processOn({ processes }: VotingMachine): Voting | null {
-    if (processes.size === 0) return null;
-    const all = [...processes];
+  #processOn({ processes }: VotingMachine, asker: Process): Voting | null {
+    const all = [...processes].filter(({ process }) => isLinked(asker, process));
+    if (all.length === 0) return null;
     const awake = all.filter(({ process }) => !process.isPaused);
     return this.#options.world.pick(awake.length > 0 ? awake : all);
   }
@@ -289,6 +310,11 @@ export class VotingRegister implements SharedRegister {
   #machine(name: string): VotingMachine | undefined {
     return this.machines.find((machine) => machine.name === name);
   }
+}
+
+/** One asks its own machine's vote itself. */
+function isLinked(one: Process, other: Process): boolean {
+  return one === other || refusalBetween(one, other) === "";
 }
 
 /** Letters are another test's subject. */

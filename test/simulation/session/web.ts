@@ -5,6 +5,7 @@
  */
 import type { VerifiedId } from "../../../src/session/id.ts";
 import type { FlotillaError } from "../../../src/support/errors.ts";
+import { knows, letterOf, type Setup } from "./setup.ts";
 import type { App } from "./simulation.ts";
 import { Process, type World } from "./world.ts";
 
@@ -33,8 +34,11 @@ export class WebServer {
   readonly process: Process;
   /** App servers that it can't reach, with how often they were cut off. */
   readonly cuts: Map<string, number> = new Map();
+  /** It is started again with another one in no time. */
+  setup: Setup;
 
-  constructor(world: World, name: string) {
+  constructor(world: World, name: string, setup: Setup) {
+    this.setup = setup;
     this.process = new Process(world, name, "1", 1);
   }
 
@@ -50,10 +54,10 @@ export class WebTier {
   /** Requests that are sent anywhere. */
   readonly #strayShare: number;
 
-  constructor(world: World, apps: ReadonlyMap<string, App>) {
+  constructor(world: World, apps: ReadonlyMap<string, App>, setup: Setup) {
     this.#world = world;
     this.#apps = apps;
-    this.servers = [new WebServer(world, "web-a"), new WebServer(world, "web-b")];
+    this.servers = [new WebServer(world, "web-a", setup), new WebServer(world, "web-b", setup)];
     this.#strayShare = world.pick([0.02, 0.1, 0.5]);
   }
 
@@ -132,7 +136,9 @@ export class WebTier {
 
   #choose(web: WebServer, id: VerifiedId | null, tried: ReadonlySet<string>): App | null {
     const world = this.#world;
-    const running = [...this.#apps.values()].filter(({ process }) => !tried.has(process.server));
+    const running = [...this.#apps.values()].filter(
+      ({ process: { server } }) => !tried.has(server) && knows(web.setup, server),
+    );
     const staying = running.filter(({ isLeaving }) => !isLeaving);
     // When all leave, whoever is still there is asked.
     const usable = staying.length > 0 ? staying : running;
@@ -141,7 +147,7 @@ export class WebTier {
     if (among.length === 0) return null;
     if (id === null || world.chance(this.#strayShare)) return world.pick(among);
     const named = [id.owner, id.backup].map((letter) =>
-      among.find(({ process }) => process.server.at(-1) === letter),
+      among.find(({ process }) => letterOf(web.setup, process.server) === letter),
     );
     return named[0] ?? named[1] ?? world.pick(among);
   }

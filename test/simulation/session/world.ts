@@ -3,7 +3,9 @@
  * A process has a clock of its own that runs up to a tenth too fast or too slow, can stand still (what comes for
  * it waits, in order) and can die (what comes for it is lost).
  */
+
 import { type Clock, type Random, seededRandom, type Timer } from "../../../src/support/clock.ts";
+import type { Setup } from "./setup.ts";
 
 interface Event {
   readonly at: number;
@@ -48,6 +50,16 @@ export class World {
 
   pick<Item>(items: readonly Item[]): Item {
     return items[Math.floor(this.random() * items.length)]!;
+  }
+
+  /** One with twice the weight comes twice as often. */
+  pickByWeight<Item extends { readonly weight: number }>(items: readonly Item[]): Item {
+    let dice = this.random() * items.reduce((sum, { weight }) => sum + weight, 0);
+    for (const item of items) {
+      dice -= item.weight;
+      if (dice < 0) return item;
+    }
+    return items[0]!;
   }
 
   tell(who: string, what: string): void {
@@ -123,9 +135,22 @@ export class Process {
   isPaused = false;
   /** Since when it can't do its part: paused or cut off; null while it can. */
   badSince: number | null = null;
+  /** That keep it from doing its part now. */
+  harms = 0;
+  /** The others refuse it, or it them, and it has no majority of the voters: since when. */
+  refusedSince: number | null = null;
+  /** Of servers and the witness. */
+  readonly setup: Setup | null;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(world: World, server: string, incarnation: string, clockRate: number) {
+  constructor(
+    world: World,
+    server: string,
+    incarnation: string,
+    clockRate: number,
+    setup: Setup | null = null,
+  ) {
+    this.setup = setup;
     this.world = world;
     this.server = server;
     this.incarnation = incarnation;
@@ -135,6 +160,15 @@ export class Process {
       now: () => offset + (world.now - bornAt) * clockRate,
       after: (delayMs, callback) => world.after(delayMs / clockRate, this, callback),
     };
+  }
+
+  /** For how long it could not do its part. */
+  get badForMs(): number {
+    const since = Math.min(
+      this.badSince ?? Number.POSITIVE_INFINITY,
+      this.refusedSince ?? Number.POSITIVE_INFINITY,
+    );
+    return since === Number.POSITIVE_INFINITY ? 0 : this.world.now - since;
   }
 
   get name(): string {
