@@ -84,6 +84,7 @@ export class RequestSession implements SessionBackstage {
     const session = this.#current();
     if (session === null) return null;
     const { habits } = this.#keeper;
+    this.#forgetFailure();
     this.#submit(session, this.#isWanted || habits.saveUninitialized);
     const renewed = this.#isCreated ? this.#keeper.place.store.renewed(this.#identify()) : null;
     if (renewed === null && !this.#needsCookie(session.cookie)) return null;
@@ -99,7 +100,10 @@ export class RequestSession implements SessionBackstage {
   atEnd(isHeadOut: boolean): void {
     const session = isHeadOut ? this.#current() : this.#session;
     if (session === null) return;
-    if (isHeadOut) this.#submit(session, this.#isWanted);
+    if (isHeadOut) {
+      this.#forgetFailure();
+      this.#submit(session, this.#isWanted);
+    }
     this.#touch(session);
     giveBack(session, this.#loaded, this.#entries);
   }
@@ -111,6 +115,16 @@ export class RequestSession implements SessionBackstage {
 
   get isSettled(): boolean {
     return this.#inFlight === 0;
+  }
+
+  /** Why the store refused at once what was handed over last; null when it did not, or has not answered yet. */
+  get refusal(): FlotillaError | null {
+    return this.#inFlight === 0 ? this.#failure : null;
+  }
+
+  /** One that was told to the application, by the method that it called, is the application's. */
+  #forgetFailure(): void {
+    if (this.#inFlight === 0) this.#failure = null;
   }
 
   /** Calls back, at once where nothing is under way, when all that was handed over is committed or has failed. */

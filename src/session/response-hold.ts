@@ -131,7 +131,7 @@ class ResponseHold {
       this.#refuse(failureOf(error));
       return this.#res;
     }
-    if (this.#queue === null && !this.#session.isSettled) this.#hold();
+    if (this.#queue === null && !this.#holdOrRefuse()) return this.#res;
     this.#go(() => this.#end.apply(this.#res, args));
     return this.#res;
   }
@@ -146,8 +146,19 @@ class ResponseHold {
       this.#refuse(failureOf(error));
       return false;
     }
-    if (!this.#session.isSettled) this.#hold();
-    return true;
+    return this.#holdOrRefuse();
+  }
+
+  /** Holds it for what is not committed. @returns false when the store has refused that already, and the response with it. */
+  #holdOrRefuse(): boolean {
+    if (!this.#session.isSettled) {
+      this.#hold();
+      return true;
+    }
+    const { refusal } = this.#session;
+    if (refusal === null || isGone(refusal)) return true;
+    this.#refuse(refusal);
+    return false;
   }
 
   #addCookie(cookie: string, args: unknown[]): void {

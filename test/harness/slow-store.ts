@@ -20,6 +20,8 @@ export class SlowStore {
   isSlow = true;
   isLoadingSlow = false;
   isAway = false;
+  /** Refuses changes at once. */
+  refusal: FlotillaError | null = null;
   #loads: (() => void)[] = [];
   #arrived = (): void => {};
 
@@ -73,6 +75,7 @@ export class SlowStore {
   }
 
   #later(done: (failure: FlotillaError | null) => void): (failure: FlotillaError | null) => void {
+    if (this.refusal !== null) return () => done(this.refusal);
     return (failure) => {
       if (!this.isSlow) return done(failure);
       this.waiting.push((told) => done(told ?? failure));

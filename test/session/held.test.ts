@@ -158,6 +158,37 @@ describe("a response whose session is not committed yet", () => {
     assert.equal(body, "503 Service Unavailable: the session could not be saved (FLOTILLA_TEST).\n");
   });
 
+  test("becomes a 503 when the store refuses the change at once", async () => {
+    const { site, store, browser } = await setUpSlow({
+      "/set": (req, res) => {
+        req.session.user = req.url;
+        res.end("done");
+      },
+      "/late": (req, res) => {
+        res.write("one,");
+        req.session.late = true;
+        res.end("two");
+      },
+      "/known": async (req, res) => {
+        req.session.b = 1;
+        await assert.rejects(req.session.save(), { code: "FLOTILLA_TEST" });
+        delete req.session.b;
+        res.end("the application knows");
+      },
+    });
+    await using _site = site;
+    store.isSlow = false;
+    store.refusal = lost;
+    const refused = await browser.get("/set");
+    assert.deepEqual([refused.status, refused.cookies.length], [503, 0]);
+    store.refusal = null;
+    assert.equal(await browser.read("/set?1"), "done");
+    store.refusal = lost;
+    assert.equal((await browser.get("/set?2")).status, 503);
+    await assert.rejects(browser.get("/late"), /aborted|socket hang up|ECONNRESET/);
+    assert.equal(await browser.read("/known"), "the application knows");
+  });
+
   test("becomes a 503 after two seconds of silence; the late answer changes nothing", async () => {
     const { site, store, browser } = await setUpSlow({
       "/slow": (req, res) => {
