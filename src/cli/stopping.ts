@@ -269,7 +269,8 @@ class EndWait {
           )) as HoldingAnswer;
           if (sessions === undefined || problem === undefined) return;
           this.#held.set(name, { sessions, problem });
-          if (this.#force)
+          // What is still being written is not lost by force.
+          if (this.#force && problem !== null)
             await this.#asker.server(server, { ask: "stop", force: true }, admin.stopTimeoutMs);
         } catch {
           // It has closed its port, as those do that are about to end.

@@ -11,6 +11,9 @@ export type SessionChanges = ReadonlyMap<string, Entry | null>;
 
 export const noEntries: SessionEntries = new Map();
 
+/** Of the text of a number, a boolean or a string whose value is kept beside it for as long as the entry lives. */
+const primitiveCharsMax = 256;
+
 export class Entry {
   readonly text: string;
   /** Key and text in UTF-8. */
@@ -26,7 +29,9 @@ export class Entry {
     this.text = text;
     this.bytes = Buffer.byteLength(key) + Buffer.byteLength(text);
     const first = text.charAt(0);
-    this.#primitive = first !== "{" && first !== "[" && first !== "$";
+    // A long text would be kept twice.
+    const isShort = text.length <= primitiveCharsMax;
+    this.#primitive = isShort && first !== "{" && first !== "[" && first !== "$";
     this.#value = this.#primitive ? decode(text) : undefined;
   }
 

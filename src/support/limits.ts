@@ -264,8 +264,10 @@ export const replication = {
   touchLagMs: 130_000,
   /** Changes of one slot that wait for their commit. */
   pendingPerSlotMax: 1_000,
-  /** The values in those of all slots; more are refused. */
-  pendingBytesMax: 67_108_864,
+  /** The values in those of all slots: what a busy backup takes well within `commitTimeoutMs`. More wait, or are refused. */
+  pendingBytesMax: 16_777_216,
+  /** A change waits so long for its place among those; then it is refused. */
+  placeWaitMs: 1_500,
   /** Operations that wait for an owner, or for the answer of another server; and the values in them. */
   waitingMax: 10_000,
   waitingBytesMax: 67_108_864,
@@ -287,6 +289,8 @@ export const replication = {
   /** Answers nothing for so long: a copy is begun anew elsewhere. */
   transferSilentMs: 3_000,
   frameBytesMax: 16_777_216,
+  /** A receiver keeps so much room for the next frame. */
+  frameBufferBytes: 4_194_304,
   /** From so many bytes on a frame does not wait for the end of the turn. */
   frameBytesEager: 1_048_576,
   /** Bytes that a server does not take, on either of its streams, above which its connection is given up. */

@@ -30,7 +30,7 @@ export function compareAndSet(
 ): void {
   const session = owner.find(slot, sessionKey);
   if (session === null) {
-    owner.submit(slot, OpKind.update, sessionKey, changes, idleTimeoutMs, done);
+    owner.submitNow(slot, OpKind.update, sessionKey, changes, idleTimeoutMs, done);
     return;
   }
   const [key] = changes.keys();
@@ -44,7 +44,7 @@ export function compareAndSet(
   // The owner is always first to see its own commits: it would win again and again.
   const isPatient = !isOfOther && now - session.contendedAt < limits.contendedPauseMs * 4;
   const told = isPatient ? (error: Parameters<Done>[0]) => pause(context, () => done(error)) : done;
-  owner.submit(slot, OpKind.update, sessionKey, changes, idleTimeoutMs, told);
+  owner.submitNow(slot, OpKind.update, sessionKey, changes, idleTimeoutMs, told);
 }
 
 function pause(context: Context, then: () => void): void {

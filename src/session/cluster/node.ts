@@ -35,7 +35,7 @@ import { Recovery } from "./recovery.ts";
 import { Remote } from "./remote.ts";
 import { Restart } from "./restart.ts";
 import { Roles } from "./roles.ts";
-import { fullnessOfCopies, makeRoom } from "./room.ts";
+import { dropRetained, fullnessOfCopies, makeRoom } from "./room.ts";
 import { type RetainedCopy, Role, type SlotCopy } from "./slot.ts";
 import { Transfers } from "./transfer.ts";
 
@@ -307,6 +307,7 @@ export class SessionNode {
     this.#sweepDueAt = now + session.sweepIntervalMs;
     let rest: number = session.sweptAtOnceMax;
     for (const slot of this.context.slots) if (rest > 0) rest -= this.owner.sweep(slot, rest);
+    dropRetained(this.context);
     makeRoom(this.context, this.owner);
     this.#heartbeats.fullness = fullnessOfCopies(this.context);
   }

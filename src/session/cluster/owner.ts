@@ -14,6 +14,7 @@ import type { Context } from "./context.ts";
 import { noLease } from "./lease.ts";
 import { type Op, OpKind } from "./messages.ts";
 import { type Follower, KeptSession, Role, type SlotCopy } from "./slot.ts";
+import { WaitingChanges } from "./waiting-changes.ts";
 
 export class Owner {
   readonly #context: Context;
@@ -21,6 +22,7 @@ export class Owner {
   readonly #underWay: Set<SlotCopy> = new Set();
   /** Of the changes of all slots that are not committed. */
   #pendingBytes = 0;
+  readonly #waiting: WaitingChanges = new WaitingChanges();
 
   constructor(context: Context) {
     this.#context = context;
@@ -54,7 +56,10 @@ export class Owner {
     slot.touched.push(session);
   }
 
-  /** The slot is being served here. `done` is called at the commit, or with why it can't be told to be committed. */
+  /**
+   * The slot is being served here. `done` is called at the commit, or with why it can't be told to be committed.
+   * It may have to wait for its place in the order; what must have it at once calls `submitNow`.
+   */
   submit(
     slot: SlotCopy,
     kind: OpKind,
@@ -63,8 +68,55 @@ export class Owner {
     idleTimeoutMs: number,
     done: Done,
   ): void {
-    const isFull = slot.pending.length + slot.answers.length >= limits.pendingPerSlotMax;
-    if (isFull || this.#pendingBytes >= limits.pendingBytesMax) {
+    const bytes = bytesOf(changes);
+    if (this.#fits(bytes) && !this.#waiting.has(key)) {
+      this.#place(slot, kind, key, changes, idleTimeoutMs, done);
+      return;
+    }
+    const askedAt = this.#context.clock.now();
+    if (!this.#waiting.add({ slot, kind, key, changes, bytes, idleTimeoutMs, askedAt, done })) done(busy());
+  }
+
+  /** The same for a change that may not wait: it rests on what was compared before, or another server has given it a time. */
+  submitNow(
+    slot: SlotCopy,
+    kind: OpKind,
+    key: string,
+    changes: SessionChanges,
+    idleTimeoutMs: number,
+    done: Done,
+  ): void {
+    if (this.#fits(bytesOf(changes)) && !this.#waiting.has(key))
+      this.#place(slot, kind, key, changes, idleTimeoutMs, done);
+    else done(busy());
+  }
+
+  #fits(bytes: number): boolean {
+    return this.#pendingBytes === 0 || this.#pendingBytes + bytes <= limits.pendingBytesMax;
+  }
+
+  /** Gives those that wait their places, as far as what is under way leaves room. */
+  #placeWaiting(): void {
+    const now = this.#context.clock.now();
+    for (let next = this.#waiting.first; next !== null; next = this.#waiting.first) {
+      const { slot, kind, key, changes, bytes, idleTimeoutMs, askedAt, done } = next;
+      const isLate = now - askedAt >= limits.placeWaitMs;
+      if (!isLate && !this.#fits(bytes)) return;
+      this.#waiting.shift();
+      if (isLate || !slot.isServing || !this.mayShow(slot, now)) done(busy());
+      else this.#place(slot, kind, key, changes, idleTimeoutMs, done);
+    }
+  }
+
+  #place(
+    slot: SlotCopy,
+    kind: OpKind,
+    key: string,
+    changes: SessionChanges,
+    idleTimeoutMs: number,
+    done: Done,
+  ): void {
+    if (slot.pending.length + slot.answers.length >= limits.pendingPerSlotMax) {
       done(busy());
       return;
     }
@@ -117,6 +169,7 @@ export class Owner {
       const { done, outcome } = slot.answers.shift()!;
       done(outcome);
     }
+    if (this.#waiting.first !== null) this.#placeWaiting();
   }
 
   /** What is not committed is dropped; whoever waits for it is told that its outcome is unknown. */
@@ -135,6 +188,7 @@ export class Owner {
     }
     for (const { done } of pending) done?.(unknownOutcome());
     for (const { done } of answers) done(unknownOutcome());
+    for (const { done } of this.#waiting.takeOf(slot)) done(busy());
   }
 
   /** Under which leases the slot is served now; to be called whenever its role, followers or open changes change. */
@@ -155,6 +209,7 @@ export class Owner {
 
   /** Outcomes that took too long, ops that were lost on their way. */
   tick(): void {
+    this.#placeWaiting();
     for (const slot of this.#underWay) {
       if (slot.pending.length > 0) this.#tickSlot(slot);
       else this.#underWay.delete(slot);
@@ -309,6 +364,6 @@ export function unknownOutcome(): FlotillaError {
 export function busy(): FlotillaError {
   return new FlotillaError(
     "FLOTILLA_SESSION_BUSY",
-    "too many session changes wait for a server that does not answer; nothing was written",
+    "too many session changes, or too large ones, wait for the server that has to take them; nothing was written",
   );
 }

@@ -275,7 +275,7 @@ export class Remote {
     }
     // That a session is absent may be told only by who may show it.
     if (!mayShow && kind !== RequestKind.create && !slot.sessions.has(key)) return false;
-    owner.submit(slot, opKinds[kind]!, key, changes, idleTimeoutMs, (error) => done(error, null));
+    owner.submitNow(slot, opKinds[kind]!, key, changes, idleTimeoutMs, (error) => done(error, null));
     return true;
   }
 

@@ -70,8 +70,8 @@ export class Restart {
         this.#owner.dropPending(slot);
       }
       const isHolder = slot.role === Role.owner || slot.role === Role.backup;
-      const { epoch, pos, sessions, retained } = slot;
-      if (isHolder && !isElsewhere) copies.set(slot.index, { incarnation, epoch, pos, sessions });
+      const { epoch, pos, sessions, bytes, retained } = slot;
+      if (isHolder && !isElsewhere) copies.set(slot.index, { incarnation, epoch, pos, sessions, bytes });
       else if (!isHolder && retained !== null && retained.incarnation !== incarnation)
         copies.set(slot.index, retained);
     }

@@ -122,11 +122,11 @@ export class Roles {
       else reportWhole(this.#context, slot);
     } else if (slot.role !== Role.nobody) {
       this.#stopOwning(slot);
-      const { sessions, pos } = slot;
+      const { sessions, pos, bytes } = slot;
       dropCopy(slot);
       const { incarnation } = this.#context.self;
       if (this.#context.isSelf(entry.prior))
-        slot.retained = { incarnation, epoch: epochBefore, pos, sessions };
+        slot.retained = { incarnation, epoch: epochBefore, pos, sessions, bytes };
     }
     // Copies of the old pair are wanted until somebody serves the slot from one of them.
     const { retained } = slot;

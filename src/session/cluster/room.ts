@@ -49,6 +49,31 @@ export function makeRoom(context: Context, owner: Owner): void {
   if (evicted > 0) context.observer.onEvicted(evicted, load.sessions, load.bytes);
 }
 
+/**
+ * Copies that serve nobody any more, kept in case their slot's owner dies before another server has one, are the first to go
+ * where memory is short. Only those of owners that live: the last copy of a slot is never dropped.
+ */
+export function dropRetained(context: Context): void {
+  const { sessionsMax, memoryBytesMax } = context.options;
+  let [sessions, bytes] = [0, 0];
+  for (const slot of context.slots) {
+    sessions += slot.sessions.size + (slot.retained?.sessions.size ?? 0);
+    bytes += slot.bytes + (slot.retained?.bytes ?? 0);
+  }
+  if (sessions <= sessionsMax && bytes <= memoryBytesMax) return;
+  const order = context.slots.filter(({ retained }) => retained !== null);
+  // Where this very server is being given a new one, that is on its way.
+  order.sort((one, other) => other.role - one.role);
+  for (const slot of order) {
+    const { owner } = context.entryOf(slot);
+    if (owner === null || context.connectedTo(owner) === null) continue;
+    sessions -= slot.retained!.sessions.size;
+    bytes -= slot.retained!.bytes;
+    slot.retained = null;
+    if (sessions <= sessionsMax && bytes <= memoryBytesMax) return;
+  }
+}
+
 /** Slots with the longest idle come first, each gives its part: about those that were idle for longest, in one pass. */
 function relieve(owner: Owner, slots: readonly SlotCopy[], load: Load, fullness: number): number {
   if (fullness <= 1) return 0;

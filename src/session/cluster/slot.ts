@@ -126,6 +126,16 @@ export interface RetainedCopy {
   readonly epoch: number;
   readonly pos: number;
   readonly sessions: Map<string, KeptSession>;
+  /** Of its sessions as stored, bookkeeping included. */
+  readonly bytes: number;
+}
+
+/** Of one session as stored, bookkeeping included. */
+export function storedBytes(entries: SessionEntries | null): number {
+  if (entries === null) return 0;
+  let bytes = bookkeepingBytes;
+  for (const entry of entries.values()) bytes += entry.bytes;
+  return bytes;
 }
 
 export class SlotCopy {
@@ -172,11 +182,7 @@ export class SlotCopy {
   /** The account of the memory that its sessions take. */
   setEntries(session: KeptSession, entries: SessionEntries | null): void {
     session.entries = entries;
-    let bytes = 0;
-    if (entries !== null) {
-      bytes = bookkeepingBytes;
-      for (const entry of entries.values()) bytes += entry.bytes;
-    }
+    const bytes = storedBytes(entries);
     this.bytes += bytes - session.bytes;
     session.bytes = bytes;
   }

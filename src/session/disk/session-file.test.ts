@@ -240,7 +240,13 @@ function* brokenSessions(): Iterable<SavedSession> {
 test("a write that is tried again has all that the first one had", async (t) => {
   const kept = new KeptSession("k", 1_000);
   kept.entries = new Map([["a", Entry.of("a", 1)]]);
-  const copy: RetainedCopy = { incarnation: "x", epoch: 3, pos: 12, sessions: new Map([["k", kept]]) };
+  const copy: RetainedCopy = {
+    incarnation: "x",
+    epoch: 3,
+    pos: 12,
+    sessions: new Map([["k", kept]]),
+    bytes: 0,
+  };
   const { store } = placeAlone(null);
   assert.ok(store instanceof MemoryStore);
   store.restore({ key: "k", entries: kept.entries, idleTimeoutMs: 1_000, idleForMs: 0 });

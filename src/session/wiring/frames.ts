@@ -20,6 +20,8 @@ export class FrameGatherer {
   /** Of `#length`, or of the frame once that is known. */
   #gathered = 0;
   #frame: Buffer | null = null;
+  /** Used again: frames come one after the other, and of what is allocated anew for each the kernel touches every page. */
+  #buffer: Buffer = Buffer.alloc(0);
 
   constructor(onFrame: (frame: Uint8Array) => boolean) {
     this.#onFrame = onFrame;
@@ -46,7 +48,7 @@ export class FrameGatherer {
         if (this.#gathered < lengthBytes) return true;
         const length = this.#length.readUInt32BE(0);
         if (length > limits.frameBytesMax) return false;
-        this.#frame = Buffer.allocUnsafe(length);
+        this.#frame = this.#bufferOf(length);
         this.#gathered = 0;
       } else {
         const taken = bytes.copy(this.#frame, this.#gathered, at);
@@ -60,5 +62,12 @@ export class FrameGatherer {
       if (!this.#onFrame(frame)) return false;
     }
     return true;
+  }
+
+  #bufferOf(length: number): Buffer {
+    if (length > limits.frameBufferBytes) return Buffer.allocUnsafeSlow(length);
+    if (this.#buffer.length < length)
+      this.#buffer = Buffer.allocUnsafeSlow(Math.min(limits.frameBufferBytes, 2 * length));
+    return this.#buffer.subarray(0, length);
   }
 }

@@ -1,7 +1,7 @@
 /** Copies of slots between the protocol and the file of an orderly stop. */
 import { savedSessions as limits } from "../../support/limits.ts";
 import { Turns } from "../../support/turns.ts";
-import { KeptSession, type RetainedCopy } from "../cluster/slot.ts";
+import { KeptSession, type RetainedCopy, storedBytes } from "../cluster/slot.ts";
 import type { SavedCopy, SavedSession } from "../disk/session-file.ts";
 
 /** @param now on this process's clock, on which sessions say when they were used. */
@@ -30,7 +30,10 @@ export async function fromSaved(
   const retained = new Map<number, RetainedCopy>();
   const turns = new Turns(limits.turnMs);
   for (const { slot, incarnation, epoch, pos, sessions } of copies) {
-    retained.set(slot, { incarnation, epoch, pos, sessions: new Map(keptSessions(sessions, now)) });
+    const kept = new Map(keptSessions(sessions, now));
+    let bytes = 0;
+    for (const session of kept.values()) bytes += storedBytes(session.entries);
+    retained.set(slot, { incarnation, epoch, pos, sessions: kept, bytes });
     if (turns.isOver) await turns.next();
   }
   return retained;
@@ -45,7 +48,7 @@ function* keptSessions(sessions: Iterable<SavedSession>, now: number): Iterable<
   }
 }
 
-/** What copies take, as far as it is known without counting anew: for an estimate of the file. */
+/** What copies take on disk, about: for an estimate of the file. */
 export function bytesOf(copies: Iterable<{ readonly sessions: ReadonlyMap<string, KeptSession> }>): number {
   let bytes = 0;
   for (const { sessions } of copies) {
