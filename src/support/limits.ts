@@ -222,7 +222,7 @@ export const replication = {
   /** From the sending of a heartbeat on which the backup promised; an owner serves no longer than this. */
   leaseMs: 700,
   /** Whoever has told of no other heartbeat of ours for so long hears us no more, and is promised nothing. */
-  heardWithinMs: 300,
+  heardWithinMs: 200,
   /** From the last heartbeat on which it promised; a backup takes over no earlier. Longer than the lease by more than clocks may differ. */
   promiseMs: 900,
   /** A backup that answered nothing for so long is taken out. */

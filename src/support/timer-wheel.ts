@@ -5,7 +5,8 @@
  * scheme 6; a deadline further away than one turn waits in its slot for its round.)
  *
  * Time in which the process stood still (stopped, swapped out, a machine with too much to do) does not count: what
- * was sent to it meanwhile waits unread, and nobody was silent. Each advance therefore moves on by two ticks at most.
+ * was sent to it meanwhile waits unread, and nobody was silent. Each advance therefore moves on by two ticks at most:
+ * a loop whose turns take a second makes deadlines five times as long.
  */
 
 /** Embed one per deadline: `new WheelEntry(() => ...)`, the callback made once, not per start. */

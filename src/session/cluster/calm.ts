@@ -68,7 +68,7 @@ function isHeard(context: Context, peer: Peer): boolean {
   return context.clock.now() - Math.max(peer.answeredAt, context.resumedAt) <= limits.silentMs;
 }
 
-/** We answered it a short while ago: it may not be replaced yet. */
+/** We promised it something a short while ago: it may not be replaced yet. */
 function isPromised(context: Context, peer: Peer): boolean {
   const quietMs = context.clock.now() - Math.max(peer.promisedAt, context.resumedAt);
   return quietMs <= context.rules.promiseMs(limits.promiseMs);

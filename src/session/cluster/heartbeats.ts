@@ -54,7 +54,7 @@ export class Heartbeats {
     if (beat.heard >= 0 && beat.heard > peer.provenAt) this.#noteHeard(peer, beat.heard, now);
     this.#takePromise(peer, beat);
     this.#remote.retry();
-    const isLate = beat.sentAt - peer.promised >= answerWaitMs;
+    const isLate = peer.promised < 0 || beat.sentAt - peer.promised >= answerWaitMs;
     const hasPromised = this.#promise(peer, beat, now);
     // Whoever was without a promise for longer than usual is not left waiting for the next tick.
     if (!this.#begins(peer) || (hasPromised && isLate)) this.send(peer);
@@ -96,7 +96,7 @@ export class Heartbeats {
   #promise(peer: Peer, { sentAt, state }: Beat, now: number): boolean {
     // An owner that lost sight of the register, or does not hear us, will have to stop: it is given no more time than it has.
     const isDeaf = now - peer.answeredAt > limits.heardWithinMs;
-    if (isDeaf || state === PeerState.blind || peer.isBeingReplaced || peer.connection === null) return false;
+    if (isDeaf || state === PeerState.blind || peer.isBeingReplaced) return false;
     peer.promisedAt = now;
     peer.promised = sentAt;
     return true;

@@ -1,6 +1,6 @@
 /**
  * The right to serve for a while. An owner serves while its backup has promised not to take over (700 ms from the
- * sending of a heartbeat that was answered), and while its own knowledge of the register is young (10 s from the begin of a
+ * sending of the heartbeat on which it promised), and while its own knowledge of the register is young (10 s from the begin of a
  * read), because servers that have heard nothing of owner and backup for long enough replace both.
  */
 export class Lease {

@@ -1,7 +1,7 @@
 /**
  * Changes of the register by this process: all that its slots want goes into one compare-and-set, and there is never a
  * second one before the first is settled. While it is open, or its outcome unknown, an owner needs the answers and
- * the promises of both maps, and a backup that takes over answers no heartbeats.
+ * the promises of both maps, and a backup that takes over promises nothing.
  */
 import type { CasOutcome } from "../../register/register.ts";
 import { type Slot, type SlotMap, sameHolder, withSlots } from "../../register/slot-map.ts";
