@@ -271,9 +271,11 @@ export class Simulation {
     });
   }
 
-  /** A slot is named to nobody who lives: its copies are waited for. */
+  /** A slot is named to nobody who lives: its copies are waited for. Nor has it any before there is a map. */
   get isBereft(): boolean {
-    return this.register.state!.value.slots.some(
+    const { state } = this.register;
+    if (state === null) return true;
+    return state.value.slots.some(
       ({ owner, backup }) => this.#copies.appOf(owner) === null && this.#copies.appOf(backup) === null,
     );
   }
