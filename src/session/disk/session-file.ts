@@ -104,7 +104,11 @@ export class SessionFile {
 
   /** A process that was killed while it wrote leaves this behind. */
   removeUnfinished(): void {
-    rmSync(this.#next, { force: true });
+    try {
+      rmSync(this.#next, { force: true });
+    } catch {
+      // It harms nobody; what is wrong with the folder is told by whoever has something to read or write there.
+    }
   }
 
   get #next(): string {

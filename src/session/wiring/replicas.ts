@@ -54,7 +54,7 @@ export class Replicas implements PairEvents, KeptSessions {
   #saved: { readonly sessions: number; readonly register: string } | null = null;
   #isStarted = false;
   /** Of the file, which takes a while when there are many. */
-  #reading: Promise<void> = Promise.resolve();
+  #reading: Promise<void> | null = null;
   #unsaved: LastWrite | null = null;
 
   /** @throws FlotillaError FLOTILLA_DATA_FOLDER */
@@ -98,7 +98,11 @@ export class Replicas implements PairEvents, KeptSessions {
     if (this.#isStarted) return;
     this.#isStarted = true;
     this.#file.removeUnfinished();
-    if (this.#file.exists) this.#reading = this.#takeUpSaved();
+    if (this.#file.exists) {
+      this.#reading = this.#takeUpSaved().finally(() => {
+        this.#reading = null;
+      });
+    }
     for (const dialer of this.#dialers.values()) dialer.start();
     this.#witness?.start();
     this.#register.start();
@@ -132,9 +136,10 @@ export class Replicas implements PairEvents, KeptSessions {
       this.#node.restore(new Map());
       return;
     }
+    const copies = await fromSaved(saved.copies, systemClock.now());
     this.#saved = { sessions: saved.sessions, register: saved.register };
     this.#reports.hasSaved = true;
-    this.#node.restore(await fromSaved(saved.copies, systemClock.now()));
+    this.#node.restore(copies);
     this.#log.info(
       `read ${count(saved.sessions, "session")} that the last stop saved; used where nobody has a newer copy`,
     );
@@ -183,7 +188,8 @@ export class Replicas implements PairEvents, KeptSessions {
   }
 
   async save(): Promise<boolean> {
-    await this.#reading;
+    // Without need not even for a moment: who else has what is known only as long as there are connections.
+    if (this.#reading !== null) await this.#reading;
     // What a start that never saw the register has read is still in its file.
     if (this.#unsaved === null && !this.mustSave) return true;
     this.#unsaved ??= this.#lastWrite();
