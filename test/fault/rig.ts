@@ -144,7 +144,7 @@ class Rig {
         .logOf(server)
         .slice(loggedBefore[index])
         .split("\n")
-        .filter((line) => line.includes("not all copies came back")),
+        .filter((line) => line.includes("FLOTILLA_SESSIONS_LOST")),
     );
     const { counts, details } = wrongs;
     const { totals } = load;

@@ -9,12 +9,22 @@ import { Peer, type ServerPlace } from "./peer.ts";
 import type { Rules } from "./rules.ts";
 import { SlotCopy } from "./slot.ts";
 
+/** How a slot came to an owner again whose owner and backup were both gone. */
+export interface Recovered {
+  /**
+   * whole: with the copy of its owner or its backup, which has all that was acknowledged; unknown: a server that may have had
+   * the only such copy did not come in time; lost: nobody has one any more, of all that could.
+   */
+  readonly copy: "whole" | "unknown" | "lost";
+  /** The servers that did not come. */
+  readonly away: readonly string[];
+}
+
 /** Told of what happens, for logs, gauges and tests. */
 export interface ClusterObserver {
   onCommit(slot: number, epoch: number, pos: number): void;
   onRole(slot: number, role: number, epoch: number, pos: number): void;
-  /** @param mayHaveLost not all copies could be asked, or there was none. */
-  onRecovered(slot: number, mayHaveLost: boolean): void;
+  onRecovered(slot: number, outcome: Recovered): void;
   /** Sessions were full; so many of the longest idle made room. */
   onEvicted(count: number, sessions: number, bytes: number): void;
   /** Anything else worth a line. */

@@ -8,7 +8,7 @@
  */
 import type { Holder, Slot } from "../../register/slot-map.ts";
 import { replication as limits } from "../../support/limits.ts";
-import type { Context } from "./context.ts";
+import type { Context, Recovered } from "./context.ts";
 import { Role, type SlotCopy } from "./slot.ts";
 
 interface Offer {
@@ -34,7 +34,7 @@ export class Recovery {
   readonly #context: Context;
   readonly #cases: Map<SlotCopy, Case> = new Map();
   /** Slots given an owner by us: told when it is done. */
-  readonly #decided: Map<SlotCopy, boolean> = new Map();
+  readonly #decided: Map<SlotCopy, Recovered> = new Map();
 
   constructor(context: Context) {
     this.#context = context;
@@ -108,23 +108,27 @@ export class Recovery {
     );
     if (named.has(self.server)) open.offers.set(self.server, offerOf(slot, self));
     let best: Offer | null = null;
-    let isWaiting = false;
+    const away: string[] = [];
     for (const server of named) {
       const offer = open.offers.get(server);
       const peer = this.#context.peers.get(server);
       // The offer of a process that has ended says nothing of what the next one has read from disk.
       if (offer === undefined || !(server === self.server || peer?.isProcess(offer.holder))) {
-        isWaiting = true;
+        away.push(server);
         this.#context.writerTo(peer ?? null)?.copyQuery(slot.index);
       } else if (offer.epoch >= 0 && (best === null || rules.isNewer(offer, best))) best = offer;
     }
     const now = clock.now();
     open.askedAt ??= now;
-    if (isWaiting && (now - open.openedAt < limits.offersMs || now - open.askedAt < limits.offersAskedMs))
+    if (
+      away.length > 0 &&
+      (now - open.openedAt < limits.offersMs || now - open.askedAt < limits.offersAskedMs)
+    )
       return null;
-    // One that had been taken out of the pair lacks what was committed without it.
-    const isOfPair = [entry.owner, entry.backup].some((holder) => holder?.server === best?.holder.server);
-    this.#decided.set(slot, isWaiting || best === null || !isOfPair);
+    // Whoever is away: nothing was acknowledged without each of the pair. One taken out of it lacks what came afterwards.
+    const isOfPair =
+      best !== null && [entry.owner, entry.backup].some((holder) => holder?.server === best.holder.server);
+    this.#decided.set(slot, { copy: isOfPair ? "whole" : away.length > 0 ? "unknown" : "lost", away });
     return { epoch: entry.epoch + 1, owner: best?.holder ?? self, backup: null, prior: null };
   }
 

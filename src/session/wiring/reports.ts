@@ -3,7 +3,7 @@ import { systemClock, type Timer } from "../../support/clock.ts";
 import { session as limits } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
 import { Seldom } from "../../support/seldom.ts";
-import type { ClusterObserver } from "../cluster/context.ts";
+import type { ClusterObserver, Recovered } from "../cluster/context.ts";
 
 /** Slots are recovered one after the other within a moment. */
 const recoveryGatherMs = 1_000;
@@ -12,8 +12,9 @@ export class Reports implements ClusterObserver {
   readonly #log: Log;
   /** The last stop was an orderly one: that nobody serves the slots is no wonder. */
   hasSaved = false;
-  #recovered = 0;
-  #recoveredWithLoss = 0;
+  /** Slots. */
+  #recovered = { whole: 0, unknown: 0, lost: 0 };
+  readonly #away: Set<string> = new Set();
   #recoveryTimer: Timer | null = null;
   readonly #evicted: Seldom = new Seldom(limits.complaintIntervalMs);
   readonly #events: Seldom = new Seldom(limits.refusedComplaintIntervalMs);
@@ -26,9 +27,9 @@ export class Reports implements ClusterObserver {
 
   onRole(): void {}
 
-  onRecovered(_slot: number, mayHaveLost: boolean): void {
-    if (mayHaveLost) this.#recoveredWithLoss++;
-    else this.#recovered++;
+  onRecovered(_slot: number, { copy, away }: Recovered): void {
+    this.#recovered[copy]++;
+    if (copy === "unknown") for (const server of away) this.#away.add(server);
     this.#recoveryTimer ??= systemClock.after(recoveryGatherMs, () => this.#tellRecovery());
   }
 
@@ -49,20 +50,26 @@ export class Reports implements ClusterObserver {
 
   #tellRecovery(): void {
     this.#recoveryTimer = null;
-    if (this.#recovered > 0 && this.hasSaved)
-      this.#log.info(
-        `the sessions of ${this.#recovered} slots are in use again, as the last stop saved them`,
-      );
-    else if (this.#recovered > 0)
+    const { whole, unknown, lost } = this.#recovered;
+    if (whole > 0 && this.hasSaved)
+      this.#log.info(`the sessions of ${whole} slots are in use again, as the last stop saved them`);
+    else if (whole > 0)
       this.#log.warn(
-        `both servers of ${this.#recovered} session slots were gone at once; their newest copy is in use again`,
+        `both servers of ${whole} session slots were gone at once; their newest copy is in use again`,
       );
-    if (this.#recoveredWithLoss > 0)
+    if (unknown > 0)
       this.#log.error(
         { code: "FLOTILLA_SESSIONS_LOST" },
-        `both servers of ${this.#recoveredWithLoss} session slots were gone at once and not all copies came back: ` +
-          "their sessions are lost, or are as they were before",
+        `${unknown} session slots are in use again without ${[...this.#away].sort().join(", ")}, which did not come in time ` +
+          "and may have had their only whole copy: sessions in them may be lost, or be as they were before",
       );
-    this.#recovered = this.#recoveredWithLoss = 0;
+    if (lost > 0)
+      this.#log.error(
+        { code: "FLOTILLA_SESSIONS_LOST" },
+        `both servers of ${lost} session slots were gone at once, and came back without them: sessions that were in ` +
+          "these slots are lost, or are as they were before",
+      );
+    this.#recovered = { whole: 0, unknown: 0, lost: 0 };
+    this.#away.clear();
   }
 }

@@ -201,7 +201,7 @@ export class Simulation {
         onCommit: (slot, epoch, pos) => this.#copies.onCommit(process, slot, epoch, pos),
         onRole: (slot, role, epoch, pos) =>
           world.tell(process.name, `is ${roleNames[role]} of slot ${slot} (epoch ${epoch}, pos ${pos})`),
-        onRecovered: (slot, mayHaveLost) => this.#onRecovered(process, slot, mayHaveLost),
+        onRecovered: (slot, { copy }) => world.tell(process.name, `recovers slot ${slot}: ${copy}`),
         onEvicted: () => this.oracle.fail("I8", `${process.name} has no room`),
         onEvent: (what) => {
           if (this.network.foreignSent === 0) this.oracle.fail("protocol", `${process.name}: ${what}`);
@@ -303,10 +303,6 @@ export class Simulation {
 
   #roleOf(holder: Holder | null, slot: number): Role | null {
     return this.#copies.appOf(holder)?.node.context.slots[slot]?.role ?? null;
-  }
-
-  #onRecovered(process: Process, slot: number, mayHaveLost: boolean): void {
-    this.world.tell(process.name, `recovers slot ${slot}${mayHaveLost ? ", may have lost writes" : ""}`);
   }
 
   /** All faults are over: the cluster has to become whole by itself, and everything promised has to be there. */

@@ -1,0 +1,110 @@
+/** What a server says of slots that nobody served any more: whether something is lost, in simulated servers. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Recovered } from "../../src/session/cluster/context.ts";
+import { Entry } from "../../src/session/entry.ts";
+import type { VerifiedId } from "../../src/session/id.ts";
+import { Simulation } from "./session/simulation.ts";
+
+class Site {
+  readonly simulation: Simulation;
+  readonly servers: readonly string[];
+  readonly outcomes: Recovered[] = [];
+
+  /** Three app servers at least. */
+  static make(): Site {
+    for (let seed = 1; ; seed++) {
+      const site = new Site(seed);
+      if (site.servers.length >= 3) return site;
+    }
+  }
+
+  private constructor(seed: number) {
+    this.simulation = new Simulation(seed, {});
+    this.servers = this.simulation.setup.servers.map(({ server }) => server);
+    for (const server of this.servers) this.start(server);
+    while (!this.simulation.isWhole()) this.pass(100);
+    this.pass(3_000);
+  }
+
+  pass(ms: number): void {
+    this.simulation.world.runUntil(this.simulation.world.now + ms);
+  }
+
+  start(server: string): void {
+    this.simulation.start(server);
+    const { node } = this.simulation.apps.get(server)!;
+    Object.assign(node.context.observer, {
+      onRecovered: (_slot: number, outcome: Recovered) => this.outcomes.push(outcome),
+    });
+  }
+
+  create(): VerifiedId {
+    const { store } = [...this.simulation.apps.values()][0]!;
+    const id = store.newId();
+    store.create(id, new Map([["a", Entry.of("a", 1)]]), 1_800_000, (error) => assert.equal(error, null));
+    this.pass(50);
+    return id;
+  }
+
+  lives(id: VerifiedId): boolean {
+    let isThere = false;
+    [...this.simulation.apps.values()][0]!.store.load(id, (_error, entries) => {
+      isThere = entries !== null;
+    });
+    this.pass(100);
+    return isThere;
+  }
+
+  /** Told to stop all at once. */
+  stopAll(): void {
+    const apps = [...this.simulation.apps.values()];
+    for (const { node } of apps) node.leave();
+    this.pass(500);
+    for (const app of apps) this.simulation.end(app);
+  }
+
+  /** @returns in how many ways slots came to an owner again. */
+  told(): string[] {
+    return [...new Set(this.outcomes.map(({ copy, away }) => [copy, ...away].join(" ")))].sort();
+  }
+}
+
+describe("slots that came to an owner again", () => {
+  test("after an orderly stop of all, one stays away: the other of each pair has all, and no loss is told", () => {
+    const site = Site.make();
+    const ids = Array.from({ length: 20 }, () => site.create());
+    site.stopAll();
+    for (const server of site.servers.slice(1)) site.start(server);
+    site.pass(90_000);
+    assert.ok(ids.every((id) => site.lives(id)));
+    assert.ok(site.outcomes.length > 0);
+    assert.deepEqual([...new Set(site.outcomes.map(({ copy }) => copy))], ["whole"]);
+  });
+
+  test("all were killed, and are back: what they had is lost", () => {
+    const site = Site.make();
+    const id = site.create();
+    for (const server of site.servers) site.simulation.kill(server, false);
+    for (const server of site.servers) site.start(server);
+    site.pass(90_000);
+    assert.equal(site.lives(id), false);
+    assert.deepEqual(site.told(), ["lost"]);
+  });
+
+  test("the last one that was stopped stays away: it may have had something, and it is named", () => {
+    const site = Site.make();
+    site.create();
+    const [last, ...others] = site.servers;
+    for (const server of others) {
+      const app = site.simulation.apps.get(server)!;
+      app.node.leave();
+      while (!app.node.isDrained) site.pass(100);
+      site.simulation.end(app);
+    }
+    site.simulation.end(site.simulation.apps.get(last!)!);
+    for (const server of others) site.start(server);
+    site.pass(90_000);
+    assert.deepEqual(site.told(), [`unknown ${last}`]);
+  });
+});
