@@ -108,7 +108,7 @@ function describeCommands(done: (exitCode: number) => void): Command {
 
   program
     .command("status")
-    .description("ask every server of the file how it is; answers within 2 seconds whatever is frozen")
+    .description("ask every server of the file how it is; each has 1 second to answer, whatever is frozen")
     .option("--json", "print one JSON object")
     .action(async (options: { json?: true }) => {
       const { status } = await import("./status.ts");

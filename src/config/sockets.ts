@@ -56,9 +56,16 @@ function socketsOf({ servers, witness, listeners }: ClusterDraft): Socket[] {
 
 function collide(a: Socket, b: Socket): boolean {
   if (a.machine === b.machine && wildcardOverlap(a.address, b.address)) return true;
-  if (a.address !== b.address) return false;
+  if (!isSame(a.address, b.address)) return false;
   // Two web servers may listen on one address that moves between their machines (keepalived).
   return !(a.isListener && b.isListener) || a.machine === b.machine;
+}
+
+/** "localhost" is the one or the other, as the machine's names say. */
+function isSame(a: string, b: string): boolean {
+  const isLocalhost = (name: string, address: string): boolean =>
+    name === "localhost" && (address === "127.0.0.1" || address === "::1");
+  return a === b || isLocalhost(a, b) || isLocalhost(b, a);
 }
 
 function wildcardOverlap(a: string, b: string): boolean {

@@ -3,8 +3,9 @@
  * turns, so that they do not get in each other's way; a function that takes too long loses its turn. That none is lost,
  * here and on other servers, rests on the store's `compareAndSet` alone.
  */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { systemClock } from "../support/clock.ts";
-import type { FlotillaError } from "../support/errors.ts";
+import { FlotillaError } from "../support/errors.ts";
 import { session as limits } from "../support/limits.ts";
 import { checkSize } from "./changes.ts";
 import { applied, Entry, type SessionChanges, type SessionEntries } from "./entry.ts";
@@ -36,7 +37,10 @@ export async function updateInTurn(
 ): Promise<unknown> {
   const { updates } = update.place;
   const sessionKey = update.id.key;
-  const before = updates.get(sessionKey);
+  const outer = outerOf(sessionKey);
+  if (outer.includes(key)) throw nested(key);
+  // Within the function of another update its turn would never come.
+  const before = outer.length === 0 ? updates.get(sessionKey) : undefined;
   const mine = runAfter(before, update, key, fn);
   const over = mine.catch(() => {});
   updates.set(sessionKey, over);
@@ -57,7 +61,7 @@ async function runAfter(
   for (let tries = 0; tries < limits.updateTriesMax; tries++) {
     const entries = await load(update);
     const old = entries.get(key);
-    const value = await fn(old === undefined ? undefined : decode(old.text));
+    const value = await called(update, key, () => fn(old === undefined ? undefined : decode(old.text)));
     if (!update.isInUse()) throw sessionGone();
     const next = value === undefined ? null : Entry.of(key, value);
     const changes = new Map([[key, next]]);
@@ -70,6 +74,42 @@ async function runAfter(
     return data[key];
   }
   throw contended(key);
+}
+
+/** A call of an update's function, and the one within whose call it was made. */
+interface Call {
+  readonly sessionKey: string;
+  readonly key: string;
+  readonly outer: Call | undefined;
+  isOver: boolean;
+}
+
+const calls = new AsyncLocalStorage<Call>();
+
+async function called(update: SessionUpdate, key: string, fn: () => unknown): Promise<unknown> {
+  const call: Call = { sessionKey: update.id.key, key, outer: calls.getStore(), isOver: false };
+  try {
+    return await calls.run(call, fn);
+  } finally {
+    call.isOver = true;
+  }
+}
+
+/** The keys of the session whose updates wait for the function in which this is called. */
+function outerOf(sessionKey: string): string[] {
+  const keys: string[] = [];
+  for (let call = calls.getStore(); call !== undefined; call = call.outer)
+    if (!call.isOver && call.sessionKey === sessionKey) keys.push(call.key);
+  return keys;
+}
+
+function nested(key: string): FlotillaError {
+  return new FlotillaError(
+    "FLOTILLA_SESSION_UPDATE_NESTED",
+    `req.session.update(${JSON.stringify(key)}) was called within the function of another update of the same key, which waits ` +
+      "for it: updates of one key can't be nested. Return the new value, and call other updates before or after; nothing was written",
+    { source: "server" },
+  );
 }
 
 function load({ place, id }: SessionUpdate): Promise<SessionEntries> {

@@ -135,7 +135,7 @@ export const session = {
   readyBytesMax: 67_108_864,
   /** A use counts from the begin of a request, when that took no longer, and its session is kept by another server. */
   touchAfterMs: 1_000,
-  /** A response held so long for its session's changes is answered 503 instead: the servers give them no longer. */
+  /** A change not committed by then has an unknown outcome, and a response held so long for it is answered 503 instead. */
   commitTimeoutMs: 2_000,
   sweepIntervalMs: 1_000,
   /** Expired sessions that one sweep removes. */
@@ -248,8 +248,8 @@ export const replication = {
   offersAskedMs: 5_000,
   /** A load waits so long for an owner that may answer: longer than a takeover takes without the proof of a death. */
   loadWaitMs: 3_000,
-  /** A change not committed by then has an unknown outcome. */
-  commitTimeoutMs: session.commitTimeoutMs as number,
+  /** A start that waits for owners, and a stop that hands over, look so often how far they are. */
+  pollMs: 25,
   /** Share of the time left that a change may be under way to its owner; covers clocks that differ. */
   freshShare: 0.75,
   /** A server that shows an older map for so long is sent ours, and again after so long. */

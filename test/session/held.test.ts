@@ -1,6 +1,6 @@
 /** With a store that takes its time: what is held until the commit, what is refused, and what is said. */
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import { FlotillaError } from "../../src/support/errors.ts";
 import type { Handler } from "../harness/session-site.ts";
 import { setUpSlow } from "../harness/slow-store.ts";
@@ -14,6 +14,17 @@ async function isPending(promise: Promise<unknown>): Promise<boolean> {
   promise.then(over, over);
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
   return !done;
+}
+
+/** What is thrown next, to nobody; not the runner's business until the test is over. */
+function uncaught(t: TestContext): Promise<unknown> {
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  const listeners = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException").once("uncaughtException", resolve);
+  t.after(() => {
+    for (const listener of listeners) process.on("uncaughtException", listener);
+  });
+  return promise;
 }
 
 const lost = new FlotillaError("FLOTILLA_TEST", "the backup refused");
@@ -218,24 +229,39 @@ describe("a response whose session is not committed yet", () => {
     await assert.rejects(answer, { code: "ECONNRESET" });
   });
 
+  test("a listener that throws when it can go on does not throw at the store", async (t) => {
+    const { site, store, browser } = await setUpSlow({
+      "/stream": (req, res) => {
+        req.session.a = 1;
+        res.write("one,");
+        res.once("drain", () => {
+          res.end("two");
+          throw new Error("of the application");
+        });
+      },
+    });
+    await using _site = site;
+    const thrown = uncaught(t);
+    const answer = browser.get("/stream");
+    await store.arrival();
+    store.answer();
+    assert.match(String(await thrown), /of the application/);
+    assert.equal((await answer).body, "one,two");
+  });
+
   test("a handler that throws after its session was loaded does not throw at the store", async (t) => {
     const { site, store, browser } = await setUpSlow({});
     await using _site = site;
     store.isSlow = false;
     await browser.read("/look");
-    const { promise, resolve } = Promise.withResolvers<unknown>();
-    const listeners = process.listeners("uncaughtException");
-    process.removeAllListeners("uncaughtException").once("uncaughtException", resolve);
-    t.after(() => {
-      for (const listener of listeners) process.on("uncaughtException", listener);
-    });
+    const thrown = uncaught(t);
     store.isLoadingSlow = true;
     const id = store.newId().text;
     site.middleware({ url: "/", headers: { cookie: `sid=${id}` } }, {}, () => {
       throw new Error("of the application");
     });
     assert.deepEqual(await store.answerLoads(), []);
-    assert.match(String(await promise), /of the application/);
+    assert.match(String(await thrown), /of the application/);
   });
 });
 

@@ -3,7 +3,7 @@
  * then proposes to swap the roles with its backup, which has everything. Requests meanwhile wait, and go to the new owner.
  */
 import type { Slot } from "../../register/slot-map.ts";
-import { replication as limits } from "../../support/limits.ts";
+import { session as limits } from "../../support/limits.ts";
 import type { Context } from "./context.ts";
 import type { Owner } from "./owner.ts";
 import { Role, type SlotCopy } from "./slot.ts";

@@ -219,12 +219,12 @@ export class Owner {
   #tickSlot(slot: SlotCopy): void {
     const now = this.#context.clock.now();
     for (const pending of slot.pending) {
-      if (now - pending.submittedAt < limits.commitTimeoutMs) break;
+      if (now - pending.submittedAt < sessionLimits.commitTimeoutMs) break;
       const { done } = pending;
       pending.done = null;
       done?.(unknownOutcome());
     }
-    while (slot.answers.length > 0 && now - slot.answers[0]!.askedAt >= limits.commitTimeoutMs)
+    while (slot.answers.length > 0 && now - slot.answers[0]!.askedAt >= sessionLimits.commitTimeoutMs)
       slot.answers.shift()!.done(unknownOutcome());
     this.advance(slot);
     for (const follower of [slot.backup, slot.joining]) {
@@ -357,7 +357,7 @@ export class Owner {
 export function unknownOutcome(): FlotillaError {
   return new FlotillaError(
     "FLOTILLA_SESSION_UNKNOWN",
-    `the session's servers did not confirm the change within ${limits.commitTimeoutMs} ms; it may have been made or not`,
+    `the session's servers did not confirm the change within ${sessionLimits.commitTimeoutMs} ms; it may have been made or not`,
   );
 }
 

@@ -1,7 +1,7 @@
 /** A change that waits for an owner: not made any more when its requester has been told, or is about to be. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { replication as limits } from "../../support/limits.ts";
+import { session as limits } from "../../support/limits.ts";
 import { noEntries } from "../entry.ts";
 import type { VerifiedId } from "../id.ts";
 import type { Context } from "./context.ts";

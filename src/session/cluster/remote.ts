@@ -7,7 +7,7 @@
  * takes effect after its requester was told that its outcome is unknown and went on.
  */
 import { FlotillaError } from "../../support/errors.ts";
-import { replication as limits } from "../../support/limits.ts";
+import { replication as limits, session as sessionLimits } from "../../support/limits.ts";
 import { bytesOf, noEntries, type SessionEntries } from "../entry.ts";
 import type { VerifiedId } from "../id.ts";
 import { contended, type Done, isContended, isGone, isTooLarge, sessionGone, tooLarge } from "../store.ts";
@@ -50,7 +50,7 @@ class Attempt {
 
   /** After so long whoever asked is told an error, and nothing is done for it any more. */
   get waitMs(): number {
-    return this.isLoad ? limits.loadWaitMs : limits.commitTimeoutMs;
+    return this.isLoad ? limits.loadWaitMs : sessionLimits.commitTimeoutMs;
   }
 }
 
@@ -110,7 +110,7 @@ export class Remote {
       slot: slot.index,
       key: id.key,
       ownerClock: peer.clock,
-      freshMs: limits.commitTimeoutMs,
+      freshMs: sessionLimits.commitTimeoutMs,
       idleTimeoutMs,
       changes: noEntries,
       expected: null,

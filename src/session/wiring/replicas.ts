@@ -35,8 +35,6 @@ import { Reports } from "./reports.ts";
 import { bytesOf, fromSaved, toSaved } from "./saved-copies.ts";
 import type { PairEvents, StreamPair } from "./stream-pair.ts";
 
-const pollMs = 25;
-
 export class Replicas implements PairEvents, KeptSessions {
   readonly store: ClusterStore;
   readonly services: ReadonlyMap<StreamKind, StreamService>;
@@ -285,7 +283,7 @@ export class Replicas implements PairEvents, KeptSessions {
 }
 
 function pause(): Promise<void> {
-  return new Promise((resolve) => systemClock.after(pollMs, resolve));
+  return new Promise((resolve) => systemClock.after(limits.pollMs, resolve));
 }
 
 /**
