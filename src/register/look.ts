@@ -1,7 +1,8 @@
 /** A look at the register: what one round of questions, without a promise or a sync, tells of the committed state. */
 import type { Clock } from "../support/clock.ts";
 import type { VoterAnswer } from "./messages.ts";
-import { Round, type VoterTransport } from "./round.ts";
+import type { Patience } from "./patience.ts";
+import { Round } from "./round.ts";
 import { type Accepted, changeOf, compareBallots, noBallot, type RegisterState } from "./state.ts";
 import { canFork, type Standing, tally } from "./voters.ts";
 
@@ -17,7 +18,7 @@ export class Look {
    * @param onEnd called once, with the committed state or null, and the round that showed it.
    */
   constructor(
-    transport: VoterTransport,
+    patience: Patience,
     clock: Clock,
     known: Accepted | null,
     isForChange: boolean,
@@ -25,7 +26,7 @@ export class Look {
   ) {
     this.#known = known;
     this.#isForChange = isForChange;
-    this.#round = new Round(transport, clock, (round) => {
+    this.#round = new Round(patience, clock, (round) => {
       if (round.over) return;
       const committed = this.#committed();
       if (committed === null && !this.#hasSeenEnough()) return;

@@ -5,8 +5,8 @@ import { systemClock } from "../support/clock.ts";
 import { Acceptor, type VoteStorage } from "./acceptor.ts";
 import { MembersRegister } from "./members.ts";
 import type { VoterRequest } from "./messages.ts";
+import type { VoterTransport } from "./patience.ts";
 import type { CasOutcome } from "./register.ts";
-import type { VoterTransport } from "./round.ts";
 
 const names = ["10.0.0.1", "10.0.0.2", "10.0.0.3"];
 

@@ -12,9 +12,11 @@ import { register as limits } from "../support/limits.ts";
 import { Formation } from "./formation.ts";
 import { acceptedOf, Look } from "./look.ts";
 import type { VoterAnswer } from "./messages.ts";
+import type { VoterTransport } from "./patience.ts";
+import { Patience } from "./patience.ts";
 import { Attempt, type AttemptResult } from "./proposer.ts";
 import type { CasOutcome, Register, Versioned } from "./register.ts";
-import type { Round, VoterTransport } from "./round.ts";
+import type { Round } from "./round.ts";
 import { type Accepted, changeOf, higher, type RegisterState, successor } from "./state.ts";
 import { unreachable } from "./unreachable.ts";
 import { anyOf, namesOf, type VoterSet } from "./voters.ts";
@@ -68,6 +70,7 @@ export class MembersRegister<V> implements Register<V> {
   readonly #listeners: Set<(state: Versioned<V>) => void> = new Set();
   readonly #waiting: Operation<V>[] = [];
   readonly #formation: Formation;
+  readonly #patience: Patience;
   #running: Operation<V> | null = null;
   #lookUnderWay: Look | null = null;
   #attempt: Attempt | null = null;
@@ -82,6 +85,7 @@ export class MembersRegister<V> implements Register<V> {
 
   constructor(options: MembersOptions<V>) {
     this.#options = options;
+    this.#patience = new Patience(options.transport, options.clock);
     this.#formation = new Formation(options.fileVoters, options.clock);
   }
 
@@ -226,10 +230,10 @@ export class MembersRegister<V> implements Register<V> {
   // Reading in one round.
 
   #look(operation: Operation<V>): void {
-    const { transport, clock } = this.#options;
+    const { clock } = this.#options;
     const { change } = operation;
     const known = this.#known?.accepted ?? null;
-    this.#lookUnderWay = new Look(transport, clock, known, change !== null, (committed, round) => {
+    this.#lookUnderWay = new Look(this.#patience, clock, known, change !== null, (committed, round) => {
       this.#noteAnswers(round);
       if (committed !== null && (change === null || committed.state.version > change.expected))
         this.#learnAndEnd(operation, committed);
@@ -267,7 +271,7 @@ export class MembersRegister<V> implements Register<V> {
 
   /** @param blank the look that found only blank voters: when none that promises has a state, the first one is made. */
   #propose(operation: Operation<V>, blank: Round | null): void {
-    const { transport, clock, node } = this.#options;
+    const { clock, node } = this.#options;
     operation.looks = 0;
     const have = this.#known?.accepted ?? null;
     this.#counter = Math.max(this.#counter, have?.ballot.counter ?? 0) + 1;
@@ -282,7 +286,7 @@ export class MembersRegister<V> implements Register<V> {
         return blank === null ? null : this.#firstState(promises, blank);
       },
     };
-    this.#attempt = new Attempt(transport, clock, ballot, plan, (result) =>
+    this.#attempt = new Attempt(this.#patience, clock, ballot, plan, (result) =>
       this.#onResult(operation, result),
     );
     this.#attempt.start();

@@ -9,7 +9,8 @@
  */
 import type { Clock } from "../support/clock.ts";
 import type { VoterAnswer } from "./messages.ts";
-import { Round, type VoterTransport } from "./round.ts";
+import type { Patience } from "./patience.ts";
+import { Round } from "./round.ts";
 import {
   type Accepted,
   type Ballot,
@@ -57,7 +58,7 @@ export type AttemptResult =
     };
 
 export class Attempt {
-  readonly #transport: VoterTransport;
+  readonly #patience: Patience;
   readonly #clock: Clock;
   readonly #ballot: Ballot;
   readonly #plan: Plan;
@@ -68,13 +69,13 @@ export class Attempt {
   #shown: Accepted | null = null;
 
   constructor(
-    transport: VoterTransport,
+    patience: Patience,
     clock: Clock,
     ballot: Ballot,
     plan: Plan,
     done: (result: AttemptResult) => void,
   ) {
-    this.#transport = transport;
+    this.#patience = patience;
     this.#clock = clock;
     this.#ballot = ballot;
     this.#plan = plan;
@@ -83,7 +84,7 @@ export class Attempt {
   }
 
   start(): void {
-    this.#round = new Round(this.#transport, this.#clock, (round) => this.#onPromises(round));
+    this.#round = new Round(this.#patience, this.#clock, (round) => this.#onPromises(round));
     this.#askPromises(this.#round, this.#plan.base);
   }
 
@@ -173,7 +174,7 @@ export class Attempt {
   }
 
   #askAccept(state: RegisterState, promises: ReadonlyMap<string, VoterAnswer>): void {
-    const round = new Round(this.#transport, this.#clock, (changed) => this.#onAccepted(changed, state));
+    const round = new Round(this.#patience, this.#clock, (changed) => this.#onAccepted(changed, state));
     this.#round = round;
     const pinned = votersOf(state.voters).filter(({ marker }) => marker !== "");
     const names = pinned.map(({ name }) => name);

@@ -11,7 +11,7 @@ import {
   StreamKind,
   type StreamService,
 } from "../link/api.ts";
-import { systemClock, type Timer } from "../support/clock.ts";
+import { afterAwake, systemClock, type Timer } from "../support/clock.ts";
 import { FlotillaError, messageOf } from "../support/errors.ts";
 import { register as limits } from "../support/limits.ts";
 import type { Acceptor, AnswerDone } from "./acceptor.ts";
@@ -23,7 +23,7 @@ import {
   type VoterAnswer,
   type VoterRequest,
 } from "./messages.ts";
-import type { VoterTransport } from "./round.ts";
+import type { VoterTransport } from "./patience.ts";
 import { unreachable } from "./unreachable.ts";
 
 /** Serves this machine's votes. `acceptors`: by the name of the register. */
@@ -146,7 +146,7 @@ class Asked implements StreamHandler {
     const stream = link.open(StreamKind.register, register, false, this);
     if (stream === null)
       return this.#end(unreachable(`the link to the voter at ${this.#voter} takes no questions`));
-    this.#timer = systemClock.after(limits.voteTimeoutMs, () => {
+    this.#timer = afterAwake(systemClock, limits.voteTimeoutMs, limits.awakeStepMs, () => {
       stream.reset(ResetCode.timeout, "no vote in time");
       this.#end(unreachable(`the voter at ${this.#voter} did not answer in time`));
     });

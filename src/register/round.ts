@@ -1,24 +1,15 @@
 /** One question to several voters at the same time, and who stands how. */
-import type { Clock, Timer } from "../support/clock.ts";
-import type { FlotillaError } from "../support/errors.ts";
+import { afterAwake, type Clock, type Timer } from "../support/clock.ts";
 import { register as limits } from "../support/limits.ts";
 import type { VoterAnswer, VoterRequest } from "./messages.ts";
+import type { Patience } from "./patience.ts";
 import { anyMarker, type Standing, type Voter } from "./voters.ts";
-
-/** Carries questions to voters. Answers may come late, twice or never; one question may arrive twice. */
-export interface VoterTransport {
-  send(
-    voter: string,
-    request: VoterRequest,
-    done: (error: FlotillaError | null, answer: VoterAnswer | null) => void,
-  ): void;
-}
 
 export class Round {
   /** By the voter's name; null: it can't be asked. */
   readonly #results: Map<string, VoterAnswer | null> = new Map();
   readonly #asked: Set<string> = new Set();
-  readonly #transport: VoterTransport;
+  readonly #patience: Patience;
   readonly #changed: (round: Round) => void;
   readonly #timers: Timer[];
   #late = false;
@@ -26,16 +17,20 @@ export class Round {
   #lastError = "";
 
   /** @param changed called after each answer, failure and time limit; during `ask` too, when a voter answers at once. */
-  constructor(transport: VoterTransport, clock: Clock, changed: (round: Round) => void) {
-    this.#transport = transport;
+  constructor(patience: Patience, clock: Clock, changed: (round: Round) => void) {
+    this.#patience = patience;
     this.#changed = changed;
+    // While this process stood still nobody was silent: their answers lie unread.
+    const after = (delayMs: number, callback: () => void): Timer =>
+      afterAwake(clock, delayMs, limits.awakeStepMs, callback);
     this.#timers = [
-      clock.after(limits.pairPatienceMs, () => {
+      after(limits.pairPatienceMs, () => {
         this.#late = true;
+        for (const name of this.#unheard()) this.#patience.missed(name);
         this.#changed(this);
       }),
-      clock.after(limits.voteTimeoutMs, () => {
-        for (const name of this.#asked) if (!this.#results.has(name)) this.#results.set(name, null);
+      after(limits.voteTimeoutMs, () => {
+        for (const name of this.#unheard()) this.#results.set(name, null);
         this.#changed(this);
       }),
     ];
@@ -47,7 +42,7 @@ export class Round {
       if (this.#over) return;
       if (this.#asked.has(name)) continue;
       this.#asked.add(name);
-      this.#transport.send(name, requestFor(name), (error, answer) => {
+      this.#patience.send(name, requestFor(name), (error, answer) => {
         if (this.#over || this.#results.has(name)) return;
         if (error !== null) this.#lastError = error.message;
         this.#results.set(name, answer);
@@ -78,12 +73,18 @@ export class Round {
 
   /** No healthy voter takes so long. */
   get late(): boolean {
-    return this.#late;
+    if (this.#late) return true;
+    const unheard = this.#unheard();
+    return unheard.length > 0 && unheard.every((name) => this.#patience.isSilent(name));
+  }
+
+  #unheard(): string[] {
+    return [...this.#asked].filter((name) => !this.#results.has(name));
   }
 
   /** Somebody knows a higher ballot, and those who might not are silent: another try is quicker than waiting for them. */
   get hopeless(): boolean {
-    if (!this.#late) return false;
+    if (!this.late) return false;
     for (const answer of this.#results.values()) if (answer !== null && !answer.ok) return true;
     return false;
   }
@@ -99,7 +100,7 @@ export class Round {
   standing(voter: Voter): Standing {
     const answer = this.#results.get(voter.name);
     if (answer === null) return "lost";
-    if (answer === undefined) return this.#late ? "late" : "waiting";
+    if (answer === undefined) return this.#late || this.#patience.isSilent(voter.name) ? "late" : "waiting";
     if (voter.marker !== anyMarker && answer.marker !== voter.marker) return "lost";
     return answer.ok ? "yes" : "refused";
   }

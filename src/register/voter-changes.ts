@@ -8,8 +8,9 @@ import type { FlotillaError } from "../support/errors.ts";
 import { register as limits } from "../support/limits.ts";
 import type { MembersRegister } from "./members.ts";
 import type { VoterAnswer, VoterRequest } from "./messages.ts";
+import { Patience, type VoterTransport } from "./patience.ts";
 import type { CasOutcome } from "./register.ts";
-import { Round, type VoterTransport } from "./round.ts";
+import { Round } from "./round.ts";
 import { noBallot } from "./state.ts";
 import { unreachable } from "./unreachable.ts";
 import { sameVoters, tally, type Voter, type VoterSet } from "./voters.ts";
@@ -34,6 +35,7 @@ type Done = (error: FlotillaError | null) => void;
 
 export class VoterChanges {
   readonly #options: VoterChangesOptions;
+  readonly #patience: Patience;
   #timer: Timer | null = null;
   #said = "";
   #isAsWanted = false;
@@ -41,6 +43,7 @@ export class VoterChanges {
 
   constructor(options: VoterChangesOptions) {
     this.#options = options;
+    this.#patience = new Patience(options.transport, options.clock);
   }
 
   /** Begins to look after the voters, now and then; where no voter is, nothing is to be done. */
@@ -182,9 +185,9 @@ export class VoterChanges {
 
   /** A change that was begun has to be finished: a set that can't decide now would hold up the register. */
   #whetherAble(wanted: readonly Voter[], done: Done): void {
-    const { transport, clock } = this.#options;
+    const { clock } = this.#options;
     const set = { current: wanted, next: null };
-    const round = new Round(transport, clock, () => {
+    const round = new Round(this.#patience, clock, () => {
       const verdict = round.over ? "open" : tally(set, (voter) => round.standing(voter));
       if (verdict === "open") return;
       round.end();
@@ -213,8 +216,8 @@ export class VoterChanges {
     request: VoterRequest,
     done: (error: FlotillaError | null, answer: VoterAnswer | null) => void,
   ): void {
-    const { transport, clock } = this.#options;
-    const round = new Round(transport, clock, () => {
+    const { clock } = this.#options;
+    const round = new Round(this.#patience, clock, () => {
       if (round.over || !round.complete) return;
       round.end();
       if (this.#stopped) return;

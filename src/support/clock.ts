@@ -24,6 +24,17 @@ export const systemClock: Clock = {
   },
 };
 
+/** As `clock.after`, but time in which this process stood still counts for no more than `stepMs`. */
+export function afterAwake(clock: Clock, delayMs: number, stepMs: number, callback: () => void): Timer {
+  let timer: Timer;
+  const wait = (restMs: number): void => {
+    const nextMs = Math.min(stepMs, restMs);
+    timer = clock.after(nextMs, () => (restMs > nextMs ? wait(restMs - nextMs) : callback()));
+  };
+  wait(delayMs);
+  return { cancel: () => timer.cancel() };
+}
+
 /** A small seeded generator (mulberry32), for tests and simulations. */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0;

@@ -196,6 +196,10 @@ export const register = {
   voteTimeoutMs: 500,
   /** Of two voters, the silent one is waited for so long. */
   pairPatienceMs: 200,
+  /** One that was waited for in vain is not waited for again for so long, unless it answers. */
+  silentVoterMs: 1_000,
+  /** Time in which the asking process stood still counts for no more than this. */
+  awakeStepMs: 50,
   /** One read or change, with all its tries. */
   operationTimeoutMs: 2_000,
   backoffMinMs: 10,

@@ -19,6 +19,7 @@ test(`${seeds} seeds break no promise`, () => {
   const broken: string[] = [];
   let requests = 0;
   let refused = 0;
+  let pairs = 0;
   let refusedLinks = 0;
   let refusedFrames = 0;
   const happened = new Set<string>();
@@ -27,6 +28,7 @@ test(`${seeds} seeds break no promise`, () => {
     requests += outcome.requests;
     refused += outcome.refused;
     for (const name of [...outcome.episodes, outcome.rollout]) if (name !== null) happened.add(name);
+    if (outcome.pair !== null) pairs++;
     refusedLinks += outcome.refusals;
     refusedFrames += outcome.refusedFrames;
     if (outcome.violations.length > 0) broken.push(firstLine(outcome));
@@ -37,6 +39,7 @@ test(`${seeds} seeds break no promise`, () => {
     [...episodes, ...rolloutKinds].map(({ name }) => name).filter((name) => !happened.has(name)),
     [],
   );
+  assert.ok(pairs > 10, `only ${pairs} sites with two voters`);
   assert.ok(refusedLinks > 100, `only ${refusedLinks} links were refused`);
   assert.ok(refusedFrames > 10, `only ${refusedFrames} frames were refused`);
   assert.ok(requests > 100_000, `only ${requests} requests`);
@@ -47,6 +50,13 @@ test("the same seed gives the same run", () => {
   const one = simulate(11, { keepsHistory: true });
   const other = simulate(11, { keepsHistory: true });
   assert.deepEqual(one, other);
+});
+
+test("two voters without a witness promise nothing for a cut between them: that would be seen", () => {
+  for (let seed = 1; seed <= seeds; seed++) {
+    if (simulate(seed, { pair: "cut" }).violations.some((what) => /^I[1-9]\b/.test(what))) return;
+  }
+  assert.fail(`${seeds} seeds did not notice it`);
 });
 
 for (const [name, mutant] of Object.entries(mutants)) {

@@ -12,7 +12,7 @@ import {
   type VoterAnswer,
   type VoterRequest,
 } from "../../../src/register/messages.ts";
-import type { VoterTransport } from "../../../src/register/round.ts";
+import type { VoterTransport } from "../../../src/register/patience.ts";
 import { compareBallots, noBallot } from "../../../src/register/state.ts";
 import { unreachable } from "../../../src/register/unreachable.ts";
 import { decodeVote } from "../../../src/register/vote-codec.ts";

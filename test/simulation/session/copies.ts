@@ -69,7 +69,8 @@ export class Copies {
   #isOffered(holder: Holder | null, slot: number): boolean {
     if (!this.#site.saved.has(holder, slot)) return false;
     const process = this.#site.apps.get(holder!.server)?.process;
-    return process !== undefined && process.incarnation !== holder!.incarnation && process.badSince === null;
+    if ((this.#site.register.cutOff.get(holder!.server) ?? 0) > 0) return false;
+    return process !== undefined && process.incarnation !== holder!.incarnation && !process.isBad;
   }
 
   /** I2: whoever is named has all that was committed by then. */

@@ -14,6 +14,8 @@ export interface Episode {
   readonly restarts?: boolean;
   /** Only where the register is the real one. */
   readonly needsVoters?: boolean;
+  /** Servers do not hear each other, or the voters, for longer than one of two voters waits for the other. */
+  readonly cuts?: boolean;
   begin(harm: Harm): void;
 }
 
@@ -24,16 +26,22 @@ interface Moment {
   isNow(node: SessionNode): boolean;
 }
 
-type Strike = (harm: Harm, app: App) => void;
+interface Strike {
+  readonly cuts: boolean;
+  begin(harm: Harm, app: App): void;
+}
+
+const hit = (begin: Strike["begin"]): Strike => ({ cuts: false, begin });
+const cut = (begin: Strike["begin"]): Strike => ({ cuts: true, begin });
 
 const restarts: readonly Strike[] = [
-  (harm, app) => harm.crash(app, false, 300),
-  (harm, app) => harm.restart(app, false),
+  hit((harm, app) => harm.crash(app, false, 300)),
+  hit((harm, app) => harm.restart(app, false)),
 ];
 const silences: readonly Strike[] = [
-  (harm, app) => harm.pause(app),
-  (harm, app) => harm.isolate(app, true, true, 3_000),
-  (harm, app) => harm.crash(app, true),
+  hit((harm, app) => harm.pause(app)),
+  cut((harm, app) => harm.isolate(app, true, true, 3_000)),
+  hit((harm, app) => harm.crash(app, true)),
 ];
 
 const awkwardMoments: readonly Moment[] = [
@@ -75,15 +83,15 @@ const awkwardMoments: readonly Moment[] = [
 ];
 
 const strikes: readonly Strike[] = [
-  (harm, app) => harm.crash(app, false),
-  (harm, app) => harm.crash(app, true),
-  (harm, app) => harm.pause(app),
-  (harm, app) => harm.isolate(app, true, true, 8_000),
-  (harm, app) => harm.isolate(app, false, true, 8_000),
-  (harm, app) => {
+  hit((harm, app) => harm.crash(app, false)),
+  hit((harm, app) => harm.crash(app, true)),
+  hit((harm, app) => harm.pause(app)),
+  cut((harm, app) => harm.isolate(app, true, true, 8_000)),
+  cut((harm, app) => harm.isolate(app, false, true, 8_000)),
+  cut((harm, app) => {
     const other = harm.anyOther(app);
     if (other !== null) harm.cut(app, other, true);
-  },
+  }),
 ];
 
 /** Waits for a moment at which much is under way, and then does something to one of those concerned. */
@@ -93,8 +101,9 @@ function atAwkwardTime(harm: Harm): void {
   const when = world.pick(awkwardMoments);
   const { network } = harm.simulation;
   if (world.chance(0.7)) network.slownessMs = 100;
+  const among = (all: readonly Strike[]): Strike[] => all.filter(({ cuts }) => harm.mayCut || !cuts);
   const primed = when.primers.length === 0 ? null : harm.anyApp();
-  if (primed !== null) world.pick(when.primers)(harm, primed);
+  if (primed !== null) world.pick(among(when.primers)).begin(harm, primed);
   const giveUp = harm.healAfter(8_000, () => {
     network.slownessMs = 0;
   });
@@ -105,10 +114,16 @@ function atAwkwardTime(harm: Harm): void {
       world.after(1, null, look);
       return;
     }
+    let victim = world.chance(0.6) ? app : (harm.anyOther(app) ?? app);
+    if (harm.simulation.pair !== null && primed !== null) {
+      // The other of two would be a second fault: it alone has what was decided meanwhile.
+      const again = apps.get(primed.process.server);
+      if (again === undefined || again.process.isPaused) return void world.after(1, null, look);
+      victim = again;
+    }
     giveUp();
-    const victim = world.chance(0.6) ? app : (harm.anyOther(app) ?? app);
     harm.tell(`while ${app.process.name} ${when.name}:`);
-    world.pick(strikes)(harm, victim);
+    world.pick(among(strikes)).begin(harm, victim);
   };
   look();
 }
@@ -129,8 +144,12 @@ function stallChange(harm: Harm): void {
   look();
 }
 
-export function pickEpisode(world: World, hasVoters: boolean): Episode {
-  return world.pickByWeight(episodes.filter(({ needsVoters }) => hasVoters || needsVoters !== true));
+export function pickEpisode(world: World, hasVoters: boolean, mayCut: boolean): Episode {
+  return world.pickByWeight(
+    episodes.filter(
+      ({ needsVoters, cuts }) => (hasVoters || needsVoters !== true) && (mayCut || cuts !== true),
+    ),
+  );
 }
 
 function withApp(run: (harm: Harm, app: App) => void): (harm: Harm) => void {
@@ -165,36 +184,42 @@ export const episodes: readonly Episode[] = [
   {
     name: "cut",
     weight: 4,
+    cuts: true,
     isSingleFault: true,
     begin: withPair((harm, app, other) => harm.cut(app, other, false)),
   },
   {
     name: "one way",
     weight: 3,
+    cuts: true,
     isSingleFault: true,
     begin: withPair((harm, app, other) => harm.cut(app, other, true)),
   },
   {
     name: "alone",
     weight: 4,
+    cuts: true,
     isSingleFault: true,
     begin: withApp((harm, app) => harm.isolate(app, true, true, 8_000)),
   },
   {
     name: "long alone",
     weight: 0.3,
+    cuts: true,
     isSingleFault: true,
     begin: withApp((harm, app) => harm.isolate(app, true, true, 60_000)),
   },
   {
     name: "two alone",
-    weight: 0.8,
+    weight: 1.6,
+    cuts: true,
     isSingleFault: false,
-    begin: withPair((harm, app, other) => harm.isolatePair(app, other)),
+    begin: (harm) => harm.isolatePair(),
   },
   {
     name: "no register",
     weight: 2,
+    cuts: true,
     isSingleFault: true,
     begin: withApp((harm, app) => harm.isolate(app, false, true, 8_000)),
   },
@@ -206,7 +231,7 @@ export const episodes: readonly Episode[] = [
   },
   { name: "foreign", weight: 1, isSingleFault: false, begin: (harm) => harm.foreign() },
   { name: "slow", weight: 1, isSingleFault: false, begin: (harm) => harm.slow() },
-  { name: "register", weight: 2, isSingleFault: false, begin: (harm) => harm.losesAnswers() },
+  { name: "register", weight: 2, cuts: true, isSingleFault: false, begin: (harm) => harm.losesAnswers() },
   {
     name: "restart",
     weight: 2,
@@ -216,6 +241,7 @@ export const episodes: readonly Episode[] = [
   {
     name: "left to one without register",
     weight: 1.5,
+    cuts: true,
     isSingleFault: true,
     restarts: true,
     begin: withPair((harm, app, other) => {
@@ -226,6 +252,7 @@ export const episodes: readonly Episode[] = [
   {
     name: "stall",
     weight: 6,
+    cuts: true,
     isSingleFault: false,
     begin: (harm) => stallChange(harm),
   },
@@ -257,6 +284,13 @@ export const episodes: readonly Episode[] = [
     isSingleFault: false,
     needsVoters: true,
     begin: (harm) => harm.crashInVote(),
+  },
+  {
+    name: "pause in a vote",
+    weight: 2,
+    isSingleFault: false,
+    needsVoters: true,
+    begin: (harm) => harm.pauseInVote(),
   },
   {
     name: "witness",

@@ -93,7 +93,7 @@ export class Faults {
 
   #begin(isWhole: boolean): void {
     const world = this.#world;
-    const episode = pickEpisode(world, this.#simulation.voting !== null);
+    const episode = pickEpisode(world, this.#simulation.voting !== null, this.harm.mayCut);
     this.#episode++;
     this.episodes.push(episode.name);
     this.harm.isDown = false;

@@ -17,6 +17,7 @@ export class Harm {
   readonly world: World;
   /** Harm does not wait until what was done before has healed. */
   readonly overlaps: boolean;
+  readonly mayCut: boolean;
   /** All servers are being started again, one after the other. */
   isRolling = false;
   /** The last server stops: nobody is left to be measured. */
@@ -27,7 +28,9 @@ export class Harm {
   constructor(simulation: Simulation) {
     this.simulation = simulation;
     this.world = simulation.world;
-    this.overlaps = this.world.chance(0.3);
+    // Two voters stand one fault; the second may be as bad as a cut.
+    this.overlaps = this.world.chance(0.3) && simulation.pair === null;
+    this.mayCut = simulation.pair !== "uncut";
   }
 
   get isHealed(): boolean {
@@ -154,11 +157,14 @@ export class Harm {
   }
 
   /** Two that hear each other, and nobody else, for longer than others wait for them. */
-  isolatePair(app: App, other: App): void {
-    const { network, register, places } = this.simulation;
-    const pair = [app, other];
+  isolatePair(): void {
+    const { network, register, places, apps } = this.simulation;
+    const kept = register.state!.value.slots.filter(({ backup }) => backup !== null);
+    if (kept.length === 0 || apps.size < 3) return;
+    const { owner, backup } = this.world.pick(kept);
+    const pair = [owner, backup].flatMap((holder) => apps.get(holder!.server) ?? []);
     const servers = pair.map(({ process }) => process.server);
-    const forMs = this.world.between(30_000, 50_000);
+    const forMs = this.world.between(55_000, 70_000);
     this.tell(`${servers.join(" and ")} are cut off together for ${forMs.toFixed(0)} ms`);
     const outside = places.map(({ server }) => server).filter((server) => !servers.includes(server));
     const ways = servers.flatMap((server) =>
@@ -242,7 +248,7 @@ export class Harm {
       const others = this.othersThan(app).filter((other) => refusalBetween(process, other.process) === "");
       if (
         this.simulation.isBereft ||
-        process.refusedSince !== null ||
+        (this.simulation.isMixed && this.simulation.rollout?.isSmooth === false) ||
         this.#healings.size > 1 ||
         others.length === 0 ||
         others.some(({ isLeaving }) => isLeaving)
@@ -367,6 +373,21 @@ export class Harm {
 
   /** A server ends between two steps of a vote: before it is written, before it is synced, before it is answered. */
   crashInVote(): void {
+    this.#inVote((app) => {
+      this.tell(`${app.process.name} ends in the middle of a vote`);
+      this.crash(app, this.world.chance(0.5));
+    });
+  }
+
+  /** It stands still there, its own question perhaps unanswered. */
+  pauseInVote(): void {
+    this.#inVote((app) => {
+      this.tell(`${app.process.name} stops in the middle of a vote`);
+      this.pause(app);
+    });
+  }
+
+  #inVote(strike: (app: App) => void): void {
     const { voting, apps } = this.simulation;
     if (voting === null) return;
     let steps = 1 + Math.floor(this.world.random() * 20);
@@ -377,8 +398,7 @@ export class Harm {
       const app = apps.get(process.server);
       if (app?.process !== process || --steps > 0) return;
       giveUp();
-      this.tell(`${process.name} ends in the middle of a vote`);
-      this.crash(app, this.world.chance(0.5));
+      strike(app);
     };
   }
 
@@ -421,9 +441,9 @@ export class Harm {
 
   #isBad(app: App, heal: () => void, forMs: number): void {
     const { process } = app;
-    if (process.harms++ === 0) process.badSince = this.world.now;
+    process.harm();
     this.healAfter(forMs, () => {
-      if (--process.harms === 0) process.badSince = null;
+      process.heal();
       this.world.tell("fault", `${process.name} is well again`);
       heal();
     });

@@ -12,6 +12,10 @@ export interface Mutant {
   readonly rules?: Partial<Rules>;
   /** Done to each server every now and then. */
   readonly meddle?: (app: App) => void;
+  /** Of two voters one decides without waiting for the other. */
+  readonly isImpatient?: boolean;
+  /** The sites in which it can be noticed. */
+  readonly pair?: "uncut";
 }
 
 export const mutants: { readonly [name: string]: Mutant } = {
@@ -42,6 +46,7 @@ export const mutants: { readonly [name: string]: Mutant } = {
   "the oldest of saved copies is used": {
     rules: { isNewer: (one, other) => protocolRules.isNewer(other, one) },
   },
+  "one of two voters does not wait for the other": { isImpatient: true, pair: "uncut" },
   "a late change is taken": { rules: { refusesLate: () => false } },
 };
 

@@ -4,11 +4,12 @@
  *   npm run simulate -- --seeds 10000         seeds 1 to 10000
  *   npm run simulate -- --seed 4711           that one alone, with its history
  *   npm run simulate -- --mutant NAME         a broken protocol, which has to be caught
+ *   npm run simulate -- --pair uncut          two voters without a witness; "cut": with what they promise nothing for
  */
 import { parseArgs } from "node:util";
 import { tellHistory } from "./history.ts";
 import { mutants } from "./mutants.ts";
-import { simulate } from "./simulation.ts";
+import { type Options, simulate } from "./simulation.ts";
 
 const { values } = parseArgs({
   options: {
@@ -16,10 +17,13 @@ const { values } = parseArgs({
     from: { type: "string", default: "1" },
     seed: { type: "string" },
     mutant: { type: "string" },
+    pair: { type: "string" },
     all: { type: "boolean", default: false },
   },
 });
 
+const { pair: kind } = values;
+const pair: Options = kind === "cut" || kind === "uncut" ? { pair: kind } : {};
 const mutant = values.mutant === undefined ? null : (mutants[values.mutant] ?? null);
 if (values.mutant !== undefined && mutant === null) {
   console.error(`no mutant of that name; there are:\n  ${Object.keys(mutants).join("\n  ")}`);
@@ -29,7 +33,7 @@ if (values.mutant !== undefined && mutant === null) {
 const mutantOption = values.mutant === undefined ? "" : ` --mutant "${values.mutant}"`;
 
 if (values.seed !== undefined) {
-  const outcome = simulate(Number(values.seed), { mutant, keepsHistory: true });
+  const outcome = simulate(Number(values.seed), { mutant, keepsHistory: true, ...pair });
   console.log(tellHistory(outcome, values.all));
   process.exitCode = outcome.violations.length > 0 ? 1 : 0;
 } else {
@@ -41,7 +45,7 @@ if (values.seed !== undefined) {
   let events = 0;
   let toldAt = beganAt;
   for (let seed = from; seed < end; seed++) {
-    const outcome = simulate(seed, { mutant });
+    const outcome = simulate(seed, { mutant, ...pair });
     requests += outcome.requests;
     events += outcome.events;
     if (outcome.violations.length > 0) {

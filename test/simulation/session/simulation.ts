@@ -22,12 +22,16 @@ import { type Line, Process, World, withoutWallClock } from "./world.ts";
 
 const firstMap: SlotMap = { letters: new Map(), slots: new Array(4).fill(unownedSlot) };
 
+type Pair = "cut" | "uncut";
+
 export interface Options {
   /** A broken protocol instead of the true one. */
   readonly mutant?: Mutant | null;
   /** Else by the seed. */
   readonly register?: "model" | "real";
   readonly keepsHistory?: boolean;
+  /** Two machines without a witness, with or without cuts between them; else by the seed. */
+  readonly pair?: Pair;
   /** False: all servers run with one file and one release. */
   readonly rollsOut?: boolean;
 }
@@ -43,6 +47,7 @@ export interface Outcome {
   readonly events: number;
   readonly faults: readonly string[];
   readonly episodes: readonly string[];
+  readonly pair: Pair | null;
   /** Of the whole cluster, if there was one. */
   readonly rollout: string | null;
   /** Links that did not come about between servers that run with different files or releases. */
@@ -80,6 +85,8 @@ export class Simulation {
   /** What a process that starts now runs with. */
   setup: Setup;
   /** Servers that will never start again. */
+  /** Two voters and no witness: they promise nothing for a cut between them. */
+  readonly pair: Pair | null;
   readonly gone: Set<string> = new Set();
   /** In some seeds: another file, or another release, comes to all servers. */
   readonly rollout: Rollout | null;
@@ -93,20 +100,24 @@ export class Simulation {
     this.network = new Network(this.world);
     this.network.onTaken = ({ name }) => this.oracle.fail("protocol", `${name} took what it can't know`);
     const servers = 2 + Math.floor(this.world.random() * 3);
-    const machines = 2 + Math.floor(this.world.random() * (servers - 1));
+    const pair = options.pair ?? this.#mutant.pair ?? null;
+    const machines = pair !== null ? 2 : 2 + Math.floor(this.world.random() * (servers - 1));
     this.places = Array.from({ length: servers }, (_, i) => ({
       server: `app-${"abcd"[i]}`,
       machine: `m${i % machines}`,
     }));
-    const drawn = this.world.pick(["model", "real"]);
+    const drawn = pair === null ? this.world.pick(["model", "real"]) : "real";
+    const isReal = (options.register ?? drawn) === "real";
+    this.pair = pair ?? (isReal && machines === 2 && this.world.chance(0.2) ? "uncut" : null);
+    const hasWitness = machines === 2 && this.pair === null;
     this.rollout = options.rollsOut === false ? null : drawRollout(this.world, this.places, machines === 2);
     this.setup = this.rollout?.from ?? {
       servers: this.places,
-      hasWitness: machines === 2,
+      hasWitness,
       versions: ownVersions,
     };
     this.web = new WebTier(this.world, this.apps, this.setup);
-    this.voting = (options.register ?? drawn) === "real" ? this.#vote() : null;
+    this.voting = isReal ? this.#vote() : null;
     if (this.voting !== null) this.voting.onWitness = () => this.#noteRefused();
     this.register = this.voting ?? new SimulatedRegister(this.world);
     this.#copies = new Copies(this);
@@ -123,7 +134,14 @@ export class Simulation {
   #vote(): VotingRegister {
     const { world, network, places, oracle } = this;
     return new VotingRegister({
-      ...{ world, network, places, firstMap, setup: () => this.setup },
+      ...{
+        world,
+        network,
+        places,
+        firstMap,
+        setup: () => this.setup,
+        isImpatient: this.#mutant.isImpatient ?? false,
+      },
       fail: (invariant, what) => oracle.fail(invariant, what),
     });
   }
@@ -150,6 +168,7 @@ export class Simulation {
       events: world.eventCount,
       faults: faults?.harm.told ?? [],
       episodes: faults?.episodes ?? [],
+      pair: this.pair,
       rollout: faults?.rolledOut ?? null,
       refusals: this.network.refusals,
       refusedFrames: this.network.refusedFrames,

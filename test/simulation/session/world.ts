@@ -11,6 +11,7 @@ interface Event {
   readonly at: number;
   readonly order: number;
   readonly process: Process | null;
+  readonly isTimer: boolean;
   run: (() => void) | null;
 }
 
@@ -67,8 +68,8 @@ export class World {
   }
 
   /** @param process for whom it happens: not before it runs again, not at all when it is dead. */
-  after(delayMs: number, process: Process | null, run: () => void): Timer {
-    const event: Event = { at: this.now + Math.max(0, delayMs), order: this.#order++, process, run };
+  after(delayMs: number, process: Process | null, run: () => void, isTimer: boolean = false): Timer {
+    const event: Event = { at: this.now + Math.max(0, delayMs), order: this.#order++, process, isTimer, run };
     this.#push(event);
     return {
       cancel() {
@@ -84,7 +85,7 @@ export class World {
       if (event.run === null) continue;
       this.eventCount++;
       if (event.process === null) event.run();
-      else event.process.happen(event.run);
+      else event.process.happen(event.run, event.isTimer);
     }
     this.now = end;
   }
@@ -125,6 +126,11 @@ function isBefore(one: Event, other: Event): boolean {
   return one.at < other.at || (one.at === other.at && one.order < other.order);
 }
 
+const never = Number.POSITIVE_INFINITY;
+
+/** A change of the register takes no longer. */
+const underWayMs = 2_000;
+
 /** One start of one server. */
 export class Process {
   readonly world: World;
@@ -133,15 +139,14 @@ export class Process {
   readonly clock: Clock;
   isAlive = true;
   isPaused = false;
-  /** Since when it can't do its part: paused or cut off; null while it can. */
-  badSince: number | null = null;
-  /** That keep it from doing its part now. */
-  harms = 0;
+  /** When it last could not do its part: paused or cut off. */
+  #bad: { readonly since: number; until: number } | null = null;
+  #harms = 0;
   /** The others refuse it, or it them, and it has no majority of the voters: since when. */
   refusedSince: number | null = null;
   /** Of servers and the witness. */
   readonly setup: Setup | null;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: { readonly run: () => void; readonly isTimer: boolean }[] = [];
 
   constructor(
     world: World,
@@ -158,26 +163,38 @@ export class Process {
     const offset = world.between(0, 1e6);
     this.clock = {
       now: () => offset + (world.now - bornAt) * clockRate,
-      after: (delayMs, callback) => world.after(delayMs / clockRate, this, callback),
+      after: (delayMs, callback) => world.after(delayMs / clockRate, this, callback, true),
     };
   }
 
-  /** For how long it could not do its part. */
+  /** For how long it could not do its part; told for a while longer: what others make of it may be under way. */
   get badForMs(): number {
-    const since = Math.min(
-      this.badSince ?? Number.POSITIVE_INFINITY,
-      this.refusedSince ?? Number.POSITIVE_INFINITY,
-    );
-    return since === Number.POSITIVE_INFINITY ? 0 : this.world.now - since;
+    const { now } = this.world;
+    const isOver = this.#bad === null || now - this.#bad.until > underWayMs;
+    const since = Math.min(isOver ? never : this.#bad!.since, this.refusedSince ?? never);
+    return since === never ? 0 : now - since;
+  }
+
+  get isBad(): boolean {
+    return this.#bad !== null && this.#bad.until === never;
+  }
+
+  /** It can't do its part until `heal` has been called as often. */
+  harm(): void {
+    if (this.#harms++ === 0) this.#bad = { since: this.world.now, until: never };
+  }
+
+  heal(): void {
+    if (--this.#harms === 0) this.#bad!.until = this.world.now;
   }
 
   get name(): string {
     return `${this.server}#${this.incarnation}`;
   }
 
-  happen(run: () => void): void {
+  happen(run: () => void, isTimer: boolean = false): void {
     if (!this.isAlive) return;
-    if (this.isPaused) this.#waiting.push(run);
+    if (this.isPaused) this.#waiting.push({ run, isTimer });
     else run();
   }
 
@@ -188,7 +205,10 @@ export class Process {
   resume(): void {
     if (!this.isPaused) return;
     this.isPaused = false;
-    for (const run of this.#waiting.splice(0)) this.happen(run);
+    const waiting = this.#waiting.splice(0);
+    // What was due is called before what has come is read, or after it: an event loop does either.
+    if (this.world.chance(0.5)) waiting.sort((one, other) => Number(other.isTimer) - Number(one.isTimer));
+    for (const { run, isTimer } of waiting) this.happen(run, isTimer);
   }
 
   die(): void {
