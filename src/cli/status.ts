@@ -114,7 +114,7 @@ function copiesInWords(file: ClusterFile, servers: readonly ServerStatus[]): str
       `${enumerate(blind.map(({ name }) => name))} can't reach a majority of the register's voters: sessions there stop ` +
         "within 10 s (docs/register.md)",
     );
-  lines.push(...unservedInWords(servers));
+  lines.push(...unservedInWords(servers), ...mixedInWords(file, servers));
   if (sharing.length > 0 && lines.length === 0) lines.push("All sessions have two copies.");
   const alone = servers.filter(
     (server) => server.sessions > 0 && !isSharing(server) && isAppServer(file, server),
@@ -145,6 +145,23 @@ export function unservedInWords(servers: readonly ServerStatus[]): string[] {
     );
   }
   return lines;
+}
+
+/** Servers that keep their sessions alone while others of their cluster share theirs: they run with another file. */
+function mixedInWords({ servers: all }: ClusterFile, servers: readonly ServerStatus[]): string[] {
+  const mixed = servers.filter(
+    (server) =>
+      server.state === "up" &&
+      all.get(server.name)!.kind === "link" &&
+      !isSharing(server) &&
+      servers.some((other) => other.cluster === server.cluster && isSharing(other)),
+  );
+  if (mixed.length === 0) return [];
+  const [keep, was] = mixed.length === 1 ? ["keeps", "was"] : ["keep", "were"];
+  return [
+    `${enumerate(mixed.map(({ name }) => name))} ${keep} sessions alone, the others of the cluster keep them on two servers: visitors ` +
+      `who are sent from one to the other lose theirs. Most likely ${mixed.length === 1 ? "it" : "they"} ${was} started with another file: restart with this one`,
+  ];
 }
 
 /** "4,096" */

@@ -1,8 +1,10 @@
 /** Sessions on this server alone: saved at an orderly stop, taken up at the next start, lost when the process is killed (R24). */
-import type { StreamKind, StreamService } from "../../link/api.ts";
+import { type LinkStream, ResetCode, StreamKind, type StreamService } from "../../link/api.ts";
 import type { StopCheck } from "../../member/member.ts";
 import { messageOf } from "../../support/errors.ts";
+import { session as limits } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
+import { Seldom } from "../../support/seldom.ts";
 import { count } from "../../support/words.ts";
 import type { KeptSessions } from "../kept.ts";
 import type { MemoryStore } from "../memory-store.ts";
@@ -10,7 +12,11 @@ import { LastWrite, readSavedAtOnce } from "./saving.ts";
 import type { SessionFile } from "./session-file.ts";
 
 export class KeptAlone implements KeptSessions {
-  readonly services: ReadonlyMap<StreamKind, StreamService> = new Map();
+  /** For servers with another file, which would keep sessions together with this one: so that both tell of it. */
+  readonly services: ReadonlyMap<StreamKind, StreamService> = new Map([
+    [StreamKind.session, { onStream: (stream) => this.#refuse(stream) }],
+  ]);
+  readonly #mixed: Seldom = new Seldom(limits.complaintIntervalMs);
   readonly #store: MemoryStore;
   readonly #file: SessionFile;
   readonly #log: Log;
@@ -21,6 +27,18 @@ export class KeptAlone implements KeptSessions {
     this.#store = store;
     this.#file = file;
     this.#log = log;
+  }
+
+  #refuse(stream: LinkStream): null {
+    const { name } = stream.link.peer;
+    if (this.#mixed.add() > 0)
+      this.#log.error(
+        { code: "FLOTILLA_SESSIONS_MIXED" },
+        `${name} keeps sessions on two servers, this one keeps them alone: visitors who are sent from one to the other lose ` +
+          'theirs. Give all app servers the same file ("sessions: durability:"), and restart those that had another one',
+      );
+    stream.reset(ResetCode.refused, "it keeps its sessions alone");
+    return null;
   }
 
   start(): void {

@@ -65,13 +65,13 @@ export class PeerDialer implements PairEvents {
     return this.#events.onFrame(pair, frame);
   }
 
-  onDown(pair: StreamPair, reason: string): void {
-    this.#events.onDown(pair, reason);
+  onDown(pair: StreamPair, reason: string, code: ResetCode): void {
+    this.#events.onDown(pair, reason, code);
     this.#again(pair);
   }
 
-  onFailed(pair: StreamPair, reason: string): void {
-    this.#events.onFailed(pair, reason);
+  onFailed(pair: StreamPair, reason: string, code: ResetCode): void {
+    this.#events.onFailed(pair, reason, code);
     this.#again(pair);
   }
 

@@ -7,7 +7,7 @@
  */
 import { AsyncResource } from "node:async_hooks";
 import type { Server } from "../../config/model.ts";
-import { type Link, StreamKind, type StreamService } from "../../link/api.ts";
+import { type Link, type ResetCode, StreamKind, type StreamService } from "../../link/api.ts";
 import type { LinkDialer } from "../../link/dialer.ts";
 import { linkKeys } from "../../link/keys.ts";
 import type { Member, SlotCounts, StopCheck } from "../../member/member.ts";
@@ -233,6 +233,7 @@ export class Replicas implements PairEvents, KeptSessions {
   }
 
   onUp(pair: StreamPair): void {
+    this.#reports.onProcess(pair.server, pair.incarnation);
     this.#node.connectionUp(pair);
   }
 
@@ -240,13 +241,13 @@ export class Replicas implements PairEvents, KeptSessions {
     return this.#node.receive(pair, frame);
   }
 
-  onDown(pair: StreamPair, reason: string): void {
-    this.#log.debug(`the session streams of ${pair.server} ended: ${reason}`);
+  onDown(pair: StreamPair, reason: string, code: ResetCode): void {
+    this.#reports.onEnd(pair.server, reason, code);
     this.#node.connectionDown(pair);
   }
 
-  onFailed(pair: StreamPair, reason: string): void {
-    this.#log.debug(`no session streams with ${pair.server}: ${reason}`);
+  onFailed(pair: StreamPair, reason: string, code: ResetCode): void {
+    this.#reports.onEnd(pair.server, reason, code);
   }
 
   #makeDialers(member: Member, servers: readonly Server[]): Map<string, PeerDialer> {

@@ -1,4 +1,5 @@
 /** What an operator is told of sessions on two servers: of many slots at once in one line, and seldom. */
+import { ResetCode } from "../../link/api.ts";
 import { systemClock, type Timer } from "../../support/clock.ts";
 import { session as limits } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
@@ -18,6 +19,10 @@ export class Reports implements ClusterObserver {
   #recoveryTimer: Timer | null = null;
   readonly #evicted: Seldom = new Seldom(limits.complaintIntervalMs);
   readonly #events: Seldom = new Seldom(limits.refusedComplaintIntervalMs);
+  readonly #ends: Seldom = new Seldom(limits.complaintIntervalMs);
+  readonly #twins: Seldom = new Seldom(limits.complaintIntervalMs);
+  /** Of each server the process that is or was connected last, and the one before. */
+  readonly #processes: Map<string, { readonly last: string; readonly before: string }> = new Map();
 
   constructor(log: Log) {
     this.#log = log;
@@ -46,6 +51,35 @@ export class Reports implements ClusterObserver {
   onEvent(what: string): void {
     const times = this.#events.add();
     if (times > 0) this.#log.warn(times === 1 ? what : `${what} (and ${times - 1} more like it)`);
+  }
+
+  /** A process of another server has connected. One that had been replaced comes back only where there are two at a time. */
+  onProcess(server: string, incarnation: string): void {
+    const { last = "", before = "" } = this.#processes.get(server) ?? {};
+    if (incarnation === last) return;
+    this.#processes.set(server, { last: incarnation, before: last });
+    if (incarnation !== before || this.#twins.add() === 0) return;
+    this.#log.error(
+      { code: "FLOTILLA_SERVER_TWICE" },
+      `two processes call themselves ${server}, and take turns at being connected: find out where each runs (its address ` +
+        `may differ between files), give every machine the same file, and stop one of them`,
+    );
+  }
+
+  /** The session streams with another server ended, or could not be opened. */
+  onEnd(server: string, reason: string, code: ResetCode): void {
+    if (code === ResetCode.protocol && this.#ends.add() > 0)
+      this.#log.error(
+        { code: "FLOTILLA_SESSION_PROTOCOL" },
+        `the session streams with ${server} ended (${reason}): it, or this server, is of another release or broken; they are opened again`,
+      );
+    else if (code === ResetCode.refused && this.#ends.add() > 0)
+      this.#log.error(
+        { code: "FLOTILLA_SESSIONS_MIXED" },
+        `${server} keeps no sessions together with this server (${reason}): what is written there is unknown here, and visitors who ` +
+          "are sent from one to the other lose theirs. Give all app servers the same file, and restart those that had another one",
+      );
+    else this.#log.debug(`no session streams with ${server}: ${reason}`);
   }
 
   #tellRecovery(): void {

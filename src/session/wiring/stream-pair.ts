@@ -12,9 +12,9 @@ export interface PairEvents {
   /** @returns false when it is malformed. */
   onFrame(pair: StreamPair, frame: Uint8Array): boolean;
   /** It was up. */
-  onDown(pair: StreamPair, reason: string): void;
+  onDown(pair: StreamPair, reason: string, code: ResetCode): void;
   /** It was not. */
-  onFailed(pair: StreamPair, reason: string): void;
+  onFailed(pair: StreamPair, reason: string, code: ResetCode): void;
 }
 
 type State = "opening" | "up" | "over";
@@ -70,15 +70,15 @@ export class StreamPair implements PeerConnection {
     this.#write(this.#beats, frame, limits.unsentBeatBytesMax);
   }
 
-  /** Resets both streams. */
+  /** Resets both streams, or the other one when one was reset so by the peer. */
   close(reason: string, code: ResetCode = ResetCode.cancel): void {
     if (this.#state === "over") return;
     const wasUp = this.#state === "up";
     this.#state = "over";
     this.#frames?.reset(code, reason);
     this.#beats?.reset(code, reason);
-    if (wasUp) this.#events.onDown(this, reason);
-    else this.#events.onFailed(this, reason);
+    if (wasUp) this.#events.onDown(this, reason, code);
+    else this.#events.onFailed(this, reason, code);
   }
 
   #write(stream: LinkStream | null, frame: Uint8Array, unsentBytesMax: number): void {
@@ -131,8 +131,8 @@ class PairEnd implements StreamHandler {
     this.#pair.close("it ended the stream");
   }
 
-  onReset(_stream: LinkStream, _code: ResetCode, message: string): void {
-    this.#pair.close(message);
+  onReset(_stream: LinkStream, code: ResetCode, message: string): void {
+    this.#pair.close(message, code);
   }
 
   onDrain(): void {}
