@@ -7,6 +7,7 @@ import test from "node:test";
 import { episodes } from "./session/episodes.ts";
 import { mutants } from "./session/mutants.ts";
 import { rolloutKinds } from "./session/rollout.ts";
+import { breakages } from "./session/saved.ts";
 import { type Outcome, simulate } from "./session/simulation.ts";
 
 const seeds = 500;
@@ -19,6 +20,7 @@ test(`${seeds} seeds break no promise`, () => {
   const broken: string[] = [];
   let requests = 0;
   let refused = 0;
+  const broke = new Set<string>();
   let pairs = 0;
   let refusedLinks = 0;
   let refusedFrames = 0;
@@ -28,6 +30,7 @@ test(`${seeds} seeds break no promise`, () => {
     requests += outcome.requests;
     refused += outcome.refused;
     for (const name of [...outcome.episodes, outcome.rollout]) if (name !== null) happened.add(name);
+    for (const breakage of outcome.brokenCopies) broke.add(breakage);
     if (outcome.pair !== null) pairs++;
     refusedLinks += outcome.refusals;
     refusedFrames += outcome.refusedFrames;
@@ -39,6 +42,7 @@ test(`${seeds} seeds break no promise`, () => {
     [...episodes, ...rolloutKinds].map(({ name }) => name).filter((name) => !happened.has(name)),
     [],
   );
+  assert.deepEqual([...broke].sort(), [...breakages].sort());
   assert.ok(pairs > 10, `only ${pairs} sites with two voters`);
   assert.ok(refusedLinks > 100, `only ${refusedLinks} links were refused`);
   assert.ok(refusedFrames > 10, `only ${refusedFrames} frames were refused`);

@@ -119,7 +119,12 @@ export class Proposals {
 
   #onOutcome(proposal: Proposal, outcome: CasOutcome<SlotMap>): void {
     if (outcome.kind === "unknown") {
-      this.#settleByRead(() => this.#settle(proposal));
+      this.#settleByRead(() => {
+        const { map, slots } = this.#context;
+        for (const [index, made] of proposal.changes)
+          this.#recovery.onSettled(slots[index]!, made, map!.value.slots[index]!);
+        this.#settle(proposal);
+      });
       return;
     }
     if (outcome.kind === "done") {
@@ -132,6 +137,8 @@ export class Proposals {
         this.#context.registerLease.extend(proposal.beganAt + limits.registerLeaseMs);
       }
     }
+    if (outcome.kind === "conflict")
+      for (const index of proposal.changes.keys()) this.#recovery.onRefused(this.#context.slots[index]!);
     this.#settle(proposal);
   }
 

@@ -6,7 +6,7 @@
  * slot's epoch is raised in the register. An owner that lives and can read the register answers by raising it again;
  * one that can't has stopped serving (`Context.registerLease`) before the challenge is over.
  */
-import type { Holder, Slot } from "../../register/slot-map.ts";
+import { type Holder, type Slot, sameHolder } from "../../register/slot-map.ts";
 import { replication as limits } from "../../support/limits.ts";
 import type { Context, Recovered } from "./context.ts";
 import { Role, type SlotCopy } from "./slot.ts";
@@ -94,6 +94,26 @@ export class Recovery {
     }
     open.epoch = made.epoch;
     open.challengedAt = this.#context.clock.now();
+  }
+
+  /** A change of ours was not made and will not be. */
+  onRefused(slot: SlotCopy): void {
+    this.#decided.delete(slot);
+  }
+
+  /**
+   * The answer to a change of ours was lost; a read shows what became of it.
+   * @param entry the slot's now. A later one may hide who made the one before: then what we decided is told all the same.
+   */
+  onSettled(slot: SlotCopy, made: Slot, entry: Slot): void {
+    const isMade =
+      entry.epoch > made.epoch ||
+      (entry.epoch === made.epoch &&
+        sameHolder(entry.owner, made.owner) &&
+        sameHolder(entry.backup, made.backup) &&
+        sameHolder(entry.prior, made.prior));
+    if (isMade) this.onDone(slot, made);
+    else this.onRefused(slot);
   }
 
   onQuery(slot: SlotCopy, from: string): void {

@@ -45,7 +45,8 @@ export class Restart {
     for (const [index, copy] of saved) {
       const slot = this.#context.slots[index];
       if (slot?.role !== Role.nobody) continue;
-      if (this.#context.isNamed(this.#context.entryOf(slot), copy.incarnation)) slot.retained = copy;
+      const isNamed = this.#context.isNamed(this.#context.entryOf(slot), copy.incarnation);
+      if (this.#context.rules.takesSaved(isNamed)) slot.retained = copy;
     }
   }
 

@@ -42,6 +42,8 @@ export interface Rules {
   isNewer(one: CopyPlace, other: CopyPlace): boolean;
   /** Whether an owner counts a promise. @param takenVersion the map in which its giver last took slots over from the owner. */
   countsPromise(takenVersion: number, knownVersion: number): boolean;
+  /** Whether a copy that an earlier process saved may count. @param isNamed the register still names that very process. */
+  takesSaved(isNamed: boolean): boolean;
   /** How long a backup that promised on a heartbeat keeps still. */
   promiseMs(promiseMs: number): number;
   /** Whether a key is as an update that rests on it expects. @param now its text with all changes under way; null: absent. */
@@ -65,6 +67,7 @@ export const protocolRules: Rules = {
   copyBegins: () => new Map(),
   isNewer: (one, other) => one.epoch > other.epoch || (one.epoch === other.epoch && one.pos > other.pos),
   countsPromise: (takenVersion, knownVersion) => takenVersion <= knownVersion,
+  takesSaved: (isNamed) => isNamed,
   promiseMs: (promiseMs) => promiseMs,
   matches: (now, expected) => now === expected,
   refusesLate: () => true,

@@ -308,5 +308,6 @@ export const episodes: readonly Episode[] = [
   },
   { name: "awkward", weight: 8, isSingleFault: false, begin: (harm) => atAwkwardTime(harm) },
   { name: "rolling", weight: 0.5, isSingleFault: false, begin: (harm) => harm.restartAll() },
+  { name: "broken copies", weight: 2, isSingleFault: false, begin: (harm) => harm.breakCopies() },
   { name: "stop all", weight: 2, isSingleFault: false, begin: (harm) => harm.stopAll() },
 ];

@@ -1,5 +1,6 @@
 /** What can be done to the cluster: each kind of harm, and how it heals. */
 import { lossProbability } from "./register.ts";
+import { breakages } from "./saved.ts";
 import { machinesOf, refusalBetween, witnessName } from "./setup.ts";
 import type { App, Simulation } from "./simulation.ts";
 import type { World } from "./world.ts";
@@ -266,6 +267,17 @@ export class Harm {
       this.world.after(this.world.between(50, downMs), null, healNow);
     };
     look();
+  }
+
+  /** All are told to stop, and one of them will not find what it has saved. */
+  breakCopies(): void {
+    const app = this.anyApp();
+    if (app === null) return;
+    const breakage = this.world.pick(breakages);
+    const { server } = app.process;
+    this.tell(`what ${server} saves next will be ${breakage}`);
+    this.simulation.saved.breaks.set(server, breakage);
+    this.stopAll();
   }
 
   /** All are told to stop, within a moment, and come back one after the other. */

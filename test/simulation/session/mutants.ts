@@ -12,6 +12,7 @@ export interface Mutant {
   readonly rules?: Partial<Rules>;
   /** Done to each server every now and then. */
   readonly meddle?: (app: App) => void;
+  readonly hidesLosses?: boolean;
   /** Of two voters one decides without waiting for the other. */
   readonly isImpatient?: boolean;
   /** The sites in which it can be noticed. */
@@ -46,6 +47,8 @@ export const mutants: { readonly [name: string]: Mutant } = {
   "the oldest of saved copies is used": {
     rules: { isNewer: (one, other) => protocolRules.isNewer(other, one) },
   },
+  "a saved copy counts whoever saved it": { rules: { takesSaved: () => true } },
+  "a loss is not told": { hidesLosses: true },
   "one of two voters does not wait for the other": { isImpatient: true, pair: "uncut" },
   "a late change is taken": { rules: { refusesLate: () => false } },
 };

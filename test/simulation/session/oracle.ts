@@ -36,7 +36,8 @@ export class KnownSession {
   endingSince: number = Number.POSITIVE_INFINITY;
   /** Nobody may ever see it again. */
   deadSince: number = Number.POSITIVE_INFINITY;
-  isForgiven = false;
+  /** Its slot's last named copy died: it may be lost, or old, if that is told. */
+  forgivenAt: number = Number.POSITIVE_INFINITY;
   countAcknowledged = 0;
   countStarted = 0;
   /** Increments by `session.update`, several at once. */
@@ -57,6 +58,10 @@ export class KnownSession {
   get slot(): number {
     return this.id.slot;
   }
+
+  get isForgiven(): boolean {
+    return this.forgivenAt !== Number.POSITIVE_INFINITY;
+  }
 }
 
 const never = Number.POSITIVE_INFINITY;
@@ -68,6 +73,12 @@ export class Oracle {
   readonly violations: string[] = [];
   readonly #world: World;
   readonly #sessions: Set<KnownSession> = new Set();
+  /** When losses were told, by slot. */
+  readonly #losses: Map<number, number[]> = new Map();
+  /** What is wrong with sessions that may be lost or old, if that is told. */
+  readonly #suspicions: { readonly session: KnownSession; readonly violation: string }[] = [];
+  /** The session that is looked at. */
+  #judged: KnownSession | null = null;
   /** Slot and epoch to the process that committed in it. */
   readonly #committers: Map<string, string> = new Map();
 
@@ -75,7 +86,27 @@ export class Oracle {
     this.#world = world;
   }
 
+  /** A server told that sessions of this slot are lost, or may be. */
+  hearLoss(slot: number): void {
+    const heard = this.#losses.get(slot);
+    if (heard === undefined) this.#losses.set(slot, [this.#world.now]);
+    else heard.push(this.#world.now);
+  }
+
+  /** At the end: whatever was lost has to have been told by then. */
+  judgeSilence(): void {
+    for (const { session, violation } of this.#suspicions) {
+      const isTold = this.#losses.get(session.slot)?.some((at) => at >= session.forgivenAt) ?? false;
+      if (!isTold) this.violations.push(`${violation}; lost without a word`);
+    }
+  }
+
   fail(invariant: string, what: string): void {
+    if (this.#judged?.isForgiven && invariant !== "I9") {
+      const violation = `${invariant} at ${this.#world.now.toFixed(1)} ms: ${what}`;
+      this.#suspicions.push({ session: this.#judged, violation });
+      return;
+    }
     this.violations.push(`${invariant} at ${this.#world.now.toFixed(1)} ms: ${what}`);
     this.#world.tell("oracle", `VIOLATION ${invariant}: ${what}`);
   }
@@ -89,7 +120,7 @@ export class Oracle {
     this.#world.tell("oracle", `slot ${slot} is forgiven: ${why}`);
     for (const session of this.#sessions) {
       if (session.slot !== slot) continue;
-      session.isForgiven = true;
+      session.forgivenAt = this.#world.now;
       this.#sessions.delete(session);
     }
   }
@@ -136,7 +167,12 @@ export class Oracle {
 
   /** A load, or an update that found nothing (`entries` null), ended now. */
   see(session: KnownSession, entries: SessionEntries | null, startedAt: number, at: string): void {
-    if (session.isForgiven) return;
+    this.#judged = session;
+    this.#judge(session, entries, startedAt, at);
+    this.#judged = null;
+  }
+
+  #judge(session: KnownSession, entries: SessionEntries | null, startedAt: number, at: string): void {
     this.#tell(session, () => `is shown ${textOf(entries)} at ${at} (asked at ${startedAt.toFixed(1)})`);
     if (entries === null) {
       this.#seeAbsent(session, startedAt, at);

@@ -1,7 +1,7 @@
 /** The disks on which servers that stop in order save their copies, for the next process of the same server. */
 import type { Holder } from "../../../src/register/slot-map.ts";
 import { KeptSession, type RetainedCopy } from "../../../src/session/cluster/slot.ts";
-import type { SessionEntries } from "../../../src/session/entry.ts";
+import { Entry, type SessionEntries } from "../../../src/session/entry.ts";
 import type { App } from "./simulation.ts";
 
 interface SavedSession {
@@ -13,8 +13,22 @@ interface SavedSession {
 
 type SavedCopy = Omit<RetainedCopy, "sessions"> & { readonly sessions: readonly SavedSession[] };
 
+type SavedFile = ReadonlyMap<number, SavedCopy>;
+
+/**
+ * What the next process finds instead of the file: "torn" and "missing", nothing that it can read (session-file.ts puts what is
+ * damaged or of another server aside); "older", what an earlier stop wrote; "foreign", what another site wrote.
+ */
+export const breakages = ["torn", "missing", "older", "foreign"] as const;
+export type Breakage = (typeof breakages)[number];
+
 export class SavedSessions {
-  readonly #disks: Map<string, Map<number, SavedCopy>> = new Map();
+  readonly #disks: Map<string, SavedFile> = new Map();
+  /** Of each server all that it ever wrote. */
+  readonly #written: Map<string, SavedFile[]> = new Map();
+  /** Servers whose next file will be broken. */
+  readonly breaks: Map<string, Breakage> = new Map();
+  readonly broken: Breakage[] = [];
 
   /** @returns how many slots. */
   save({ node, process }: App): number {
@@ -23,8 +37,21 @@ export class SavedSessions {
       slot,
       { ...copy, sessions: [...copy.sessions.values()].map((session) => savedSession(session, now)) },
     ]);
-    if (copies.length > 0) this.#disks.set(process.server, new Map(copies));
+    if (copies.length > 0) this.#write(process.server, new Map(copies));
     return copies.length;
+  }
+
+  #write(server: string, file: SavedFile): void {
+    const before = this.#written.get(server) ?? [];
+    const breakage = this.breaks.get(server);
+    this.breaks.delete(server);
+    this.#written.set(server, [...before, file]);
+    this.#disks.set(server, file);
+    if (breakage === undefined) return;
+    this.broken.push(breakage);
+    if (breakage === "foreign") this.#disks.set(server, foreignTo(file));
+    else if (breakage === "older" && before.length > 0) this.#disks.set(server, before.at(-1)!);
+    else this.#disks.delete(server);
   }
 
   /** Before the node begins. */
@@ -52,6 +79,25 @@ export class SavedSessions {
     if (holder === null) return false;
     return this.#disks.get(holder.server)?.get(slot)?.incarnation === holder.incarnation;
   }
+}
+
+/** The same sessions as somebody else has them, and with the highest claims. */
+function foreignTo(file: SavedFile): SavedFile {
+  return new Map(
+    [...file].map(([slot, copy]) => [
+      slot,
+      {
+        ...copy,
+        incarnation: `foreign-${copy.incarnation}`,
+        epoch: copy.epoch + 1_000,
+        pos: copy.pos + 1_000,
+        sessions: copy.sessions.map((session) => ({
+          ...session,
+          entries: new Map([["who", Entry.of("who", "a stranger")]]),
+        })),
+      },
+    ]),
+  );
 }
 
 function savedSession(session: KeptSession, now: number): SavedSession {

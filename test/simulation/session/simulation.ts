@@ -51,6 +51,7 @@ export interface Outcome {
   /** Of the whole cluster, if there was one. */
   readonly rollout: string | null;
   /** Links that did not come about between servers that run with different files or releases. */
+  readonly brokenCopies: readonly string[];
   readonly refusals: number;
   /** Messages that this version does not know, and that closed their connection. */
   readonly refusedFrames: number;
@@ -170,6 +171,7 @@ export class Simulation {
       episodes: faults?.episodes ?? [],
       pair: this.pair,
       rollout: faults?.rolledOut ?? null,
+      brokenCopies: this.saved.broken,
       refusals: this.network.refusals,
       refusedFrames: this.network.refusedFrames,
     };
@@ -220,7 +222,10 @@ export class Simulation {
         onCommit: (slot, epoch, pos) => this.#copies.onCommit(process, slot, epoch, pos),
         onRole: (slot, role, epoch, pos) =>
           world.tell(process.name, `is ${roleNames[role]} of slot ${slot} (epoch ${epoch}, pos ${pos})`),
-        onRecovered: (slot, { copy }) => world.tell(process.name, `recovers slot ${slot}: ${copy}`),
+        onRecovered: (slot, { copy }) => {
+          world.tell(process.name, `recovers slot ${slot}: ${copy}`);
+          if (copy !== "whole" && this.#mutant.hidesLosses !== true) this.oracle.hearLoss(slot);
+        },
         onEvicted: () => this.oracle.fail("I8", `${process.name} has no room`),
         onEvent: (what) => {
           if (this.network.foreignSent === 0) this.oracle.fail("protocol", `${process.name}: ${what}`);
@@ -344,6 +349,7 @@ export class Simulation {
       world.runUntil(world.now + 300);
       if (failure !== null) oracle.fail("I10", `after all faults: ${failure}`);
     }
+    oracle.judgeSilence();
     this.#copies.compare();
   }
 

@@ -64,7 +64,7 @@ export class Visitor {
   /** Looks once more at the session, which must be all that was promised. */
   lookAgain(site: Site, done: (failure: string | null) => void): void {
     const session = this.#session;
-    if (session === null || session.isForgiven) {
+    if (session === null) {
       done(null);
       return;
     }
@@ -73,7 +73,7 @@ export class Visitor {
       if (error !== null) return done(`${this.name}: ${error.code}`);
       this.#oracle.see(session, entries, startedAt, site.process.name);
       this.#checkCount(session, entries, site.process.name);
-      if (entries !== null)
+      if (entries !== null && !session.isForgiven)
         this.#checkUpdates(session, entries, session.updatesAcknowledged, site.process.name);
       done(null);
     });
