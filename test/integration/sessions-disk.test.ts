@@ -320,3 +320,27 @@ test("the last write fails: stop says so, the servers keep what they have until 
     assert.match(running.output, /6 sessions that no other server has are lost: .*can't be written/);
   });
 });
+
+test("the register's folder removed under running servers: each tells what to do, and a stop and a start help", async (t) => {
+  const site = await Site.make(t, { apps: 3 });
+  let running = await site.start();
+  const visitors = await visit(site, 3);
+  rmSync(join(site.folder, ".flotilla", "register"), { recursive: true });
+  const told = (): Set<string> =>
+    new Set(
+      [
+        ...running.output.matchAll(
+          /"server":"(app-[abc])".*this machine has no vote.*the folder was removed/g,
+        ),
+      ].map(([, server]) => server!),
+    );
+  await until("all three have told it", () => told().size === 3);
+  const stopped = await site.stop();
+  assert.equal(stopped.code, 0, stopped.stderr);
+  running = await site.start();
+  assert.deepEqual(await counts(visitors), [0, 0, 0]);
+  await until("what was saved is put aside", () =>
+    /FLOTILLA_SESSIONS_UNREAD.*made anew since then/.test(running.output),
+  );
+  assert.equal(await visitors[0]!.ask("POST"), 1);
+});
