@@ -9,11 +9,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { clusterStatus, type ServerStatus } from "../../src/admin/cluster-status.ts";
+import { loadOrThrow } from "../../src/config/load.ts";
 
 const root: string = join(import.meta.dirname, "..", "..");
 const cli: string = join(root, "src", "cli", "main.ts");
 /** How long anything may take on a slow, busy machine before the test fails with what was printed so far. */
 const patienceMs = 20_000;
+const statusTimeoutMs = 1_000;
 
 export interface Exit {
   readonly code: number | null;
@@ -176,6 +179,11 @@ export async function freePorts(count: number, address = "127.0.0.1"): Promise<n
   const ports = servers.map((server) => (server.address() as AddressInfo).port);
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
+}
+
+/** As `flotilla status` sees them, without a process of its own: to be asked again and again. */
+export function statusOf(folder: string): Promise<ServerStatus[]> {
+  return clusterStatus(loadOrThrow(join(folder, "flotilla.yaml")), statusTimeoutMs);
 }
 
 /** Resolves when `condition` gives something true; asks it again and again. For what tells nobody when it changes. */

@@ -5,17 +5,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import type { MemberStatus } from "../../src/member/member.ts";
 import { SessionIds } from "../../src/session/id.ts";
 import { seededRandom } from "../../src/support/clock.ts";
-import {
-  freePorts,
-  runFlotilla,
-  start,
-  type TestProcess,
-  temporaryFolder,
-  until,
-} from "../harness/process.ts";
+import { freePorts, start, statusOf, type TestProcess, temporaryFolder, until } from "../harness/process.ts";
 
 const fixture = join(import.meta.dirname, "fixtures", "anywhere.ts");
 const secret = "0123456789abcdef0123456789abcdef";
@@ -57,8 +49,7 @@ clusters:
     );
     const site = new Site(httpPorts, processes);
     await until("every session slot has two copies", async () => {
-      const { stdout } = await runFlotilla(t, ["status", "--json"], { cwd: folder });
-      const all = (JSON.parse(stdout) as { servers: MemberStatus[] }).servers;
+      const all = await statusOf(folder);
       const slots = all.reduce((sum, server) => sum + (server.slots ?? 0), 0);
       return slots === slotsInAll && all.every((server) => server.singleCopySlots === 0);
     });

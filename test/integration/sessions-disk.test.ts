@@ -8,6 +8,7 @@ import {
   freePorts,
   runFlotilla,
   startFlotilla,
+  statusOf,
   type TestProcess,
   temporaryFolder,
   until,
@@ -78,8 +79,7 @@ ${servers.join("")}    run: exec node ${fixture}
   }
 
   async servers(): Promise<MemberStatus[]> {
-    const { stdout } = await runFlotilla(this.#t, ["status", "--json"], { cwd: this.folder });
-    return (JSON.parse(stdout) as { servers: MemberStatus[] }).servers;
+    return await statusOf(this.folder);
   }
 
   async stop(...words: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
