@@ -39,7 +39,9 @@ export class SessionSite implements AsyncDisposable {
         const route = routes[req.url!.split("?")[0]!];
         res.statusCode = error ? 500 : route ? 200 : 404;
         if (error || route === undefined) return void res.end(error ? String(error) : "no route");
-        Promise.resolve(route(req as AnyRequest, res)).catch((thrown: unknown) => {
+        // Also what it throws before it waits for anything: the middleware's own ways with that may never answer.
+        const answered = new Promise((resolve) => resolve(route(req as AnyRequest, res)));
+        answered.catch((thrown: unknown) => {
           res.statusCode = 500;
           res.end(String(thrown));
         });
