@@ -314,10 +314,11 @@ export class Owner {
     const { rules, clock, registerLease } = this.#context;
     const isAlone = backup === null || (slot.removesBackup && !rules.waitsForOld(slot));
     if (!isAlone) pos = Math.min(pos, backup.ackedPos);
-    // A pair that is cut off together answers itself for ever, while others go on from what they have.
-    if (rules.needsRegister(isAlone) && clock.now() >= registerLease.until) return slot.committedPos;
     if (joining?.isNeeded) pos = Math.min(pos, joining.ackedPos);
-    return pos;
+    if (pos <= slot.committedPos) return pos;
+    // A pair that is cut off together answers itself for ever, while others go on from what they have.
+    const isBlind = rules.needsRegister(isAlone) && clock.now() >= registerLease.until;
+    return isBlind ? slot.committedPos : pos;
   }
 
   #commit(slot: SlotCopy): void {

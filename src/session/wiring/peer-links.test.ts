@@ -1,7 +1,7 @@
 /** Both sides of the connections between app servers, over real links on loopback. */
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
-import { FakeClock, Notes } from "../../../test/harness/link-pair.ts";
+import { FakeClock, LogRecorder, Notes } from "../../../test/harness/link-pair.ts";
 import {
   type Link,
   type ResetCode,
@@ -10,11 +10,12 @@ import {
   type StreamService,
 } from "../../link/api.ts";
 import { dialOnce } from "../../link/dialer.ts";
+import { ownVersions } from "../../link/hello.ts";
 import { linkKeys } from "../../link/keys.ts";
 import { LinkListener } from "../../link/listener.ts";
 import { replication as limits } from "../../support/limits.ts";
 import { silentLog } from "../../support/log.ts";
-import { PeerAcceptor, PeerDialer } from "./peer-links.ts";
+import { PeerAcceptor, PeerDialer, type PeerDialOptions } from "./peer-links.ts";
 import type { PairEvents, StreamPair } from "./stream-pair.ts";
 
 const keys = linkKeys(Buffer.alloc(32, 5), null);
@@ -71,10 +72,14 @@ const dialing = (name: string, port: number) => ({
   ...{ expected: "app-m", address: "127.0.0.1", port, keys, services: new Map(), log: silentLog },
 });
 
-function dialer(port: number, name = "app-a"): { side: Side; clock: FakeClock } {
+function dialer(
+  port: number,
+  name = "app-a",
+  release: Partial<PeerDialOptions> = {},
+): { side: Side; clock: FakeClock } {
   const side = new Side();
   const clock = new FakeClock();
-  const peer = new PeerDialer(dialing(name, port), clock, side);
+  const peer = new PeerDialer({ ...dialing(name, port), ...release }, clock, side);
   closing.push(() => peer.close());
   peer.start();
   return { side, clock };
@@ -117,6 +122,33 @@ describe("connections between app servers", () => {
     assert.equal(await here.frames.at(0), "app-m two");
     assert.equal(acceptor.linksOf("app-a").length, 2);
     assert.notEqual(acceptor.linksOf("app-a")[0], acceptor.linksOf("app-a")[1]);
+  });
+
+  test("releases with a version in common keep sessions together, by the version of the older one", async () => {
+    const { side: there, port } = await accepting();
+    const { lowest, highest } = ownVersions;
+    const older = { lowest, highest: highest - 1 };
+    const newer = { lowest: highest, highest: highest + 1 };
+    for (const [turn, versions] of [older, newer].entries()) {
+      const name = `app-${"ab"[turn]}`;
+      const { side: here } = dialer(port, name, { versions });
+      const ours = await here.ups.at(0);
+      const theirs = await there.ups.at(turn);
+      ours.send(Buffer.from("one"));
+      assert.equal(await there.frames.at(turn), `${name} one`);
+      theirs.send(Buffer.from("two"));
+      assert.equal(await here.frames.at(0), "app-m two");
+    }
+  });
+
+  test("releases without one exchange nothing, and it is said which to upgrade", async () => {
+    const { side: there, port } = await accepting();
+    const { highest } = ownVersions;
+    const recorder = new LogRecorder();
+    const later = { lowest: highest + 1, highest: highest + 2 };
+    const { side: here } = dialer(port, "app-a", { log: recorder.log, versions: later });
+    assert.match(await recorder.line(/no link to app-m/), /upgrade "app-m"/);
+    assert.deepEqual([here.ups.all, there.ups.all], [[], []]);
   });
 
   test("one that may not dial is refused, and tries again only after a while", async () => {

@@ -211,7 +211,7 @@ export const episodes: readonly Episode[] = [
   },
   {
     name: "two alone",
-    weight: 1.6,
+    weight: 0.8,
     cuts: true,
     isSingleFault: false,
     begin: (harm) => harm.isolatePair(),

@@ -45,6 +45,7 @@ export class Faults {
         world.now + (this.harm.overlaps ? world.between(100, 3_000) : world.between(1_700, 4_000)),
       );
     }
+    if (world.now < this.harm.lastsUntil) world.runUntil(this.harm.lastsUntil);
   }
 
   /**

@@ -24,6 +24,8 @@ export class Harm {
   /** The last server stops: nobody is left to be measured. */
   isDown = false;
   isOver = false;
+  /** What was done needs so long to show what comes of it. */
+  lastsUntil = 0;
   readonly #healings: Set<() => void> = new Set();
 
   constructor(simulation: Simulation) {
@@ -167,6 +169,7 @@ export class Harm {
     const servers = pair.map(({ process }) => process.server);
     const forMs = this.world.between(55_000, 70_000);
     this.tell(`${servers.join(" and ")} are cut off together for ${forMs.toFixed(0)} ms`);
+    this.lastsUntil = Math.max(this.lastsUntil, this.world.now + forMs);
     const outside = places.map(({ server }) => server).filter((server) => !servers.includes(server));
     const ways = servers.flatMap((server) =>
       outside.flatMap((far) => [[server, far] as const, [far, server] as const]),
