@@ -3,6 +3,7 @@ import { clusterStatus, type ServerStatus } from "../admin/cluster-status.ts";
 import { refuseOtherSite } from "../admin/other-site.ts";
 import type { ClusterFile } from "../config/model.ts";
 import type { SlotCounts } from "../member/member.ts";
+import { fileVoters } from "../session/wiring/file-voters.ts";
 import { admin as limits, register } from "../support/limits.ts";
 import { count } from "../support/words.ts";
 import { openFile } from "./cluster-file.ts";
@@ -36,10 +37,11 @@ export function slowStartNote(servers: readonly Pick<ServerStatus, "state">[], s
 
 /** The fields that scripts rely on, in the documented order, then those that not every server has. */
 function inOrder(status: ServerStatus): object {
-  const { name, cluster, letter, state, pid, requests, sessions, note } = status;
+  const { name, cluster, letter, state, pid, requests, sessions, voterProblem, note } = status;
   return {
     ...{ name, cluster, letter, state, pid, requests, sessions },
     ...(isSharing(status) ? copyFields(status) : {}),
+    ...(voterProblem === undefined ? {} : { voterProblem }),
     ...(note === undefined ? {} : { note }),
   };
 }
@@ -93,7 +95,8 @@ function copyCells(server: ServerStatus): string[] {
   if (!isSharing(server)) return ["-", "-"];
   const { singleCopySlots, singleCopySessions, copiedPercent, seesRegister } = server;
   const share = singleCopySlots === 0 ? "" : ` (${copiedPercent} %)`;
-  return [`${singleCopySessions}${share}`, seesRegister ? "seen" : "not seen"];
+  const sees = seesRegister ? "seen" : "not seen";
+  return [`${singleCopySessions}${share}`, server.voterProblem === undefined ? sees : `${sees}, no vote`];
 }
 
 /** What a second failure now would lose, and what follows by itself. */
@@ -114,7 +117,7 @@ function copiesInWords(file: ClusterFile, servers: readonly ServerStatus[]): str
       `${enumerate(blind.map(({ name }) => name))} can't reach a majority of the register's voters: sessions there stop ` +
         "within 10 s (docs/register.md)",
     );
-  lines.push(...unservedInWords(servers), ...mixedInWords(file, servers));
+  lines.push(...votelessInWords(servers), ...unservedInWords(file, servers), ...mixedInWords(file, servers));
   if (sharing.length > 0 && lines.length === 0) lines.push("All sessions have two copies.");
   const alone = servers.filter(
     (server) => server.sessions > 0 && !isSharing(server) && isAppServer(file, server),
@@ -129,22 +132,62 @@ function copiesInWords(file: ClusterFile, servers: readonly ServerStatus[]): str
   return lines;
 }
 
+/** Voters that can't write: one trouble of a machine in one line. */
+function votelessInWords(servers: readonly ServerStatus[]): string[] {
+  const byProblem = new Map<string, string[]>();
+  for (const { name, voterProblem } of servers) {
+    if (voterProblem === undefined) continue;
+    byProblem.set(voterProblem, [...(byProblem.get(voterProblem) ?? []), name]);
+  }
+  return [...byProblem].map(([problem, names]) => `${enumerate(names)} ${problem}`);
+}
+
 /** Slots without an owner that answers: of each cluster whose servers share their sessions, as far as any of them answers. */
-export function unservedInWords(servers: readonly ServerStatus[]): string[] {
+export function unservedInWords(
+  file: Pick<ClusterFile, "servers" | "clusters">,
+  servers: readonly ServerStatus[],
+): string[] {
   const lines: string[] = [];
   for (const cluster of new Set(servers.filter(isSharing).map((server) => server.cluster))) {
     const all = servers.filter((server) => server.cluster === cluster);
     const served = all.reduce((sum, { slots }) => sum + (slots ?? 0), 0);
     if (served >= register.slotCount) continue;
-    // The witness among them keeps no sessions, but its vote may be the one that is missing.
-    const away = all.filter(({ state }) => state !== "up").map(({ name }) => name);
-    const awaited = away.length > 0 ? enumerate(away) : "the servers that are up to take them over";
-    lines.push(
-      `${grouped(register.slotCount - served)} of ${grouped(register.slotCount)} session slots of ${cluster} are served by nobody: waiting for ` +
-        `${awaited}; their sessions answer 503 until then (up to a minute)`,
-    );
+    const what = `${grouped(register.slotCount - served)} of ${grouped(register.slotCount)} session slots of ${cluster} are served by nobody`;
+    lines.push(`${what}: ${voteLoss(file, cluster, all) ?? awaited(all)}`);
   }
   return lines;
+}
+
+function awaited(all: readonly ServerStatus[]): string {
+  // The witness among them keeps no sessions, but its vote may be the one that is missing.
+  const away = all.filter(({ state }) => state !== "up").map(({ name }) => name);
+  const whom = away.length > 0 ? enumerate(away) : "the servers that are up to take them over";
+  return `waiting for ${whom}; their sessions answer 503 until then (up to a minute)`;
+}
+
+/** Voters, one per machine, that can't write leave no majority: waiting is of no use. Null: they leave one. */
+function voteLoss(
+  { servers, clusters }: Pick<ClusterFile, "servers" | "clusters">,
+  cluster: string,
+  all: readonly ServerStatus[],
+): string | null {
+  const voters = fileVoters(clusters.get(cluster)!);
+  const of = (voter: string): readonly ServerStatus[] =>
+    all.filter(({ name }) => {
+      const { kind, address } = servers.get(name)!;
+      return voter === (kind === "witness" ? name : address);
+    });
+  const full = voters.filter((voter) => of(voter).some(({ voterProblem }) => voterProblem !== undefined));
+  const voting = voters.filter(
+    (voter) => !full.includes(voter) && of(voter).some(({ state }) => state !== "down"),
+  );
+  // Of two, one is enough.
+  const isEnough = voters.length === 2 ? voting.length > 0 : voting.length > voters.length / 2;
+  if (full.length === 0 || isEnough) return null;
+  return (
+    `nobody can take them over while ${voting.length} of the register's ${voters.length} voters can vote, see above; ` +
+    "their sessions answer 503 until most can"
+  );
 }
 
 /** Servers that keep their sessions alone while others of their cluster share theirs: they run with another file. */

@@ -18,6 +18,8 @@ export class Member {
   sessionCount: () => number = () => 0;
   /** Where sessions are kept on two servers: how this process stands with them; set likewise. */
   slotCounts: (() => SlotCounts) | null = null;
+  /** Why its machine has no vote in the register, and what to do; set likewise. */
+  voterProblem: () => string | null = () => null;
 
   /** What a stop of this server together with those others would be in want of; set likewise. */
   stopCheck: (others: readonly string[]) => StopCheck = () => ({ sessions: 0, problem: null });
@@ -40,13 +42,17 @@ export class Member {
       requests: this.requests,
       sessions: this.sessionCount(),
       ...this.slotCounts?.(),
-      ...this.#note(),
+      ...this.#troubles(),
     };
   }
 
-  #note(): { readonly note?: string } {
+  #troubles(): Pick<MemberStatus, "voterProblem" | "note"> {
+    const voterProblem = this.voterProblem();
     const held = this.holding?.() ?? null;
-    return held === null ? {} : { note: heldInWords(held) };
+    return {
+      ...(voterProblem === null ? {} : { voterProblem }),
+      ...(held === null ? {} : { note: heldInWords(held) }),
+    };
   }
 }
 
@@ -90,6 +96,8 @@ export interface MemberStatus extends Partial<SlotCounts> {
   readonly requests: number;
   /** Those that it owns. */
   readonly sessions: number;
+  /** Its machine votes in the register, and can't write its vote: why, where, and what to do. Left out while it can. */
+  readonly voterProblem?: string;
   /** What is wrong with one that is not up. */
   readonly note?: string;
 }

@@ -43,6 +43,7 @@ test("three servers make the first version once, and go on with two", async (t) 
       ...{ dataFolder: join(folder, name), letters: new Map([["app-a", "a"]]) },
       linksTo: (voter) => (links.has(voter) ? [links.get(voter)!] : []),
       onProblem: (message) => assert.fail(message),
+      onMended: (message) => assert.fail(message),
     });
     servers.set(name, server);
     const memory = new MemoryLink(server.service);

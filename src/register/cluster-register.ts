@@ -25,6 +25,8 @@ export interface ClusterRegisterOptions {
   readonly linksTo: LinksTo;
   /** For the log: what an operator has to know. */
   readonly onProblem: (message: string) => void;
+  /** For the log: it is over. */
+  readonly onMended: (message: string) => void;
 }
 
 export class ClusterRegister {
@@ -33,12 +35,15 @@ export class ClusterRegister {
   /** For StreamKind.register of the cluster port. */
   readonly service: StreamService;
 
+  readonly #file: VoterFile;
+
   /** @throws the system's error when the data folder can't be used. */
   constructor(options: ClusterRegisterOptions) {
-    const { cluster, node, voter, fileVoters, dataFolder, letters, linksTo, onProblem } = options;
+    const { cluster, node, voter, fileVoters, dataFolder, letters, linksTo, onProblem, onMended } = options;
+    this.#file = new VoterFile(dataFolder, cluster, voter, { onProblem, onMended });
     const acceptor = new Acceptor({
       name: voter,
-      storage: new VoterFile(dataFolder, cluster, voter, onProblem),
+      storage: this.#file,
       newMarker: () => randomBytes(9).toString("base64url"),
       onDamage: (error) => onProblem(error.message),
     });
@@ -61,6 +66,11 @@ export class ClusterRegister {
     this.service = registerService(new Map([[cluster, acceptor]]));
   }
 
+  /** Why this machine has no vote, and what to do, for a person; null: it has one, as far as known. */
+  get voterProblem(): string | null {
+    return this.#file.problem;
+  }
+
   start(): void {
     this.voters.start();
   }
@@ -69,5 +79,6 @@ export class ClusterRegister {
   stop(): void {
     this.voters.stop();
     this.register.stop();
+    this.#file.close();
   }
 }

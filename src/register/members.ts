@@ -81,6 +81,7 @@ export class MembersRegister<V> implements Register<V> {
   #counter = 0;
   #changes = 0;
   #why = "";
+  #changeTrouble: string | null = null;
   #stopped = false;
 
   constructor(options: MembersOptions<V>) {
@@ -101,6 +102,11 @@ export class MembersRegister<V> implements Register<V> {
   /** Which register this is: made with its first version. */
   get world(): string | null {
     return this.#known?.accepted.state.world ?? null;
+  }
+
+  /** Why the last change that was asked for could not be made; null when it could, or nothing has been changed yet. */
+  get changeTrouble(): string | null {
+    return this.#changeTrouble;
   }
 
   get idle(): boolean {
@@ -223,6 +229,7 @@ export class MembersRegister<V> implements Register<V> {
 
   #end(operation: Operation<V>, error: FlotillaError | null, committed: Known<V> | null): void {
     this.#running = null;
+    if (operation.change !== null) this.#changeTrouble = error === null ? null : error.message;
     for (const onEnd of operation.onEnd) onEnd(error, committed);
     if (this.#running === null && !this.#stopped) this.#runNext();
   }

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import { promisify } from "node:util";
+import { register as limits } from "../support/limits.ts";
 import { VoterFile } from "./voter-file.ts";
 
 function folderOf(t: TestContext): string {
@@ -70,18 +71,44 @@ test("failures name the file", async (t) => {
   );
 });
 
-test("a folder that is removed is told once, with what to do, and again after it was there", async (t) => {
+test("trouble is told seldom, with what to do; its end is found out by itself, and told", async (t) => {
   const folder = folderOf(t);
   const told: string[] = [];
-  const file = new VoterFile(folder, "app", "a", (message) => told.push(message));
+  let now = 0;
+  let probe: (() => void) | null = null;
+  const clock = {
+    now: () => now,
+    after(_delayMs: number, callback: () => void) {
+      probe = callback;
+      return { cancel: () => {} };
+    },
+  };
+  let mended = Promise.withResolvers<string>();
+  const observer = {
+    onProblem: (message: string) => told.push(message),
+    onMended: (message: string) => mended.resolve(message),
+  };
+  const file = new VoterFile(folder, "app", "a", observer, clock);
   const votes = join(folder, "register");
+  await write(file, Buffer.from("x"));
   for (const times of [1, 2]) {
     rmSync(votes, { recursive: true });
     await assert.rejects(write(file, Buffer.from("x")));
+    now += limits.complaintIntervalMs - 1;
     await assert.rejects(write(file, Buffer.from("x")));
-    assert.equal(told.length, times);
+    assert.equal(told.length, times * 2 - 1);
+    now += 1;
+    await assert.rejects(write(file, Buffer.from("x")));
+    assert.equal(told.length, times * 2, "it lasts, and is told again");
     assert.match(told.at(-1)!, /cannot write .*app%40a\.vote: ENOENT.*; .*mkdir -m 700 -p .*register/);
+    assert.equal(file.problem, told.at(-1));
     mkdirSync(votes);
-    await write(file, Buffer.from("x"));
+    // Nobody asks for a vote.
+    probe!();
+    assert.match(await mended.promise, /app%40a\.vote can be written again/);
+    assert.equal(file.problem, null);
+    assert.deepEqual(readdirSync(votes), []);
+    mended = Promise.withResolvers();
+    now += limits.complaintIntervalMs;
   }
 });

@@ -11,15 +11,24 @@
  * be wrong together. The lock is held for one vote only, so a stopped process hardly ever holds it.
  */
 import { createHash } from "node:crypto";
-import { close, fstat, fsync, mkdirSync, open, readFile, realpathSync, rename, write } from "node:fs";
+import { close, fstat, fsync, mkdirSync, open, readFile, realpathSync, rename, unlink, write } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { type Clock, systemClock, type Timer } from "../support/clock.ts";
 import { codeOf, type FlotillaError, messageOf } from "../support/errors.ts";
 import { register as limits } from "../support/limits.ts";
+import { Seldom } from "../support/seldom.ts";
 import type { VoteStorage } from "./acceptor.ts";
 import { unreachable } from "./unreachable.ts";
 
 type Fail = (error: FlotillaError) => void;
+
+export interface VoterFileObserver {
+  /** The file can't be read or written: told seldom for as long as that lasts. */
+  onProblem(message: string): void;
+  /** It can again. */
+  onMended(message: string): void;
+}
 
 export class VoterFile implements VoteStorage {
   readonly path: string;
@@ -27,27 +36,39 @@ export class VoterFile implements VoteStorage {
   readonly #lockName: string;
   /** The file of which this process knows that it is on disk: inode, size and time of change. */
   #synced = "";
-  readonly #onProblem: (message: string) => void;
-  #isToldOf = false;
+  readonly #observer: VoterFileObserver;
+  readonly #clock: Clock;
+  readonly #seldom: Seldom;
+  #isTold = false;
+  #problem: string | null = null;
+  #isClosed = false;
+  #probe: Timer | null = null;
 
   /**
    * Makes the folder.
-   * @param onProblem told once, until it works again, when the file can't be read or written.
    * @throws the system's error when it can't be made.
    */
   constructor(
     dataFolder: string,
     cluster: string,
     voter: string,
-    onProblem: (message: string) => void = () => {},
+    observer: VoterFileObserver = { onProblem() {}, onMended() {} },
+    clock: Clock = systemClock,
   ) {
-    this.#onProblem = onProblem;
+    this.#clock = clock;
+    this.#seldom = new Seldom(limits.complaintIntervalMs, clock);
+    this.#observer = observer;
     this.#folder = join(dataFolder, "register");
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     // An IPv6 address has colons and may have a zone.
     this.path = join(this.#folder, `${encodeURIComponent(`${cluster}@${voter}`)}.vote`);
     const real = join(realpathSync(this.#folder), this.path.slice(this.#folder.length + 1));
     this.#lockName = `\0flotilla-vote-${createHash("sha256").update(real).digest("base64url")}`;
+  }
+
+  /** What is wrong and what to do, for a person; null: nothing, as far as known. */
+  get problem(): string | null {
+    return this.#problem;
   }
 
   read(done: (error: FlotillaError | null, bytes: Buffer | null) => void): void {
@@ -83,7 +104,7 @@ export class VoterFile implements VoteStorage {
               file,
               (error) => close(file, () => done(error)),
               () => {
-                this.#isToldOf = false;
+                this.#mended();
                 close(file, () => done(null));
               },
             );
@@ -139,15 +160,56 @@ export class VoterFile implements VoteStorage {
   #failure(what: string, error: unknown): FlotillaError {
     const message = `cannot ${what} the voter's file ${this.path}: ${messageOf(error)}`;
     // Of a lock that is held for long the next try may know better.
-    if (what !== "lock" && !this.#isToldOf) {
-      this.#isToldOf = true;
-      this.#onProblem(
-        `${message}; until it can, this machine has no vote, and sessions go on only while most others have one: ${remedyOf(error, this.#folder)}`,
-      );
-    }
+    if (what !== "lock") this.#trouble(`${message}; ${consequence}: ${remedyOf(error, this.#folder)}`);
     return unreachable(message, error);
   }
+
+  #trouble(problem: string): void {
+    this.#problem = problem;
+    if (this.#seldom.add() > 0) {
+      this.#isTold = true;
+      this.#observer.onProblem(problem);
+    }
+    if (!this.#isClosed) this.#probe ??= this.#clock.after(limits.probeIntervalMs, () => this.#tryOut());
+  }
+
+  #mended(): void {
+    if (this.#problem === null) return;
+    this.#problem = null;
+    // On a disk that is just full it may come and go.
+    if (this.#isTold) this.#observer.onMended(`the voter's file ${this.path} can be written again`);
+    this.#isTold = false;
+  }
+
+  /** Votes are not always asked for: whether the trouble is over is found out with a file that holds nothing of importance. */
+  #tryOut(): void {
+    this.#probe = null;
+    if (this.#problem === null || this.#isClosed) return;
+    const trial = `${this.path}.trial`;
+    const end = (error: Error | null): void =>
+      unlink(trial, () => (error === null ? this.#mended() : void this.#failure("write", error)));
+    readFile(this.path, (readError, found) => {
+      if (readError !== null && codeOf(readError) !== "ENOENT") return void this.#failure("read", readError);
+      open(trial, "w", 0o600, (openError, file) => {
+        if (openError !== null) return void this.#failure("write", openError);
+        const bytes = Buffer.alloc(Math.max(found?.length ?? 0, limits.trialBytes));
+        writeAll(file, bytes, 0, (writeError) => {
+          if (writeError !== null) return close(file, () => end(writeError));
+          fsync(file, (syncError) => close(file, () => end(syncError)));
+        });
+      });
+    });
+  }
+
+  /** Whether it can be read and written is not looked after any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#probe?.cancel();
+  }
 }
+
+const consequence: string =
+  "until it can, this machine has no vote, and sessions go on only while most others have one";
 
 function remedyOf(error: unknown, folder: string): string {
   if (codeOf(error) !== "ENOENT") return `see to the disk and to the rights of ${folder}`;

@@ -218,6 +218,11 @@ export const register = {
   /** For the lock of a voter's file, which is held for as long as a disk takes to sync. */
   lockTimeoutMs: 400,
   lockRetryMs: 2,
+  /** That a voter's file can't be written is logged once in this time, while it lasts. */
+  complaintIntervalMs: 30_000,
+  /** And so often it is tried whether it can be written again, with a file of about the size of a vote. */
+  probeIntervalMs: 1_000,
+  trialBytes: 65_536,
 } as const;
 
 /** Sessions on two servers (session/cluster): its times. Each has its reason in docs/decisions/session-protocol.md. */
@@ -335,6 +340,14 @@ export const supervise = {
   killGraceMs: 1_000,
   /** One that is late but keeps sessions which it can't save is not killed; it is asked again after so long. */
   holdingIntervalMs: 1_000,
+  /** A signal that comes again within this time is an echo: of a shell, or npm, that passes on what its whole group was sent. */
+  signalEchoMs: 200,
+  /** Told a second time to stop, an app server hands sessions over for so long; then it writes them to disk. */
+  hurriedHandoverMs: 2_000,
+  /** And is killed after so long, unless it is writing them. */
+  hurriedDrainMs: 5_000,
+  /** Told a third time: for a last word, before SIGKILL. */
+  lastWordMs: 500,
   /** After SIGKILL, before `stop` says that a process could not be ended. */
   killedWaitMs: 3_000,
   /** For the last output of a program that has ended: something that left its group may hold it open for ever. */

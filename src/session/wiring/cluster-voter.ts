@@ -4,10 +4,10 @@ import type { Link } from "../../link/api.ts";
 import { LinkDialer, type LinkDialerOptions } from "../../link/dialer.ts";
 import type { Member } from "../../member/member.ts";
 import { ClusterRegister } from "../../register/cluster-register.ts";
-import { chooseVoters } from "../../register/voters.ts";
 import { FlotillaError, messageOf } from "../../support/errors.ts";
 import { replication as limits } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
+import { fileVoters } from "./file-voters.ts";
 
 /** The app servers among which the sessions of the member's cluster are kept; fewer than two keep them for themselves. */
 export function keepersOf({ cluster }: Member): Server[] {
@@ -22,16 +22,18 @@ export function openRegister(
 ): ClusterRegister {
   const { file, cluster, server, incarnation } = member;
   const servers = keepersOf(member);
-  const addresses = servers.map(({ address }) => address);
   const voter = server.kind === "witness" ? server.name : server.address;
   try {
-    return new ClusterRegister({
+    const register = new ClusterRegister({
       ...{ cluster: cluster.name, node: `${server.name}#${incarnation}`, voter, linksTo },
-      fileVoters: chooseVoters(addresses, cluster.witness?.name ?? null),
+      fileVoters: fileVoters(cluster),
       dataFolder: file.dataFolder,
       letters: new Map(servers.map(({ entry, letter }) => [entry, letter])),
       onProblem: (message) => log.warn(message),
+      onMended: (message) => log.info(message),
     });
+    member.voterProblem = () => register.voterProblem;
+    return register;
   } catch (error) {
     throw new FlotillaError(
       "FLOTILLA_DATA_FOLDER",
