@@ -12,9 +12,10 @@ import type { KeptSessions } from "../session/kept.ts";
 import { clusterSessions, endingSessions, startSessions } from "../session/place.ts";
 import { systemClock } from "../support/clock.ts";
 import { FlotillaError, messageOf } from "../support/errors.ts";
-import { savedSessions as limits } from "../support/limits.ts";
+import { savedSessions as limits, supervise } from "../support/limits.ts";
 import { createLog, type Log, silentLog } from "../support/log.ts";
-import { onStopSignals } from "../support/signals.ts";
+import { interruptedCode, onStopSignals, stopping } from "../support/signals.ts";
+import { count } from "../support/words.ts";
 import { DirectListener } from "./direct-listener.ts";
 import type { HttpService } from "./http-service.ts";
 import { attachServer } from "./virtual-listener.ts";
@@ -54,6 +55,10 @@ export class AppServer implements Served {
   readonly #direct: readonly DirectListener[];
   readonly #admin: StreamService;
   #closing: Promise<void> | null = null;
+  /** The end of the drain, on the clock. */
+  #until = 0;
+  /** Nobody waits for requests any more. */
+  readonly #cut: PromiseWithResolvers<void> = Promise.withResolvers();
   /** Loses the sessions that keep this process from ending; null while none do. */
   #giveUp: (() => void) | null = null;
   #exitCode = 0;
@@ -104,10 +109,14 @@ export class AppServer implements Served {
     await this.#port.listen();
     startSessions();
     for (const direct of this.#direct) await direct.listen();
-    onStopSignals(
-      (signal) => this.#stop(signal),
-      () => this.#giveUp?.(),
-    );
+    onStopSignals({
+      drain: (signal) => this.#stop(signal),
+      hurry: (signal) => this.#hurry(signal),
+      atOnce() {
+        endingSessions()?.giveUp();
+        process.exit(interruptedCode);
+      },
+    });
     // An answer given right before process.exit() or a crash goes out, as it does from a plain http.Server: when the
     // write before it is over. Nothing can be waited for here.
     process.on("exit", () => this.#port.flush());
@@ -131,13 +140,29 @@ export class AppServer implements Served {
 
   #stop(why: string): void {
     if (this.#closing !== null) return;
-    const seconds = this.#member.cluster.timeouts.drainTimeoutMs / 1_000;
-    this.#log.info(`${why}: answering what is open, for at most ${seconds} s`);
+    this.#log.info(stopping(why, this.#member.cluster.timeouts.drainTimeoutMs, this.#waitsFor()));
     void this.close().finally(() => {
       this.#log.info("stopped");
       // Not by itself: what the application holds open (a database, a timer) would keep the process.
       process.exit(this.#exitCode);
     });
+  }
+
+  #waitsFor(): string[] {
+    const direct = this.#direct.reduce((sum, { openRequests }) => sum + openRequests, 0);
+    const requests = `${count(this.#service.open + direct, "request")} under way`;
+    if (endingSessions() === null) return [requests];
+    return [requests, `${count(this.#member.sessionCount(), "session")} to hand over or to save`];
+  }
+
+  /** Somebody does not want to wait: requests are cut, and sessions have a moment to be handed over before they are saved. */
+  #hurry(signal: NodeJS.Signals): void {
+    this.#log.info(`${signal} again: cutting requests; sessions are handed over or saved`);
+    this.#until = Math.min(this.#until, systemClock.now() + supervise.hurriedHandoverMs);
+    this.#service.accepting = false;
+    for (const direct of this.#direct) direct.drain();
+    this.server.closeAllConnections();
+    this.#cut.resolve();
   }
 
   close(): Promise<void> {
@@ -148,16 +173,20 @@ export class AppServer implements Served {
   async #drain(): Promise<void> {
     this.#member.state = "draining";
     const { drainTimeoutMs } = this.#member.cluster.timeouts;
-    const until = systemClock.now() + drainTimeoutMs;
+    const startAt = systemClock.now();
+    this.#until = startAt + drainTimeoutMs;
     const sessions = endingSessions();
     // First, and while everything is still answered: whoever takes a session over needs us for a moment.
-    await sessions?.leave(drainTimeoutMs * handoverShare);
+    await sessions?.leave(() => Math.min(startAt + drainTimeoutMs * handoverShare, this.#until));
     this.#port.goAway();
     for (const direct of this.#direct) direct.drain();
     this.server.closeIdleConnections();
     const ends = [this.#service.idle(), ...this.#direct.map((direct) => direct.closed())];
     const saveMs = sessions?.mustSave ? drainTimeoutMs * saveShare : 0;
-    await atMost(until - saveMs - systemClock.now(), Promise.all(ends));
+    await atMost(
+      this.#until - saveMs - systemClock.now(),
+      Promise.race([Promise.all(ends), this.#cut.promise]),
+    );
     // Before connections are closed: it looks who else has what it has.
     const firstTry = sessions?.save();
     if (this.server.listening) this.server.close();

@@ -7,6 +7,7 @@ import type { Listener } from "../config/model.ts";
 import { http as limits } from "../support/limits.ts";
 import { listenOn, urlOf } from "../support/listen.ts";
 import type { Log } from "../support/log.ts";
+import { isAnswering } from "./node-internals.ts";
 
 export class DirectListener {
   readonly #settings: Listener;
@@ -50,6 +51,12 @@ export class DirectListener {
   get url(): string {
     const { scheme, address, port } = this.#settings;
     return urlOf(scheme, address, port);
+  }
+
+  get openRequests(): number {
+    let open = 0;
+    for (const socket of this.#sockets) if (isAnswering(socket)) open++;
+    return open;
   }
 
   /** @throws FlotillaError when the port can't be had. */

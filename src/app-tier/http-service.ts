@@ -41,6 +41,11 @@ export class HttpService implements StreamService {
     this.#Response = responseClassOf(server);
   }
 
+  /** Requests and upgraded connections. */
+  get open(): number {
+    return this.sockets.size + this.duplexes.size;
+  }
+
   onStream(stream: LinkStream, meta: string, ended: boolean): StreamHandler | null {
     if (!this.accepting) {
       stream.reset(ResetCode.refused, "the application closes");

@@ -1,11 +1,13 @@
 /** Fails when a version of Node no longer has what this tier uses beyond the documented interface. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import http from "node:http";
-import { Socket } from "node:net";
+import { type AddressInfo, Socket } from "node:net";
 import { test } from "node:test";
 import {
   detachAbortSignal,
   drainResponse,
+  isAnswering,
   type NodeRequest,
   type NodeResponse,
   type NodeServer,
@@ -105,4 +107,25 @@ test("a response that waits for drain is told once", () => {
 
 test("a request's signal can be detached", () => {
   detachAbortSignal(request());
+});
+
+test("a connection is known to be answering while an answer is to come, and after it no more", async (t) => {
+  const { promise: asked, resolve } = Promise.withResolvers<http.ServerResponse>();
+  const server = http.createServer((_req, res) => resolve(res)).listen(0, "127.0.0.1");
+  t.after(() => server.closeAllConnections());
+  t.after(() => server.close());
+  const accepted = once(server, "connection");
+  await once(server, "listening");
+  const agent = new http.Agent({ keepAlive: true });
+  t.after(() => agent.destroy());
+  const request = http.get({ port: (server.address() as AddressInfo).port, agent });
+  const [socket] = (await accepted) as [Socket];
+  assert.equal(isAnswering(socket), false);
+  const res = await asked;
+  assert.equal(isAnswering(socket), true);
+  res.end();
+  const [response] = (await once(request, "response")) as [http.IncomingMessage];
+  response.resume();
+  await once(response, "end");
+  assert.equal(isAnswering(socket), false);
 });

@@ -99,3 +99,8 @@ export function drainResponse(res: http.ServerResponse): void {
   if (needDrainKey !== null) (res as unknown as Record<symbol, unknown>)[needDrainKey] = false;
   res.emit("drain");
 }
+
+/** Whether an answer is to come, or on its way, on a connection of an http.Server. */
+export function isAnswering(socket: Socket): boolean {
+  return ((socket as { _httpMessage?: unknown })._httpMessage ?? null) !== null;
+}

@@ -16,6 +16,10 @@ export class SocketList {
   #size = 0;
   #onEmpty: (() => void) | null = null;
 
+  get size(): number {
+    return this.#size;
+  }
+
   add(socket: ListedSocket): void {
     this.#size++;
     socket.next = this.#first;

@@ -174,8 +174,9 @@ Examples:
   flotilla start app-a app-b          app servers: their \`run:\` is started and kept running
   flotilla start --all                everything of the file on this machine, each as a process of its own
 
-TERM or INT lets open requests end first, for at most the drain time of the file; a second INT ends at once. Logs
-are readable lines on a terminal and one JSON object per line when piped.
+TERM or INT lets open requests end first, for at most the drain time of the file; a second one cuts them, and sessions
+are kept all the same; a third INT ends at once, and sessions that nobody else has are lost.
+Logs are readable lines on a terminal and one JSON object per line when piped.
 `;
 
 function readVersion(): string {

@@ -4,7 +4,8 @@ import type { ClusterFile, Server } from "../config/model.ts";
 import { Member } from "../member/member.ts";
 import { messageOf } from "../support/errors.ts";
 import { createLog } from "../support/log.ts";
-import { onStopSignals } from "../support/signals.ts";
+import { interruptedCode, onStopSignals, stopping } from "../support/signals.ts";
+import { count } from "../support/words.ts";
 import { startWebServer } from "../web-tier/server.ts";
 
 /**
@@ -18,7 +19,15 @@ export async function runWebServer(file: ClusterFile, server: Server, recorded: 
   const stopAsked = new Promise<string>((resolve) => {
     askToStop = resolve;
   });
-  onStopSignals(askToStop);
+  let hurry = (): void => {};
+  onStopSignals({
+    drain: askToStop,
+    hurry(signal) {
+      log.info(`${signal} again: cutting what is open`);
+      hurry();
+    },
+    atOnce: () => process.exit(interruptedCode),
+  });
   const web = await startWebServer(member, log, () => askToStop("flotilla stop"));
   try {
     recordServer(file, server.name);
@@ -28,8 +37,15 @@ export async function runWebServer(file: ClusterFile, server: Server, recorded: 
   recorded();
   log.info(`up at ${web.urls.join(" ")} (process ${process.pid})`);
   const why = await stopAsked;
-  log.info(`${why}: answering what is open, for at most ${member.cluster.timeouts.drainTimeoutMs / 1000} s`);
-  await web.drain();
+  const { drainTimeoutMs } = member.cluster.timeouts;
+  log.info(stopping(why, drainTimeoutMs, [`${count(web.openRequests, "request")} under way`]));
+  await Promise.race([
+    web.drain(),
+    new Promise<void>((resolve) => {
+      hurry = resolve;
+    }),
+  ]);
+  await web.close();
   log.info("stopped");
   // Not by itself: a browser's connection or a timer could hold the process.
   process.exit(0);

@@ -6,7 +6,7 @@ import { Member } from "../member/member.ts";
 import { Witness } from "../session/wiring/witness.ts";
 import { messageOf } from "../support/errors.ts";
 import { createLog } from "../support/log.ts";
-import { onStopSignals } from "../support/signals.ts";
+import { interruptedCode, onStopSignals } from "../support/signals.ts";
 
 /**
  * @param recorded called when it has its record.
@@ -19,7 +19,8 @@ export async function runWitness(file: ClusterFile, server: Server, recorded: ()
   const stopAsked = new Promise<string>((resolve) => {
     askToStop = resolve;
   });
-  onStopSignals(askToStop);
+  const atOnce = (): void => process.exit(interruptedCode);
+  onStopSignals({ drain: askToStop, hurry: () => {}, atOnce });
   const admin = adminService(member, { stop: () => askToStop("flotilla stop") });
   const witness = new Witness(member, admin, log);
   await witness.start();

@@ -154,7 +154,10 @@ class Stopping {
   async #tellProcess(record: RunRecord): Promise<Ending[]> {
     const server = this.#file.servers.get(record.name);
     const below = this.#isBelow(record);
-    if (!below && !askToEnd(record.pid) && server !== undefined) await this.#tellServer(server);
+    // By its port first: a TERM more would cut what a server that stops already waits for. A frozen one hears no question.
+    const isFrozen = processState(record.pid)?.letter === "T";
+    const told = below || isFrozen || server === undefined ? [] : await this.#tellServer(server);
+    if (!below && told.every(({ pid }) => pid !== record.pid)) askToEnd(record.pid);
     return [this.#ending(record.name, record.pid, record.startTime, below)];
   }
 

@@ -7,9 +7,9 @@ import type { Cluster, ClusterFile, Server } from "../config/model.ts";
 import { openControl } from "../supervise/control.ts";
 import { Supervisor } from "../supervise/supervisor.ts";
 import { messageOf } from "../support/errors.ts";
-import { admin as limits } from "../support/limits.ts";
+import { admin as limits, supervise } from "../support/limits.ts";
 import { createLog, type Log } from "../support/log.ts";
-import { onStopSignals } from "../support/signals.ts";
+import { interruptedCode, onStopSignals } from "../support/signals.ts";
 import { enumerate } from "./terminal.ts";
 
 /** @param recorded called when they have their record. */
@@ -33,18 +33,32 @@ export async function superviseServers(
   announceSupervisor(file, control.port);
   recordLeft = recordOrWarn(file, control.port, servers, log);
   recorded();
-  onStopSignals(
-    (signal) => {
-      const names = supervisor.stop().map(({ name }) => name);
-      log.info(`${signal}: stopping ${enumerate(names)}`);
+  let exitCode = 0;
+  onStopSignals({
+    drain(signal) {
+      supervisor.stop();
+      const names = supervisor.status().flatMap(({ name, state }) => (state === "stopped" ? [] : [name]));
+      log.info(
+        `${signal}: stopping ${enumerate(names)}, which say what they wait for; ^C or TERM again cuts requests, ` +
+          "sessions are kept all the same",
+      );
     },
-    () => supervisor.kill(),
-  );
+    hurry(signal) {
+      log.info(`${signal} again: cutting requests; once more (^C) ends all at once, and loses sessions`);
+      supervisor.hurry();
+    },
+    atOnce() {
+      log.warn("ending all at once");
+      exitCode = interruptedCode;
+      supervisor.kill();
+      setTimeout(() => process.exit(exitCode), supervise.lastWordMs + supervise.killGraceMs);
+    },
+  });
   supervisor.start();
   await supervisor.ended;
   control.close();
   // Not by itself: something that left a program's group may hold its output open.
-  process.exit(0);
+  process.exit(exitCode);
 }
 
 async function isHolding(asker: Asker, server: Server): Promise<boolean> {

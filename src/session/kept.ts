@@ -12,8 +12,11 @@ export interface KeptSessions {
   /** Ends when requests can be answered without waiting for others, or in time. */
   ready(timeoutMs: number): Promise<void>;
 
-  /** Hands over what other servers can take, while requests are still answered; ends when that is done, or can't be. */
-  leave(timeoutMs: number): Promise<void>;
+  /**
+   * Hands over what other servers can take, while requests are still answered; ends when that is done, or can't be.
+   * @param until on the clock; it may come nearer meanwhile.
+   */
+  leave(until: () => number): Promise<void>;
 
   /** Whether something is left that has to be saved: it takes some of the drain time. */
   readonly mustSave: boolean;
@@ -24,7 +27,7 @@ export interface KeptSessions {
   /** While `save` is not done: what it has to write, and why it failed; null before and afterwards. */
   readonly unsaved: StopCheck | null;
 
-  /** They are to be lost: tells so. */
+  /** The process ends at once: tells how many are lost, if any are. */
   giveUp(): void;
 
   /** Ends at once. */

@@ -21,6 +21,8 @@ export interface Program {
   readonly pid: number;
   /** TERM to the whole group. */
   terminate(): void;
+  /** INT to the whole group. */
+  interrupt(): void;
   /** KILL to the whole group. */
   kill(): void;
 }
@@ -67,6 +69,9 @@ export function startProgram(
       sendSignal(-pid, "SIGTERM");
       // A stopped process would not hear TERM.
       sendSignal(-pid, "SIGCONT");
+    },
+    interrupt() {
+      if (pid !== 0) sendSignal(-pid, "SIGINT");
     },
     kill() {
       if (pid !== 0) sendSignal(-pid, "SIGKILL");

@@ -32,6 +32,7 @@ export class Supervisor {
   readonly #err: OutputPrinter;
   /** To be stopped when those of an earlier turn are gone. */
   #stopLater: readonly Unit[] = [];
+  #isHurried = false;
   #resolveEnded!: () => void;
 
   constructor(options: SupervisorOptions) {
@@ -63,6 +64,12 @@ export class Supervisor {
     return before;
   }
 
+  /** Those that are to stop cut what they wait for. */
+  hurry(): void {
+    this.#isHurried = true;
+    for (const unit of this.#units.values()) unit.hurry();
+  }
+
   /** Ends everything at once, without drain. */
   kill(): void {
     for (const unit of this.#units.values()) unit.kill();
@@ -86,6 +93,7 @@ export class Supervisor {
     return new Unit({
       name: server.name,
       drainTimeoutMs,
+      keepsSessions: cluster.tier === "app" && server.kind === "link",
       clock: systemClock,
       random: Math.random,
       log,
@@ -106,7 +114,10 @@ export class Supervisor {
     const turn = Math.min(...[...ending, ...this.#stopLater].map((unit) => this.#turn(unit)));
     const now = this.#stopLater.filter((unit) => this.#turn(unit) === turn);
     this.#stopLater = this.#stopLater.filter((unit) => !now.includes(unit));
-    for (const unit of now) unit.stop();
+    for (const unit of now) {
+      unit.stop();
+      if (this.#isHurried) unit.hurry();
+    }
   }
 
   #left(): void {

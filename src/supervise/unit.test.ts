@@ -43,19 +43,25 @@ function bench() {
   let print: (line: string) => void = () => {};
   const tell = (level: string) => (first: unknown, second?: string) => {
     events.push(`${level}: ${second ?? first}`);
-    if (second !== undefined)
+    if (typeof first === "object" && first !== null && "lastOutput" in first)
       events.push(`last: ${(first as { lastOutput: string[] }).lastOutput.join("/")}`);
   };
   const unit = new Unit({
     name: "app-a",
     drainTimeoutMs: 30_000,
+    keepsSessions: true,
     clock,
     random: () => 1,
     log: { info: tell("info"), warn: tell("warn"), error: tell("error") } as never,
     start: (onLine, onEnd) => {
       end = onEnd;
       print = onLine;
-      return { pid: 42, terminate: () => events.push("TERM"), kill: () => events.push("KILL") };
+      return {
+        pid: 42,
+        terminate: () => events.push("TERM"),
+        interrupt: () => events.push("INT"),
+        kill: () => events.push("KILL"),
+      };
     },
     onStopped: () => events.push("onStopped"),
     askHolding: (answer) => answer(holds.shift() ?? false),
@@ -173,6 +179,50 @@ test("stop: TERM, KILL after the drain time, no restart", () => {
   clock.advance(100_000);
   assert.equal(unit.state, "stopped");
   assert.deepEqual(take(), []);
+});
+
+test("stop, and hurry: TERM again, late enough to be no echo; KILL after a few seconds", () => {
+  const { clock, unit, take } = bench();
+  unit.start();
+  unit.stop();
+  take();
+  unit.hurry();
+  clock.advance(2 * limits.signalEchoMs - 1);
+  assert.deepEqual(take(), []);
+  clock.advance(1);
+  assert.deepEqual(take(), ["TERM"]);
+  clock.advance(limits.hurriedDrainMs - 1);
+  assert.deepEqual(take(), []);
+  clock.advance(1);
+  assert.deepEqual(take(), ["warn: app-a did not end within 5 s and is killed", "KILL"]);
+});
+
+test("hurry gives no more time than is left, and does not kill who writes sessions", () => {
+  const { clock, unit, holds, take } = bench();
+  unit.start();
+  unit.stop();
+  clock.advance(30_000);
+  take();
+  holds.push(true);
+  unit.hurry();
+  clock.advance(limits.killGraceMs);
+  assert.deepEqual(take(), ["TERM"]);
+  clock.advance(limits.holdingIntervalMs);
+  assert.deepEqual(take().slice(-1), ["KILL"]);
+});
+
+test("kill: INT, and KILL a moment later, which is told", () => {
+  const { clock, unit, take, end } = bench();
+  unit.start();
+  take();
+  unit.kill();
+  assert.deepEqual(take(), ["TERM", "INT"]);
+  clock.advance(limits.lastWordMs);
+  const [told, signal] = take();
+  assert.match(told!, /^error: app-a is killed: sessions that it had neither handed over nor saved are lost/);
+  assert.equal(signal, "KILL");
+  end(killed);
+  assert.deepEqual(take(), ["info: app-a stopped", "onStopped"]);
 });
 
 test("stop while it waits for its restart", () => {

@@ -19,6 +19,7 @@ export interface UnitParts {
   readonly name: string;
   /** After TERM, until KILL. */
   readonly drainTimeoutMs: number;
+  readonly keepsSessions: boolean;
   readonly start: StartProgram;
   readonly clock: Clock;
   readonly random: Random;
@@ -42,6 +43,8 @@ export class Unit {
   #left = false;
   #lastLines: string[] = [];
   #timer: Timer | null = null;
+  /** Of the first TERM. */
+  #stopAt = 0;
 
   constructor(parts: UnitParts) {
     this.name = parts.name;
@@ -91,26 +94,56 @@ export class Unit {
     this.state = "stopping";
     program.terminate();
     const { clock, drainTimeoutMs } = this.#parts;
-    this.#timer = clock.after(drainTimeoutMs + limits.killGraceMs, () => this.#late(program));
+    this.#stopAt = clock.now();
+    this.#timer = clock.after(drainTimeoutMs + limits.killGraceMs, () => this.#late(program, drainTimeoutMs));
   }
 
-  #late(program: Program): void {
-    const { askHolding, clock, drainTimeoutMs, log } = this.#parts;
+  /** While it stops: TERM again, so that it cuts what it waits for, and KILL when that takes more than some seconds. */
+  hurry(): void {
+    const program = this.#program;
+    if (this.state !== "stopping" || program === null) return;
+    this.#timer?.cancel();
+    const { clock, drainTimeoutMs } = this.#parts;
+    const lateAt = this.#stopAt + drainTimeoutMs + limits.killGraceMs;
+    // Sooner it would be taken for an echo of the first.
+    const againAt = this.#stopAt + 2 * limits.signalEchoMs;
+    this.#timer = clock.after(Math.max(0, againAt - clock.now()), () => {
+      program.terminate();
+      const leftMs = Math.max(0, Math.min(limits.hurriedDrainMs, lateAt - clock.now()));
+      this.#timer = clock.after(leftMs, () => this.#late(program, leftMs));
+    });
+  }
+
+  /** @param timeoutMs that it has had. */
+  #late(program: Program, timeoutMs: number): void {
+    const { askHolding, clock, log } = this.#parts;
     askHolding((isHolding) => {
       if (this.#program !== program) return;
       if (isHolding) {
-        this.#timer = clock.after(limits.holdingIntervalMs, () => this.#late(program));
+        this.#timer = clock.after(limits.holdingIntervalMs, () => this.#late(program, timeoutMs));
         return;
       }
-      log.warn(`${this.name} did not end within ${drainTimeoutMs / 1000} s and is killed`);
+      log.warn(`${this.name} did not end within ${Math.round(timeoutMs / 1_000)} s and is killed`);
       program.kill();
     });
   }
 
-  /** At once, without drain. */
+  /** At once, without drain: INT, on which our own servers say what is lost, and KILL a moment later. */
   kill(): void {
     this.stop();
-    this.#program?.kill();
+    const program = this.#program;
+    if (program === null) return;
+    const { clock, keepsSessions, log } = this.#parts;
+    this.#timer?.cancel();
+    program.interrupt();
+    this.#timer = clock.after(limits.lastWordMs, () => {
+      if (keepsSessions)
+        log.error(
+          { code: "FLOTILLA_SESSIONS_NOT_SAVED" },
+          `${this.name} is killed: sessions that it had neither handed over nor saved are lost`,
+        );
+      program.kill();
+    });
   }
 
   #ended(ending: Ending): void {

@@ -1,21 +1,49 @@
 /** What ends a server in the foreground. */
+import { supervise as limits } from "./limits.ts";
+
+export interface StopSteps {
+  /** The first TERM, INT or HUP (the terminal is gone). */
+  drain(signal: NodeJS.Signals): void;
+  /** TERM or INT again: somebody does not want to wait. What is open is cut; nothing that is to be kept is lost. */
+  hurry(signal: NodeJS.Signals): void;
+  /** INT once more: the process is to exit. A TERM more never loses anything: service managers may repeat it. */
+  atOnce(): void;
+}
 
 /**
- * The first TERM, INT or HUP (the terminal is gone) asks to drain; an INT after it ends the process at once, for
- * somebody who does not want to wait.
- * @param atOnce what must not stay behind even then.
+ * The same signal within a moment is its echo: a program that waits for us (`npm start`, a shell) passes on what the terminal, or
+ * the supervisor, has sent to the whole group.
  */
-export function onStopSignals(drain: (signal: NodeJS.Signals) => void, atOnce: () => void = () => {}): void {
-  let asked = false;
+export function onStopSignals({ drain, hurry, atOnce }: StopSteps): void {
+  let step = 0;
+  let last: NodeJS.Signals | null = null;
+  let lastAt = 0;
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
     process.on(signal, () => {
-      if (!asked) {
-        asked = true;
-        drain(signal);
-      } else if (signal === "SIGINT") {
-        atOnce();
-        process.exit(130);
-      }
+      const now = performance.now();
+      const isEcho = signal === last && now - lastAt < limits.signalEchoMs;
+      last = signal;
+      lastAt = now;
+      if (isEcho) return;
+      if (step === 0) drain(signal);
+      else if (signal === "SIGHUP" || (step > 1 && signal === "SIGTERM")) return;
+      else if (step === 1) hurry(signal);
+      else if (step === 2) atOnce();
+      step++;
     });
   }
+}
+
+/** The exit code of who was told at last to end at once. */
+export const interruptedCode = 130;
+
+/**
+ * For the log, at the begin of a drain.
+ * @param what is waited for.
+ */
+export function stopping(why: string, drainTimeoutMs: number, what: readonly string[]): string {
+  return (
+    `${why}: stopping, for at most ${drainTimeoutMs / 1_000} s: ${what.join(", ")}; ` +
+    "^C or TERM again cuts requests, sessions are kept all the same"
+  );
 }

@@ -31,6 +31,12 @@ export class BrowserListener {
     return urlOf(this.#settings.scheme, this.#settings.address, this.port);
   }
 
+  get openRequests(): number {
+    let open = 0;
+    for (const connection of this.#connections) if (!connection.idle) open++;
+    return open;
+  }
+
   /** @throws FlotillaError when the port can't be had. */
   listen(): Promise<void> {
     const { address: host, port } = this.#settings;

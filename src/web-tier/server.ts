@@ -21,10 +21,12 @@ import type { Upstream } from "./upstream.ts";
 export interface WebServer {
   /** Where browsers connect, e.g. "http://0.0.0.0:8080". */
   readonly urls: readonly string[];
-  /** Accepts no more and lets answers come to their end, for at most the drain timeout; then closes. */
+  /** Being read, answered, or upgraded. */
+  readonly openRequests: number;
+  /** Accepts no more and lets answers come to their end, for at most the drain timeout. */
   drain(): Promise<void>;
-  /** Cuts everything. */
-  close(): void;
+  /** Cuts everything; ends when the last access lines are written, unless the disk stands still. */
+  close(): Promise<void>;
 }
 
 /**
@@ -75,14 +77,15 @@ export async function startWebServer(member: Member, log: Log, stop: () => void)
   member.state = "up";
   return {
     urls: listeners.map((listener) => listener.url),
-    close: () => void close(),
+    get openRequests() {
+      return listeners.reduce((sum, listener) => sum + listener.openRequests, 0);
+    },
+    close: () => Promise.race([close(), delay(accessLogLimits.flushIntervalMs)]),
     async drain() {
       site.draining = true;
       member.state = "draining";
       const drained = Promise.all(listeners.map((listener) => listener.drain()));
       await Promise.race([drained, delay(cluster.timeouts.drainTimeoutMs)]);
-      // The process may exit behind this: the last access lines come first, unless the disk stands still.
-      await Promise.race([close(), delay(accessLogLimits.flushIntervalMs)]);
     },
   };
 }

@@ -9,7 +9,7 @@ import { type Link, StreamKind } from "../../src/link/api.ts";
 import { dialOnce } from "../../src/link/dialer.ts";
 import { linkKeys } from "../../src/link/keys.ts";
 import { silentLog } from "../../src/support/log.ts";
-import { freePorts, start, type TestProcess, temporaryFolder } from "../harness/process.ts";
+import { freePorts, runFlotilla, start, type TestProcess, temporaryFolder } from "../harness/process.ts";
 
 const secret = "0123456789abcdef0123456789abcdef";
 const application = join(import.meta.dirname, "fixtures", "served-app.ts");
@@ -25,7 +25,7 @@ interface Cluster {
   readonly env: Record<string, string>;
 }
 
-async function cluster(t: TestContext): Promise<Cluster> {
+async function cluster(t: TestContext, drain = "1s"): Promise<Cluster> {
   const [port, httpPort, webPort, browserPort] = (await freePorts(4)) as [number, number, number, number];
   const folder = temporaryFolder(t, {
     "flotilla.yaml": `secret: ${secret}
@@ -42,7 +42,7 @@ clusters:
       app-a: { address: 127.0.0.1, port: ${port} }
     listen:
       - { http: 127.0.0.1:${httpPort} }
-    timeouts: { drain: 1s, appKeepAlive: 20s }
+    timeouts: { drain: ${drain}, appKeepAlive: 20s }
 `,
   });
   const config = join(folder, "flotilla.yaml");
@@ -164,16 +164,34 @@ for (const [target, code] of [
   });
 }
 
-test("a second INT ends the process at once", async (t) => {
-  const { port, env } = await cluster(t);
+test("told to stop again, it cuts what is open and ends in order", async (t) => {
+  const { port, env } = await cluster(t, "60s");
   const app = startApplication(t, env);
   await app.line(/serving on port/);
-  void ask(await dial(t, port), "/forever");
+  const forever = ask(await dial(t, port), "/forever");
   await app.line(/forever begun/);
   app.signal("SIGINT");
-  await app.line(/answering what is open/);
-  app.signal("SIGINT");
-  assert.equal((await app.exit).code, 130);
+  await app.line(/SIGINT: stopping, for at most 60 s: 1 request under way; \^C or TERM again/);
+  app.signal("SIGTERM");
+  assert.match(await forever, /^reset/);
+  await app.line(/SIGTERM again: cutting requests/);
+  assert.deepEqual(await app.exit, { code: 0, signal: null });
+  assert.match(app.output, /the server's close event/);
+});
+
+test("flotilla stop, and once more: open answers have their whole time", async (t) => {
+  const { port, env, config } = await cluster(t);
+  const app = startApplication(t, env);
+  await app.line(/serving on port/);
+  const forever = ask(await dial(t, port), "/forever");
+  await app.line(/forever begun/);
+  const stop = (): Promise<{ code: number | null }> => runFlotilla(t, ["-c", config, "stop"]);
+  const first = stop();
+  await app.line(/flotilla stop: stopping, for at most 1 s: 1 request under way/);
+  assert.equal((await stop()).code, 0);
+  assert.equal((await first).code, 0);
+  assert.match(await forever, /^reset/);
+  assert.doesNotMatch(app.output, /cutting/);
 });
 
 test("what keeps it from starting is said in one line, without a stack; the exit code is 1", async (t) => {

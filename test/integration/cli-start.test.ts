@@ -4,6 +4,8 @@ import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { supervise as limits } from "../../src/support/limits.ts";
 import { appServer, type ClusterFolder, clusterFolder, testSecret } from "../harness/cluster-folder.ts";
 import { processesIn, runFlotilla, startFlotilla } from "../harness/process.ts";
 
@@ -133,7 +135,7 @@ clusters:
   await running.line(/app-a\.2 here/);
 });
 
-test("one INT drains, two end at once", async (t) => {
+test("one INT drains, two cut what is open, three end at once", async (t) => {
   const cluster = await clusterFolder(t, { run: `DRAIN_MS=100000 exec ${appServer}` });
   const once = startFlotilla(t, ["start", "app-a"], { cwd: cluster.folder });
   await once.line(/app-a is up/);
@@ -147,12 +149,17 @@ test("one INT drains, two end at once", async (t) => {
     [],
   );
 
-  const twice = startFlotilla(t, ["start", "app-a"], { cwd: cluster.folder });
-  await twice.line(/app-a is up/);
-  twice.signal("SIGINT");
-  await twice.line(/SIGINT: stopping app-a/);
-  const secondAt = performance.now();
-  twice.signal("SIGINT");
-  assert.deepEqual(await twice.exit, { code: 130, signal: null });
-  assert.ok(performance.now() - secondAt < 900);
+  const thrice = startFlotilla(t, ["start", "app-a"], { cwd: cluster.folder });
+  await thrice.line(/app-a is up/);
+  thrice.signal("SIGINT");
+  await thrice.line(/SIGINT: stopping app-a/);
+  // Sooner it would be an echo of the first.
+  await sleep(limits.signalEchoMs);
+  thrice.signal("SIGINT");
+  await thrice.line(/SIGINT again: cutting requests/);
+  await sleep(limits.signalEchoMs);
+  const thirdAt = performance.now();
+  thrice.signal("SIGINT");
+  assert.deepEqual(await thrice.exit, { code: 130, signal: null });
+  assert.ok(performance.now() - thirdAt < 900);
 });

@@ -2,139 +2,12 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
-import type { MemberStatus } from "../../src/member/member.ts";
-import {
-  freePorts,
-  runFlotilla,
-  startFlotilla,
-  statusOf,
-  type TestProcess,
-  temporaryFolder,
-  until,
-} from "../harness/process.ts";
-
-const fixture = join(import.meta.dirname, "fixtures", "cart.ts");
-const slotsInAll = 4_096;
-
-interface Shape {
-  readonly apps: number;
-  readonly durability?: "memory" | "backup";
-  readonly drain?: string;
-}
-
-class Site {
-  readonly #t: TestContext;
-  readonly folder: string;
-  readonly #httpPort: number;
-  readonly #apps: number;
-  readonly #isReplicated: boolean;
-
-  private constructor(t: TestContext, folder: string, httpPort: number, { apps, durability }: Shape) {
-    this.#t = t;
-    this.folder = folder;
-    this.#httpPort = httpPort;
-    this.#apps = apps;
-    this.#isReplicated = durability !== "memory" && apps > 1;
-  }
-
-  static async make(t: TestContext, shape: Shape): Promise<Site> {
-    const [httpPort, webPort, ...ports] = await freePorts(2 + shape.apps);
-    const servers = ports.map(
-      (port, index) => `      app-${"abc"[index]}: { address: 127.0.0.${index + 2}, port: ${port} }\n`,
-    );
-    const text = `secret: 0123456789abcdef0123456789abcdef
-clusters:
-  web:
-    servers: { web-a: { address: 127.0.0.1, port: ${webPort} } }
-    listen: [{ http: "127.0.0.1:${httpPort}" }]
-    routes: [{ to: app }]
-    log: { access: off }
-  app:
-    servers:
-${servers.join("")}    run: exec node ${fixture}
-    sessions: { durability: ${shape.durability ?? "backup"} }
-    timeouts: { drain: ${shape.drain ?? "8s"} }
-`;
-    return new Site(t, temporaryFolder(t, { "flotilla.yaml": text }), httpPort!, shape);
-  }
-
-  /** Starts all; ends when every session has as many copies as it is to have. */
-  async start(): Promise<TestProcess> {
-    const process = startFlotilla(this.#t, ["start", "--all"], { cwd: this.folder });
-    await until("all servers are up", async () => {
-      const servers = await this.servers();
-      if (servers.some(({ state }) => state !== "up")) return false;
-      if (!this.#isReplicated) return true;
-      const slots = servers.reduce((sum, server) => sum + (server.slots ?? 0), 0);
-      return slots === slotsInAll && servers.every((server) => (server.singleCopySlots ?? 0) === 0);
-    });
-    await this.answers();
-    return process;
-  }
-
-  /** The web server has found them (again). */
-  async answers(): Promise<void> {
-    await until("the site answers", async () => (await this.visitor().look()) === 200);
-  }
-
-  async servers(): Promise<MemberStatus[]> {
-    return await statusOf(this.folder);
-  }
-
-  async stop(...words: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-    return await runFlotilla(this.#t, ["stop", ...words], { cwd: this.folder });
-  }
-
-  /** Of those servers that have one now. */
-  files(): string[] {
-    return ["app-a", "app-b", "app-c"]
-      .slice(0, this.#apps)
-      .map((name) => join(this.folder, ".flotilla", "sessions", `${name}.db`))
-      .filter(existsSync);
-  }
-
-  visitor(): Visitor {
-    return new Visitor(`http://127.0.0.1:${this.#httpPort}`);
-  }
-}
-
-class Visitor {
-  readonly #origin: string;
-  cookie = "";
-
-  constructor(origin: string) {
-    this.#origin = origin;
-  }
-
-  async look(): Promise<number> {
-    return (await fetch(`${this.#origin}/`)).status;
-  }
-
-  async ask(method: string, path = "/"): Promise<number> {
-    const response = await fetch(this.#origin + path, { method, headers: { cookie: this.cookie } });
-    const given = response.headers.getSetCookie().at(-1);
-    if (given !== undefined) this.cookie = given.split(";")[0]!;
-    const body = await response.text();
-    assert.equal(response.status, 200, body);
-    return Number(body);
-  }
-}
-
-/** Each with a count of its own. */
-async function visit(site: Site, count: number): Promise<Visitor[]> {
-  const visitors = Array.from({ length: count }, () => site.visitor());
-  for (const [index, visitor] of visitors.entries())
-    for (let times = 0; times <= index % 3; times++) await visitor.ask("POST");
-  return visitors;
-}
-
-async function counts(visitors: readonly Visitor[]): Promise<number[]> {
-  return await Promise.all(visitors.map((visitor) => visitor.ask("GET")));
-}
+import { test } from "node:test";
+import { CartSite, counts, visit } from "../harness/cart-site.ts";
+import { runFlotilla, until } from "../harness/process.ts";
 
 test("three servers: stopped together and started again they have every session, and none that was ended", async (t) => {
-  const site = await Site.make(t, { apps: 3 });
+  const site = await CartSite.make(t, { apps: 3 });
   await site.start();
   const visitors = await visit(site, 30);
   const before = await counts(visitors);
@@ -184,7 +57,7 @@ test("three servers: stopped together and started again they have every session,
 });
 
 test("a server that ends before it has handed over does not write what others have", async (t) => {
-  const site = await Site.make(t, { apps: 3, drain: "1s" });
+  const site = await CartSite.make(t, { apps: 3, drain: "1s" });
   const running = await site.start();
   const visitors = await visit(site, 60);
   const before = await counts(visitors);
@@ -198,7 +71,7 @@ test("a server that ends before it has handed over does not write what others ha
 });
 
 test("the votes gone between stop and start: nothing saved is thrown away, and with them back it all counts", async (t) => {
-  const site = await Site.make(t, { apps: 3 });
+  const site = await CartSite.make(t, { apps: 3 });
   let running = await site.start();
   const visitors = await visit(site, 12);
   const before = await counts(visitors);
@@ -224,7 +97,7 @@ test("the votes gone between stop and start: nothing saved is thrown away, and w
 });
 
 test("no session at all: the next start has nothing to tell of losses", async (t) => {
-  const site = await Site.make(t, { apps: 3 });
+  const site = await CartSite.make(t, { apps: 3 });
   await site.start();
   assert.equal((await site.stop()).code, 0);
   const running = await site.start();
@@ -235,7 +108,7 @@ test("no session at all: the next start has nothing to tell of losses", async (t
 });
 
 test("one copy of each: saved at the stop, taken up once, gone after a kill", async (t) => {
-  const site = await Site.make(t, { apps: 1 });
+  const site = await CartSite.make(t, { apps: 1 });
   await site.start();
   const visitors = await visit(site, 5);
   const { stdout } = await runFlotilla(t, ["status"], { cwd: site.folder });
@@ -271,7 +144,7 @@ test("one copy of each: saved at the stop, taken up once, gone after a kill", as
 });
 
 test("sessions that can't be written: nothing is stopped, unless by force", async (t) => {
-  const site = await Site.make(t, { apps: 1 });
+  const site = await CartSite.make(t, { apps: 1 });
   const running = await site.start();
   const [visitor] = await visit(site, 1);
   writeFileSync(join(site.folder, ".flotilla", "sessions"), "");
@@ -287,7 +160,7 @@ test("sessions that can't be written: nothing is stopped, unless by force", asyn
 });
 
 test("the last write fails: stop says so, the servers keep what they have until it is written, or is to be lost", async (t) => {
-  const site = await Site.make(t, { apps: 2 });
+  const site = await CartSite.make(t, { apps: 2 });
   let running = await site.start();
   const visitors = await visit(site, 6);
   // What is tried before a stop succeeds; only to put the file in its place does not.
@@ -322,7 +195,7 @@ test("the last write fails: stop says so, the servers keep what they have until 
 });
 
 test("the register's folder removed under running servers: each tells what to do, and a stop and a start help", async (t) => {
-  const site = await Site.make(t, { apps: 3 });
+  const site = await CartSite.make(t, { apps: 3 });
   let running = await site.start();
   const visitors = await visit(site, 3);
   rmSync(join(site.folder, ".flotilla", "register"), { recursive: true });

@@ -8,7 +8,7 @@ import { Seldom } from "../../support/seldom.ts";
 import { count } from "../../support/words.ts";
 import type { KeptSessions } from "../kept.ts";
 import type { MemoryStore } from "../memory-store.ts";
-import { LastWrite, readSavedAtOnce } from "./saving.ts";
+import { LastWrite, readSavedAtOnce, tellLost } from "./saving.ts";
 import type { SessionFile } from "./session-file.ts";
 
 export class KeptAlone implements KeptSessions {
@@ -22,6 +22,7 @@ export class KeptAlone implements KeptSessions {
   readonly #log: Log;
   #isStarted = false;
   #unsaved: LastWrite | null = null;
+  #isSaved = false;
 
   constructor(store: MemoryStore, file: SessionFile, log: Log) {
     this.#store = store;
@@ -80,6 +81,7 @@ export class KeptAlone implements KeptSessions {
     this.#unsaved ??= this.#lastWrite();
     if (!(await this.#unsaved.try())) return false;
     this.#unsaved = null;
+    this.#isSaved = true;
     return true;
   }
 
@@ -94,7 +96,8 @@ export class KeptAlone implements KeptSessions {
   }
 
   giveUp(): void {
-    this.#unsaved?.giveUp();
+    if (this.#unsaved !== null) this.#unsaved.giveUp();
+    else if (!this.#isSaved) tellLost(this.#store.count, null, this.#log);
   }
 
   stop(): void {}

@@ -43,6 +43,16 @@ export function tellOtherRegister(file: SessionFile, sessions: number, log: Log)
   );
 }
 
+/** @param problem why they could not be written; null: there was no time. */
+export function tellLost(sessions: number, problem: string | null, log: Log): void {
+  if (sessions === 0) return;
+  const lost = sessions === 1 ? "is lost" : "are lost";
+  log.error(
+    { code: "FLOTILLA_SESSIONS_NOT_SAVED" },
+    `${count(sessions, "session")} that no other server has ${lost}: ${problem ?? "the end came before all were written"}`,
+  );
+}
+
 /** What a process that ends has to write: tried again until it is done, or until somebody would rather lose it. */
 export class LastWrite {
   readonly sessions: number;
@@ -91,11 +101,8 @@ export class LastWrite {
   }
 
   giveUp(): void {
-    const lost = this.sessions === 1 ? "is lost" : "are lost";
-    this.#log.error(
-      { code: "FLOTILLA_SESSIONS_NOT_SAVED" },
-      `${count(this.sessions, "session")} that no other server has ${lost}: ${this.problem ?? "the end came before all were written"}`,
-    );
+    this.#file.removeUnfinished();
+    tellLost(this.sessions, this.problem, this.#log);
   }
 
   #failed(problem: string): false {

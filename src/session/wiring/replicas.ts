@@ -24,7 +24,7 @@ import { PeerState } from "../cluster/messages.ts";
 import { SessionNode } from "../cluster/node.ts";
 import { protocolRules } from "../cluster/rules.ts";
 import { Role } from "../cluster/slot.ts";
-import { LastWrite, readSaved, tellOtherRegister } from "../disk/saving.ts";
+import { LastWrite, readSaved, tellLost, tellOtherRegister } from "../disk/saving.ts";
 import { SessionFile } from "../disk/session-file.ts";
 import type { SessionIds } from "../id.ts";
 import type { KeptSessions } from "../kept.ts";
@@ -54,6 +54,7 @@ export class Replicas implements PairEvents, KeptSessions {
   /** Of the file, which takes a while when there are many. */
   #reading: Promise<void> | null = null;
   #unsaved: LastWrite | null = null;
+  #isSaved = false;
 
   /** @throws FlotillaError FLOTILLA_DATA_FOLDER */
   constructor(member: Member, ids: SessionIds, log: Log) {
@@ -168,16 +169,23 @@ export class Replicas implements PairEvents, KeptSessions {
     return this.#counts.take();
   }
 
-  async leave(timeoutMs: number): Promise<void> {
+  async leave(until: () => number): Promise<void> {
     if (!this.#isStarted) return;
     this.#node.leave();
-    const until = systemClock.now() + timeoutMs;
-    while (!this.#node.isDrained && this.#node.hasHeir && systemClock.now() < until) await pause();
-    const { slots } = this.counts;
+    const startAt = systemClock.now();
+    while (!this.#node.isDrained && this.#node.hasHeir && systemClock.now() < until()) await pause();
+    const { slots, seesRegister } = this.counts;
     if (this.#node.isDrained || !this.#node.hasHeir || slots === 0) return;
+    const seconds = Math.round((systemClock.now() - startAt) / 1_000);
+    const whyNot = seesRegister
+      ? this.#register.register.changeTrouble
+      : "a majority of the register's voters can't be reached";
     this.#log.warn(
-      `${count(this.store.count, "session")} (${count(slots, "slot")}) could not be handed over within ` +
-        `${Math.round(timeoutMs / 1_000)} s: the servers that back them up take over when this process has ended`,
+      `${count(this.store.count, "session")} (${count(slots, "slot")}) could not be handed over within ${seconds} s` +
+        (whyNot === null
+          ? ": the servers that back them up take over when this process has ended"
+          : `, and nobody can take them over now (${whyNot}): what no other server has is saved to disk, the rest is taken ` +
+            "over when the register can be written again"),
     );
   }
 
@@ -193,6 +201,7 @@ export class Replicas implements PairEvents, KeptSessions {
     this.#unsaved ??= this.#lastWrite();
     if (!(await this.#unsaved.try())) return false;
     this.#unsaved = null;
+    this.#isSaved = true;
     return true;
   }
 
@@ -211,7 +220,9 @@ export class Replicas implements PairEvents, KeptSessions {
   }
 
   giveUp(): void {
-    this.#unsaved?.giveUp();
+    if (this.#unsaved !== null) this.#unsaved.giveUp();
+    else if (this.mustSave && !this.#isSaved)
+      tellLost(this.#node.hasHeir ? this.counts.singleCopySessions : this.store.count, null, this.#log);
   }
 
   stopCheck(others: readonly string[]): StopCheck {

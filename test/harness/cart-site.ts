@@ -1,0 +1,134 @@
+/** A whole site of real processes, whose application keeps a cart in the session, and its visitors. */
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import type { MemberStatus } from "../../src/member/member.ts";
+import {
+  freePorts,
+  runFlotilla,
+  startFlotilla,
+  statusOf,
+  type TestProcess,
+  temporaryFolder,
+  until,
+} from "./process.ts";
+
+const fixture = join(import.meta.dirname, "..", "integration", "fixtures", "cart.ts");
+const slotsInAll = 4_096;
+
+export interface CartShape {
+  readonly apps: number;
+  readonly durability?: "memory" | "backup";
+  readonly drain?: string;
+}
+
+export class CartSite {
+  readonly #t: TestContext;
+  readonly folder: string;
+  readonly #httpPort: number;
+  readonly #apps: number;
+  readonly #isReplicated: boolean;
+
+  private constructor(t: TestContext, folder: string, httpPort: number, { apps, durability }: CartShape) {
+    this.#t = t;
+    this.folder = folder;
+    this.#httpPort = httpPort;
+    this.#apps = apps;
+    this.#isReplicated = durability !== "memory" && apps > 1;
+  }
+
+  static async make(t: TestContext, shape: CartShape): Promise<CartSite> {
+    const [httpPort, webPort, ...ports] = await freePorts(2 + shape.apps);
+    const servers = ports.map(
+      (port, index) => `      app-${"abc"[index]}: { address: 127.0.0.${index + 2}, port: ${port} }\n`,
+    );
+    const text = `secret: 0123456789abcdef0123456789abcdef
+clusters:
+  web:
+    servers: { web-a: { address: 127.0.0.1, port: ${webPort} } }
+    listen: [{ http: "127.0.0.1:${httpPort}" }]
+    routes: [{ to: app }]
+    log: { access: off }
+  app:
+    servers:
+${servers.join("")}    run: exec node ${fixture}
+    sessions: { durability: ${shape.durability ?? "backup"} }
+    timeouts: { drain: ${shape.drain ?? "8s"} }
+`;
+    return new CartSite(t, temporaryFolder(t, { "flotilla.yaml": text }), httpPort!, shape);
+  }
+
+  /** Starts all; ends when every session has as many copies as it is to have. */
+  async start(): Promise<TestProcess> {
+    const process = startFlotilla(this.#t, ["start", "--all"], { cwd: this.folder });
+    await until("all servers are up", async () => {
+      const servers = await this.servers();
+      if (servers.some(({ state }) => state !== "up")) return false;
+      if (!this.#isReplicated) return true;
+      const slots = servers.reduce((sum, server) => sum + (server.slots ?? 0), 0);
+      return slots === slotsInAll && servers.every((server) => (server.singleCopySlots ?? 0) === 0);
+    });
+    await this.answers();
+    return process;
+  }
+
+  /** The web server has found them (again). */
+  async answers(): Promise<void> {
+    await until("the site answers", async () => (await this.visitor().look()) === 200);
+  }
+
+  async servers(): Promise<MemberStatus[]> {
+    return await statusOf(this.folder);
+  }
+
+  async stop(...words: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+    return await runFlotilla(this.#t, ["stop", ...words], { cwd: this.folder });
+  }
+
+  /** Of those servers that have one now. */
+  files(): string[] {
+    return ["app-a", "app-b", "app-c"]
+      .slice(0, this.#apps)
+      .map((name) => join(this.folder, ".flotilla", "sessions", `${name}.db`))
+      .filter(existsSync);
+  }
+
+  visitor(): Visitor {
+    return new Visitor(`http://127.0.0.1:${this.#httpPort}`);
+  }
+}
+
+export class Visitor {
+  readonly #origin: string;
+  cookie = "";
+
+  constructor(origin: string) {
+    this.#origin = origin;
+  }
+
+  async look(): Promise<number> {
+    return (await fetch(`${this.#origin}/`)).status;
+  }
+
+  async ask(method: string, path = "/"): Promise<number> {
+    const response = await fetch(this.#origin + path, { method, headers: { cookie: this.cookie } });
+    const given = response.headers.getSetCookie().at(-1);
+    if (given !== undefined) this.cookie = given.split(";")[0]!;
+    const body = await response.text();
+    assert.equal(response.status, 200, body);
+    return Number(body);
+  }
+}
+
+/** Each with a count of its own. */
+export async function visit(site: CartSite, count: number): Promise<Visitor[]> {
+  const visitors = Array.from({ length: count }, () => site.visitor());
+  for (const [index, visitor] of visitors.entries())
+    for (let times = 0; times <= index % 3; times++) await visitor.ask("POST");
+  return visitors;
+}
+
+export async function counts(visitors: readonly Visitor[]): Promise<number[]> {
+  return await Promise.all(visitors.map((visitor) => visitor.ask("GET")));
+}
