@@ -27,3 +27,20 @@ export class Seldom {
     return sum;
   }
 }
+
+/** One for each of few names. */
+export class SeldomEach {
+  readonly #intervalMs: number;
+  readonly #each: Map<string, Seldom> = new Map();
+
+  constructor(intervalMs: number) {
+    this.#intervalMs = intervalMs;
+  }
+
+  /** As `Seldom.add`, of that name. */
+  add(name: string): number {
+    const seldom = this.#each.get(name) ?? new Seldom(this.#intervalMs);
+    this.#each.set(name, seldom);
+    return seldom.add();
+  }
+}

@@ -239,6 +239,28 @@ describe("bounds on sessions", () => {
     assert.deepEqual(counts, [24, 16]);
   });
 
+  test("thousands that wait get their places in one go when there is room, and nobody overtakes them", () => {
+    const site = new Site();
+    const app = site.apps[0]!;
+    const [id, ...others] = Array.from({ length: 9 }, () => site.create(app)) as [
+      VerifiedId,
+      ...VerifiedId[],
+    ];
+    const told: string[] = [];
+    const update = (of: VerifiedId, text: string): void =>
+      app.store.update(of, new Map([["a", Entry.of("a", text)]]), 1_800_000, (error) =>
+        told.push(error?.code ?? text.slice(0, 6)),
+      );
+    for (let i = 0; i < 17; i++) update(id, "x".repeat(1_000_000));
+    for (let i = 100_000; i < 108_000; i++) update(others[i % others.length]!, String(i));
+    assert.equal(told.length, 0);
+    site.pass(2_000);
+    assert.equal(told.length, 17 + 8_000);
+    const made = told.filter((what) => what.startsWith("10"));
+    assert.ok(made.length > 0.9 * limits.pendingPerSlotMax, `${made.length} made`);
+    assert.deepEqual(new Set(told.filter((what) => /^[A-Z]/.test(what))), new Set(["FLOTILLA_SESSION_BUSY"]));
+  });
+
   test("what rests on changes under way is told in time, and bounded in number", () => {
     const site = new Site();
     const app = site.apps[0]!;

@@ -22,6 +22,7 @@ export class Owner {
   readonly #underWay: Set<SlotCopy> = new Set();
   /** Of the changes of all slots that are not committed. */
   #pendingBytes = 0;
+  #isPlacing = false;
   readonly #waiting: WaitingChanges = new WaitingChanges();
 
   constructor(context: Context) {
@@ -69,7 +70,8 @@ export class Owner {
     done: Done,
   ): void {
     const bytes = bytesOf(changes);
-    if (this.#fits(bytes) && !this.#waiting.has(key)) {
+    // Nobody overtakes: small ones would go on taking the room that a large one waits for.
+    if (this.#waiting.first === null && this.#fits(bytes)) {
       this.#place(slot, kind, key, changes, idleTimeoutMs, done);
       return;
     }
@@ -97,7 +99,18 @@ export class Owner {
 
   /** Gives those that wait their places, as far as what is under way leaves room. */
   #placeWaiting(): void {
-    const now = this.#context.clock.now();
+    // One that is committed at once makes room for the next, here and not within this call once more.
+    if (this.#isPlacing) return;
+    this.#isPlacing = true;
+    try {
+      this.#placeInTurn(this.#context.clock.now());
+    } finally {
+      // Whoever is called back may throw.
+      this.#isPlacing = false;
+    }
+  }
+
+  #placeInTurn(now: number): void {
     for (let next = this.#waiting.first; next !== null; next = this.#waiting.first) {
       const { slot, kind, key, changes, bytes, idleTimeoutMs, askedAt, done } = next;
       const isLate = now - askedAt >= limits.placeWaitMs;

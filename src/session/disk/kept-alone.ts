@@ -4,7 +4,7 @@ import type { StopCheck } from "../../member/member.ts";
 import { messageOf } from "../../support/errors.ts";
 import { session as limits } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
-import { Seldom } from "../../support/seldom.ts";
+import { SeldomEach } from "../../support/seldom.ts";
 import { count } from "../../support/words.ts";
 import type { KeptSessions } from "../kept.ts";
 import type { MemoryStore } from "../memory-store.ts";
@@ -16,7 +16,7 @@ export class KeptAlone implements KeptSessions {
   readonly services: ReadonlyMap<StreamKind, StreamService> = new Map([
     [StreamKind.session, { onStream: (stream) => this.#refuse(stream) }],
   ]);
-  readonly #mixed: Seldom = new Seldom(limits.complaintIntervalMs);
+  readonly #mixed: SeldomEach = new SeldomEach(limits.complaintIntervalMs);
   readonly #store: MemoryStore;
   readonly #file: SessionFile;
   readonly #log: Log;
@@ -32,7 +32,7 @@ export class KeptAlone implements KeptSessions {
 
   #refuse(stream: LinkStream): null {
     const { name } = stream.link.peer;
-    if (this.#mixed.add() > 0)
+    if (this.#mixed.add(name) > 0)
       this.#log.error(
         { code: "FLOTILLA_SESSIONS_MIXED" },
         `${name} keeps sessions on two servers, this one keeps them alone: visitors who are sent from one to the other lose ` +

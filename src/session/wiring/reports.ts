@@ -3,24 +3,25 @@ import { ResetCode } from "../../link/api.ts";
 import { systemClock, type Timer } from "../../support/clock.ts";
 import { session as limits } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
-import { Seldom } from "../../support/seldom.ts";
+import { Seldom, SeldomEach } from "../../support/seldom.ts";
 import type { ClusterObserver, Recovered } from "../cluster/context.ts";
 
 /** Slots are recovered one after the other within a moment. */
 const recoveryGatherMs = 1_000;
+const noneRecovered = { saved: 0, whole: 0, unknown: 0, lost: 0 };
 
 export class Reports implements ClusterObserver {
   readonly #log: Log;
   /** The last stop was an orderly one: that nobody serves the slots is no wonder. */
   hasSaved = false;
   /** Slots. */
-  #recovered = { whole: 0, unknown: 0, lost: 0 };
+  #recovered = { ...noneRecovered };
   readonly #away: Set<string> = new Set();
   #recoveryTimer: Timer | null = null;
   readonly #evicted: Seldom = new Seldom(limits.complaintIntervalMs);
   readonly #events: Seldom = new Seldom(limits.refusedComplaintIntervalMs);
-  readonly #ends: Seldom = new Seldom(limits.complaintIntervalMs);
-  readonly #twins: Seldom = new Seldom(limits.complaintIntervalMs);
+  /** By server and what is wrong. */
+  readonly #complaints: SeldomEach = new SeldomEach(limits.complaintIntervalMs);
   /** Of each server the process that is or was connected last, and the one before. */
   readonly #processes: Map<string, { readonly last: string; readonly before: string }> = new Map();
 
@@ -33,7 +34,7 @@ export class Reports implements ClusterObserver {
   onRole(): void {}
 
   onRecovered(_slot: number, { copy, away }: Recovered): void {
-    this.#recovered[copy]++;
+    this.#recovered[copy === "whole" && this.hasSaved ? "saved" : copy]++;
     if (copy === "unknown") for (const server of away) this.#away.add(server);
     this.#recoveryTimer ??= systemClock.after(recoveryGatherMs, () => this.#tellRecovery());
   }
@@ -58,7 +59,7 @@ export class Reports implements ClusterObserver {
     const { last = "", before = "" } = this.#processes.get(server) ?? {};
     if (incarnation === last) return;
     this.#processes.set(server, { last: incarnation, before: last });
-    if (incarnation !== before || this.#twins.add() === 0) return;
+    if (incarnation !== before || this.#complaints.add(`${server} twice`) === 0) return;
     this.#log.error(
       { code: "FLOTILLA_SERVER_TWICE" },
       `two processes call themselves ${server}, and take turns at being connected: find out where each runs (its address ` +
@@ -68,26 +69,27 @@ export class Reports implements ClusterObserver {
 
   /** The session streams with another server ended, or could not be opened. */
   onEnd(server: string, reason: string, code: ResetCode): void {
-    if (code === ResetCode.protocol && this.#ends.add() > 0)
+    if (code === ResetCode.protocol && this.#complaints.add(`${server} unreadable`) > 0)
       this.#log.error(
         { code: "FLOTILLA_SESSION_PROTOCOL" },
         `the session streams with ${server} ended (${reason}): it, or this server, is of another release or broken; they are opened again`,
       );
-    else if (code === ResetCode.refused && this.#ends.add() > 0)
+    else if (code === ResetCode.refused && this.#complaints.add(`${server} mixed`) > 0)
       this.#log.error(
         { code: "FLOTILLA_SESSIONS_MIXED" },
         `${server} keeps no sessions together with this server (${reason}): what is written there is unknown here, and visitors who ` +
-          "are sent from one to the other lose theirs. Give all app servers the same file, and restart those that had another one",
+          "are sent from one to the other lose theirs. Give all app servers the same file, call session() before serve(), and " +
+          "restart those that did otherwise",
       );
     else this.#log.debug(`no session streams with ${server}: ${reason}`);
   }
 
   #tellRecovery(): void {
     this.#recoveryTimer = null;
-    const { whole, unknown, lost } = this.#recovered;
-    if (whole > 0 && this.hasSaved)
-      this.#log.info(`the sessions of ${whole} slots are in use again, as the last stop saved them`);
-    else if (whole > 0)
+    const { saved, whole, unknown, lost } = this.#recovered;
+    if (saved > 0)
+      this.#log.info(`the sessions of ${saved} slots are in use again, as the last stop saved them`);
+    if (whole > 0)
       this.#log.warn(
         `both servers of ${whole} session slots were gone at once; their newest copy is in use again`,
       );
@@ -103,7 +105,7 @@ export class Reports implements ClusterObserver {
         `both servers of ${lost} session slots were gone at once, and came back without them: sessions that were in ` +
           "these slots are lost, or are as they were before",
       );
-    this.#recovered = { whole: 0, unknown: 0, lost: 0 };
+    this.#recovered = { ...noneRecovered };
     this.#away.clear();
   }
 }
