@@ -141,11 +141,17 @@ export class AppServer implements Served {
   #stop(why: string): void {
     if (this.#closing !== null) return;
     this.#log.info(stopping(why, this.#member.cluster.timeouts.drainTimeoutMs, this.#waitsFor()));
-    void this.close().finally(() => {
-      this.#log.info("stopped");
-      // Not by itself: what the application holds open (a database, a timer) would keep the process.
-      process.exit(this.#exitCode);
-    });
+    void this.close()
+      .catch((error: unknown) => {
+        this.#log.error(`the stop came to no orderly end: ${messageOf(error)}`);
+        endingSessions()?.giveUp();
+        this.#exitCode = 1;
+      })
+      .finally(() => {
+        this.#log.info("stopped");
+        // Not by itself: what the application holds open (a database, a timer) would keep the process.
+        process.exit(this.#exitCode);
+      });
   }
 
   #waitsFor(): string[] {
@@ -187,8 +193,12 @@ export class AppServer implements Served {
       this.#until - saveMs - systemClock.now(),
       Promise.race([Promise.all(ends), this.#cut.promise]),
     );
+    // Who asks from now on is told what is not on disk yet.
+    if (sessions !== null) this.#member.holding = () => sessions.unsaved;
     // Before connections are closed: it looks who else has what it has.
     const firstTry = sessions?.save();
+    // It is awaited below. Until then a failure would be nobody's, and end the process here.
+    firstTry?.catch(() => {});
     if (this.server.listening) this.server.close();
     this.server.closeAllConnections();
     await this.#port.close();
@@ -214,7 +224,6 @@ export class AppServer implements Served {
     if (sessions.unsaved === null) return;
     const { name, address, port } = this.#member.server;
     const { file, incarnation } = this.#member;
-    this.#member.holding = () => sessions.unsaved;
     const admin = new LinkListener({
       self: { name, incarnation },
       ...{ address, port, keys: linkKeys(file.secret, file.previousSecret), log: silentLog },
@@ -245,7 +254,9 @@ export class AppServer implements Served {
 async function atMost(timeoutMs: number, end: Promise<unknown>): Promise<void> {
   const timeout = new Promise<void>((resolve) => {
     const timer = systemClock.after(timeoutMs, resolve);
-    void end.finally(() => timer.cancel());
+    const cancel = (): void => timer.cancel();
+    // Whoever waits for the race learns of a failure; this one is none of its own.
+    end.then(cancel, cancel);
   });
   await Promise.race([end, timeout]);
 }

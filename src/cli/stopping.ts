@@ -197,9 +197,12 @@ class Stopping {
   #ending(name: string, pid: number, startTime: string, supervised: boolean): Ending {
     const drains = [...this.#file.clusters.values()].map(({ timeouts }) => timeouts.drainTimeoutMs);
     // A server ends its own drain first; a supervisor drains its web servers, then its app servers, and kills what
-    // is late itself. Ours is the last word.
+    // is late itself. One that writes sessions may be unable to say so for a while. Ours is the last word.
     const turns = supervised ? 3 : 1;
-    const drainMs = turns * (Math.max(...drains) + 2 * supervise.killGraceMs);
+    const server = this.#file.servers.get(name);
+    const keepsSessions = server !== undefined && stopTurn(this.#file, server) === 1;
+    const silentMs = supervised || keepsSessions ? supervise.unansweredMax * supervise.holdingIntervalMs : 0;
+    const drainMs = turns * (Math.max(...drains) + 2 * supervise.killGraceMs) + silentMs;
     return { name, pid, startTime, drainMs };
   }
 }

@@ -61,13 +61,13 @@ export async function superviseServers(
   process.exit(exitCode);
 }
 
-async function isHolding(asker: Asker, server: Server): Promise<boolean> {
-  if (server.kind !== "link") return false;
+/** @returns null when it gives no answer: whoever syncs what it has written, or has closed its port, can't. */
+async function isHolding(asker: Asker, server: Server): Promise<boolean | null> {
   try {
     const answer = await asker.server(server, { ask: "holding" }, limits.statusTimeoutMs);
     return (answer as HoldingAnswer).sessions !== undefined;
   } catch {
-    return false;
+    return null;
   }
 }
 

@@ -17,8 +17,8 @@ export interface SupervisorOptions {
   readonly log: Log;
   /** The command line that is this server. */
   commandOf(server: Server, cluster: Cluster): string;
-  /** Whether it stays for sessions that it can't save (yet). */
-  askHolding(server: Server, answer: (isHolding: boolean) => void): void;
+  /** Whether a server that keeps sessions stays only for some that are not on disk (yet); null when it does not answer. */
+  askHolding(server: Server, answer: (isHolding: boolean | null) => void): void;
   /** A server was stopped for good: these are left. */
   onLeft(names: readonly string[]): void;
 }

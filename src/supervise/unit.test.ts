@@ -33,23 +33,27 @@ class FakeClock implements Clock {
 }
 
 const killed: Ending = { code: null, signal: "SIGKILL", failure: null };
+const lost = "sessions that it had neither handed over nor saved are lost [FLOTILLA_SESSIONS_NOT_SAVED]";
 const failed: Ending = { code: 1, signal: null, failure: null };
 
-function bench() {
+function bench(keepsSessions: boolean = true) {
   const clock = new FakeClock();
   const events: string[] = [];
-  const holds: boolean[] = [];
+  /** What the server says when it is asked, one after the other; afterwards that it is not in its end. */
+  const holds: (boolean | null)[] = [];
+  const answerMs = { of: 0 };
   let end: (ending: Ending) => void = () => {};
   let print: (line: string) => void = () => {};
   const tell = (level: string) => (first: unknown, second?: string) => {
-    events.push(`${level}: ${second ?? first}`);
+    const { code } = first as { code?: string };
+    events.push(`${level}: ${second ?? first}${code === undefined ? "" : ` [${code}]`}`);
     if (typeof first === "object" && first !== null && "lastOutput" in first)
       events.push(`last: ${(first as { lastOutput: string[] }).lastOutput.join("/")}`);
   };
   const unit = new Unit({
     name: "app-a",
     drainTimeoutMs: 30_000,
-    keepsSessions: true,
+    keepsSessions,
     clock,
     random: () => 1,
     log: { info: tell("info"), warn: tell("warn"), error: tell("error") } as never,
@@ -64,13 +68,18 @@ function bench() {
       };
     },
     onStopped: () => events.push("onStopped"),
-    askHolding: (answer) => answer(holds.shift() ?? false),
+    askHolding(answer) {
+      const isHolding = holds.length > 0 ? holds.shift()! : false;
+      if (answerMs.of === 0) answer(isHolding);
+      else clock.after(answerMs.of, () => answer(isHolding));
+    },
   });
   const take = () => events.splice(0);
   return {
     clock,
     unit,
     holds,
+    answerMs,
     take,
     end: (ending: Ending) => end(ending),
     print: (line: string) => print(line),
@@ -166,14 +175,14 @@ test("a program that goes into the background: its `run:` must not", () => {
 });
 
 test("stop: TERM, KILL after the drain time, no restart", () => {
-  const { clock, unit, take, end } = bench();
+  const { clock, unit, take, end } = bench(false);
   unit.start();
   take();
   unit.stop();
   unit.stop();
   assert.deepEqual(take(), ["TERM"]);
   clock.advance(30_000 + limits.killGraceMs);
-  assert.deepEqual(take(), ["warn: app-a did not end within 30 s and is killed", "KILL"]);
+  assert.deepEqual(take(), ["warn: app-a did not end within 31 s and is killed", "KILL"]);
   end(killed);
   assert.deepEqual(take(), ["info: app-a stopped", "onStopped"]);
   clock.advance(100_000);
@@ -194,7 +203,7 @@ test("stop, and hurry: TERM again, late enough to be no echo; KILL after a few s
   clock.advance(limits.hurriedDrainMs - 1);
   assert.deepEqual(take(), []);
   clock.advance(1);
-  assert.deepEqual(take(), ["warn: app-a did not end within 5 s and is killed", "KILL"]);
+  assert.deepEqual(take(), [`error: app-a did not end within 5 s and is killed: ${lost}`, "KILL"]);
 });
 
 test("hurry gives no more time than is left, and does not kill who writes sessions", () => {
@@ -208,7 +217,7 @@ test("hurry gives no more time than is left, and does not kill who writes sessio
   clock.advance(limits.killGraceMs);
   assert.deepEqual(take(), ["TERM"]);
   clock.advance(limits.holdingIntervalMs);
-  assert.deepEqual(take().slice(-1), ["KILL"]);
+  assert.deepEqual(take(), [`error: app-a did not end within 32 s and is killed: ${lost}`, "KILL"]);
 });
 
 test("kill: INT, and KILL a moment later, which is told", () => {
@@ -219,7 +228,7 @@ test("kill: INT, and KILL a moment later, which is told", () => {
   assert.deepEqual(take(), ["TERM", "INT"]);
   clock.advance(limits.lastWordMs);
   const [told, signal] = take();
-  assert.match(told!, /^error: app-a is killed: sessions that it had neither handed over nor saved are lost/);
+  assert.equal(told, `error: app-a is killed: ${lost}`);
   assert.equal(signal, "KILL");
   end(killed);
   assert.deepEqual(take(), ["info: app-a stopped", "onStopped"]);
@@ -255,5 +264,35 @@ test("a server that keeps sessions which it can't save is not killed, until it d
   clock.advance(30_000 + limits.killGraceMs + limits.holdingIntervalMs);
   assert.deepEqual(take(), []);
   clock.advance(limits.holdingIntervalMs);
-  assert.deepEqual(take(), ["warn: app-a did not end within 30 s and is killed", "KILL"]);
+  assert.deepEqual(take(), [`error: app-a did not end within 33 s and is killed: ${lost}`, "KILL"]);
+});
+
+test("a server that keeps sessions and gives no answer may be syncing them: it is killed after many questions in a row", () => {
+  const { clock, unit, holds, answerMs, take } = bench();
+  unit.start();
+  unit.stop();
+  take();
+  answerMs.of = limits.holdingIntervalMs;
+  const silence = Array.from({ length: limits.unansweredMax - 1 }, () => null);
+  holds.push(...silence, true, ...silence, null);
+  clock.advance(30_000 + limits.killGraceMs + 2 * limits.unansweredMax * limits.holdingIntervalMs - 1);
+  assert.deepEqual(take(), []);
+  clock.advance(1);
+  assert.deepEqual(take(), [`error: app-a did not end within 51 s and is killed: ${lost}`, "KILL"]);
+});
+
+test("an answer that comes when it was told to end sooner, or has ended, counts no more", () => {
+  const { clock, unit, holds, answerMs, take, end } = bench();
+  unit.start();
+  unit.stop();
+  answerMs.of = limits.lastWordMs / 2;
+  holds.push(null);
+  clock.advance(30_000 + limits.killGraceMs);
+  take();
+  unit.kill();
+  clock.advance(answerMs.of);
+  end(killed);
+  assert.deepEqual(take(), ["INT", "info: app-a stopped", "onStopped"]);
+  clock.advance(100_000);
+  assert.deepEqual(take(), []);
 });

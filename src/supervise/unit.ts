@@ -25,8 +25,11 @@ export interface UnitParts {
   readonly random: Random;
   readonly log: Pick<Log, "info" | "warn" | "error">;
   onStopped(): void;
-  /** Asks the server whether it stays for sessions that it can't save (yet): then it is not killed. */
-  askHolding(answer: (isHolding: boolean) => void): void;
+  /**
+   * Asks a server that keeps sessions whether it stays only for some that are not on disk (yet): then it is not killed.
+   * @param answer with null when it gave none.
+   */
+  askHolding(answer: (isHolding: boolean | null) => void): void;
 }
 
 export class Unit {
@@ -45,6 +48,8 @@ export class Unit {
   #timer: Timer | null = null;
   /** Of the first TERM. */
   #stopAt = 0;
+  /** Questions in a row. */
+  #unanswered = 0;
 
   constructor(parts: UnitParts) {
     this.name = parts.name;
@@ -95,7 +100,8 @@ export class Unit {
     program.terminate();
     const { clock, drainTimeoutMs } = this.#parts;
     this.#stopAt = clock.now();
-    this.#timer = clock.after(drainTimeoutMs + limits.killGraceMs, () => this.#late(program, drainTimeoutMs));
+    this.#unanswered = 0;
+    this.#timer = clock.after(drainTimeoutMs + limits.killGraceMs, () => this.#late(program));
   }
 
   /** While it stops: TERM again, so that it cuts what it waits for, and KILL when that takes more than some seconds. */
@@ -110,22 +116,50 @@ export class Unit {
     this.#timer = clock.after(Math.max(0, againAt - clock.now()), () => {
       program.terminate();
       const leftMs = Math.max(0, Math.min(limits.hurriedDrainMs, lateAt - clock.now()));
-      this.#timer = clock.after(leftMs, () => this.#late(program, leftMs));
+      this.#timer = clock.after(leftMs, () => this.#late(program));
     });
   }
 
-  /** @param timeoutMs that it has had. */
-  #late(program: Program, timeoutMs: number): void {
-    const { askHolding, clock, log } = this.#parts;
+  /**
+   * Its time is over. One that keeps sessions is asked first, and no answer is no "no": while it syncs what it has
+   * written, and between its last connection and the port on which it says what it waits for, it can't give one.
+   */
+  #late(program: Program): void {
+    const { askHolding, clock, keepsSessions } = this.#parts;
+    if (!keepsSessions) {
+      this.#killLate(program);
+      return;
+    }
+    const timer = this.#timer;
+    const askedAt = clock.now();
     askHolding((isHolding) => {
-      if (this.#program !== program) return;
-      if (isHolding) {
-        this.#timer = clock.after(limits.holdingIntervalMs, () => this.#late(program, timeoutMs));
+      // It has ended meanwhile, or was told again to.
+      if (this.#program !== program || this.#timer !== timer) return;
+      this.#unanswered = isHolding === null ? this.#unanswered + 1 : 0;
+      if (isHolding === false || this.#unanswered >= limits.unansweredMax) {
+        this.#killLate(program);
         return;
       }
-      log.warn(`${this.name} did not end within ${Math.round(timeoutMs / 1_000)} s and is killed`);
-      program.kill();
+      const nextAt = askedAt + limits.holdingIntervalMs;
+      this.#timer = clock.after(Math.max(0, nextAt - clock.now()), () => this.#late(program));
     });
+  }
+
+  #killLate(program: Program): void {
+    const { clock } = this.#parts;
+    const seconds = Math.round((clock.now() - this.#stopAt) / 1_000);
+    this.#tellKilled(`${this.name} did not end within ${seconds} s and is killed`);
+    program.kill();
+  }
+
+  #tellKilled(what: string): void {
+    const { keepsSessions, log } = this.#parts;
+    if (keepsSessions)
+      log.error(
+        { code: "FLOTILLA_SESSIONS_NOT_SAVED" },
+        `${what}: sessions that it had neither handed over nor saved are lost`,
+      );
+    else log.warn(what);
   }
 
   /** At once, without drain: INT, on which our own servers say what is lost, and KILL a moment later. */
@@ -133,15 +167,10 @@ export class Unit {
     this.stop();
     const program = this.#program;
     if (program === null) return;
-    const { clock, keepsSessions, log } = this.#parts;
     this.#timer?.cancel();
     program.interrupt();
-    this.#timer = clock.after(limits.lastWordMs, () => {
-      if (keepsSessions)
-        log.error(
-          { code: "FLOTILLA_SESSIONS_NOT_SAVED" },
-          `${this.name} is killed: sessions that it had neither handed over nor saved are lost`,
-        );
+    this.#timer = this.#parts.clock.after(limits.lastWordMs, () => {
+      if (this.#parts.keepsSessions) this.#tellKilled(`${this.name} is killed`);
       program.kill();
     });
   }

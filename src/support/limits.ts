@@ -338,8 +338,10 @@ export const supervise = {
   drainTimeoutMs: 30_000,
   /** After the drain time, before SIGKILL: a program that has a drain time of its own comes first. */
   killGraceMs: 1_000,
-  /** One that is late but keeps sessions which it can't save is not killed; it is asked again after so long. */
+  /** One that is late but keeps sessions which are not on disk yet is not killed; it is asked again after so long. */
   holdingIntervalMs: 1_000,
+  /** And killed when it has left so many questions in a row unanswered: syncing half a gigabyte takes a disk seconds, in which it can't answer. */
+  unansweredMax: 10,
   /** A signal that comes again within this time is an echo: of a shell, or npm, that passes on what its whole group was sent. */
   signalEchoMs: 200,
   /** Told a second time to stop, an app server hands sessions over for so long; then it writes them to disk. */

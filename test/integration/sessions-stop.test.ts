@@ -64,6 +64,19 @@ test("^C while requests hang, and again: they are cut, and every session is ther
   );
 });
 
+test("a disk that syncs for longer than a question waits: who can't answer meanwhile is not killed, nothing is lost", async (t) => {
+  const site = await CartSite.make(t, { apps: 2, drain: "1s", syncMs: 3_000 });
+  let running = await site.start();
+  const visitors = await visit(site, 6);
+  running.signal("SIGTERM");
+  assert.deepEqual(await running.exit, { code: 0, signal: null });
+  assert.match(running.output, /the disk is slow/);
+  assert.doesNotMatch(running.output, /is killed/);
+
+  running = await site.start();
+  assert.deepEqual(await counts(visitors), [1, 2, 3, 1, 2, 3]);
+});
+
 test("voters that can't write: status names the folder and promises no minute, a stop says what is true, the end is told", async (t) => {
   const site = await CartSite.make(t, { apps: 3, drain: "4s" });
   const running = await site.start();

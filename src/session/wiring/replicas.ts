@@ -53,6 +53,8 @@ export class Replicas implements PairEvents, KeptSessions {
   #isStarted = false;
   /** Of the file, which takes a while when there are many. */
   #reading: Promise<void> | null = null;
+  /** The last write waits for it. */
+  #savesWhenRead = false;
   #unsaved: LastWrite | null = null;
   #isSaved = false;
 
@@ -98,9 +100,11 @@ export class Replicas implements PairEvents, KeptSessions {
     this.#isStarted = true;
     this.#file.removeUnfinished();
     if (this.#file.exists) {
-      this.#reading = this.#takeUpSaved().finally(() => {
-        this.#reading = null;
-      });
+      this.#reading = this.#takeUpSaved()
+        .catch((error: unknown) => this.#takeUpNothing(error))
+        .finally(() => {
+          this.#reading = null;
+        });
     }
     for (const dialer of this.#dialers.values()) dialer.start();
     this.#witness?.start();
@@ -141,6 +145,16 @@ export class Replicas implements PairEvents, KeptSessions {
     this.#node.restore(copies);
     this.#log.info(
       `read ${count(saved.sessions, "session")} that the last stop saved; used where nobody has a newer copy`,
+    );
+  }
+
+  /** Without an end of the wait for them nobody would ever serve their slots. */
+  #takeUpNothing(error: unknown): void {
+    this.#saved = null;
+    this.#node.restore(new Map());
+    this.#log.error(
+      { code: "FLOTILLA_SESSIONS_UNREAD" },
+      `the sessions that the last stop saved can't be taken up: ${this.#file.path}: ${messageOf(error)}; ${this.#file.putAside()}`,
     );
   }
 
@@ -196,7 +210,11 @@ export class Replicas implements PairEvents, KeptSessions {
 
   async save(): Promise<boolean> {
     // Without need not even for a moment: who else has what is known only as long as there are connections.
-    if (this.#reading !== null) await this.#reading;
+    if (this.#reading !== null) {
+      this.#savesWhenRead = true;
+      await this.#reading;
+      this.#savesWhenRead = false;
+    }
     // What a start that never saw the register has read is still in its file.
     if (this.#unsaved === null && !this.mustSave) return true;
     this.#unsaved ??= this.#lastWrite();
@@ -217,7 +235,7 @@ export class Replicas implements PairEvents, KeptSessions {
   }
 
   get unsaved(): StopCheck | null {
-    return this.#unsaved;
+    return this.#savesWhenRead ? { sessions: this.store.count, problem: null } : this.#unsaved;
   }
 
   giveUp(): void {
