@@ -38,7 +38,7 @@ const figures = [
   { figure: "p99", unit: "ms", of: (sample: SessionSample): number => sample.p99Ms },
 ] as const;
 
-/** What must hold. Above `farOff` the run fails: no other work on the machine explains it. */
+/** What must hold. Above `farOff` the run fails: other work on the machine hardly explains that any more. */
 const targets: readonly { name: string; ratioMax: number; farOff: number }[] = [
   { name: "write/saturation/cpu", ratioMax: 0.6, farOff: 1.25 },
   { name: "write/steady/cpu", ratioMax: 0.6, farOff: Number.POSITIVE_INFINITY },
