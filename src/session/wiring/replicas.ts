@@ -173,7 +173,6 @@ export class Replicas implements PairEvents, KeptSessions {
     try {
       this.#file.remove();
       this.#saved = null;
-      this.#reports.hasSaved = false;
     } catch (error) {
       // It says whose copies it has: nobody will use them.
       this.#log.debug(`${this.#file.path} can't be removed: ${messageOf(error)}`);
