@@ -21,8 +21,7 @@ export class KeptAlone implements KeptSessions {
   readonly #file: SessionFile;
   readonly #log: Log;
   #isStarted = false;
-  #unsaved: LastWrite | null = null;
-  #isSaved = false;
+  #lastWrite: LastWrite | null = null;
 
   constructor(store: MemoryStore, file: SessionFile, log: Log) {
     this.#store = store;
@@ -77,27 +76,24 @@ export class KeptAlone implements KeptSessions {
 
   async save(): Promise<boolean> {
     // Not started: what is saved may not have been taken up.
-    if (!this.#isStarted || (this.#unsaved === null && !this.mustSave)) return true;
-    this.#unsaved ??= this.#lastWrite();
-    if (!(await this.#unsaved.try())) return false;
-    this.#unsaved = null;
-    this.#isSaved = true;
-    return true;
+    if (!this.#isStarted || (this.#lastWrite === null && !this.mustSave)) return true;
+    this.#lastWrite ??= this.#freeze();
+    return await this.#lastWrite.try();
   }
 
-  #lastWrite(): LastWrite {
+  #freeze(): LastWrite {
     const { count: sessions, bytes } = this.#store;
     const copy = { slot: 0, incarnation: "", epoch: 0, pos: 0, sessions: this.#store.freeze() };
     return new LastWrite(this.#file, [copy], "", { sessions, bytes }, this.#log);
   }
 
   get unsaved(): StopCheck | null {
-    return this.#unsaved;
+    return this.#lastWrite?.isDone ? null : this.#lastWrite;
   }
 
   giveUp(): void {
-    if (this.#unsaved !== null) this.#unsaved.giveUp();
-    else if (!this.#isSaved) tellLost(this.#store.count, null, this.#log);
+    if (this.#lastWrite !== null) this.#lastWrite.giveUp();
+    else tellLost(this.#store.count, null, this.#log);
   }
 
   stop(): void {}

@@ -58,6 +58,7 @@ export class LastWrite {
   readonly sessions: number;
   /** Why the last try failed, for a person; null: none has. */
   problem: string | null = null;
+  isDone = false;
   readonly #file: SessionFile;
   readonly #copies: readonly SavedCopy[];
   readonly #register: string;
@@ -81,8 +82,19 @@ export class LastWrite {
     this.#log = log;
   }
 
-  /** @returns false when it failed. */
+  /** @returns false when it failed; it may be called again. */
   async try(): Promise<boolean> {
+    this.isDone ||= await this.#try();
+    return this.isDone;
+  }
+
+  giveUp(): void {
+    if (this.isDone) return;
+    this.#file.removeUnfinished();
+    tellLost(this.sessions, this.problem, this.#log);
+  }
+
+  async #try(): Promise<boolean> {
     // After a failure a cheap look comes first: a disk that is full is not filled again and again.
     const whyNot = this.problem === null ? null : this.#file.whyNot(this.#bytes);
     if (whyNot !== null) return this.#failed(whyNot);
@@ -98,11 +110,6 @@ export class LastWrite {
       if (this.sessions === 0) return true;
       return this.#failed(`${this.#file.path} can't be written: ${inWords(error)}`);
     }
-  }
-
-  giveUp(): void {
-    this.#file.removeUnfinished();
-    tellLost(this.sessions, this.problem, this.#log);
   }
 
   #failed(problem: string): false {

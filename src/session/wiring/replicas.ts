@@ -55,8 +55,7 @@ export class Replicas implements PairEvents, KeptSessions {
   #reading: Promise<void> | null = null;
   /** The last write waits for it. */
   #savesWhenRead = false;
-  #unsaved: LastWrite | null = null;
-  #isSaved = false;
+  #lastWrite: LastWrite | null = null;
 
   /** @throws FlotillaError FLOTILLA_DATA_FOLDER */
   constructor(member: Member, ids: SessionIds, log: Log) {
@@ -215,15 +214,12 @@ export class Replicas implements PairEvents, KeptSessions {
       this.#savesWhenRead = false;
     }
     // What a start that never saw the register has read is still in its file.
-    if (this.#unsaved === null && !this.mustSave) return true;
-    this.#unsaved ??= this.#lastWrite();
-    if (!(await this.#unsaved.try())) return false;
-    this.#unsaved = null;
-    this.#isSaved = true;
-    return true;
+    if (this.#lastWrite === null && !this.mustSave) return true;
+    this.#lastWrite ??= this.#freeze();
+    return await this.#lastWrite.try();
   }
 
-  #lastWrite(): LastWrite {
+  #freeze(): LastWrite {
     this.#tidy();
     const register = this.#register.register.world ?? this.#saved?.register ?? "";
     const copies = this.#node.freeze();
@@ -234,12 +230,13 @@ export class Replicas implements PairEvents, KeptSessions {
   }
 
   get unsaved(): StopCheck | null {
-    return this.#savesWhenRead ? { sessions: this.store.count, problem: null } : this.#unsaved;
+    if (this.#savesWhenRead) return { sessions: this.store.count, problem: null };
+    return this.#lastWrite?.isDone ? null : this.#lastWrite;
   }
 
   giveUp(): void {
-    if (this.#unsaved !== null) this.#unsaved.giveUp();
-    else if (this.mustSave && !this.#isSaved)
+    if (this.#lastWrite !== null) this.#lastWrite.giveUp();
+    else if (this.mustSave)
       tellLost(this.#node.hasHeir ? this.counts.singleCopySessions : this.store.count, null, this.#log);
   }
 
