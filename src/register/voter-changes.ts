@@ -1,5 +1,5 @@
 /**
- * Changes of who votes: one voter at a time, by way of a state under which the old and the new set must both agree.
+ * Changes of who votes: one voter for another at a time, by way of a state under which the old and the new set must both agree.
  * A change that was begun is finished by any voter's process, and a voter whose memory was lost, or which did not
  * answer when the first version was made, is added anew by the process at its own address.
  */
@@ -57,8 +57,8 @@ export class VoterChanges {
   }
 
   /**
-   * One step towards these voters: adds the first that is missing; when there is none, or no room for it, takes out
-   * the first that is too many.
+   * One step towards these voters: the first that is missing comes in the place of the first that is too many. Not one
+   * after the other: of four voters with one that nobody reaches any more, no second may be lost.
    * @param done with true: nothing is left to do. With an error: what happened is seen in the register's `voters`.
    */
   step(wanted: readonly string[], done: (error: FlotillaError | null, reached: boolean) => void): void {
@@ -67,14 +67,9 @@ export class VoterChanges {
       const missing = wanted.find((name) => !current.some((voter) => voter.name === name));
       const surplus = current.find(({ name }) => !wanted.includes(name));
       const end: Done = (failure) => done(failure, false);
-      const full = current.length >= limits.votersMax && surplus !== undefined;
-      if (missing !== undefined && !full) this.#add(missing, current, end);
-      else if (surplus !== undefined)
-        this.#change(
-          current,
-          current.filter((voter) => voter !== surplus),
-          end,
-        );
+      const rest = current.filter((voter) => voter !== surplus);
+      if (missing !== undefined) this.#add(missing, current, rest, end);
+      else if (surplus !== undefined) this.#change(current, rest, end);
       else done(null, true);
     });
   }
@@ -123,7 +118,8 @@ export class VoterChanges {
       if (answer === null || answer.marker === pinned.marker) return done();
       this.#current((_failure, current) => {
         if (current === null || !current.some((voter) => voter.name === name)) return done();
-        this.#add(name, current, () => done());
+        const others = current.filter((voter) => voter.name !== name);
+        this.#add(name, current, others, () => done());
       });
     });
   }
@@ -159,11 +155,11 @@ export class VoterChanges {
     });
   }
 
-  /** Under the marker that it has now; one that is a voter already is added anew. */
-  #add(name: string, current: readonly Voter[], done: Done): void {
+  /** To those that stay, under the marker that it has now. */
+  #add(name: string, current: readonly Voter[], rest: readonly Voter[], done: Done): void {
     this.#marker(name, (error, marker) => {
       if (marker === null) return done(error);
-      this.#change(current, [...current.filter((voter) => voter.name !== name), { name, marker }], done);
+      this.#change(current, [...rest, { name, marker }], done);
     });
   }
 

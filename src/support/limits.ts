@@ -253,8 +253,10 @@ export const replication = {
   challengeMs: 15_000,
   /** Copies that a restarted server may still offer are waited for so long. */
   offersMs: 30_000,
-  /** And at least so long after they were asked for. */
+  /** And at least so long after they were asked for, also by a server that has come back meanwhile, */
   offersAskedMs: 5_000,
+  /** but no longer than this. */
+  offersMsMax: 90_000,
   /** A load waits so long for an owner that may answer: longer than a takeover takes without the proof of a death. */
   loadWaitMs: 3_000,
   /** A start that waits for owners, and a stop that hands over, look so often how far they are. */

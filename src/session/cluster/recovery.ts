@@ -25,8 +25,10 @@ interface Case {
   epoch: number;
   readonly openedAt: number;
   challengedAt: number | null;
-  /** When the copies were first asked for. */
-  askedAt: number | null;
+  /** When the copies were first asked for, or a process that may have one came last. */
+  askedAt: number;
+  /** Incarnations of the processes that were asked. */
+  readonly asked: Set<string>;
   readonly offers: Map<string, Offer>;
 }
 
@@ -67,7 +69,8 @@ export class Recovery {
         epoch: entry.epoch,
         openedAt: now,
         challengedAt: null,
-        askedAt: null,
+        askedAt: Number.NEGATIVE_INFINITY,
+        asked: new Set(),
         offers: new Map(),
       };
       this.#cases.set(slot, open);
@@ -143,15 +146,12 @@ export class Recovery {
       if (offer === undefined || !(server === self.server || peer?.isProcess(offer.holder))) {
         away.push(server);
         this.#context.writerTo(peer ?? null)?.copyQuery(slot.index);
+        const process = peer?.connection?.incarnation ?? "";
+        if (!open.asked.has(process)) open.askedAt = clock.now();
+        open.asked.add(process);
       } else if (offer.epoch >= 0 && (best === null || rules.isNewer(offer, best))) best = offer;
     }
-    const now = clock.now();
-    open.askedAt ??= now;
-    if (
-      away.length > 0 &&
-      (now - open.openedAt < limits.offersMs || now - open.askedAt < limits.offersAskedMs)
-    )
-      return null;
+    if (away.length > 0 && isAwaited(open, clock.now())) return null;
     // Whoever is away: nothing was acknowledged without each of the pair. One taken out of it lacks what came afterwards.
     const isOfPair =
       best !== null && [entry.owner, entry.backup].some((holder) => holder?.server === best.holder.server);
@@ -179,6 +179,12 @@ export class Recovery {
   #turnMs(slot: SlotCopy): number {
     return ((this.#place + slot.index) % this.#serverCount) * limits.beatIntervalMs * 5;
   }
+}
+
+/** Whoever has come just now may have read the copy from its disk; one that comes again and again is not waited for. */
+function isAwaited({ openedAt, askedAt }: Case, now: number): boolean {
+  if (now - openedAt < limits.offersMs) return true;
+  return now - askedAt < limits.offersAskedMs && now - openedAt < limits.offersMsMax;
 }
 
 function offerOf(slot: SlotCopy, self: Holder): Offer {

@@ -65,12 +65,13 @@ export class Copies {
     });
   }
 
-  /** Its process ended in order, and the next one of its server is there with the copy. */
+  /** Its process ended in order, and the next one of its server is there with the copy, in time. */
   #isOffered(holder: Holder | null, slot: number): boolean {
     if (!this.#site.saved.has(holder, slot)) return false;
     const process = this.#site.apps.get(holder!.server)?.process;
     if ((this.#site.register.cutOff.get(holder!.server) ?? 0) > 0) return false;
-    return process !== undefined && process.incarnation !== holder!.incarnation && !process.isBad;
+    if (process === undefined || process.incarnation === holder!.incarnation || process.isBad) return false;
+    return this.#site.saved.isInTime(process);
   }
 
   /** I2: whoever is named has all that was committed by then. */

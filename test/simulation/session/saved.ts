@@ -3,6 +3,7 @@ import type { Holder } from "../../../src/register/slot-map.ts";
 import { KeptSession, type RetainedCopy } from "../../../src/session/cluster/slot.ts";
 import { Entry, type SessionEntries } from "../../../src/session/entry.ts";
 import type { App } from "./simulation.ts";
+import type { Process } from "./world.ts";
 
 interface SavedSession {
   readonly key: string;
@@ -14,6 +15,9 @@ interface SavedSession {
 type SavedCopy = Omit<RetainedCopy, "sessions"> & { readonly sessions: readonly SavedSession[] };
 
 type SavedFile = ReadonlyMap<number, SavedCopy>;
+
+/** 30 s by the slowest and the fastest clock, less what a change of the register takes that is under way. */
+const awaitedMs = 25_000;
 
 /**
  * What the next process finds instead of the file: "torn" and "missing", nothing that it can read (session-file.ts puts what is
@@ -29,6 +33,8 @@ export class SavedSessions {
   /** Servers whose next file will be broken. */
   readonly breaks: Map<string, Breakage> = new Map();
   readonly broken: Breakage[] = [];
+  /** Of each server, when the others could last do something together with the process that saved. */
+  readonly #heardUntil: Map<string, number> = new Map();
 
   /** @returns how many slots. */
   save({ node, process }: App): number {
@@ -38,6 +44,7 @@ export class SavedSessions {
       { ...copy, sessions: [...copy.sessions.values()].map((session) => savedSession(session, now)) },
     ]);
     if (copies.length > 0) this.#write(process.server, new Map(copies));
+    this.#heardUntil.set(process.server, process.world.now - process.badForMs);
     return copies.length;
   }
 
@@ -72,6 +79,11 @@ export class SavedSessions {
   /** The map has changed: what no copy of is named any more is removed. */
   tidy({ node, process }: App): void {
     if (!node.needsSaved) this.#disks.delete(process.server);
+  }
+
+  /** This process began so early that the others wait for its copies. */
+  isInTime({ server, bornAt }: Process): boolean {
+    return bornAt - (this.#heardUntil.get(server) ?? bornAt) < awaitedMs;
   }
 
   /** Whether the very copy that this process had is on its disk. */

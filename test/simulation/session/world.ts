@@ -137,6 +137,7 @@ export class Process {
   readonly server: string;
   readonly incarnation: string;
   readonly clock: Clock;
+  readonly bornAt: number;
   isAlive = true;
   isPaused = false;
   /** When it last could not do its part: paused or cut off. */
@@ -159,10 +160,10 @@ export class Process {
     this.world = world;
     this.server = server;
     this.incarnation = incarnation;
-    const bornAt = world.now;
+    this.bornAt = world.now;
     const offset = world.between(0, 1e6);
     this.clock = {
-      now: () => offset + (world.now - bornAt) * clockRate,
+      now: () => offset + (world.now - this.bornAt) * clockRate,
       after: (delayMs, callback) => world.after(delayMs / clockRate, this, callback, true),
     };
   }
