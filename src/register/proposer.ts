@@ -144,9 +144,13 @@ export class Attempt {
     return answer.accepted;
   }
 
-  #propose(round: Round, highest: Accepted | null, seen: readonly RegisterState[]): void {
+  #propose(round: Round, found: Accepted | null, seen: readonly RegisterState[]): void {
     const promises = new Map([...round.answers()].filter(([, answer]) => answer.ok));
-    const known = this.#plan.have?.state;
+    const { have } = this.#plan;
+    const known = have?.state;
+    // Of two voters the one that answers may have missed what the other accepted, while its disk was full, say.
+    const mayHaveMissed = found !== null && have !== null && canFork(found.state.voters);
+    const highest = mayHaveMissed ? higher(found, have) : found;
     const best = highest?.state ?? null;
     if (known !== undefined && (best === null || (best.version < known.version && !canFork(best.voters)))) {
       const shown = best === null ? "nothing" : `version ${best.version}`;

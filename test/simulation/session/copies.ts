@@ -58,7 +58,7 @@ export class Copies {
       if (keeps) return;
       // Somebody who was not of the pair became the owner: only when neither of the pair could serve for long.
       const living = [old.owner, old.backup].map((holder) => this.appOf(holder)?.process ?? null);
-      const isLegitimate = living.every((process) => process === null || process.badForMs > 20_000);
+      const isLegitimate = living.every((process) => process === null || isGivenUp(process));
       if (this.#isOffered(old.owner, slot) || this.#isOffered(old.backup, slot)) return;
       if (isLegitimate) this.#site.oracle.forgive(slot, "both of the pair were gone for long");
       else this.#site.oracle.fail("I2", `slot ${slot} was taken from a living pair, ${by}`);
@@ -113,6 +113,11 @@ export class Copies {
       if (first.pending.length > 0) this.#site.oracle.fail("I11", `slot ${slot}: changes wait for ever`);
     });
   }
+}
+
+/** Whom the others refuse they have not heard for long: a challenge alone, by the fastest clock, is left. */
+function isGivenUp({ badForMs, refusedForMs }: Process): boolean {
+  return badForMs > 20_000 || refusedForMs > 13_500;
 }
 
 function nameOf(holder: Holder | null): string {

@@ -176,6 +176,11 @@ export class Process {
     return since === never ? 0 : now - since;
   }
 
+  /** The others refuse it for so long. */
+  get refusedForMs(): number {
+    return this.refusedSince === null ? 0 : this.world.now - this.refusedSince;
+  }
+
   get isBad(): boolean {
     return this.#bad !== null && this.#bad.until === never;
   }
