@@ -1,4 +1,4 @@
-/** A proposer that was overtaken: it finds out by asking, and does not disturb who goes on. */
+/** A proposer that was overtaken finds out by asking, and does not disturb who goes on; one that knows more than the voter that is left says so. */
 import assert from "node:assert/strict";
 import test from "node:test";
 import { systemClock } from "../support/clock.ts";
@@ -7,6 +7,7 @@ import { MembersRegister } from "./members.ts";
 import type { VoterRequest } from "./messages.ts";
 import type { VoterTransport } from "./patience.ts";
 import type { CasOutcome } from "./register.ts";
+import { unreachable } from "./unreachable.ts";
 
 const names = ["10.0.0.1", "10.0.0.2", "10.0.0.3"];
 
@@ -22,19 +23,23 @@ function storageInMemory(): VoteStorage {
   };
 }
 
-function votersInMemory(): Map<string, Acceptor> {
+function votersInMemory(among: readonly string[] = names): Map<string, Acceptor> {
   const onDamage = (): never => assert.fail("damaged");
   return new Map(
-    names.map((name) => [
+    among.map((name) => [
       name,
       new Acceptor({ name, storage: storageInMemory(), newMarker: () => `of ${name}`, onDamage }),
     ]),
   );
 }
 
-function registerOn(node: string, transport: VoterTransport): MembersRegister<string> {
+function registerOn(
+  node: string,
+  transport: VoterTransport,
+  fileVoters: readonly string[] = names,
+): MembersRegister<string> {
   return new MembersRegister({
-    ...{ node, transport, fileVoters: names, clock: systemClock, random: () => 0 },
+    ...{ node, transport, fileVoters, clock: systemClock, random: () => 0 },
     codec: { encode: (value) => Buffer.from(value), decode: (bytes) => bytes.toString() },
     first: () => "first",
   });
@@ -74,4 +79,29 @@ test("a change that another one has overtaken ends with one look", async () => {
     ["prepare", "accept", "query"].map((kind) => asked.filter((each) => each === kind).length),
     [3, 3, 3],
   );
+});
+
+test("of two voters, the one that is left and missed a change leads nobody back who knows it", async () => {
+  const pair = names.slice(0, 2);
+  const [first] = pair;
+  const voters = votersInMemory(pair);
+  const down = new Set<string>();
+  const transport: VoterTransport = {
+    send: (voter, request, done) =>
+      void setImmediate(() => {
+        if (down.has(voter)) done(unreachable(`${voter} is down`), null);
+        else voters.get(voter)!.handle(request, done);
+      }),
+  };
+  const keepAlive = setInterval(() => {}, 1_000);
+  const register = registerOn("one", transport, pair);
+  await new Promise((resolve) => register.read((_error, state) => resolve(state)));
+
+  down.add(pair[1]!);
+  assert.equal((await change(register, "missed by the second")).kind, "done");
+  down.delete(pair[1]!);
+  down.add(first!);
+  const state = await new Promise((resolve) => register.read((_error, found) => resolve(found)));
+  clearInterval(keepAlive);
+  assert.deepEqual(state, { version: 2, value: "missed by the second" });
 });
