@@ -1,14 +1,10 @@
-/** Step "reply": the head of the answer as the client gets it, framed anew from what was understood. */
-import type { ResponseHead } from "../http/response-head.ts";
+/** Heads of answers in HTTP/1.1, framed anew from what was understood. */
+import type { AnswerHead } from "./client.ts";
 import { httpDate } from "./http-date.ts";
 
-/**
- * @param kind how the app server framed the body. @param chunking we send it in chunks.
- * @param keepOpen another request may follow. @param versionMinor the client's.
- */
+/** @param chunking the body comes in chunks. @param keepOpen another request may follow. @param versionMinor the client's. */
 export function answerHead(
-  answer: ResponseHead,
-  kind: "none" | "length" | "chunked" | "close",
+  answer: AnswerHead,
   chunking: boolean,
   keepOpen: boolean,
   versionMinor: 0 | 1,
@@ -17,21 +13,19 @@ export function answerHead(
   if (!answer.hasDate) text += `Date: ${httpDate()}\r\n`;
   if (chunking) text += "Transfer-Encoding: chunked\r\n";
   // A length without a body is that of the body a GET would get (HEAD, 304); 204 has none (RFC 9110, 8.6).
-  else if (answer.contentLength >= 0 && kind !== "close" && answer.status !== 204) {
+  else if (answer.contentLength >= 0 && answer.status !== 204)
     text += `Content-Length: ${answer.contentLength}\r\n`;
-  }
   if (!keepOpen) text += "Connection: close\r\n";
   else if (versionMinor === 0) text += "Connection: keep-alive\r\n";
   return `${text}\r\n`;
 }
 
-/** 100, 102, 103: passed on at once. */
-export function interimHead(answer: ResponseHead): string {
+export function interimHead(answer: AnswerHead): string {
   return `HTTP/1.1 ${answer.status} ${answer.reason}\r\n${answer.fields}\r\n`;
 }
 
-export function switchingHead(answer: ResponseHead): string {
-  return `HTTP/1.1 101 ${answer.reason}\r\n${answer.fields}Connection: Upgrade\r\nUpgrade: ${answer.upgrade}\r\n\r\n`;
+export function switchingHead(answer: AnswerHead, upgrade: string): string {
+  return `HTTP/1.1 101 ${answer.reason}\r\n${answer.fields}Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n\r\n`;
 }
 
 /** @param trailer "name\nvalue\n..." as the decoder lets it through. */

@@ -1,5 +1,5 @@
 /** Answers that the web server makes itself: what happened, in words for a visitor, and the id to ask the operator about. */
-import { httpDate } from "./http-date.ts";
+import type { AnswerHead } from "./client.ts";
 
 const pages = {
   400: ["Bad Request", "The request was not understood."],
@@ -24,24 +24,22 @@ const pages = {
 
 export type PageStatus = keyof typeof pages;
 
+export interface Page {
+  readonly head: AnswerHead;
+  /** ASCII. */
+  readonly text: string;
+}
+
 /** @param why one more sentence, or "". @param requestId "" when the request was not understood. */
-export function answerPage(
-  status: PageStatus,
-  why: string,
-  requestId: string,
-  keepOpen: boolean,
-  headOnly: boolean,
-): { readonly text: string; readonly bodyBytes: number } {
+export function answerPage(status: PageStatus, why: string, requestId: string): Page {
   const [reason, sentence] = pages[status];
-  const body = pageBody(`${status} ${reason}`, why === "" ? sentence : why, requestId);
-  let head = `HTTP/1.1 ${status} ${reason}\r\nDate: ${httpDate()}\r\nContent-Type: text/html; charset=utf-8\r\n`;
-  head += `Content-Length: ${body.length}\r\nCache-Control: no-store\r\n`;
-  if (requestId !== "") head += `X-Request-Id: ${requestId}\r\n`;
+  const text = pageBody(`${status} ${reason}`, why === "" ? sentence : why, requestId);
+  let fields = "Content-Type: text/html; charset=utf-8\r\nCache-Control: no-store\r\n";
+  if (requestId !== "") fields += `X-Request-Id: ${requestId}\r\n`;
   // RFC 9110, 15.5.6: it must say what is allowed. Any other method is the application's to judge.
-  if (status === 405) head += "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n";
-  if (status === 503) head += "Retry-After: 2\r\n";
-  if (!keepOpen) head += "Connection: close\r\n";
-  return { text: headOnly ? `${head}\r\n` : `${head}\r\n${body}`, bodyBytes: headOnly ? 0 : body.length };
+  if (status === 405) fields += "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n";
+  if (status === 503) fields += "Retry-After: 2\r\n";
+  return { head: { status, reason, fields, contentLength: text.length, hasDate: false }, text };
 }
 
 function pageBody(title: string, sentence: string, requestId: string): string {

@@ -5,17 +5,18 @@
  */
 import type { Socket } from "node:net";
 import { BodyDecoder, type BodySink } from "../http/body.ts";
-import { findHeadEnd } from "../http/fields.ts";
 import { type HeadError, refusals } from "../http/refusals.ts";
 import { parseRequestHead, RequestHead } from "../http/request-head.ts";
 import { http as limits } from "../support/limits.ts";
 import { WheelEntry } from "../support/timer-wheel.ts";
+import { answerHead, interimHead, switchingHead } from "./answer-head.ts";
 import { answerPage } from "./answer-pages.ts";
-import type { Client } from "./client.ts";
-import { CopiedWrites } from "./copied-writes.ts";
+import type { AnswerBody, AnswerHead, Client } from "./client.ts";
 import type { ClientOrigin } from "./forwarded.ts";
+import { Http1Output } from "./http1-output.ts";
 import { Exchange } from "./request-path.ts";
 import type { Site } from "./site.ts";
+import { WaitingBytes } from "./waiting-bytes.ts";
 
 /**
  * head: between requests or inside a head. body: inside a request's body. drop: the same, after the answer; the
@@ -24,7 +25,6 @@ import type { Site } from "./site.ts";
  */
 type Phase = "head" | "body" | "drop" | "wait" | "flush" | "tunnel" | "linger" | "closed";
 
-const nothing = Buffer.alloc(0);
 const ignoreBytes: BodySink = { onBodyBytes: () => {} };
 
 export class ClientConnection implements Client, BodySink {
@@ -32,18 +32,14 @@ export class ClientConnection implements Client, BodySink {
   readonly origin: ClientOrigin;
   readonly #site: Site;
   readonly #socket: Socket;
-  readonly #copied: CopiedWrites;
+  readonly #output: Http1Output;
   readonly #onClosed: (connection: ClientConnection) => void;
   readonly #exchange: Exchange;
   readonly #deadline: WheelEntry;
   readonly #requestBody = new BodyDecoder();
   #phase: Phase = "head";
-  /** Bytes that came and can't be used yet: a part of a head, or pipelined requests. */
-  #waiting: Buffer = nothing;
-  /** The buffer that `#waiting` is the filled part of. */
-  #room: Buffer = nothing;
-  /** How far `#waiting` was searched for the end of a head. */
-  #searched = 0;
+  /** A part of a head, or pipelined requests. */
+  readonly #waiting = new WaitingBytes();
   #consuming = false;
   #bodyHeld = false;
   #clientEnded = false;
@@ -59,7 +55,7 @@ export class ClientConnection implements Client, BodySink {
   ) {
     this.#site = site;
     this.#socket = socket;
-    this.#copied = new CopiedWrites(socket);
+    this.#output = new Http1Output(socket);
     this.origin = origin;
     this.#onClosed = onClosed;
     this.#exchange = new Exchange(site, this);
@@ -89,37 +85,17 @@ export class ClientConnection implements Client, BodySink {
 
   #stash(bytes: Buffer, from: number): void {
     if (this.#phase === "closed" || this.#phase === "linger") return;
-    this.#append(bytes, from);
+    this.#waiting.add(bytes, from);
     if (this.#phase !== "head" && this.#waiting.length > limits.pipelinedBytesMax) this.#socket.pause();
-  }
-
-  /** Into a buffer that doubles: what comes byte by byte is not copied whole each time. */
-  #append(bytes: Buffer, from: number): void {
-    const kept = this.#waiting.length;
-    const total = kept + bytes.length - from;
-    if (kept === 0 || total > this.#room.length) {
-      const room = Buffer.allocUnsafeSlow(kept === 0 ? total : 2 * total);
-      this.#waiting.copy(room);
-      this.#room = room;
-    }
-    bytes.copy(this.#room, kept, from);
-    this.#waiting = this.#room.subarray(0, total);
   }
 
   #consumeWaiting(): void {
     if (this.#consuming || this.#waiting.length === 0) return;
     if (this.#phase === "wait" || this.#phase === "flush") return;
-    const bytes = this.#waiting;
-    if (this.#phase === "head" && bytes.length < this.#site.limits.headBytesMax) {
-      // A head that comes in pieces is searched once for its end, not parsed once per piece.
-      if (findHeadEnd(bytes, Math.max(0, this.#searched - 3), bytes.length) < 0) {
-        this.#searched = bytes.length;
-        this.#readOn();
-        return;
-      }
+    if (this.#phase === "head" && this.#waiting.length < this.#site.limits.headBytesMax) {
+      if (!this.#waiting.holdHead()) return this.#readOn();
     }
-    this.#waiting = this.#room = nothing;
-    this.#searched = 0;
+    const bytes = this.#waiting.take();
     const used = this.#consume(bytes, 0, bytes.length);
     // A copy: a slice would keep all of it.
     if (used < bytes.length) this.#stash(bytes, used);
@@ -233,7 +209,7 @@ export class ClientConnection implements Client, BodySink {
 
   /** A head that is not HTTP as we read it: answered, and the connection closed, for what follows can't be trusted. */
   #refuseHead({ status, message, code }: HeadError): void {
-    const page = answerPage(status, message, "", false, false);
+    const page = answerPage(status, message, "");
     this.#site.accessLog.write({
       clientAddress: this.origin.address,
       method: "-",
@@ -244,17 +220,18 @@ export class ClientConnection implements Client, BodySink {
       userAgent: "",
       requestId: "",
       status,
-      sentBytes: page.bodyBytes,
+      sentBytes: page.text.length,
       durationMs: 0,
       server: "",
       attempts: 0,
       reason: code,
     });
-    this.writeText(page.text);
+    this.#flows(this.#output.text(answerHead(page.head, false, false, 1) + page.text));
     this.#linger();
   }
 
-  get reusable(): boolean {
+  /** May another request follow on this connection when the answer ends now? */
+  get #reusable(): boolean {
     if (this.#clientEnded && this.#waiting.length === 0 && !this.#consuming) return false;
     if (this.#phase === "wait") return true;
     // The rest of an unread body is read and dropped if it is short enough, and nobody waits for our 100.
@@ -263,8 +240,8 @@ export class ClientConnection implements Client, BodySink {
     return this.#phase === "body" && !head.chunked && !head.expectContinue && rest <= limits.drainBytesMax;
   }
 
-  answered(keepOpen: boolean): void {
-    if (!keepOpen || this.#phase === "linger") return this.#linger();
+  answered(): void {
+    if (!this.#output.keepOpen || this.#phase === "linger") return this.#linger();
     if (this.#phase === "closed") return;
     this.holdRequestBody(false);
     if (this.#phase === "body") {
@@ -298,7 +275,7 @@ export class ClientConnection implements Client, BodySink {
   #linger(): void {
     if (this.#phase === "closed") return;
     this.#phase = "linger";
-    this.#waiting = this.#room = nothing;
+    this.#waiting.clear();
     if (this.#clientEnded) this.#socket.destroySoon();
     else
       this.#socket.end(() => {
@@ -308,19 +285,40 @@ export class ClientConnection implements Client, BodySink {
     this.#site.wheel.start(this.#deadline, this.#site.timeouts.writeSilenceTimeoutMs);
   }
 
-  writeText(text: string): boolean {
-    return this.#socket.write(text, "latin1") || this.#slow();
+  sendInterim(answer: AnswerHead): void {
+    if (this.head.versionMinor === 1) this.#flows(this.#output.text(interimHead(answer)));
   }
 
-  writeBytes(bytes: Buffer): boolean {
-    return this.#copied.write(bytes) || this.#slow();
+  beginAnswer(answer: AnswerHead, body: AnswerBody): void {
+    this.sendAnswer(answer, body, "");
+  }
+
+  sendAnswer(answer: AnswerHead, body: AnswerBody, text: string): void {
+    const reusable = !this.#site.draining && this.#reusable;
+    this.#flows(this.#output.text(this.#output.frame(answer, body, this.head, reusable) + text));
+  }
+
+  sendBytes(bytes: Buffer): boolean {
+    return this.#flows(this.#output.piece(bytes));
+  }
+
+  endAnswer(trailer: string): void {
+    this.#flows(this.#output.end(trailer));
+  }
+
+  sendTunnelBytes(bytes: Buffer): boolean {
+    return this.#flows(this.#output.bytes(bytes));
+  }
+
+  #flows(flowing: boolean): boolean {
+    if (!flowing) this.#slow();
+    return flowing;
   }
 
   /** The kernel takes no more for now: the client has to read some of it in time. */
-  #slow(): false {
-    this.#takenBytes = takenBytes(this.#socket);
+  #slow(): void {
+    this.#takenBytes = this.#output.takenBytes;
     this.#site.wheel.start(this.#deadline, this.#site.timeouts.writeSilenceTimeoutMs);
-    return false;
   }
 
   cork(): void {
@@ -345,7 +343,8 @@ export class ClientConnection implements Client, BodySink {
     }
   }
 
-  beginTunnel(): void {
+  beginTunnel(answer: AnswerHead, upgrade: string): void {
+    this.#flows(this.#output.text(switchingHead(answer, upgrade)));
     this.#phase = "tunnel";
     this.#socket.setKeepAlive(true, 60_000);
     this.#site.wheel.start(this.#deadline, limits.tunnelSilenceTimeoutMs);
@@ -403,7 +402,7 @@ export class ClientConnection implements Client, BodySink {
 
   #closed(): void {
     this.#phase = "closed";
-    this.#waiting = this.#room = nothing;
+    this.#waiting.clear();
     this.#site.wheel.stop(this.#deadline);
     this.#exchange.clientGone();
     this.#onClosed(this);
@@ -440,7 +439,7 @@ export class ClientConnection implements Client, BodySink {
   }
 
   #expiredWriting(): void {
-    if (takenBytes(this.#socket) > this.#takenBytes) this.#slow();
+    if (this.#output.takenBytes > this.#takenBytes) this.#slow();
     else this.#socket.destroy();
   }
 
@@ -448,22 +447,4 @@ export class ClientConnection implements Client, BodySink {
   drain(): void {
     if (this.idle) this.#socket.destroySoon();
   }
-}
-
-/**
- * Bytes that the kernel has taken. The socket itself counts a write once it is complete, and one write may be some
- * hundred KiB: who reads that slowly would be taken for one who does not read. The handle knows better; Node's
- * own socket timeout looks there too.
- */
-function takenBytes(socket: Socket): number {
-  const { _handle } = socket as unknown as { _handle: (WriteHandle & { _parent?: WriteHandle }) | null };
-  if (_handle === null) return 0;
-  // TLS lies upon the handle of TCP.
-  const handle = _handle._parent ?? _handle;
-  return handle.bytesWritten - handle.writeQueueSize;
-}
-
-interface WriteHandle {
-  readonly bytesWritten: number;
-  readonly writeQueueSize: number;
 }

@@ -6,25 +6,25 @@
  *   rewrite                        #rewrite      forwarded.ts
  *   choose server                  #choose       server-pool.ts (sticky, then balance)
  *   send                           #send         link-upstream.ts or http-upstream.ts
- *   read head                      #readHead     http/response-head.ts
+ *   read head                      #readHead     answer-reader.ts, http/response-head.ts
  *   retry or continue              #failed
- *   reply                          #reply        answer-head.ts, http/body.ts
+ *   reply                          #reply        http/body.ts, reply.ts, client.ts
  *   log                            #finish       access-log.ts
  *
  * A connection has one Exchange and uses it for one request after the other. Nothing here waits: each step is
  * called by the bytes or the failure that makes it possible. There are no promises, streams or closures per request.
  */
-import { BodyDecoder, type BodySink } from "../http/body.ts";
-import { findHeadEnd } from "../http/fields.ts";
+import { BodyDecoder } from "../http/body.ts";
 import { encodeLinkRequest } from "../http/link-request.ts";
-import { parseResponseHead, ResponseHead, responseBodyKind } from "../http/response-head.ts";
+import { type ResponseHead, responseBodyKind } from "../http/response-head.ts";
 import { ResetCode } from "../link/api.ts";
 import { http as limits } from "../support/limits.ts";
-import { answerHead, interimHead, switchingHead, trailerLines } from "./answer-head.ts";
 import { answerPage, type PageStatus } from "./answer-pages.ts";
+import { AnswerReader, type InterimSink } from "./answer-reader.ts";
 import type { Client } from "./client.ts";
 import { forwardedFields, requestIdOf } from "./forwarded.ts";
 import { KeptBody } from "./kept-body.ts";
+import { Reply } from "./reply.ts";
 import { knowsHost, matchRoute } from "./route.ts";
 import type { ServerPool } from "./server-pool.ts";
 import type { Site } from "./site.ts";
@@ -34,14 +34,8 @@ type Phase = "idle" | "waiting" | "answering" | "tunnel";
 
 /** Methods that may be sent twice without harm (RFC 9110, 9.2.2). */
 const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
-const responseHeadLimits = {
-  headBytesMax: limits.responseHeadBytesMax,
-  fieldsMax: limits.responseFieldsMax,
-  targetBytesMax: limits.targetBytesMax,
-};
-const nothing = Buffer.alloc(0);
 
-export class Exchange implements UpstreamRequest, BodySink {
+export class Exchange implements UpstreamRequest, InterimSink {
   readonly #site: Site;
   readonly #client: Client;
   #phase: Phase = "idle";
@@ -70,21 +64,16 @@ export class Exchange implements UpstreamRequest, BodySink {
   previousWaiting: UpstreamRequest | null = null;
 
   // The answer.
-  readonly #answer = new ResponseHead();
+  readonly #answer = new AnswerReader();
   readonly #body = new BodyDecoder();
-  #partialHead: Buffer = nothing;
-  #interims = 0;
-  #status = 0;
-  #chunking = false;
-  #keepOpen = false;
-  #congested = false;
+  readonly #reply: Reply;
   #unconsumedBytes = 0;
-  #sentBytes = 0;
   #lastServer = "";
 
   constructor(site: Site, client: Client) {
     this.#site = site;
     this.#client = client;
+    this.#reply = new Reply(client);
   }
 
   /** A request is being worked on. */
@@ -187,11 +176,11 @@ export class Exchange implements UpstreamRequest, BodySink {
   /** The app server's answer, as it comes. */
   onData(stream: UpstreamStream, bytes: Buffer): void {
     if (stream !== this.#stream) return;
-    if (this.#phase === "tunnel") this.#tunnelToClient(bytes);
-    else if (this.#phase === "answering") this.#reply(bytes, 0);
+    if (this.#phase === "tunnel") this.#reply.tunnelBytes(bytes);
+    else if (this.#phase === "answering") this.#replyBytes(bytes, 0);
     else this.#readHead(bytes);
     if (stream !== this.#stream) return;
-    if (this.#congested) this.#unconsumedBytes += bytes.length;
+    if (this.#reply.congested) this.#unconsumedBytes += bytes.length;
     else {
       stream.consumed(bytes.length);
       this.#client.answerGoesOn();
@@ -199,101 +188,55 @@ export class Exchange implements UpstreamRequest, BodySink {
   }
 
   #readHead(received: Buffer): void {
-    const kept = this.#partialHead.length;
-    const bytes = kept === 0 ? received : Buffer.concat([this.#partialHead, received]);
-    if (kept > 0 && bytes.length < limits.responseHeadBytesMax) {
-      // A head that comes in pieces is searched once for its end, not parsed once per piece.
-      if (findHeadEnd(bytes, Math.max(0, kept - 3), bytes.length) < 0) {
-        this.#partialHead = bytes;
-        return;
-      }
-    }
-    this.#partialHead = nothing;
-    let at = 0;
-    for (;;) {
-      const headBytes = parseResponseHead(bytes, at, bytes.length, responseHeadLimits, this.#answer);
-      if (headBytes < 0) return this.#badAnswer(this.#answer.error);
-      if (headBytes === 0) {
-        this.#partialHead = Buffer.from(bytes.subarray(at));
-        return;
-      }
-      at += headBytes;
-      if (this.#answer.status >= 200) return this.#beginReply(bytes, at);
-      if (this.#answer.status === 101) return this.#switchProtocols(bytes, at);
-      if (++this.#interims > limits.interimAnswersMax) return this.#badAnswer("too many interim answers");
-      if (this.#client.head.versionMinor === 1) this.#client.writeText(interimHead(this.#answer));
-    }
+    const answer = this.#answer;
+    const at = answer.read(received, this);
+    if (at < 0) this.#badAnswer(answer.error);
+    else if (at > 0 && answer.head.status === 101) this.#switchProtocols(answer.bytes, at);
+    else if (at > 0) this.#beginReply(answer.bytes, at);
+  }
+
+  onInterim(head: ResponseHead): void {
+    this.#client.sendInterim(head);
   }
 
   #beginReply(bytes: Buffer, at: number): void {
-    const { head } = this.#client;
-    const answer = this.#answer;
-    const kind = responseBodyKind(this.method, answer);
-    const bodyBytes = kind === "length" ? answer.contentLength : 0;
+    const { head } = this.#answer;
+    const kind = responseBodyKind(this.method, head);
+    const bodyBytes = kind === "length" ? head.contentLength : 0;
     const sized = kind === "none" || kind === "length";
     if (sized && bytes.length - at > bodyBytes) return this.#badAnswer("bytes after the end of the answer");
     this.#upstream!.answered(this);
     this.#phase = "answering";
     if (!this.bodyless) this.#kept.drop();
-    this.#status = answer.status;
-    this.#chunking = (kind === "chunked" || kind === "close") && head.versionMinor === 1;
-    // HTTP/1.0 has no chunks: there the end of the connection ends the body.
-    const framed = sized || this.#chunking;
-    this.#keepOpen =
-      framed && !this.upgrading && head.keepAlive && this.#client.reusable && !this.#site.draining;
-    const text = answerHead(answer, kind, this.#chunking, this.#keepOpen, head.versionMinor);
+    const body = kind === "none" || kind === "length" ? kind : "stream";
     if (sized && bodyBytes <= limits.oneWriteBytesMax && bytes.length - at === bodyBytes) {
       // The whole answer is here: one string, one system call.
-      this.#sentBytes = bodyBytes;
-      this.#client.writeText(bodyBytes === 0 ? text : text + bytes.latin1Slice(at, at + bodyBytes));
+      this.#reply.send(head, body, bodyBytes === 0 ? "" : bytes.latin1Slice(at, at + bodyBytes));
       return this.#finish();
     }
-    this.#body.begin(kind, answer.contentLength);
+    this.#body.begin(kind, head.contentLength);
     this.#client.cork();
-    this.#client.writeText(text);
-    this.#reply(bytes, at);
+    this.#reply.begin(head, body);
+    this.#replyBytes(bytes, at);
     this.#client.uncork();
   }
 
-  #reply(bytes: Buffer, start: number): void {
-    const used = this.#body.push(bytes, start, bytes.length, this);
+  #replyBytes(bytes: Buffer, start: number): void {
+    const used = this.#body.push(bytes, start, bytes.length, this.#reply);
     if (used < 0) return this.#badAnswer(this.#body.error);
     if (!this.#body.done) return;
     if (start + used < bytes.length) return this.#badAnswer("bytes after the end of the answer");
     this.#endReply();
   }
 
-  /** A piece of the answer's body, freed of its framing; framed anew for the client. */
-  onBodyBytes(bytes: Buffer): void {
-    this.#sentBytes += bytes.length;
-    let flowing: boolean;
-    if (!this.#chunking) flowing = this.#client.writeBytes(bytes);
-    else if (bytes.length <= limits.oneWriteBytesMax) {
-      flowing = this.#client.writeText(
-        `${bytes.length.toString(16)}\r\n${bytes.latin1Slice(0, bytes.length)}\r\n`,
-      );
-    } else {
-      this.#client.cork();
-      this.#client.writeText(`${bytes.length.toString(16)}\r\n`);
-      this.#client.writeBytes(bytes);
-      flowing = this.#client.writeText("\r\n");
-      this.#client.uncork();
-    }
-    if (!flowing) this.#congest();
-  }
-
   #endReply(): void {
-    if (this.#chunking) this.#client.writeText(`0\r\n${trailerLines(this.#body.trailer)}\r\n`);
+    this.#reply.end(this.#body.trailer);
     this.#finish();
-  }
-
-  #congest(): void {
-    this.#congested = true;
   }
 
   /** The client has read what was written: the app server gets its credit back. */
   clientDrained(): void {
-    this.#congested = false;
+    this.#reply.congested = false;
     if (this.#unconsumedBytes === 0) return;
     const bytes = this.#unconsumedBytes;
     this.#unconsumedBytes = 0;
@@ -353,7 +296,8 @@ export class Exchange implements UpstreamRequest, BodySink {
 
   /** Once more on one other server: when nothing was acted upon, or when acting twice does no harm. */
   #mayRetry(code: ResetCode): boolean {
-    if (this.#attempts > 1 || !this.#kept.complete || this.upgrading || this.#interims > 0) return false;
+    if (this.#attempts > 1 || !this.#kept.complete || this.upgrading || this.#answer.interims > 0)
+      return false;
     return code === ResetCode.refused || (code === ResetCode.linkLost && idempotent.has(this.method));
   }
 
@@ -374,18 +318,12 @@ export class Exchange implements UpstreamRequest, BodySink {
 
   #switchProtocols(bytes: Buffer, at: number): void {
     if (!this.upgrading) return this.#badAnswer("101 to a request that asked for no upgrade");
-    if (this.#answer.upgrade === "") return this.#badAnswer("101 that does not say to what");
+    const { head } = this.#answer;
+    if (head.upgrade === "") return this.#badAnswer("101 that does not say to what");
     this.#upstream!.answered(this);
     this.#phase = "tunnel";
-    this.#status = 101;
-    this.#client.writeText(switchingHead(this.#answer));
-    this.#client.beginTunnel();
-    if (at < bytes.length) this.#tunnelToClient(bytes.subarray(at));
-  }
-
-  #tunnelToClient(bytes: Buffer): void {
-    this.#sentBytes += bytes.length;
-    if (!this.#client.writeBytes(bytes)) this.#congest();
+    this.#reply.beginTunnel(head, head.upgrade);
+    if (at < bytes.length) this.#reply.tunnelBytes(bytes.subarray(at));
   }
 
   /** Bytes of the client in a tunnel. */
@@ -435,34 +373,28 @@ export class Exchange implements UpstreamRequest, BodySink {
 
   /** An answer of the web server itself: an error page. */
   answerItself(status: PageStatus, why: string): void {
-    const { head } = this.#client;
     this.#phase = "answering";
-    this.#status = status;
-    // An HTTP/1.0 client would have to be told that it may go on: our pages do not.
-    const persistent = head.keepAlive && head.versionMinor === 1 && !this.upgrading;
-    this.#keepOpen = persistent && this.#client.reusable && !this.#site.draining;
-    const page = answerPage(status, why, this.#requestId, this.#keepOpen, this.method === "HEAD");
-    this.#sentBytes = page.bodyBytes;
-    this.#client.writeText(page.text);
+    const page = answerPage(status, why, this.#requestId);
+    const headOnly = this.method === "HEAD";
+    this.#reply.send(page.head, headOnly ? "none" : "length", headOnly ? "" : page.text);
     this.#finish();
   }
 
   #finish(): void {
-    const keepOpen = this.#keepOpen;
     const stream = this.#stream;
     // Our direction is open: the rest of a body is not wanted, or an upgrade was answered like any other request.
     const abandoned = stream !== null && (this.upgrading || !this.#requestEnded);
-    this.#leave(this.#answer.keepAlive && !abandoned);
+    this.#leave(this.#answer.head.keepAlive && !abandoned);
     if (abandoned) stream.reset(ResetCode.cancel, "answered before our direction ended");
     this.#log();
     this.#reset();
-    this.#client.answered(keepOpen);
+    this.#client.answered();
   }
 
   /** Ends the attempt; whatever its stream still tells is not heard. */
   #leave(reusable: boolean): void {
     const upstream = this.#upstream;
-    this.#partialHead = nothing;
+    this.#answer.forget();
     if (upstream === null) return;
     upstream.done(this, this.#stream!, reusable);
     this.#lastServer = upstream.server.name;
@@ -481,8 +413,8 @@ export class Exchange implements UpstreamRequest, BodySink {
       referer: head.referer,
       userAgent: head.userAgent,
       requestId: this.#requestId,
-      status: this.#status,
-      sentBytes: this.#sentBytes,
+      status: this.#reply.status,
+      sentBytes: this.#reply.sentBytes,
       durationMs: performance.now() - this.#startedAtMs,
       server: this.#lastServer,
       attempts: this.#attempts,
@@ -500,12 +432,9 @@ export class Exchange implements UpstreamRequest, BodySink {
     this.#kept.clear();
     this.#bodyBytes = 0;
     this.#attempts = 0;
-    this.#interims = 0;
-    this.#status = 0;
-    this.#chunking = false;
-    this.#congested = false;
+    this.#answer.interims = 0;
+    this.#reply.reset();
     this.#unconsumedBytes = 0;
-    this.#sentBytes = 0;
     this.#lastServer = "";
   }
 }

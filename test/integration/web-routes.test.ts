@@ -69,11 +69,14 @@ test("404 where a host is served but the path is not, 421 where the host is not"
   assert.equal(app!.requests, 1);
 });
 
-test("a page of ours ends an HTTP/1.0 connection, whatever it asked for", async (t) => {
+test("a page of ours keeps an HTTP/1.0 connection only if it was asked to, and says so", async (t) => {
   const [app] = await named(t, "app");
   const web = await webSite(t, [app!.port], { routes: [{ path: "/app", to: "app" }] });
   const client = await RawClient.open(web.port);
   client.send("GET /none HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  const kept = await client.answer();
+  assert.deepEqual([kept.status, kept.head.includes("\r\nConnection: keep-alive\r\n")], [404, true]);
+  client.send("GET /none HTTP/1.0\r\n\r\n");
   assert.match(await client.read(), /^HTTP\/1\.1 404 [\s\S]*\r\nConnection: close\r\n/);
 });
 
