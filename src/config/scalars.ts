@@ -208,7 +208,7 @@ function parseHostPattern(text: string): string | null {
   const lower = text.toLowerCase();
   const plain = lower.startsWith("*.") ? lower.slice(2) : lower;
   const bracketed = /^\[(.+)\]$/.exec(lower);
-  if (bracketed !== null) return isIPv6(bracketed[1]!) ? lower : null;
+  if (bracketed !== null) return isIPv6(bracketed[1]!) ? new URL(`http://${lower}/`).hostname : null;
   if (isIP(lower) === 4) return lower;
   return host.test(plain) && plain.length <= 253 ? lower : null;
 }

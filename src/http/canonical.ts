@@ -2,7 +2,8 @@
  * One canonical form for a request target, so that rules, cache keys, files and the app all see the same path
  * (RFC 3986 section 6.2.2, and beyond it): percent-encoded unreserved characters are decoded, other escapes written
  * in upper case, visible characters that RFC 3986 does not allow in a path are escaped, slashes in a row are one,
- * dot segments are gone. %2F and %5C stay as they are: they are data, not separators. A query is not touched.
+ * dot segments are gone. %2F and %5C stay as they are: they are data, not separators; only beside dot segments, where
+ * the next reader's opinion would decide about the way, they are refused. A query is not touched.
  *
  * This is the slow path: request-head.ts calls it only for a target that may need it.
  */
@@ -73,23 +74,14 @@ function withoutDotSegments(path: string): string | HeadError {
   const last = segments[segments.length - 1];
   const isFolder = kept.length > 0 && (last === "" || last === "." || last === "..");
   const canonical = `/${kept.join("/")}${isFolder ? "/" : ""}`;
-  return leadsAboveRootDecoded(canonical) ? refusals.pathAboveRoot : canonical;
+  return hiddenDotSegment.test(canonical) ? refusals.hiddenDotSegment : canonical;
 }
 
 /**
- * Whether the path would leave the root for a program that decodes %2F and %5C before it resolves dot segments,
- * as many do. The path has no other dot segments any more.
+ * In a path without plain dot segments: what still is one for programs that decode %2F and %5C before they resolve
+ * dot segments, or that drop ";parameters" before. Such a path could mean another one to the app than to our rules.
  */
-function leadsAboveRootDecoded(path: string): boolean {
-  if (!path.includes("%2F") && !path.includes("%5C")) return false;
-  let depth = 0;
-  for (const segment of path.replaceAll("%2F", "/").replaceAll("%5C", "/").split("/")) {
-    if (segment === "" || segment === ".") continue;
-    depth += segment === ".." ? -1 : 1;
-    if (depth < 0) return true;
-  }
-  return false;
-}
+const hiddenDotSegment = /(?:\/|%2F|%5C)\.\.?(?=\/|%2F|%5C|;|%3B|$)/;
 
 function hexValue(code: number): number {
   if (code >= 0x30 && code <= 0x39) return code - 0x30;

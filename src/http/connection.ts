@@ -2,11 +2,10 @@
  * The Connection field (RFC 9110 section 7.6.1), of requests and answers alike: what it says about the message,
  * and the fields that it ends at this hop.
  */
-import { ByteClass, byteClasses, SPACE, startsWith, TAB } from "./fields.ts";
+import { ByteClass, byteClasses, COMMA, SPACE, startsWith, TAB } from "./fields.ts";
 
 export const ConnectionOption = { close: 1, keepAlive: 2, upgrade: 4, other: 8, bad: 16 } as const;
 
-const COMMA = 0x2c;
 const CLOSE: Uint8Array = Buffer.from("close", "latin1");
 const KEEP_ALIVE: Uint8Array = Buffer.from("keep-alive", "latin1");
 const UPGRADE: Uint8Array = Buffer.from("upgrade", "latin1");

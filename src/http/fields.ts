@@ -8,6 +8,7 @@ export const LF = 0x0a;
 export const CR = 0x0d;
 export const SPACE = 0x20;
 export const COLON = 0x3a;
+export const COMMA = 0x2c;
 
 /** What a byte may be part of; bits. */
 export const ByteClass = {
@@ -139,6 +140,7 @@ export const KnownField = {
   date: 18,
   keepAlive: 19,
   proxyConnection: 20,
+  range: 21,
 } as const;
 export type KnownField = (typeof KnownField)[keyof typeof KnownField];
 
@@ -149,6 +151,7 @@ const knownNames: readonly (readonly [string, KnownField])[] = [
   ["date", KnownField.date],
   // A script would find it as HTTP_PROXY in its environment ("httpoxy").
   ["proxy", KnownField.dropped],
+  ["range", KnownField.range],
   ["cookie", KnownField.cookie],
   ["expect", KnownField.expect],
   ["referer", KnownField.referer],

@@ -1,7 +1,8 @@
 /**
  * The Host field (RFC 9110 section 7.2): a DNS name, an IPv4 address or a bracketed IPv6 address, then perhaps a
  * port from 1 to 65535. What RFC 3986 allows in a reg-name besides (percent-encoding, sub-delims, an empty
- * name or port) never stands in a host that a site is known by, and is refused.
+ * name, label or port) never stands in a host that a site is known by, and is refused. One host has one form: rules
+ * and cache keys must not be got round by another spelling of it.
  */
 import { isIPv6 } from "node:net";
 import { ByteClass, byteClasses, COLON } from "./fields.ts";
@@ -11,14 +12,21 @@ const portMax = 65_535;
 
 /**
  * @param authority the field's value.
- * @returns the host, in lower case, without the port; "" when the value is not a host.
+ * @returns the host without the port, in lower case, without the dot that may end a full DNS name (RFC 1034 section
+ * 3.1), an IPv6 address in its shortest form (RFC 5952); "" when the value is not a host.
  */
 export function hostOf(authority: string): string {
-  const hostEnd = authority.charCodeAt(0) === OPENING_BRACKET ? bracketEnd(authority) : nameEnd(authority);
+  const isAddress = authority.charCodeAt(0) === OPENING_BRACKET;
+  const hostEnd = isAddress ? bracketEnd(authority) : nameEnd(authority);
   if (hostEnd <= 0) return "";
   if (hostEnd < authority.length && !isPort(authority, hostEnd)) return "";
-  return authority.slice(0, hostEnd).toLowerCase();
+  const host = authority.slice(0, hostEnd).toLowerCase();
+  if (isAddress) return new URL(`http://${host}/`).hostname;
+  const name = host.endsWith(".") ? host.slice(0, -1) : host;
+  return emptyLabel.test(name) ? "" : name;
 }
+
+const emptyLabel = /^\.|\.\.|\.$|^$/;
 
 function nameEnd(authority: string): number {
   let at = 0;

@@ -16,7 +16,7 @@ export class RequestHead {
   /** The target without the query. */
   path: string = "";
   versionMinor: 0 | 1 = 1;
-  /** In lower case, without the port, an IPv6 address in its brackets; "" when an HTTP/1.0 request has none. */
+  /** One form for every spelling (host.ts), without the port, an IPv6 address in its brackets; "" when an HTTP/1.0 request has none. */
   host: string = "";
   /** The value of Host, in lower case. */
   authority: string = "";
@@ -32,7 +32,8 @@ export class RequestHead {
   /**
    * "name LF value LF name LF value": what the app shall see, in the order and case as sent, Host and Cookie
    * included. Without: hop-by-hop fields and those that Connection names, Content-Length, Expect, Trailer,
-   * X-Forwarded-*, X-Real-IP, Forwarded, Via, X-Request-Id, Proxy, and every name with an underscore.
+   * X-Forwarded-*, X-Real-IP, Forwarded, Via, X-Request-Id, Proxy, every name with an underscore, and a Range of too
+   * many ranges.
    */
   fields: string = "";
   /** Fields in `fields`. */
@@ -69,6 +70,7 @@ export class RequestHead {
   /** @internal */ refererFrom: number = 0;
   /** @internal */ refererTo: number = 0;
   /** @internal ConnectionOption bits. */ connection: number = 0;
+  /** @internal Asked for by all Range lines so far. */ ranges: number = 0;
   /** @internal Connection values with options that are not understood. */ connectionText: string = "";
   /** @internal */ upgradeText: string = "";
 }

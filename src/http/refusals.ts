@@ -65,6 +65,11 @@ export const refusals = {
     code: "FLOTILLA_HTTP_PATH_ABOVE_ROOT",
     message: "The path's dot segments lead above the root.",
   },
+  hiddenDotSegment: {
+    status: 400,
+    code: "FLOTILLA_HTTP_HIDDEN_DOT_SEGMENT",
+    message: "The path holds a dot segment beside %2F or %5C, or with parameters.",
+  },
   targetTooLong: {
     status: 414,
     code: "FLOTILLA_HTTP_TARGET_TOO_LONG",

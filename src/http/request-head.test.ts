@@ -254,6 +254,10 @@ test("A18 Host", () => {
     "[::1]x",
     "[::1]:",
     '"a"',
+    ".",
+    ".a",
+    "a..b",
+    "a..",
   );
   for (const host of bad) refused(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`, 400, "BAD_HOST");
   const hosts: [string, string, string][] = [
@@ -261,7 +265,9 @@ test("A18 Host", () => {
     ["a:65535", "a", "a:65535"],
     ["[2001:DB8::1]:80", "[2001:db8::1]", "[2001:db8::1]:80"],
     ["127.0.0.1", "127.0.0.1", "127.0.0.1"],
-    ["my_host-1.local.", "my_host-1.local.", "my_host-1.local."],
+    ["my_host-1.local.", "my_host-1.local", "my_host-1.local."],
+    ["a.:80", "a", "a.:80"],
+    ["[2001:0DB8:0:0::1]", "[2001:db8::1]", "[2001:0db8:0:0::1]"],
   ];
   for (const [value, host, authority] of hosts) {
     const head = accepted(`GET / HTTP/1.1\nHost: ${value}\n\n`);
@@ -314,6 +320,17 @@ test("A31 h2c is stripped", () => {
   }
   const both = accepted("GET / HTTP/1.1\nHost: a\nConnection: upgrade\nUpgrade: h2c, websocket\n\n");
   assert.equal(both.upgrade, "websocket");
+});
+
+test("A37 a Range of more ranges than anybody needs is ignored", () => {
+  const fields = (ranges: number) =>
+    accepted(`GET / HTTP/1.1\nHost: a\nRange: bytes=${Array(ranges).fill("0-").join()}\n\n`).fields;
+  assert.equal(fields(1), "Host\na\nRange\nbytes=0-");
+  assert.match(fields(16), /Range/);
+  assert.equal(fields(17), "Host\na");
+  assert.equal(fields(1_000), "Host\na");
+  const lines = accepted(`GET / HTTP/1.1\nHost: a\n${`Range: bytes=${"0-,".repeat(9)}0-\n`.repeat(9)}\n`);
+  assert.equal(lines.fields.match(/Range/g)?.length, 1);
 });
 
 test("odd but legal requests are accepted", () => {

@@ -6,10 +6,13 @@
  * The decision about a byte depends on the bytes before it alone: a head is accepted or refused in the same way
  * however it was cut into pieces. Where this is stricter than the RFC, see docs/http-strictness.md.
  */
+
+import { http } from "../support/limits.ts";
 import { ConnectionOption, connectionOptions, namedFields, namesFraming } from "./connection.ts";
 import {
   ByteClass,
   COLON,
+  COMMA,
   CR,
   copyWhile,
   decimal,
@@ -156,12 +159,22 @@ function takeKnown(known: KnownField, from: number, to: number, head: RequestHea
       return takeCoding(scratchSlice(from, to).toLowerCase(), head);
     case KnownField.expect:
       return takeExpect(scratchSlice(from, to).toLowerCase(), head);
+    case KnownField.range:
+      head.ranges += rangesIn(from, to);
+      return head.ranges <= http.rangesMax;
     case KnownField.date:
       return true;
     default:
       takeForwarding(known, scratchSlice(from, to), head);
       return false;
   }
+}
+
+/** Ranges that the Range value in `scratch[from, to)` asks for: each may cost the app a whole file. */
+function rangesIn(from: number, to: number): number {
+  let ranges = 1;
+  for (let at = from; at < to; at++) if (scratch[at] === COMMA) ranges++;
+  return ranges;
 }
 
 /** Fields that end here and whose values are asked for. */
@@ -317,7 +330,7 @@ function reset(head: RequestHead): void {
   head.via = head.requestId = "";
   head.targetAuthority = head.connectionText = head.upgradeText = "";
   head.error = null;
-  head.fieldCount = head.written = head.targetLength = head.pathLength = head.connection = 0;
+  head.fieldCount = head.written = head.targetLength = head.pathLength = head.connection = head.ranges = 0;
   head.hostFrom = head.cookieFrom = head.userAgentFrom = head.refererFrom = 0;
   head.hostTo = head.cookieTo = head.userAgentTo = head.refererTo = 0;
 }

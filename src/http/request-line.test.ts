@@ -42,8 +42,9 @@ test("A21 paths", () => {
   refused(get("/a?b#c"), 400, "BAD_TARGET_BYTE");
   for (const path of ["/%", "/%4", "/%g1", "/%1g", "/a%?x"]) refused(get(path), 400, "BAD_PERCENT");
   refused(get("/a%00"), 400, "NUL_IN_PATH");
-  for (const path of ["/..", "/../a", "/a/../../b", "/%2e%2E/a", "/.%2e", "/a/..%2f..%2fb", "/..%5cb"])
+  for (const path of ["/..", "/../a", "/a/../../b", "/%2e%2E/a", "/.%2e"])
     refused(get(path), 400, "PATH_ABOVE_ROOT");
+  for (const path of ["/a/..%2f..%2fb", "/..%5cb", "/a/..;/b"]) refused(get(path), 400, "HIDDEN_DOT_SEGMENT");
   const head = accepted("GET //a/%7Eb/./%2e%2E/c%2fd;x|[y]?q=[1]|%zz\\ HTTP/1.1\nHost: a\n\n");
   assert.equal(head.path, "/a/c%2Fd;x%7C%5By%5D");
   assert.equal(head.target, "/a/c%2Fd;x%7C%5By%5D?q=[1]|%zz\\");

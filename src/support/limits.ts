@@ -53,6 +53,8 @@ export const http = {
   headBytesMax: 16_384,
   fieldsMax: 100,
   targetBytesMax: 8_192,
+  /** Ranges of one Range field; with more it is ignored, and the answer is the whole. */
+  rangesMax: 16,
   /** One chunk-size line with its extensions. */
   chunkLineBytesMax: 256,
   /** All chunk extensions of one body. */
