@@ -156,6 +156,8 @@ export class RawOrigin {
   /** Heads of requests so far. */
   requests = 0;
   port = 0;
+  /** Told of each new connection before its first byte. */
+  onConnection: (connection: RawClient) => void = () => {};
   readonly #server: Server;
   #waiting: (() => void)[] = [];
 
@@ -163,6 +165,7 @@ export class RawOrigin {
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       const connection = new RawClient(socket);
       this.connections.push(connection);
+      this.onConnection(connection);
       let unanswered = "";
       socket.on("data", (data) => {
         const text = data.toString("latin1");

@@ -28,7 +28,7 @@ async function tunnel(
   return { client, app, web };
 }
 
-test("the request and its 101 pass with what WebSockets need", async (t) => {
+test("A32 the request and its 101 pass with what WebSockets need", async (t) => {
   const origin = await RawOrigin.start(t, () => switching);
   const web = await webSite(t, [origin.port]);
   const client = await RawClient.open(web.port);
@@ -46,7 +46,7 @@ test("the request and its 101 pass with what WebSockets need", async (t) => {
   assert.deepEqual([status, sentBytes], [101, 0]);
 });
 
-test("bytes pass untouched both ways, also such that look like HTTP", async (t) => {
+test("A32 bytes pass untouched both ways, also such that look like HTTP", async (t) => {
   const { client, app } = await tunnel(t);
   const frame = Buffer.from([0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58]);
   client.send(frame);
@@ -57,7 +57,7 @@ test("bytes pass untouched both ways, also such that look like HTTP", async (t) 
   assert.equal(await client.readBytes(ok("x").length + 2), `${ok("x")}\0\xff`);
 });
 
-test("bytes that come with the 101 arrive behind it", async (t) => {
+test("A32 bytes that come with the 101 arrive behind it", async (t) => {
   const origin = await RawOrigin.start(t, () => `${switching}early`);
   const web = await webSite(t, [origin.port]);
   const client = await RawClient.open(web.port);
@@ -66,7 +66,7 @@ test("bytes that come with the 101 arrive behind it", async (t) => {
   assert.equal(await client.readBytes(5), "early");
 });
 
-test("the client's early bytes are held until 101, bounded", async (t) => {
+test("A30 the client's early bytes are held until 101, bounded", async (t) => {
   const origin = await RawOrigin.start(t, () => null);
   const web = await webSite(t, [origin.port]);
   const client = await RawClient.open(web.port);
@@ -93,7 +93,7 @@ test("A30 a pipelined request behind an upgrade that is not accepted is not tunn
   assert.doesNotMatch(origin.received, /smuggled/);
 });
 
-test("a 101 that nobody asked for, or that says not to what, is a wrong answer", async (t) => {
+test("A30 a 101 that nobody asked for, or that says not to what, is a wrong answer", async (t) => {
   const origin = await RawOrigin.start(t, (_connection, head) =>
     head.startsWith("GET /ws") ? switching.replace("Upgrade: websocket\r\n", "") : switching,
   );
@@ -105,7 +105,7 @@ test("a 101 that nobody asked for, or that says not to what, is a wrong answer",
   assert.equal((await client.answer()).status, 502);
 });
 
-test("the app server ends its direction: the client reads it all and may go on sending", async (t) => {
+test("A32 the app server ends its direction: the client reads it all and may go on sending", async (t) => {
   const { client, app, web } = await tunnel(t);
   app.send("last words");
   app.end();
@@ -118,7 +118,7 @@ test("the app server ends its direction: the client reads it all and may go on s
   assert.deepEqual(web.warnings, []);
 });
 
-test("the client ends its direction: the app server reads it all and may go on sending", async (t) => {
+test("A32 the client ends its direction: the app server reads it all and may go on sending", async (t) => {
   const { client, app, web } = await tunnel(t);
   client.send("last words");
   client.end();
@@ -131,7 +131,7 @@ test("the client ends its direction: the app server reads it all and may go on s
   assert.deepEqual(web.warnings, []);
 });
 
-test("either side breaks off: so does the other", async (t) => {
+test("A32 either side breaks off: so does the other", async (t) => {
   const first = await tunnel(t);
   first.client.socket.resetAndDestroy();
   await first.app.ended();
@@ -140,7 +140,7 @@ test("either side breaks off: so does the other", async (t) => {
   await second.client.ended();
 });
 
-test("a flood that the app does not read stops at bounded buffers, and goes on when it reads", async (t) => {
+test("A32 a flood that the app does not read stops at bounded buffers, and goes on when it reads", async (t) => {
   const { client, app } = await tunnel(t);
   app.socket.pause();
   const bytes = 24 * 1_048_576;
@@ -159,7 +159,7 @@ test("a flood that the app does not read stops at bounded buffers, and goes on w
   while (got < bytes) await new Promise((resolve) => setImmediate(resolve));
 });
 
-test("a flood that the client does not read stops too, and the tunnel outlives it", async (t) => {
+test("A32 a flood that the client does not read stops too, and the tunnel outlives it", async (t) => {
   const { client, app } = await tunnel(t, { timeouts: { writeSilenceTimeoutMs: 400 } });
   client.socket.pause();
   const bytes = 24 * 1_048_576;
@@ -184,7 +184,7 @@ test("a flood that the client does not read stops too, and the tunnel outlives i
   while (got < bytes + 1) await new Promise((resolve) => setImmediate(resolve));
 });
 
-test("protocols other than WebSocket are passed on, those that hide requests are not", async (t) => {
+test("A32 protocols other than WebSocket are passed on, those that hide requests are not", async (t) => {
   const origin = await RawOrigin.start(t, (_connection, head) =>
     /Upgrade: chat/i.test(head)
       ? "HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: chat/2\r\n\r\n"
@@ -198,7 +198,7 @@ test("protocols other than WebSocket are passed on, those that hide requests are
   assert.match(origin.received, /\r\nUpgrade: chat\/2\r\n/);
 });
 
-test("an upgrade that is answered like any other request leaves no stream on the link", async (t) => {
+test("A32 an upgrade that is answered like any other request leaves no stream on the link", async (t) => {
   const links: Link[] = [];
   const texts = ["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno", ""];
   let asked = 0;
