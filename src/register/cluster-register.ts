@@ -5,7 +5,7 @@ import { systemClock } from "../support/clock.ts";
 import { Acceptor } from "./acceptor.ts";
 import { MembersRegister } from "./members.ts";
 import { type LinksTo, LinkVoterTransport, registerService } from "./register-service.ts";
-import { emptySlotMap, type SlotMap } from "./slot-map.ts";
+import { aboveForks, emptySlotMap, type SlotMap } from "./slot-map.ts";
 import { slotMapCodec } from "./slot-map-codec.ts";
 import { VoterChanges } from "./voter-changes.ts";
 import { VoterFile } from "./voter-file.ts";
@@ -55,6 +55,7 @@ export class ClusterRegister {
     this.register = new MembersRegister<SlotMap>({
       ...{ ...parts, node, fileVoters, codec: slotMapCodec },
       first: () => emptySlotMap(letters),
+      afterFork: aboveForks,
     });
     this.voters = new VoterChanges({
       ...parts,

@@ -42,6 +42,7 @@ function registerOn(
     ...{ node, transport, fileVoters, clock: systemClock, random: () => 0 },
     codec: { encode: (value) => Buffer.from(value), decode: (bytes) => bytes.toString() },
     first: () => "first",
+    afterFork: (kept) => kept,
   });
 }
 

@@ -35,6 +35,8 @@ export interface MembersOptions<V> {
   readonly codec: ValueCodec<V>;
   /** The value of the first version, should this process be the one that makes it. */
   readonly first: () => V;
+  /** Of two voters that went on alone and meet again: the value to go on with, made of the one that is kept. */
+  readonly afterFork: (kept: V, lost: readonly V[]) => V;
   readonly transport: VoterTransport;
   readonly clock: Clock;
   readonly random: Random;
@@ -288,6 +290,7 @@ export class MembersRegister<V> implements Register<V> {
       have,
       mayLeave: operation.change !== null,
       change: operation.change?.id ?? `${node}.${++this.#changes}`,
+      afterFork: (kept: RegisterState, lost: readonly RegisterState[]) => this.#afterFork(kept, lost),
       next: (best: RegisterState | null, promises: ReadonlyMap<string, VoterAnswer>) => {
         if (best !== null) return next(operation.change, best);
         return blank === null ? null : this.#firstState(promises, blank);
@@ -304,6 +307,18 @@ export class MembersRegister<V> implements Register<V> {
     const id = `${node}.${++this.#changes}`;
     const voters = { current: this.#formation.voters(promises, blank), next: null };
     return { world: id, version: 1, recent: [id], voters, value: codec.encode(first()) };
+  }
+
+  #afterFork(kept: RegisterState, lost: readonly RegisterState[]): Buffer {
+    const { codec, afterFork } = this.#options;
+    try {
+      const others = lost.map(({ value }) => codec.decode(value));
+      return codec.encode(afterFork(codec.decode(kept.value), others));
+    } catch (thrown) {
+      // Written by a later release: whoever learns it says so.
+      if (thrown instanceof FlotillaError) return kept.value;
+      throw thrown;
+    }
   }
 
   #onResult(operation: Operation<V>, result: AttemptResult): void {

@@ -37,6 +37,8 @@ export interface Plan {
   readonly mayLeave: boolean;
   /** Of the state that ends a fork (voters.ts), if one is found. */
   readonly change: string;
+  /** The value of that state. */
+  afterFork(kept: RegisterState, lost: readonly RegisterState[]): Buffer;
   /**
    * What to propose in place of the highest accepted state: it or its successor; null for nothing.
    * @param best null: nothing was ever accepted. @param promises who promised, by name.
@@ -168,13 +170,11 @@ export class Attempt {
   /** @returns null when there is one chain only, as always with three voters or more. */
   #endFork(best: RegisterState, seen: readonly RegisterState[]): RegisterState | null {
     if (!canFork(best.voters)) return null;
-    const rivals = seen.filter((rival) => {
-      if (rival.version < best.version) return false;
-      return rival.version > best.version || changeOf(best, best.version) !== changeOf(rival, rival.version);
-    });
+    const rivals = seen.filter((rival) => !isOnChain(best, rival));
     if (rivals.length === 0) return null;
-    const version = Math.max(...rivals.map((rival) => rival.version)) + 1;
-    return { ...best, version, recent: [this.#plan.change] };
+    const version = Math.max(best.version, ...rivals.map((rival) => rival.version)) + 1;
+    const value = this.#plan.afterFork(best, rivals);
+    return { ...best, version, recent: [this.#plan.change], value };
   }
 
   #askAccept(state: RegisterState, promises: ReadonlyMap<string, VoterAnswer>): void {
@@ -213,6 +213,13 @@ export class Attempt {
     const reason = round.lastError === "" ? why : `${why}: ${round.lastError}`;
     this.#done({ kind: "failed", counter: this.#counter, shown: this.#shown, why: reason });
   }
+}
+
+/** Whether `state` is one that `newest` came from; so it is said where that is not remembered any more. */
+function isOnChain(newest: RegisterState, state: RegisterState): boolean {
+  if (state.version > newest.version) return false;
+  const change = changeOf(newest, state.version);
+  return change === null || change === changeOf(state, state.version);
 }
 
 /** Enough voters have accepted it under one ballot, and have now promised that nothing older follows: no need to ask again. */

@@ -44,6 +44,28 @@ export function withSlots(map: SlotMap, changes: ReadonlyMap<number, Slot>): Slo
   return { letters: map.letters, slots };
 }
 
+/**
+ * After a fork of the register: no epoch means one thing here and another in a branch that is lost. Owners answer a
+ * raised epoch as they answer a challenge.
+ */
+export function aboveForks(kept: SlotMap, lost: readonly SlotMap[]): SlotMap {
+  const slots = kept.slots.map((slot, index) => {
+    const others = lost.map((map) => map.slots[index]!).filter((other) => other.epoch >= slot.epoch);
+    if (others.every((other) => isSameSlot(slot, other))) return slot;
+    return { ...slot, epoch: Math.max(...others.map(({ epoch }) => epoch)) + 1 };
+  });
+  return { letters: kept.letters, slots };
+}
+
+function isSameSlot(one: Slot, other: Slot): boolean {
+  return (
+    one.epoch === other.epoch &&
+    sameHolder(one.owner, other.owner) &&
+    sameHolder(one.backup, other.backup) &&
+    sameHolder(one.prior, other.prior)
+  );
+}
+
 export function sameHolder(one: Holder | null, other: Holder | null): boolean {
   if (one === null || other === null) return one === other;
   return one.server === other.server && one.incarnation === other.incarnation;

@@ -128,6 +128,7 @@ export class World {
     const register = new MembersRegister<TestValue>({
       ...{ node: self.node, fileVoters: this.fileVoters, codec, transport, clock, random: this.random },
       first: () => ({ op: `first-by-${name}`, from: "" }),
+      afterFork: (kept) => kept,
     });
     const acceptor = new Acceptor({
       name: machine.name,

@@ -162,7 +162,7 @@ export class Harm {
   /** Two that hear each other, and nobody else, for longer than others wait for them. */
   isolatePair(): void {
     const { network, register, places, apps } = this.simulation;
-    const kept = register.state!.value.slots.filter(({ backup }) => backup !== null);
+    const kept = (register.state?.value.slots ?? []).filter(({ backup }) => backup !== null);
     if (kept.length === 0 || apps.size < 3) return;
     const { owner, backup } = this.world.pick(kept);
     const pair = [owner, backup].flatMap((holder) => apps.get(holder!.server) ?? []);

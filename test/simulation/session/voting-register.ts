@@ -7,7 +7,7 @@ import { MembersRegister } from "../../../src/register/members.ts";
 import type { VoterAnswer, VoterRequest } from "../../../src/register/messages.ts";
 import type { VoterTransport } from "../../../src/register/patience.ts";
 import type { Register, Versioned } from "../../../src/register/register.ts";
-import type { SlotMap } from "../../../src/register/slot-map.ts";
+import { aboveForks, type SlotMap } from "../../../src/register/slot-map.ts";
 import { unreachable } from "../../../src/register/unreachable.ts";
 import { decodeVote } from "../../../src/register/vote-codec.ts";
 import { VoterChanges } from "../../../src/register/voter-changes.ts";
@@ -194,6 +194,7 @@ export class VotingRegister implements SharedRegister {
       ...{ ...parts, node: process.name, fileVoters: votersOf(process.setup!) },
       codec: plainCodec,
       first: () => firstMap,
+      afterFork: aboveForks,
     });
     const acceptor = new Acceptor({
       name: machine.name,
