@@ -19,7 +19,18 @@ const layers: Record<string, readonly string[]> = {
   "app-tier": ["admin", "session", "member", "http", "link", "config", "support"],
   supervise: ["admin", "member", "link", "config", "support"],
   demo: ["session", "admin", "supervise", "member", "link", "config", "support"],
-  cli: ["demo", "supervise", "web-tier", "session", "admin", "member", "link", "config", "support"],
+  cli: [
+    "demo",
+    "supervise",
+    "web-tier",
+    "app-tier",
+    "session",
+    "admin",
+    "member",
+    "link",
+    "config",
+    "support",
+  ],
 };
 
 const root = join(import.meta.dirname, "..");

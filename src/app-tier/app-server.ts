@@ -18,6 +18,7 @@ import { interruptedCode, onStopSignals, stopping } from "../support/signals.ts"
 import { count } from "../support/words.ts";
 import { DirectListener } from "./direct-listener.ts";
 import type { HttpService } from "./http-service.ts";
+import type { HttpServer } from "./node-internals.ts";
 import { attachServer } from "./virtual-listener.ts";
 
 /** A served application. */
@@ -46,6 +47,12 @@ export function refuseSecondServer(): void {
   if (served !== null) throw servedTwice(served);
 }
 
+export interface AppServerOptions {
+  readonly compat: boolean;
+  /** What `server.address()` tells; default the cluster port. */
+  readonly shown?: { readonly address: string; readonly port: number };
+}
+
 export class AppServer implements Served {
   readonly server: http.Server;
   readonly #member: Member;
@@ -63,16 +70,16 @@ export class AppServer implements Served {
   #giveUp: (() => void) | null = null;
   #exitCode = 0;
 
-  constructor(server: http.Server, member: Member, compat: boolean) {
+  constructor(server: HttpServer, member: Member, { compat, shown = member.server }: AppServerOptions) {
     served = member.server.name;
-    this.server = server;
+    this.server = server as http.Server;
     this.#member = member;
     this.#log = createLog(member.server.name);
     const { file, cluster } = member;
     const { name, address, port } = member.server;
     this.#service = attachServer(server, {
-      address,
-      port,
+      address: shown.address,
+      port: shown.port,
       counter: member,
       compat,
       onClose: () => this.#port.goAway(),

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
-import { type AddressInfo, Socket } from "node:net";
+import https from "node:https";
+import { type AddressInfo, Server as NetServer, Socket } from "node:net";
 import { test } from "node:test";
 import {
   detachAbortSignal,
@@ -12,6 +13,7 @@ import {
   type NodeResponse,
   type NodeServer,
   nodeConnectionListener,
+  ownConnectionListeners,
   passUniqueHeaders,
   requestClassOf,
   responseClassOf,
@@ -128,4 +130,17 @@ test("a connection is known to be answering while an answer is to come, and afte
   response.resume();
   await once(response, "end");
   assert.equal(isAnswering(socket), false);
+});
+
+test("an https.Server has one listener of its own for connections, which would speak TLS", () => {
+  const server = https.createServer();
+  assert.deepEqual(server.listeners("connection"), ownConnectionListeners(server));
+  assert.equal(ownConnectionListeners(server).length, 1);
+  assert.deepEqual(ownConnectionListeners(http.createServer()), [nodeConnectionListener]);
+  assert.equal(requestClassOf(server as unknown as http.Server), http.IncomingMessage);
+});
+
+test("http.Server and https.Server have listen() from net.Server, where the preload replaces it", () => {
+  for (const { prototype } of [http.Server, https.Server])
+    assert.equal(prototype.listen, NetServer.prototype.listen);
 });

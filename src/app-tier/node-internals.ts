@@ -5,7 +5,15 @@
  * exported by Node and are found by their description, once; a symbol that a version lacks is a feature it lacks.
  */
 import http from "node:http";
+import https from "node:https";
 import type { Socket } from "node:net";
+
+/** `https.Server` is no subclass of `http.Server`; what it does with requests is the same. */
+export type HttpServer = http.Server | https.Server;
+
+export function isHttpServer(value: unknown): value is HttpServer {
+  return value instanceof http.Server || value instanceof https.Server;
+}
 
 type RequestClass = new (socket: Socket) => http.IncomingMessage;
 type ResponseClass = new (req: http.IncomingMessage, options: ResponseOptions) => http.ServerResponse;
@@ -63,6 +71,12 @@ const detachSignalKey = named(
 export const nodeConnectionListener: (this: http.Server, socket: unknown) => void = plainServer.listeners(
   "connection",
 )[0] as (this: http.Server, socket: unknown) => void;
+
+/** The listeners that an http.Server, or https.Server, itself has for `connection`. */
+export function ownConnectionListeners(server: HttpServer): readonly ((...args: unknown[]) => void)[] {
+  const fresh = server instanceof http.Server ? plainServer : new https.Server();
+  return fresh.listeners("connection") as ((...args: unknown[]) => void)[];
+}
 
 function named(symbols: readonly symbol[], description: string): symbol | null {
   return symbols.find((symbol) => symbol.description === description) ?? null;

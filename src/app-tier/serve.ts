@@ -8,11 +8,16 @@ import { currentMember, giveUp } from "../member/current.ts";
 import { FlotillaError } from "../support/errors.ts";
 import { upstream as limits } from "../support/limits.ts";
 import { listenError } from "../support/listen.ts";
+import { adoptKeepAlive, requireAppServer } from "./app-member.ts";
 import { AppServer, refuseSecondServer, type Served } from "./app-server.ts";
 import { type FetchHandler, nodeHandler } from "./fetch-handler.ts";
+import { type HttpServer, isHttpServer } from "./node-internals.ts";
+import { markServesItself } from "./serves-itself.ts";
+
+markServesItself();
 
 /** A node:http handler, an http.Server that does not listen yet, or a fetch handler (with exactly one parameter). */
-export type Application = RequestListener | http.Server | FetchHandler | { readonly fetch: FetchHandler };
+export type Application = RequestListener | HttpServer | FetchHandler | { readonly fetch: FetchHandler };
 
 export interface ServeOptions {
   /** Outside a cluster: the port; default the environment's PORT, else 3000. In a cluster the file says it. */
@@ -36,16 +41,13 @@ export async function serve(application: Application, options: ServeOptions = {}
   try {
     if (server.listening) throw listensAlready();
     const member = currentMember();
-    if (server.keepAliveTimeout === nodeKeepAliveTimeoutMs)
-      server.keepAliveTimeout =
-        member?.cluster.timeouts.appKeepAliveTimeoutMs ?? limits.appKeepAliveTimeoutMs;
+    adoptKeepAlive(server, member?.cluster.timeouts.appKeepAliveTimeoutMs ?? limits.appKeepAliveTimeoutMs);
     if (member === null) return await listenAlone(server, options);
-    if (member.cluster.tier === "web") throw notAnAppServer(member.server.name, "web server");
-    if (member.server.kind === "witness") throw notAnAppServer(member.server.name, "witness");
+    requireAppServer(member);
     if (member.server.kind === "http") {
       return await listenAlone(server, { host: member.server.address, port: member.server.port });
     }
-    const app = new AppServer(server, member, options.compat === true);
+    const app = new AppServer(server, member, { compat: options.compat === true });
     await app.start();
     return app;
   } catch (error) {
@@ -54,11 +56,8 @@ export async function serve(application: Application, options: ServeOptions = {}
   }
 }
 
-/** The default of http.Server: a value of the application's own is left alone. */
-const nodeKeepAliveTimeoutMs = 5_000;
-
 function serverOf(application: Application): http.Server {
-  if (application instanceof http.Server) return application;
+  if (isHttpServer(application)) return application;
   if (typeof application === "function") {
     // With one parameter a node:http handler could not answer.
     const isFetch = application.length === 1;
@@ -108,14 +107,6 @@ function listensAlready(): FlotillaError {
   return new FlotillaError(
     "FLOTILLA_SERVER_LISTENS",
     "serve() was given an http.Server that listens already: leave out server.listen(), serve() does it",
-    { source: "server" },
-  );
-}
-
-function notAnAppServer(name: string, what: string): FlotillaError {
-  return new FlotillaError(
-    "FLOTILLA_NOT_AN_APP_SERVER",
-    `FLOTILLA_SERVER is "${name}", a ${what} of the file: an application runs as a server of an app cluster`,
     { source: "server" },
   );
 }

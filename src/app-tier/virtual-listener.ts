@@ -2,15 +2,19 @@
  * Lets an http.Server listen on the cluster port: `listening`, `address()`, `close(callback)`, `getConnections`
  * and the events `listening` and `close` are net.Server's own; it is only given a handle which is no socket.
  */
-import type http from "node:http";
 import type { AddressInfo } from "node:net";
 import { HttpService } from "./http-service.ts";
 import { LinkDuplex } from "./link-duplex.ts";
-import { type NodeServer, nodeConnectionListener } from "./node-internals.ts";
+import {
+  type HttpServer,
+  type NodeServer,
+  nodeConnectionListener,
+  ownConnectionListeners,
+} from "./node-internals.ts";
 import { VirtualSocket } from "./virtual-socket.ts";
 
 /** In the place of Node's TCP handle. */
-class VirtualHandle {
+export class VirtualHandle {
   readonly fd = -1;
   readonly #address: string;
   readonly #port: number;
@@ -49,8 +53,9 @@ class VirtualHandle {
  * @returns the service whose streams reach the server.
  */
 export function attachServer(
-  server: http.Server,
+  server: HttpServer,
   options: {
+    /** What `server.address()` tells. */
     readonly address: string;
     readonly port: number;
     readonly counter: { requests: number };
@@ -58,15 +63,16 @@ export function attachServer(
     readonly onClose: () => void;
   },
 ): HttpService {
-  const target = server as NodeServer;
+  const target = server as unknown as NodeServer;
   const service = new HttpService(target, options.counter, options.compat);
   target._handle = new VirtualHandle(options.address, options.port, () => {
     service.accepting = false;
     options.onClose();
   });
-  // Everybody who listens for `connection` hears of virtual sockets, except Node's parser, which has nothing to parse.
-  server.removeListener("connection", nodeConnectionListener);
-  server.prependListener("connection", function giveToParser(this: http.Server, socket: unknown): void {
+  // Everybody who listens for `connection` hears of virtual sockets, except Node's parser, which has nothing to parse;
+  // and TLS, where the server is one for https: whatever comes here is in the clear already.
+  for (const listener of ownConnectionListeners(target)) target.removeListener("connection", listener);
+  target.prependListener("connection", function giveToParser(this: NodeServer, socket: unknown): void {
     if (!isVirtual(socket)) nodeConnectionListener.call(this, socket);
   });
   const closeAllConnections = server.closeAllConnections;

@@ -3,6 +3,7 @@ import { announceSupervisor } from "../admin/announcement.ts";
 import { Asker } from "../admin/ask.ts";
 import { recordSupervisor } from "../admin/run-record.ts";
 import type { HoldingAnswer } from "../admin/service.ts";
+import { withPreload } from "../app-tier/preload-option.ts";
 import type { Cluster, ClusterFile, Server } from "../config/model.ts";
 import { openControl } from "../supervise/control.ts";
 import { Supervisor } from "../supervise/supervisor.ts";
@@ -26,6 +27,7 @@ export async function superviseServers(
     servers,
     log,
     commandOf: (server, cluster) => commandOf(file, server, cluster),
+    environmentOf: (server, cluster) => environmentOf(file, server, cluster),
     onLeft: (names) => recordLeft(names),
     askHolding: (server, answer) => void isHolding(asker, server).then(answer),
   });
@@ -108,6 +110,16 @@ function commandOf(file: ClusterFile, server: Server, cluster: Cluster): string 
     "--supervised",
   ];
   return `exec ${words.map(quoteForShell).join(" ")}`;
+}
+
+function environmentOf(file: ClusterFile, server: Server, { tier }: Cluster): Record<string, string> {
+  const environment = { FLOTILLA_SERVER: server.name, FLOTILLA_CONFIG: file.path };
+  if (tier === "web" || server.kind === "witness") return environment;
+  // What programs that know nothing of Flotilla listen on.
+  const withPort = { ...environment, PORT: String(server.port) };
+  return server.kind === "http"
+    ? withPort
+    : { ...withPort, NODE_OPTIONS: withPreload(process.env.NODE_OPTIONS) };
 }
 
 function quoteForShell(word: string): string {

@@ -298,7 +298,7 @@ const clusterSettings: readonly Setting[] = [
     since,
     tier: "app",
     description:
-      "Command line that starts one app server. `flotilla start` runs it in the folder of this file with FLOTILLA_SERVER and FLOTILLA_CONFIG set, and keeps it running.",
+      "Command line that starts one app server. `flotilla start` runs it in the folder of this file with FLOTILLA_SERVER, FLOTILLA_CONFIG and PORT set, and keeps it running. A program that calls listen() is attached to the cluster port (docs/app.md).",
   },
   {
     path: "clusters.<name>.attach",

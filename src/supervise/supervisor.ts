@@ -9,7 +9,8 @@ import type { Log } from "../support/log.ts";
 import { OutputPrinter } from "./output.ts";
 import { startProgram } from "./program.ts";
 import { stopTurn } from "./stop-turn.ts";
-import { Unit } from "./unit.ts";
+import { tellingWhenUnheard } from "./unheard.ts";
+import { type StartProgram, Unit } from "./unit.ts";
 
 export interface SupervisorOptions {
   readonly file: ClusterFile;
@@ -17,6 +18,8 @@ export interface SupervisorOptions {
   readonly log: Log;
   /** The command line that is this server. */
   commandOf(server: Server, cluster: Cluster): string;
+  /** What its environment has besides ours. */
+  environmentOf(server: Server, cluster: Cluster): Readonly<Record<string, string>>;
   /** Whether a server that keeps sessions stays only for some that are not on disk (yet); null when it does not answer. */
   askHolding(server: Server, answer: (isHolding: boolean | null) => void): void;
   /** A server was stopped for good: these are left. */
@@ -87,9 +90,11 @@ export class Supervisor {
       server: server.name,
       command: this.#options.commandOf(server, cluster),
       folder: file.folder,
-      environment: environmentOf(file, server),
+      environment: this.#options.environmentOf(server, cluster),
       drainTimeoutMs,
     };
+    const start: StartProgram = (onLine, onEnd) =>
+      startProgram(settings, { out: this.#out, err: this.#err, onLine }, onEnd);
     return new Unit({
       name: server.name,
       drainTimeoutMs,
@@ -97,7 +102,8 @@ export class Supervisor {
       clock: systemClock,
       random: Math.random,
       log,
-      start: (onLine, onEnd) => startProgram(settings, { out: this.#out, err: this.#err, onLine }, onEnd),
+      start:
+        cluster.tier === "app" && server.kind === "link" ? tellingWhenUnheard(server, log, start) : start,
       onStopped: () => this.#left(),
       askHolding: (answer) => this.#options.askHolding(server, answer),
     });
@@ -132,10 +138,4 @@ export class Supervisor {
 
 function statusOf({ name, state, pid, restarts, note }: Unit): UnitStatus {
   return { name, state, pid, restarts, note };
-}
-
-function environmentOf(file: ClusterFile, server: Server): Record<string, string> {
-  const environment = { FLOTILLA_SERVER: server.name, FLOTILLA_CONFIG: file.path };
-  // What programs that know nothing of Flotilla listen on.
-  return server.kind === "http" ? { ...environment, PORT: String(server.port) } : environment;
 }

@@ -365,6 +365,14 @@ export const supervise = {
   lastLinesMax: 5,
 } as const;
 
+/** Programs that know nothing of Flotilla (app-tier/attach.ts). */
+export const attach = {
+  /** An http.Server that listens elsewhere than on $PORT waits so long for one that does: a program opens a database before it listens. */
+  otherServersWaitMs: 1_000,
+  /** A program that has not opened its cluster port by then is told of, once per start. */
+  noticeAfterMs: 10_000,
+} as const;
+
 /** Questions to servers and supervisors, and what is known of them on disk. */
 export const admin = {
   questionBytesMax: 4_096,

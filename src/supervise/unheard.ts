@@ -1,0 +1,40 @@
+/** A program of `run:` that runs, but does not open its cluster port: an operator is told once, with what it does instead. */
+import type { Server } from "../config/model.ts";
+import { systemClock } from "../support/clock.ts";
+import { attach as limits } from "../support/limits.ts";
+import { type ListeningPort, portsOfGroup } from "../support/listening-ports.ts";
+import type { Log } from "../support/log.ts";
+import type { StartProgram } from "./unit.ts";
+
+export function tellingWhenUnheard(
+  server: Server,
+  log: Pick<Log, "warn">,
+  start: StartProgram,
+): StartProgram {
+  return (onLine, onEnd) => {
+    const program = start(onLine, (ending) => {
+      timer.cancel();
+      onEnd(ending);
+    });
+    const timer = systemClock.after(limits.noticeAfterMs, () => {
+      const trouble = troubleOf(server, portsOfGroup(program.pid));
+      if (trouble !== null) log.warn(trouble);
+    });
+    return program;
+  };
+}
+
+/** @returns null when it listens as it should. */
+export function troubleOf(server: Server, ports: readonly ListeningPort[]): string | null {
+  if (ports.some(({ port }) => port === server.port)) return null;
+  const seconds = limits.noticeAfterMs / 1_000;
+  const what = `${server.name} has not opened its cluster port ${server.address}:${server.port} within ${seconds} s, and gets no requests until it does`;
+  if (ports.length === 0)
+    return `${what}: its program listens nowhere (yet); it is attached when it calls listen() of a node:http server`;
+  const found = ports.map(({ port, pid, program }) => `port ${port} (${program}, process ${pid})`).join(", ");
+  return (
+    `${what}: its program listens on ${found} instead. Attached are the http and https servers of Node programs; for anything ` +
+    "else write `attach: false`, and let it listen on PORT. If it is such a program, NODE_OPTIONS does not reach it: where you " +
+    'set that yourself, write NODE_OPTIONS="$NODE_OPTIONS ..."'
+  );
+}
