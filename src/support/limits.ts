@@ -27,7 +27,7 @@ export const link = {
   /** How old the measured round trip may be. */
   roundTripIntervalMs: 1_000,
   /** No byte from the peer for so long: no new streams ("silent"). */
-  silentAfterMs: 1_000,
+  silentAfterMs: 700,
   /** No byte from the peer for so long: the connection is given up. */
   deadAfterMs: 10_000,
   /** Our own process stood still for so long: the silence of others is counted anew from here. */
