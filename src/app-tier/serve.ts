@@ -45,7 +45,8 @@ export async function serve(application: Application, options: ServeOptions = {}
     if (member === null) return await listenAlone(server, options);
     requireAppServer(member);
     if (member.server.kind === "http") {
-      return await listenAlone(server, { host: member.server.address, port: member.server.port });
+      const { address, port, plain } = member.server;
+      return await listenAlone(server, { host: address, port }, plain!.socketPath);
     }
     const app = new AppServer(server, member, { compat: options.compat === true });
     await app.start();
@@ -73,23 +74,33 @@ function serverOf(application: Application): http.Server {
   );
 }
 
-async function listenAlone(server: http.Server, options: ServeOptions): Promise<Served> {
+/** @param socketPath a Unix socket, which then stands for host and port. */
+async function listenAlone(
+  server: http.Server,
+  options: ServeOptions,
+  socketPath: string | null = null,
+): Promise<Served> {
   const port = options.port ?? portOf(process.env.PORT);
   await new Promise<void>((resolve) => {
     // At once and before all other listeners: ws, for one, turns this event into an uncaught exception.
     const onError = (error: Error): void =>
-      giveUp(listenError(error, "the HTTP port", options.host ?? "*", port));
+      giveUp(listenError(error, "the HTTP port", socketPath ?? options.host ?? "*", port));
     server.prependOnceListener("error", onError);
-    server.listen({ port, ...(options.host === undefined ? {} : { host: options.host }) }, () => {
+    const host = options.host === undefined ? {} : { host: options.host };
+    server.listen(socketPath === null ? { port, ...host } : { path: socketPath }, () => {
       server.removeListener("error", onError);
       resolve();
     });
   });
   return {
     server,
-    address: server.address() as AddressInfo,
+    address: socketPath === null ? (server.address() as AddressInfo) : unixAddress(socketPath),
     close: () => new Promise((resolve) => server.close(() => resolve())),
   };
+}
+
+function unixAddress(path: string): AddressInfo {
+  return { address: path, family: "unix", port: 0 };
 }
 
 function portOf(text: string | undefined): number {

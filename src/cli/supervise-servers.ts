@@ -116,7 +116,7 @@ function environmentOf(file: ClusterFile, server: Server, { tier }: Cluster): Re
   const environment = { FLOTILLA_SERVER: server.name, FLOTILLA_CONFIG: file.path };
   if (tier === "web" || server.kind === "witness") return environment;
   // What programs that know nothing of Flotilla listen on.
-  const withPort = { ...environment, PORT: String(server.port) };
+  const withPort = { ...environment, PORT: server.plain?.socketPath ?? String(server.port) };
   return server.kind === "http"
     ? withPort
     : { ...withPort, NODE_OPTIONS: withPreload(process.env.NODE_OPTIONS) };

@@ -13,6 +13,7 @@ import type {
   SessionSettings,
   Timeouts,
 } from "./model.ts";
+import { checkAuthorities } from "./plain-servers.ts";
 import { quote } from "./problems.ts";
 import { buildRoutes, checkRoutes } from "./routes.ts";
 import { noteSafety } from "./safety.ts";
@@ -35,6 +36,7 @@ export function buildFile(root: Section, path: string, context: Context): Cluste
   checkRoutes(drafts, context.problems);
   checkSockets(drafts, context);
   checkCookies(drafts, context.problems);
+  checkAuthorities(drafts, (draft) => hasMemberHere(draft.servers, context), context.problems);
   checkDataFolder(root, context);
   // Of a file that is right: what is wrong comes first.
   if (!context.problems.hasErrors) noteSafety(drafts, context.problems);
@@ -195,6 +197,7 @@ function buildTimeouts(section: Section): Timeouts {
     writeSilenceTimeoutMs: section.number("writeSilence"),
     connectTimeoutMs: section.number("connect"),
     upstreamIdleTimeMs: section.number("upstreamIdle"),
+    queueTimeoutMs: section.number("queue"),
     recoverTimeMs: section.number("recover"),
     requestTimeoutMs: section.number("request"),
     appKeepAliveTimeoutMs: section.number("appKeepAlive"),

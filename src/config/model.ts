@@ -54,8 +54,33 @@ export interface Server {
   /** Cluster port, or the plain server's host and port. */
   readonly address: string;
   readonly port: number;
-  /** Plain servers: sent as Host when the site's own is not to be passed, e.g. "192.168.0.30:8080". */
+  /** "192.168.0.30:8080". Plain servers get it as Host where a client (HTTP/1.0) sent none. */
   readonly authority: string;
+  /** How a plain server is reached; null of the others. */
+  readonly plain: PlainServer | null;
+}
+
+export interface PlainServer {
+  /** Absolute path of a Unix socket (the server's `address` is "" then, its port 0), or null. */
+  readonly socketPath: string | null;
+  /** Null: not encrypted. */
+  readonly tls: PlainServerTls | null;
+  /** Sent as Host instead of what the browser asked for, or null. */
+  readonly host: string | null;
+  /** Of one web server, at once. */
+  readonly connectionsMax: number;
+  readonly idleConnectionsMax: number;
+  /** Requests that wait for a connection while all are busy. */
+  readonly waitingMax: number;
+}
+
+export interface PlainServerTls {
+  /** Absolute PEM file of the authorities that are trusted instead of the system's, or null. */
+  readonly caPath: string | null;
+  /** The name that its certificate must have; null: that of the address. */
+  readonly serverName: string | null;
+  /** False: any certificate is taken. */
+  readonly verify: boolean;
 }
 
 export interface Listener {
@@ -108,6 +133,7 @@ export interface Timeouts {
   readonly writeSilenceTimeoutMs: number;
   readonly connectTimeoutMs: number;
   readonly upstreamIdleTimeMs: number;
+  readonly queueTimeoutMs: number;
   readonly recoverTimeMs: number;
   readonly requestTimeoutMs: number;
   readonly appKeepAliveTimeoutMs: number;

@@ -67,13 +67,36 @@ export function parseEndpoint(text: string): Endpoint | null {
   return bracketed === null && parseAddress(address) !== null ? { address, port } : null;
 }
 
-/** The host and port of "http://host:port", or null. */
-export function parsePlainServer(text: string): { address: string; port: number; authority: string } | null {
-  if (!/^http:\/\/[^/?#@\\\s]+\/?$/i.test(text) || !URL.canParse(text)) return null;
+export interface PlainTarget {
+  readonly scheme: "http" | "https" | "unix";
+  /** Lower-case address or name; "" of a Unix socket. */
+  readonly address: string;
+  /** 0 of a Unix socket. */
+  readonly port: number;
+  readonly authority: string;
+  readonly socketPath: string | null;
+}
+
+/** What the kernel takes as the path of a Unix socket, its last byte being 0. */
+const socketPathBytesMax = 107;
+
+/** "http://host:port", "https://host:port" or "unix:/path", or null. */
+export function parsePlainServer(text: string): PlainTarget | null {
+  if (text.startsWith("unix:")) return parseUnixSocket(text.slice(5));
+  if (!/^https?:\/\/[^/?#@\\\s]+\/?$/i.test(text) || !URL.canParse(text)) return null;
   const url = new URL(text);
+  const scheme = url.protocol === "https:" ? "https" : "http";
   const address = parseAddress(url.hostname.replace(/^\[(.*)\]$/, "$1"));
-  const port = url.port === "" ? 80 : Number(url.port);
-  return address === null || port === 0 ? null : { address, port, authority: url.host };
+  const port = url.port === "" ? (scheme === "https" ? 443 : 80) : Number(url.port);
+  return address === null || port === 0
+    ? null
+    : { scheme, address, port, authority: url.host, socketPath: null };
+}
+
+/** nginx's "unix:/path:/uri" is none: a colon would leave open where the path ends. */
+function parseUnixSocket(path: string): PlainTarget | null {
+  if (!/^\/[^:\0-\x1f]+$/.test(path) || Buffer.byteLength(path) > socketPathBytesMax) return null;
+  return { scheme: "unix", address: "", port: 0, authority: "localhost", socketPath: path };
 }
 
 export function isUnspecified(address: string): boolean {
@@ -144,8 +167,21 @@ export const scalars: Readonly<Record<ScalarType, Scalar>> = {
   },
   url: {
     parse: (text) => (parsePlainServer(text) === null ? null : text),
-    allowed: () => '"http://host:port" without a path',
-    schema: () => ofPattern("^[hH][tT][tT][pP]://[^/?#@\\\\\\s]+/?$"),
+    allowed: () => '"http://host:port" or "https://host:port" without a path, or "unix:/path/of/the.socket"',
+    schema: () => ofPattern("^([hH][tT][tT][pP][sS]?://[^/?#@\\\\\\s]+/?|unix:/[^:]+)$"),
+  },
+  hostField: {
+    parse: (text) => {
+      const target = /[/:]{2}|[/?#@\\\s]/.test(text) ? null : parsePlainServer(`http://${text}`);
+      return target === null ? null : target.authority;
+    },
+    allowed: () => 'a host name or an IP address, with or without a port ("shop.example.com")',
+    schema: () => oneLine,
+  },
+  serverName: {
+    parse: (text) => (isIP(text) === 0 ? parseAddress(text) : null),
+    allowed: () => "a host name, without a port",
+    schema: () => oneLine,
   },
   file: { parse: parsePath, allowed: () => "the name of a file", schema: () => oneLine },
   folder: { parse: parsePath, allowed: () => "the name of a folder", schema: () => oneLine },

@@ -92,6 +92,12 @@ export class Section {
     return typeof value === "number" ? value : Number.NaN;
   }
 
+  /** The written flag or the default; null where the value was wrong (the file is refused then). */
+  flag(key: string): boolean | null {
+    const value = this.#scalar(key);
+    return typeof value === "boolean" ? value : null;
+  }
+
   /** An absent section is one with nothing but defaults. */
   section(key: string): Section {
     const value = this.#values.get(key);

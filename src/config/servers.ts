@@ -1,7 +1,7 @@
 /** `servers:` -> members: names, letters, processes on consecutive ports, plain HTTP servers. */
 import type { Context, Placed } from "./context.ts";
 import type { Server } from "./model.ts";
-import { parsePlainServer } from "./scalars.ts";
+import { buildPlainServer, refusePlainKeys } from "./plain-servers.ts";
 import type { NamedSection } from "./section.ts";
 
 const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -53,6 +53,7 @@ function buildEntry(
 ): Placed<Server>[] {
   const { section } = entry;
   if (section.has("http")) return buildPlainServer(entry, cluster, letter, context);
+  refusePlainKeys(section, context.problems);
   const address = section.text("address");
   const firstPort = section.number("port");
   if (address === null || Number.isNaN(firstPort)) return [];
@@ -69,6 +70,7 @@ function buildEntry(
       address,
       port,
       authority: authorityOf(address, port),
+      plain: null,
     },
   });
   if (!section.has("processes")) return [server(entry.name, 0, firstPort)];
@@ -85,23 +87,6 @@ function buildEntry(
   return Array.from({ length: processes }, (_, i) => server(`${entry.name}.${i + 1}`, i + 1, firstPort + i));
 }
 
-function buildPlainServer(
-  { name, section }: NamedSection,
-  cluster: string,
-  letter: string,
-  { problems }: Context,
-): Placed<Server>[] {
-  for (const key of ["port", "processes"]) {
-    if (!section.has(key)) continue;
-    problems.error(section.atOf(key), `${section.where}: ${key}: goes with address:, not with http:`);
-  }
-  const url = section.text("http");
-  const target = url === null ? null : parsePlainServer(url);
-  if (target === null) return [];
-  const value: Server = { name, entry: name, cluster, letter, processIndex: 0, kind: "http", ...target };
-  return [{ at: section.atOf("http"), value }];
-}
-
 /** @returns null when there is none, or it has a mistake. */
 export function buildWitness(entries: readonly NamedSection[], cluster: string): Placed<Server> | null {
   const [entry] = entries;
@@ -112,7 +97,7 @@ export function buildWitness(entries: readonly NamedSection[], cluster: string):
   const authority = authorityOf(address, port);
   const value: Server = {
     ...{ name, entry: name, cluster, letter: "", processIndex: 0, kind: "witness" },
-    ...{ address, port, authority },
+    ...{ address, port, authority, plain: null },
   };
   return { at: section.atOf(section.has("port") ? "port" : "address"), value };
 }

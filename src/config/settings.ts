@@ -20,6 +20,8 @@ export type ScalarType =
   | "address"
   | "endpoint"
   | "url"
+  | "hostField"
+  | "serverName"
   | "file"
   | "folder"
   | "command"
@@ -156,7 +158,70 @@ const serverSettings: readonly Setting[] = [
     since,
     tier: "app",
     description:
-      'A plain HTTP server in any language, as "http://host:port". It needs no library, and its cluster port does not exist.',
+      'A plain HTTP server in any language: "http://host:port", "https://host:port" or "unix:/run/app.sock". It needs no library, and its cluster port does not exist. A name is resolved again when its DNS record says so.',
+  },
+  {
+    path: "clusters.<name>.servers.<name>.host",
+    type: "hostField",
+    since,
+    description: "With `http:`: sent to it as Host. By default it gets the host that the browser asked for.",
+  },
+  {
+    path: "clusters.<name>.servers.<name>.connections",
+    type: "integer",
+    since,
+    minimum: 1,
+    maximum: 65_535,
+    default: limits.upstream.socketsMax,
+    description:
+      "With `http:`: connections of each web server to it at once (`maxconn` of HAProxy, `max_conns` of nginx). More requests go to another server, or wait.",
+  },
+  {
+    path: "clusters.<name>.servers.<name>.idleConnections",
+    type: "integer",
+    since,
+    minimum: 0,
+    maximum: 65_535,
+    default: limits.upstream.idleSocketsMax,
+    description:
+      "With `http:`: those of them that are kept open between requests (`keepalive` of nginx, `pool-max-conn` of HAProxy).",
+  },
+  {
+    path: "clusters.<name>.servers.<name>.queue",
+    type: "integer",
+    since,
+    minimum: 0,
+    maximum: 65_535,
+    default: limits.upstream.waitingMax,
+    description:
+      "With `http:`: requests that wait, for at most `timeouts: { queue: }`, while all connections of all servers of the cluster are busy. One more is answered 503.",
+  },
+  {
+    path: "clusters.<name>.servers.<name>.tls",
+    type: "section",
+    since,
+    description: "With `http: https://...`: how the server's certificate is checked.",
+  },
+  {
+    path: "clusters.<name>.servers.<name>.tls.ca",
+    type: "file",
+    since,
+    description:
+      "PEM file of the authorities that may have signed it. By default those of Node and of the system.",
+  },
+  {
+    path: "clusters.<name>.servers.<name>.tls.serverName",
+    type: "serverName",
+    since,
+    description: "The name that it must have, and that is sent as SNI. By default the host of `http:`.",
+  },
+  {
+    path: "clusters.<name>.servers.<name>.tls.verify",
+    type: "flag",
+    since,
+    default: true,
+    description:
+      "`false` takes any certificate, anybody's: who sits between can read and change everything. `check` warns of it.",
   },
 ];
 
@@ -517,6 +582,12 @@ const timeoutSettings: readonly Setting[] = [
     "web",
     limits.upstream.idleTimeMs,
     "The web tier closes its idle connection to a plain HTTP server (well below that server's own keep-alive timeout).",
+  ),
+  timeout(
+    "queue",
+    "web",
+    limits.upstream.queueTimeoutMs,
+    "A request may wait for a connection while all those to the plain HTTP servers of its cluster are busy.",
   ),
   timeout(
     "recover",

@@ -33,12 +33,13 @@ export function checkSockets(drafts: readonly ClusterDraft[], { problems }: Cont
 
 function socketsOf({ servers, witness, listeners }: ClusterDraft): Socket[] {
   const members = witness === null ? servers : [...servers, witness];
-  const ports = members.map(({ at, value: { name, address, port } }) => ({
+  const ports = members.map(({ at, value: { name, address, port, plain } }) => ({
     at,
     owner: name,
-    address: normal(address),
+    // The path of a Unix socket is of one machine and no other.
+    address: plain?.socketPath ?? normal(address),
     port,
-    machine: machineOf(address),
+    machine: plain?.socketPath ?? machineOf(address),
     isListener: false,
   }));
   const listening = servers.flatMap(({ value: server }) =>
@@ -85,6 +86,7 @@ function normal(address: string): string {
 }
 
 function written({ address, port }: Socket): string {
+  if (port === 0) return address;
   return isUnspecified(address)
     ? `port ${port}`
     : address.includes(":")

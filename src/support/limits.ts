@@ -104,10 +104,34 @@ export const upstream = {
   requestTimeoutMs: 665_000,
   appKeepAliveTimeoutMs: 15_000,
   socketTimeoutMs: 65_000,
+  /** No connection within so long: the server gets no more of them until it answers, and another address is tried. */
+  slowConnectMs: 1_500,
   /** Idle connections kept to one plain HTTP server. */
   idleSocketsMax: 64,
-  /** Connections to one plain HTTP server; a request above goes to another server or is answered 503. */
+  /** Connections to one plain HTTP server; a request above goes to another server, or waits. */
   socketsMax: 512,
+  /** Requests that wait for a connection to one plain HTTP server; one more is answered 503. */
+  waitingMax: 1_024,
+  /** And so long. */
+  queueTimeoutMs: 5_000,
+  /** Of the body of a request that has no connection yet; then its client has to wait. */
+  waitingBodyBytesMax: 16_384,
+  /** A request that could not be sent twice takes no connection that was idle for longer: its server may just be closing it. */
+  unsafeIdleMs: 1_000,
+  /** Addresses of one name; the others are left out. */
+  addressesMax: 64,
+  /** A name is asked for again after its TTL, within these bounds, */
+  ttlMsMin: 1_000,
+  ttlMsMax: 3_600_000,
+  /** after so long where there is no TTL (names of /etc/hosts, of search domains), */
+  nameIntervalMs: 10_000,
+  /** after so long where it could not be resolved, */
+  nameRetryMs: 2_000,
+  /** and at once when none of its addresses can be reached, but no sooner than so long after the last time. */
+  nameHurryMs: 1_000,
+  /** One question to one DNS server, and how often it is asked. */
+  dnsTimeoutMs: 2_000,
+  dnsTries: 2,
   /** A web server that starts waits so long for its first app servers before it accepts browsers. */
   firstServersWaitMs: 1_000,
   /** That no server of a cluster takes requests is logged once in this time, with how often it happened. */

@@ -71,6 +71,11 @@ export class TimerWheel {
     this.#append(this.#slots[dueTick & this.#mask]!, entry);
   }
 
+  /** What is left of the entry's delay, to the tick; 0 when it does not wait. */
+  leftMs(entry: WheelEntry): number {
+    return entry.next === null ? 0 : (entry.dueTick - this.#tick - ticksPerAdvanceMax) * this.#tickMs;
+  }
+
   /** Ends the entry without calling it. */
   stop(entry: WheelEntry): void {
     if (entry.next === null) return;

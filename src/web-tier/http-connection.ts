@@ -1,29 +1,40 @@
 /**
- * One socket of the pool to a plain HTTP server. While it serves a request it behaves as a stream of the link:
+ * One connection of the pool to a plain HTTP server. While it serves a request it behaves as a stream of the link:
  * body bytes in, the answer's bytes out, credit, reset; so the request path knows no difference.
  */
-import { connect, type Socket } from "node:net";
+import { connect, type OnReadOpts, type Socket } from "node:net";
 import type { Server, Timeouts } from "../config/model.ts";
 import { ResetCode } from "../link/api.ts";
 import { codeOf, messageOf } from "../support/errors.ts";
-import { http as httpLimits } from "../support/limits.ts";
+import { http as httpLimits, upstream as limits } from "../support/limits.ts";
 import { type TimerWheel, WheelEntry } from "../support/timer-wheel.ts";
 import { trailerLines } from "./answer-head.ts";
 import { CopiedWrites } from "./copied-writes.ts";
+import { EarlyBody } from "./early-body.ts";
 import type { UpstreamRequest, UpstreamStream } from "./upstream.ts";
+import type { Address } from "./upstream-addresses.ts";
+import type { UpstreamTls } from "./upstream-tls.ts";
 
 const sharedBuffer = Buffer.allocUnsafeSlow(httpLimits.readBytes);
 const goOn = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n", "latin1");
+/** To be refused so costs the request nothing. */
+const refusedAtOnce: ReadonlySet<string | undefined> = new Set(["ECONNREFUSED", "ENOENT", "EAGAIN"]);
 
 /** The pool, as its connections see it. */
 export interface HttpPool {
   readonly server: Server;
   readonly timeouts: Timeouts;
   readonly wheel: TimerWheel;
+  /** Null: not encrypted. */
+  readonly tls: UpstreamTls | null;
   /** The connection was established. */
-  connected(): void;
-  /** The connection could not be established. @param refused at once: to try costs nothing. */
-  unreachable(reason: string, refused: boolean): void;
+  connected(address: Address): void;
+  /** It takes longer than it should: no other request should wait with this one. */
+  slow(address: Address): void;
+  /** The connection could not be established. @param atOnce to try cost nothing. */
+  unreachable(address: Address, reason: string, atOnce: boolean): void;
+  /** Another address that may be tried, or null. */
+  another(): Address | null;
   /** A kept connection was closed by the server: those kept beside it are no better. */
   closeIdle(): void;
   closed(connection: HttpConnection): void;
@@ -31,11 +42,17 @@ export interface HttpPool {
 
 export class HttpConnection implements UpstreamStream {
   readonly #upstream: HttpPool;
-  readonly #socket: Socket;
-  readonly #copied: CopiedWrites;
   readonly #deadline: WheelEntry;
+  #socket!: Socket;
+  #copied!: CopiedWrites;
+  #address!: Address;
   #request: UpstreamRequest | null = null;
   #connected = false;
+  /** Of the time for a connection, over all addresses tried. */
+  #connectLeftMs: number;
+  #stageMs = 0;
+  /** The request's body until there is a connection. */
+  #early: EarlyBody | null = null;
   #chunking = false;
   #expectsGoOn = false;
   #reused = false;
@@ -43,37 +60,54 @@ export class HttpConnection implements UpstreamStream {
   #unreadBytes = 0;
   #failure = "";
   #refused = false;
+  #over = false;
 
-  constructor(upstream: HttpPool) {
+  constructor(upstream: HttpPool, address: Address) {
     this.#upstream = upstream;
+    this.#connectLeftMs = upstream.timeouts.connectTimeoutMs;
     this.#deadline = new WheelEntry(() => this.#expired());
-    this.#socket = connect({
-      host: upstream.server.address,
-      port: upstream.server.port,
-      noDelay: true,
-      allowHalfOpen: true,
-      onread: {
-        buffer: sharedBuffer,
-        callback: (bytes: number) => {
-          this.#received(sharedBuffer.subarray(0, bytes));
-          return true;
-        },
+    this.#connect(address);
+  }
+
+  #connect(address: Address): void {
+    const { server, tls } = this.#upstream;
+    const onread = {
+      buffer: sharedBuffer,
+      callback: (bytes: number) => {
+        this.#received(sharedBuffer.subarray(0, bytes));
+        return true;
       },
-    });
-    this.#socket.on("connect", () => this.#established());
+    };
+    this.#address = address;
+    this.#failure = "";
+    this.#refused = false;
+    this.#socket = tls === null ? openSocket(server, address, onread) : tls.connect(address.host, onread);
+    this.#copied = new CopiedWrites(this.#socket);
+    this.#socket.on(tls === null ? "connect" : "secureConnect", () => this.#established());
     this.#socket.on("drain", () => this.#request?.onDrain(this));
     this.#socket.on("end", () => this.#ended());
-    this.#copied = new CopiedWrites(this.#socket);
     this.#socket.on("error", (error) => {
       this.#failure = messageOf(error);
-      this.#refused = codeOf(error) === "ECONNREFUSED";
+      this.#refused = refusedAtOnce.has(codeOf(error));
     });
     this.#socket.on("close", () => this.#closed());
-    upstream.wheel.start(this.#deadline, upstream.timeouts.connectTimeoutMs);
+    this.#nextStage();
+  }
+
+  /** Towards the end of the time for a connection; a first stage ends when it has become slow. */
+  #nextStage(): void {
+    const spentMs = this.#upstream.timeouts.connectTimeoutMs - this.#connectLeftMs;
+    const slowInMs = limits.slowConnectMs - spentMs;
+    this.#stageMs = slowInMs > 0 ? Math.min(slowInMs, this.#connectLeftMs) : this.#connectLeftMs;
+    this.#upstream.wheel.start(this.#deadline, this.#stageMs);
+  }
+
+  get address(): Address {
+    return this.#address;
   }
 
   get pendingBytes(): number {
-    // What waits for the connection itself is no reason to hold the body: no `drain` would end that.
+    if (this.#early !== null) return this.#early.full ? this.#early.bytes : 0;
     return this.#socket.writableNeedDrain ? this.#socket.writableLength : 0;
   }
 
@@ -82,37 +116,50 @@ export class HttpConnection implements UpstreamStream {
     return !this.#socket.destroyed;
   }
 
+  /** Milliseconds since it was last used, to the tick of the wheel. */
+  get idleMs(): number {
+    return this.#upstream.timeouts.upstreamIdleTimeMs - this.#upstream.wheel.leftMs(this.#deadline);
+  }
+
   /** It was kept idle, and ended before a byte of the answer came: the server had closed it meanwhile, most likely. */
   get wasStale(): boolean {
     return this.#reused && !this.#answering;
   }
 
-  /** Sends the head; waits for the connection by itself if need be. */
+  /** Sends the head, now or as soon as there is a connection. */
   begin(request: UpstreamRequest): void {
     this.#request = request;
     this.#expectsGoOn = this.#answering = false;
     this.#chunking = !request.bodyless && request.bodyLength < 0;
-    this.#socket.write(this.#head(request), "latin1");
-    if (!this.#connected) return;
+    if (!this.#connected) {
+      this.#early = new EarlyBody();
+      return;
+    }
     this.#upstream.wheel.stop(this.#deadline);
+    this.#socket.write(this.#head(request), "latin1");
     if (this.#expectsGoOn) process.nextTick(() => this.#goOn());
   }
 
   #head(request: UpstreamRequest): string {
+    const { plain, authority } = this.#upstream.server;
+    const ownHost = plain!.host;
     const parts = request.upstreamFields.split("\n");
     let text = `${request.method} ${request.target} HTTP/1.1\r\n`;
     let hasHost = false;
     for (let at = parts[0] === "" ? 1 : 0; at + 1 < parts.length; at += 2) {
+      const isHost = parts[at]!.length === 4 && parts[at]!.toLowerCase() === "host";
       // Few servers answer 100 in time: we say it for them, which an intermediary may (RFC 9110, 10.1.1).
       if (parts[at] === "Expect") this.#expectsGoOn = true;
-      else text += `${parts[at]}: ${parts[at + 1]}\r\n`;
-      hasHost ||= parts[at]!.length === 4 && parts[at]!.toLowerCase() === "host";
+      else if (!isHost || ownHost === null) text += `${parts[at]}: ${parts[at + 1]}\r\n`;
+      hasHost ||= isHost;
     }
+    if (ownHost !== null) return `${text}Host: ${ownHost}\r\n\r\n`;
     // Of HTTP/1.0 clients only; HTTP/1.1 can't do without.
-    return hasHost ? `${text}\r\n` : `${text}Host: ${this.#upstream.server.authority}\r\n\r\n`;
+    return hasHost ? `${text}\r\n` : `${text}Host: ${authority}\r\n\r\n`;
   }
 
   write(data: Uint8Array | string): boolean {
+    if (this.#early !== null) return this.#early.write(data);
     if (!this.#chunking) return this.#writeCopy(data);
     this.#socket.cork();
     this.#socket.write(`${data.length.toString(16)}\r\n`, "latin1");
@@ -126,8 +173,9 @@ export class HttpConnection implements UpstreamStream {
     return typeof data === "string" ? this.#socket.write(data, "latin1") : this.#copied.write(data);
   }
 
-  end(trailer = ""): void {
-    if (this.#request?.upgrading) this.#socket.end();
+  end(trailer: string = ""): void {
+    if (this.#early !== null) this.#early.end(trailer);
+    else if (this.#request?.upgrading) this.#socket.end();
     else if (this.#chunking) this.#socket.write(`0\r\n${trailerLines(trailer)}\r\n`, "latin1");
   }
 
@@ -146,6 +194,7 @@ export class HttpConnection implements UpstreamStream {
   release(): boolean {
     this.#request = null;
     if (!this.#socket.writable || !this.#socket.readable || this.#socket.writableLength > 0) return false;
+    if (this.#address.gone) return false;
     this.#unreadBytes = 0;
     this.#reused = true;
     if (this.#socket.isPaused()) this.#socket.resume();
@@ -153,16 +202,34 @@ export class HttpConnection implements UpstreamStream {
     return true;
   }
 
+  /** The pool knows at once; the socket's `close` comes later. */
   destroy(): void {
-    this.#request = null;
+    this.#request = this.#early = null;
+    this.#finish();
     this.#socket.destroy();
+  }
+
+  /** Others found that this address can't be reached: not waited for any longer. */
+  giveUpConnecting(address: Address, reason: string): void {
+    if (this.#connected || this.#over || address !== this.#address) return;
+    this.#failure = reason;
+    this.#tryAnother();
   }
 
   #established(): void {
     this.#connected = true;
     this.#upstream.wheel.stop(this.#deadline);
-    this.#upstream.connected();
+    this.#upstream.connected(this.#address);
+    const request = this.#request;
+    const early = this.#early;
+    this.#early = null;
+    if (request === null || early === null) return;
+    this.#socket.cork();
+    this.#socket.write(this.#head(request), "latin1");
+    early.sendTo(this);
+    this.#socket.uncork();
     if (this.#expectsGoOn) this.#goOn();
+    if (early.full && this.#request === request && !this.#socket.writableNeedDrain) request.onDrain(this);
   }
 
   #goOn(): void {
@@ -181,28 +248,73 @@ export class HttpConnection implements UpstreamStream {
   #ended(): void {
     const request = this.#request;
     if (request === null) return this.destroy();
+    if (!this.#connected) {
+      this.#socket.destroy();
+      return;
+    }
     if (this.wasStale) this.#upstream.closeIdle();
     request.onEnd(this, "");
     if (this.#request === request && !request.upgrading) this.destroy();
   }
 
   #closed(): void {
+    if (this.#over) return;
+    if (!this.#connected) {
+      this.#upstream.unreachable(this.#address, this.#failure || "the connection was closed", this.#refused);
+      // That may have ended it already: a request that finds nothing else to try goes elsewhere.
+      if (!this.#over) this.#tryAnother();
+      return;
+    }
     const request = this.#request;
     this.#request = null;
-    this.#upstream.wheel.stop(this.#deadline);
-    this.#upstream.closed(this);
-    if (!this.#connected && request !== null)
-      this.#upstream.unreachable(this.#failure || "connection refused", this.#refused);
+    this.#finish();
     // A tunnel whose two directions came to their ends: both sides know already.
     if (request === null || (request.upgrading && this.#failure === "" && this.#socket.readableEnded)) return;
     if (this.wasStale) this.#upstream.closeIdle();
-    const message = this.#failure || "the connection was closed";
-    request.onReset(this, this.#connected ? ResetCode.linkLost : ResetCode.refused, message);
+    request.onReset(this, ResetCode.linkLost, this.#failure || "the connection was closed");
+  }
+
+  /** Nothing of the request was sent: the next address of the name may have it as well. */
+  #tryAnother(): void {
+    const request = this.#request;
+    const failure = this.#failure;
+    this.#socket.removeAllListeners().on("error", () => {});
+    this.#socket.destroy();
+    const next = request === null || this.#connectLeftMs <= 0 ? null : this.#upstream.another();
+    if (next !== null) return this.#connect(next);
+    this.#request = this.#early = null;
+    this.#finish();
+    request?.onReset(this, ResetCode.refused, failure);
+  }
+
+  #finish(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#upstream.wheel.stop(this.#deadline);
+    this.#upstream.closed(this);
   }
 
   #expired(): void {
-    if (!this.#connected)
-      this.#failure = `no connection within ${this.#upstream.timeouts.connectTimeoutMs} ms`;
-    this.#socket.destroy();
+    // Idle for long enough.
+    if (this.#connected) return this.destroy();
+    this.#connectLeftMs -= this.#stageMs;
+    if (this.#connectLeftMs > 0) {
+      this.#upstream.slow(this.#address);
+      const next = this.#upstream.another();
+      if (next === null) return this.#nextStage();
+      this.#socket.removeAllListeners().on("error", () => {});
+      this.#socket.destroy();
+      return this.#connect(next);
+    }
+    this.#failure = `no connection within ${this.#upstream.timeouts.connectTimeoutMs} ms`;
+    this.#upstream.unreachable(this.#address, this.#failure, false);
+    if (!this.#over) this.#tryAnother();
   }
+}
+
+function openSocket(server: Server, { host }: Address, onread: OnReadOpts): Socket {
+  const options = { noDelay: true, allowHalfOpen: true, onread };
+  return server.plain!.socketPath === null
+    ? connect({ ...options, host, port: server.port })
+    : connect({ ...options, path: host });
 }

@@ -1,27 +1,47 @@
-/** An app server in any language: plain HTTP/1.1 over a pool of sockets (R8 to R11). */
-import type { Server, Timeouts } from "../config/model.ts";
+/** An app server in any language: plain HTTP/1.1 over a pool of connections (R8 to R11). */
+import type { PlainServer, Server, Timeouts } from "../config/model.ts";
+import { type Clock, systemClock } from "../support/clock.ts";
 import { upstream as limits } from "../support/limits.ts";
+import type { Log } from "../support/log.ts";
 import type { TimerWheel } from "../support/timer-wheel.ts";
 import { HttpConnection, type HttpPool } from "./http-connection.ts";
-import { type Upstream, type UpstreamRequest, type UpstreamStream, WaitingList } from "./upstream.ts";
+import { isIdempotent, type Upstream, type UpstreamRequest, type UpstreamStream } from "./upstream.ts";
+import { type Address, UpstreamAddresses } from "./upstream-addresses.ts";
+import { QueuedRequest, UpstreamQueue } from "./upstream-queue.ts";
+import { type NameResolver, SystemResolver } from "./upstream-resolver.ts";
+import { UpstreamTls } from "./upstream-tls.ts";
+
+export interface HttpUpstreamOptions {
+  readonly log: Log;
+  readonly resolver?: NameResolver;
+  readonly clock?: Clock;
+}
+
+/** One for the process, for it asks for one name at a time. */
+const systemResolver = new SystemResolver();
 
 export class HttpUpstream implements Upstream, HttpPool {
   readonly server: Server;
   inFlight = 0;
   readonly timeouts: Timeouts;
   readonly wheel: TimerWheel;
-  readonly #waiting = new WaitingList();
+  readonly tls: UpstreamTls | null;
+  readonly #plain: PlainServer;
+  readonly #addresses: UpstreamAddresses;
+  readonly #queue: UpstreamQueue;
   /** The last one used is taken first, so that those which are not needed grow old and close. */
   readonly #idle: HttpConnection[] = [];
   readonly #all = new Set<HttpConnection>();
-  #failure = "";
-  #retryAtMs = 0;
-  #waitMs = 0;
 
-  constructor(server: Server, timeouts: Timeouts, wheel: TimerWheel) {
+  constructor(server: Server, timeouts: Timeouts, wheel: TimerWheel, options: HttpUpstreamOptions) {
+    const { log, resolver = systemResolver, clock = systemClock } = options;
     this.server = server;
     this.timeouts = timeouts;
     this.wheel = wheel;
+    this.#plain = server.plain!;
+    this.tls = this.#plain.tls === null ? null : new UpstreamTls(server, this.#plain.tls);
+    this.#queue = new UpstreamQueue(wheel, timeouts.queueTimeoutMs, () => clock.now());
+    this.#addresses = new UpstreamAddresses(server, { resolver, clock, log }, () => this.#closeGone());
   }
 
   /**
@@ -29,78 +49,132 @@ export class HttpUpstream implements Upstream, HttpPool {
    * costs the request nothing, which goes to another server: it is tried sooner, for most likely it restarts.
    */
   get usable(): boolean {
-    return this.#failure === "" || performance.now() >= this.#retryAtMs;
+    return this.#hasRoom && this.#addresses.usable;
+  }
+
+  get #hasRoom(): boolean {
+    return this.#idle.length > 0 || this.#all.size < this.#plain.connectionsMax;
   }
 
   get unusableReason(): string {
-    return this.usable ? "" : this.#failure;
+    if (!this.#addresses.usable) return this.#addresses.reason;
+    return this.#hasRoom ? "" : `all ${this.#plain.connectionsMax} connections are busy`;
+  }
+
+  get placeInQueue(): number {
+    if (this.#hasRoom || !this.#addresses.usable) return -1;
+    return this.#queue.length < this.#plain.waitingMax ? this.#queue.length : -1;
   }
 
   send(request: UpstreamRequest): UpstreamStream | null {
-    const connection = this.#kept() ?? this.#open();
-    if (connection === null) return null;
-    if (this.#failure !== "") this.#retryAtMs = performance.now() + this.#waitMs;
+    const connection = this.#kept(request) ?? this.#open();
+    if (connection !== null) {
+      this.inFlight++;
+      connection.begin(request);
+      return connection;
+    }
+    if (this.placeInQueue < 0) return null;
     this.inFlight++;
-    this.#waiting.add(request);
-    connection.begin(request);
-    return connection;
+    return this.#queue.add(request);
   }
 
-  answered(request: UpstreamRequest): void {
-    this.#failure = "";
-    this.#waiting.remove(request);
-  }
+  /** Nothing to do: whether a server lives is seen by its connections. */
+  answered(): void {}
 
   worthAnother(stream: UpstreamStream): boolean {
-    return (stream as HttpConnection).wasStale;
+    return (
+      (stream instanceof QueuedRequest ? stream.connection : (stream as HttpConnection))?.wasStale === true
+    );
   }
 
-  done(request: UpstreamRequest, stream: UpstreamStream, complete: boolean): void {
-    this.#waiting.remove(request);
+  done(_request: UpstreamRequest, stream: UpstreamStream, complete: boolean): void {
     this.inFlight--;
-    const connection = stream as HttpConnection;
-    if (complete && this.#idle.length < limits.idleSocketsMax && connection.release())
-      this.#idle.push(connection);
+    if (stream instanceof QueuedRequest) {
+      if (stream.connection === null) this.#queue.remove(stream);
+      else this.#released(stream.connection, complete);
+    } else this.#released(stream as HttpConnection, complete);
+  }
+
+  #released(connection: HttpConnection, complete: boolean): void {
+    if (!complete || !connection.release()) return connection.destroy();
+    const next = this.#queue.length === 0 ? null : this.#queue.take();
+    if (next !== null) next.goOn(connection);
+    else if (this.#idle.length < this.#plain.idleConnectionsMax) this.#idle.push(connection);
     else connection.destroy();
   }
 
   close(): void {
+    this.#addresses.close();
     for (const connection of this.#all) connection.destroy();
   }
 
-  #kept(): HttpConnection | null {
-    for (let kept = this.#idle.pop(); kept !== undefined; kept = this.#idle.pop())
-      if (kept.alive) return kept;
+  /** A request that could not be sent twice takes none that the server may be closing just now. */
+  #kept(request: UpstreamRequest): HttpConnection | null {
+    for (let kept = this.#idle.pop(); kept !== undefined; kept = this.#idle.pop()) {
+      if (!kept.alive) continue;
+      if (kept.idleMs <= limits.unsafeIdleMs || isIdempotent(request.method)) return kept;
+      // The others are older.
+      this.#idle.push(kept);
+      if (this.#all.size < this.#plain.connectionsMax) return null;
+      this.#idle.shift()!.destroy();
+      return null;
+    }
     return null;
   }
 
   #open(): HttpConnection | null {
-    if (this.#all.size >= limits.socketsMax) return null;
-    const connection = new HttpConnection(this);
+    if (this.#all.size >= this.#plain.connectionsMax) return null;
+    const address = this.#addresses.take();
+    if (address === null) return null;
+    const connection = new HttpConnection(this, address);
     this.#all.add(connection);
     return connection;
   }
 
-  connected(): void {
-    this.#failure = "";
+  connected(address: Address): void {
+    this.#addresses.worked(address);
   }
 
-  unreachable(reason: string, refused: boolean): void {
-    this.#failure = reason;
-    this.#waitMs = refused
-      ? Math.min(limits.refusedRetryMs, this.timeouts.recoverTimeMs)
-      : this.timeouts.recoverTimeMs;
-    this.#retryAtMs = performance.now() + this.#waitMs;
+  slow(address: Address): void {
+    const reason = `no connection within ${limits.slowConnectMs} ms`;
+    this.#addresses.failed(address, reason, this.timeouts.recoverTimeMs);
+  }
+
+  unreachable(address: Address, reason: string, atOnce: boolean): void {
+    const { recoverTimeMs } = this.timeouts;
+    this.tls?.forget();
+    this.#addresses.failed(
+      address,
+      reason,
+      atOnce ? Math.min(limits.refusedRetryMs, recoverTimeMs) : recoverTimeMs,
+    );
+    for (const connection of this.#all) connection.giveUpConnecting(address, reason);
+    if (!this.#addresses.usable) this.#queue.giveUp(reason);
+  }
+
+  another(): Address | null {
+    return this.#addresses.take();
   }
 
   closeIdle(): void {
-    for (const connection of this.#idle) connection.destroy();
-    this.#idle.length = 0;
+    for (const connection of this.#idle.splice(0)) connection.destroy();
+  }
+
+  #closeGone(): void {
+    const gone = this.#idle.filter(({ address }) => address.gone);
+    for (const connection of gone) connection.destroy();
   }
 
   closed(connection: HttpConnection): void {
     this.#all.delete(connection);
     const at = this.#idle.indexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
+    if (this.#queue.length > 0) this.#serveNext();
+  }
+
+  /** A place is free; whoever waits longest gets it. */
+  #serveNext(): void {
+    const connection = this.#open();
+    if (connection !== null) this.#queue.take()!.goOn(connection);
   }
 }

@@ -8,6 +8,7 @@ import { type Upstream, type UpstreamRequest, type UpstreamStream, WaitingList }
 export class LinkUpstream implements Upstream, LinkObserver {
   readonly server: Server;
   inFlight = 0;
+  readonly placeInQueue = -1;
   readonly #dialer: LinkDialer;
   readonly #waiting = new WaitingList();
   #link: Link | null = null;

@@ -52,7 +52,16 @@ export class ServerPool {
         if (kept !== null) return kept;
       }
     }
-    return this.#policy.pick(this.upstreams, tried);
+    return this.#policy.pick(this.upstreams, tried) ?? this.#shortestQueue(tried);
+  }
+
+  #shortestQueue(tried: Upstream | null): Upstream | null {
+    let best: Upstream | null = null;
+    for (const upstream of this.upstreams) {
+      if (upstream === tried || upstream.placeInQueue < 0) continue;
+      if (best === null || upstream.placeInQueue < best.placeInQueue) best = upstream;
+    }
+    return best;
   }
 
   /**

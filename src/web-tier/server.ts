@@ -115,7 +115,7 @@ function upstreamsOf(target: Cluster, member: Member, log: Log, wheel: TimerWhee
   return target.servers.map((server) =>
     server.kind === "link"
       ? new LinkUpstream(server, link)
-      : new HttpUpstream(server, cluster.timeouts, wheel),
+      : new HttpUpstream(server, cluster.timeouts, wheel, { log }),
   );
 }
 

@@ -37,6 +37,8 @@ export interface Upstream extends Candidate {
   /** One word on why it is not usable, for the log and pages; "" when it is. */
   readonly unusableReason: string;
   inFlight: number;
+  /** Requests that wait here for a connection, when one more may; -1 when none may, or none need wait. */
+  readonly placeInQueue: number;
   /** Sends the request's head. @returns null when nothing was sent: another server may be tried. */
   send(request: UpstreamRequest): UpstreamStream | null;
   /** The request has its answer's head, or is over: it no longer waits. */
@@ -46,6 +48,13 @@ export interface Upstream extends Candidate {
   /** The request is over. `complete`: the answer came to its end and the connection may serve another one. */
   done(request: UpstreamRequest, stream: UpstreamStream, complete: boolean): void;
   close(): void;
+}
+
+const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
+
+/** May be sent twice without harm (RFC 9110, 9.2.2). */
+export function isIdempotent(method: string): boolean {
+  return idempotent.has(method);
 }
 
 /** The requests of one upstream that wait for the head of their answer: an intrusive list, no allocation per request. */

@@ -4,7 +4,15 @@
  */
 import assert from "node:assert/strict";
 import { pino } from "pino";
-import type { Cluster, ClusterFile, HttpLimits, Route, Server, Timeouts } from "../../src/config/model.ts";
+import type {
+  Cluster,
+  ClusterFile,
+  HttpLimits,
+  PlainServer,
+  Route,
+  Server,
+  Timeouts,
+} from "../../src/config/model.ts";
 import { linkKeys } from "../../src/link/keys.ts";
 import { Member } from "../../src/member/member.ts";
 import { http as limits, upstream as upstreamLimits } from "../../src/support/limits.ts";
@@ -19,6 +27,7 @@ import { compileRoute } from "../../src/web-tier/route.ts";
 import { ServerPool } from "../../src/web-tier/server-pool.ts";
 import type { Site } from "../../src/web-tier/site.ts";
 import type { Upstream } from "../../src/web-tier/upstream.ts";
+import type { NameResolver } from "../../src/web-tier/upstream-resolver.ts";
 import { Notes } from "./link-pair.ts";
 
 export interface WebSiteOptions {
@@ -28,6 +37,11 @@ export interface WebSiteOptions {
   readonly trusted?: readonly string[];
   /** Clusters beside "app", with the ports of their plain HTTP servers. */
   readonly clusters?: Readonly<Record<string, readonly number[]>>;
+  /** Over the defaults, of every plain HTTP server. */
+  readonly plain?: Partial<PlainServer>;
+  /** A name instead of 127.0.0.1 for the servers of "app", and who knows its addresses. */
+  readonly name?: string;
+  readonly resolver?: NameResolver;
   /** The ports are cluster ports. */
   readonly link?: boolean;
   readonly tls?: { readonly certPath: string; readonly keyPath: string };
@@ -74,10 +88,21 @@ export async function startWebSite(
   const log = pino({ level: "info" }, recorder(warnings));
   const pools = new Map<string, ServerPool>();
   for (const [name, ports] of Object.entries({ app: origins, ...options.clusters })) {
-    const servers = ports.map((port, at) => serverAt(name, port, at, options.link ? "link" : "http"));
+    const servers = ports.map((port, at) => {
+      const server = serverAt(name, port, at, options.link ? "link" : "http");
+      if (server.plain === null) return server;
+      return {
+        ...server,
+        address: options.name ?? server.address,
+        plain: { ...server.plain, ...options.plain },
+      };
+    });
     const upstreams = servers.map((server) =>
       server.kind === "http"
-        ? new HttpUpstream(server, timeouts, wheel)
+        ? new HttpUpstream(server, timeouts, wheel, {
+            log,
+            ...(options.resolver ? { resolver: options.resolver } : {}),
+          })
         : new LinkUpstream(server, {
             self: { name: "web-a", incarnation: "test" },
             keys: linkKeys(secret, null),
@@ -155,6 +180,7 @@ const defaultTimeouts: Timeouts = {
   writeSilenceTimeoutMs: limits.writeSilenceTimeoutMs,
   connectTimeoutMs: upstreamLimits.connectTimeoutMs,
   upstreamIdleTimeMs: upstreamLimits.idleTimeMs,
+  queueTimeoutMs: upstreamLimits.queueTimeoutMs,
   recoverTimeMs: upstreamLimits.recoverTimeMs,
   requestTimeoutMs: upstreamLimits.requestTimeoutMs,
   appKeepAliveTimeoutMs: upstreamLimits.appKeepAliveTimeoutMs,
@@ -172,6 +198,15 @@ function recordingLog(entries: Notes<AccessEntry>): AccessLog {
   return log;
 }
 
+const plainDefaults: PlainServer = {
+  socketPath: null,
+  tls: null,
+  host: null,
+  connectionsMax: upstreamLimits.socketsMax,
+  idleConnectionsMax: upstreamLimits.idleSocketsMax,
+  waitingMax: upstreamLimits.waitingMax,
+};
+
 /** "app-a" with the letter a, "app-b" with b, ... */
 function serverAt(clusterName: string, port: number, at: number, kind: Server["kind"]): Server {
   const letter = String.fromCharCode(97 + at);
@@ -185,6 +220,7 @@ function serverAt(clusterName: string, port: number, at: number, kind: Server["k
     address: "127.0.0.1",
     port,
     authority: `127.0.0.1:${port}`,
+    plain: kind === "http" ? { ...plainDefaults } : null,
   };
 }
 
