@@ -599,7 +599,13 @@ const timeoutSettings: readonly Setting[] = [
     "request",
     "web",
     limits.upstream.requestTimeoutMs,
-    "A valid request must be answered; raise it for slow pages.",
+    "The answer to a valid request must begin; raise it for slow pages.",
+  ),
+  timeout(
+    "socket",
+    "web",
+    limits.upstream.socketTimeoutMs,
+    "An app server may be silent in the middle of its answer, or take no byte of an upload. The time before an answer begins is `request`; event streams and WebSockets may be silent for an hour.",
   ),
   timeout(
     "appKeepAlive",
@@ -607,15 +613,6 @@ const timeoutSettings: readonly Setting[] = [
     limits.upstream.appKeepAliveTimeoutMs,
     "An app server that listens on HTTP keeps an idle connection, unless the application sets keepAliveTimeout itself.",
   ),
-  {
-    ...timeout(
-      "socket",
-      "app",
-      limits.upstream.socketTimeoutMs,
-      "One read or write of an app server's connection.",
-    ),
-    planned: true,
-  },
   timeout("drain", null, limits.supervise.drainTimeoutMs, "A server that stops lets its requests finish."),
 ];
 

@@ -85,6 +85,11 @@ export function responseBodyKind(
   return head.contentLength === 0 ? "none" : "length";
 }
 
+/** An answer that may be silent for long between two events (WHATWG HTML, 9.2). */
+export function isEventStream(head: ResponseHead): boolean {
+  return /^content-type: text\/event-stream(;|\s)/im.test(head.fields);
+}
+
 function refuse(head: ResponseHead, error: string): -1 {
   head.error = error;
   return -1;

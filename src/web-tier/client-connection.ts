@@ -333,8 +333,8 @@ export class ClientConnection implements Client, BodySink {
     if (hold === this.#bodyHeld) return;
     this.#bodyHeld = hold;
     if (this.#phase === "body") {
-      const { requestTimeoutMs, bodySilenceTimeoutMs } = this.#site.timeouts;
-      this.#site.wheel.start(this.#deadline, hold ? requestTimeoutMs : bodySilenceTimeoutMs);
+      const { socketTimeoutMs, bodySilenceTimeoutMs } = this.#site.timeouts;
+      this.#site.wheel.start(this.#deadline, hold ? socketTimeoutMs : bodySilenceTimeoutMs);
     }
     if (hold) this.#socket.pause();
     else {
@@ -365,13 +365,11 @@ export class ClientConnection implements Client, BodySink {
 
   #drained(): void {
     if (this.#phase === "flush") return this.#nextRequest();
-    if (!this.#exchange.active) return;
-    this.answerGoesOn();
-    this.#exchange.clientDrained();
+    if (this.#exchange.active) this.#exchange.clientDrained();
   }
 
-  answerGoesOn(): void {
-    if (this.#phase === "wait") this.#site.wheel.start(this.#deadline, this.#site.timeouts.requestTimeoutMs);
+  answerGoesOn(silenceMs: number): void {
+    if (this.#phase === "wait") this.#site.wheel.start(this.#deadline, silenceMs);
     else if (this.#phase === "tunnel") this.#site.wheel.start(this.#deadline, limits.tunnelSilenceTimeoutMs);
   }
 

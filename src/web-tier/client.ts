@@ -38,8 +38,8 @@ export interface Client {
   uncork(): void;
   /** Stops or resumes reading the request's body. */
   holdRequestBody(hold: boolean): void;
-  /** Bytes of the answer came: its deadline starts anew. */
-  answerGoesOn(): void;
+  /** Bytes of the answer came, or are waited for again: its deadline starts anew. @param silenceMs how long it may be until the next ones. */
+  answerGoesOn(silenceMs: number): void;
   /** The answer is over, and all about it is told. */
   answered(): void;
   /** Sends 101; from now on bytes pass untouched in both directions. @param upgrade to what. */

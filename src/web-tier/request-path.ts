@@ -16,7 +16,7 @@
  */
 import { BodyDecoder } from "../http/body.ts";
 import { encodeLinkRequest } from "../http/link-request.ts";
-import { type ResponseHead, responseBodyKind } from "../http/response-head.ts";
+import { isEventStream, type ResponseHead, responseBodyKind } from "../http/response-head.ts";
 import { ResetCode } from "../link/api.ts";
 import { http as limits } from "../support/limits.ts";
 import { answerPage, type PageStatus } from "./answer-pages.ts";
@@ -28,12 +28,9 @@ import { Reply } from "./reply.ts";
 import { knowsHost, matchRoute } from "./route.ts";
 import type { ServerPool } from "./server-pool.ts";
 import type { Site } from "./site.ts";
-import type { Upstream, UpstreamRequest, UpstreamStream } from "./upstream.ts";
+import { isIdempotent, type Upstream, type UpstreamRequest, type UpstreamStream } from "./upstream.ts";
 
 type Phase = "idle" | "waiting" | "answering" | "tunnel";
-
-/** Methods that may be sent twice without harm (RFC 9110, 9.2.2). */
-const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
 
 export class Exchange implements UpstreamRequest, InterimSink {
   readonly #site: Site;
@@ -67,6 +64,8 @@ export class Exchange implements UpstreamRequest, InterimSink {
   readonly #answer = new AnswerReader();
   readonly #body = new BodyDecoder();
   readonly #reply: Reply;
+  /** For how long the app server may send nothing now. */
+  #silenceMs = 0;
   #unconsumedBytes = 0;
   #lastServer = "";
 
@@ -86,6 +85,7 @@ export class Exchange implements UpstreamRequest, InterimSink {
     const { head } = this.#client;
     this.#site.member.requests++;
     this.#startedAtMs = performance.now();
+    this.#silenceMs = this.#site.timeouts.requestTimeoutMs;
     this.#phase = "waiting";
     this.method = head.method;
     this.target = head.target;
@@ -183,7 +183,7 @@ export class Exchange implements UpstreamRequest, InterimSink {
     if (this.#reply.congested) this.#unconsumedBytes += bytes.length;
     else {
       stream.consumed(bytes.length);
-      this.#client.answerGoesOn();
+      this.#client.answerGoesOn(this.#silenceMs);
     }
   }
 
@@ -214,6 +214,10 @@ export class Exchange implements UpstreamRequest, InterimSink {
       this.#reply.send(head, body, bodyBytes === 0 ? "" : bytes.latin1Slice(at, at + bodyBytes));
       return this.#finish();
     }
+    this.#silenceMs =
+      body === "stream" && isEventStream(head)
+        ? limits.tunnelSilenceTimeoutMs
+        : this.#site.timeouts.socketTimeoutMs;
     this.#body.begin(kind, head.contentLength);
     this.#client.cork();
     this.#reply.begin(head, body);
@@ -237,6 +241,7 @@ export class Exchange implements UpstreamRequest, InterimSink {
   /** The client has read what was written: the app server gets its credit back. */
   clientDrained(): void {
     this.#reply.congested = false;
+    this.#client.answerGoesOn(this.#silenceMs);
     if (this.#unconsumedBytes === 0) return;
     const bytes = this.#unconsumedBytes;
     this.#unconsumedBytes = 0;
@@ -298,7 +303,7 @@ export class Exchange implements UpstreamRequest, InterimSink {
   #mayRetry(code: ResetCode): boolean {
     if (this.#attempts > 1 || !this.#kept.complete || this.upgrading || this.#answer.interims > 0)
       return false;
-    return code === ResetCode.refused || (code === ResetCode.linkLost && idempotent.has(this.method));
+    return code === ResetCode.refused || (code === ResetCode.linkLost && isIdempotent(this.method));
   }
 
   /** An answer that can't be trusted: the client never sees it, the connection it came on is given up (RFC 9112, 11.2). */

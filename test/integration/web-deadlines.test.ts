@@ -80,7 +80,7 @@ test("time in which the server stood still is no silence of its clients", async 
   assert.equal((await client.answer()).body, "ok");
 });
 
-test("an app that takes its time with the upload has as long as with the answer", async (t) => {
+test("R14 an app that takes its time with the upload has longer than a client", async (t) => {
   const origin = await RawOrigin.start(t, (connection) => {
     connection.socket.pause();
     return null;
@@ -104,9 +104,9 @@ test("an app that takes its time with the upload has as long as with the answer"
   assert.equal((await client.answer()).body, "at last");
 });
 
-test("an app that answers in pieces has the request timeout for each", async (t) => {
+test("R14 an app that answers in pieces has the socket timeout for each", async (t) => {
   const origin = await RawOrigin.start(t, () => null);
-  const web = await webSite(t, [origin.port], { timeouts: { ...short, requestTimeoutMs: 300 } });
+  const web = await webSite(t, [origin.port], { timeouts: { ...short, socketTimeoutMs: 300 } });
   const client = await RawClient.open(web.port);
   client.send(get);
   await origin.arrived(/\r\n\r\n$/);
@@ -121,6 +121,36 @@ test("an app that answers in pieces has the request timeout for each", async (t)
   assert.equal(await client.read(), "");
   await app.ended();
   assert.match(web.warnings.join("\n"), /no answer in time/);
+});
+
+test("R14 an app that stops reading an upload is given up", async (t) => {
+  const origin = await RawOrigin.start(t, (connection) => {
+    connection.socket.pause();
+    return null;
+  });
+  const web = await webSite(t, [origin.port], { timeouts: { ...short, socketTimeoutMs: 300 } });
+  const client = await RawClient.open(web.port);
+  const bytes = 16 * 1_048_576;
+  client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${bytes}\r\n\r\n`);
+  client.send(Buffer.alloc(bytes, "x"));
+  assert.equal((await client.answer()).status, 504);
+});
+
+test("R14 who thinks before the answer has the request timeout, R12; event streams may be silent", async (t) => {
+  const origin = await RawOrigin.start(t, () => null);
+  const web = await webSite(t, [origin.port], { timeouts: { ...short, socketTimeoutMs: 200 } });
+  const client = await RawClient.open(web.port);
+  client.send(get);
+  await origin.arrived(/\r\n\r\n$/);
+  const app = origin.connections[0]!;
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  app.send("HTTP/1.1 200 OK\r\ncontent-type: Text/Event-Stream; charset=utf-8\r\n\r\ndata: 1\n\n");
+  await client.read(/data: 1\n\n/);
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  app.send("data: 2\n\n");
+  await client.read(/data: 2\n\n/);
+  app.end();
+  assert.match(await client.read(), /\r\n0\r\n\r\n$/);
 });
 
 test("a client that reads nothing is cut off, its app server was free long before", async (t) => {
