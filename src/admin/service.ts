@@ -16,8 +16,8 @@ export interface Question {
   readonly force?: boolean;
 }
 
-/** What an asked one does for each question it knows; the returned object is the answer. */
-export type Answers = Readonly<Record<string, (question: Question) => object>>;
+/** What an asked one does for each question it knows; the returned object, now or later, is the answer. */
+export type Answers = Readonly<Record<string, (question: Question) => object | Promise<object>>>;
 
 /** A server's answer to `stop`. */
 export interface StopAnswer {
@@ -29,7 +29,12 @@ export type HoldingAnswer = Partial<StopCheck>;
 
 /** For a server's cluster port. `actions.stop` begins the same drain as SIGTERM; it is called once answered. */
 export function adminService(member: Member, actions: { stop(force: boolean): void }): StreamService {
-  return answerQuestions({
+  return answerQuestions(serverAnswers(member, actions));
+}
+
+/** The questions that every server knows. */
+export function serverAnswers(member: Member, actions: { stop(force: boolean): void }): Answers {
+  return {
     status: (): MemberStatus => member.status(),
     "stop-check": ({ servers = [] }): StopCheck => member.holding?.() ?? member.stopCheck(servers),
     holding: (): HoldingAnswer => member.holding?.() ?? {},
@@ -38,14 +43,19 @@ export function adminService(member: Member, actions: { stop(force: boolean): vo
       setImmediate(() => setImmediate(() => actions.stop(force)));
       return { pid: process.pid };
     },
-  });
+  };
 }
 
 export function answerQuestions(answers: Answers): StreamService {
   return {
     onStream(stream: LinkStream, meta: string): StreamHandler {
-      stream.write(JSON.stringify(answer(answers, meta)), "utf8");
-      stream.end();
+      const send = (text: object): void => {
+        stream.write(JSON.stringify(text), "utf8");
+        stream.end();
+      };
+      const given = answer(answers, meta);
+      if (given instanceof Promise) given.then(send, (thrown) => send({ error: messageOf(thrown) }));
+      else send(given);
       return questionHandler;
     },
   };
@@ -59,7 +69,7 @@ const questionHandler: StreamHandler = {
   onDrain: () => {},
 };
 
-function answer(answers: Answers, meta: string): object {
+function answer(answers: Answers, meta: string): object | Promise<object> {
   try {
     const question = parseQuestion(meta);
     if (!Object.hasOwn(answers, question.ask)) {

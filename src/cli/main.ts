@@ -127,6 +127,26 @@ function describeCommands(done: (exitCode: number) => void): Command {
     });
 
   program
+    .command("upgrade")
+    .argument("[names...]", "web servers of the file; without: all that run on this machine")
+    .description(
+      "replace the program of running web servers by the one on the disk, without a dropped request",
+    )
+    .option("--json", "print one JSON object")
+    .action(async (names: string[], options: { json?: true }) => {
+      const { upgrade } = await import("./upgrade.ts");
+      done(await upgrade(config(), names, options.json === true));
+    });
+
+  program
+    .command("worker", { hidden: true })
+    .argument("<name>")
+    .action(async (name: string) => {
+      const { runWebWorker } = await import("./run-web-worker.ts");
+      done(await runWebWorker(config(), name));
+    });
+
+  program
     .command("demo")
     .description("run a small shop on a cluster of this machine, to see how it works")
     .option(

@@ -1,12 +1,22 @@
-/** One web server in this process, from its start to the end of its drain. */
+/**
+ * A web server's main process: holds the sockets on which browsers connect, keeps the workers running that accept on
+ * them, and answers for all of them: the cluster port, `health:`, the service manager.
+ */
 import { recordServer } from "../admin/run-record.ts";
+import { answerQuestions, serverAnswers } from "../admin/service.ts";
 import type { ClusterFile, Server } from "../config/model.ts";
+import { StreamKind } from "../link/api.ts";
+import { linkKeys } from "../link/keys.ts";
+import { LinkListener } from "../link/listener.ts";
 import { Member } from "../member/member.ts";
+import { openHealth } from "../supervise/health-listener.ts";
+import { ListeningSockets } from "../supervise/listening-sockets.ts";
+import { ServiceManager } from "../supervise/service-manager.ts";
+import { WebWorkers } from "../supervise/web-workers.ts";
 import { messageOf } from "../support/errors.ts";
-import { createLog } from "../support/log.ts";
+import { createLog, type Log } from "../support/log.ts";
 import { interruptedCode, onStopSignals, stopping } from "../support/signals.ts";
 import { count } from "../support/words.ts";
-import { startWebServer } from "../web-tier/server.ts";
 
 /**
  * @param recorded called when the server has its record.
@@ -15,38 +25,101 @@ import { startWebServer } from "../web-tier/server.ts";
 export async function runWebServer(file: ClusterFile, server: Server, recorded: () => void): Promise<number> {
   const log = createLog(server.name);
   const member = new Member(file, server);
-  let askToStop!: (why: string) => void;
-  const stopAsked = new Promise<string>((resolve) => {
-    askToStop = resolve;
-  });
-  let hurry = (): void => {};
+  const { cluster } = member;
+  const manager = new ServiceManager(process.env, log);
+  const sockets = new ListeningSockets(manager.sockets());
+  const command = [process.argv[1]!, "worker", server.name, "--config", file.path] as const;
+  const workers = new WebWorkers({ file, cluster, command, sockets, log });
+  const stopAsked = Promise.withResolvers<string>();
+  const hurried = Promise.withResolvers<void>();
+  let isHurried = false;
   onStopSignals({
-    drain: askToStop,
+    drain: stopAsked.resolve,
     hurry(signal) {
       log.info(`${signal} again: cutting what is open`);
-      hurry();
+      isHurried = true;
+      hurried.resolve();
+      workers.hurry();
     },
-    atOnce: () => process.exit(interruptedCode),
+    atOnce() {
+      workers.kill();
+      process.exit(interruptedCode);
+    },
   });
-  const web = await startWebServer(member, log, () => askToStop("flotilla stop"));
+  const port = clusterPort(member, workers, log, () => stopAsked.resolve("flotilla stop"));
+  await port.listen();
+  const unready = (): string => (member.state === "starting" ? "it is starting" : workers.unreadyReason);
+  const health =
+    cluster.health === null
+      ? null
+      : await openHealth(cluster.health, { unready, unlive: () => workers.stuckReason }, log);
+  // Before the workers ask for them, so that a port that can't be had is told at once.
+  for (const listener of cluster.listen) await sockets.open(listener);
+  for (const { name, address, port: number } of sockets.unused)
+    log.warn(`the service manager's socket ${name} (${address}:${number}) fits no address under listen:`);
+  await workers.begin();
+  member.state = "up";
+  record(file, server, log);
+  recorded();
+  log.info(`up at ${workers.urls.join(" ")} (process ${process.pid})`);
+  manager.ready();
+
+  const why = await stopAsked.promise;
+  member.state = "draining";
+  workers.isStopping = true;
+  manager.stopping();
+  await workers.askReports();
+  const { drainTimeoutMs, drainDelayMs } = cluster.timeouts;
+  if (drainDelayMs > 0) {
+    log.info(`${why}: not ready any more, takes requests for ${drainDelayMs / 1_000} s more`);
+    await Promise.race([hurried.promise, delay(drainDelayMs)]);
+  }
+  log.info(stopping(why, drainTimeoutMs, [`${count(workers.openRequests, "request")} under way`]));
+  sockets.close();
+  const drained = workers.drain();
+  if (isHurried) workers.hurry();
+  await drained;
+  health?.close();
+  log.info("stopped");
+  // Not by itself: an operator's connection could hold the process.
+  process.exit(0);
+}
+
+function clusterPort(member: Member, workers: WebWorkers, log: Log, stop: () => void): LinkListener {
+  const { file, server } = member;
+  const answers = {
+    ...serverAnswers(member, { stop }),
+    status: async () => {
+      await workers.askReports();
+      member.requests = workers.requests;
+      return { ...member.status(), connections: workers.connections, workers: workers.status() };
+    },
+    upgrade: async () => {
+      await workers.upgrade();
+      return { pid: process.pid, workers: workers.workers.map(({ pid }) => pid) };
+    },
+  };
+  return new LinkListener({
+    self: { name: server.name, incarnation: member.incarnation },
+    address: server.address,
+    port: server.port,
+    keys: linkKeys(file.secret, file.previousSecret),
+    knows: (name) => name.startsWith("@") || file.servers.has(name),
+    services: new Map([[StreamKind.admin, answerQuestions(answers)]]),
+    log,
+  });
+}
+
+function record(file: ClusterFile, server: Server, log: Log): void {
   try {
     recordServer(file, server.name);
   } catch (error) {
     log.warn(`flotilla stop will not find this process when it does not answer: ${messageOf(error)}`);
   }
-  recorded();
-  log.info(`up at ${web.urls.join(" ")} (process ${process.pid})`);
-  const why = await stopAsked;
-  const { drainTimeoutMs } = member.cluster.timeouts;
-  log.info(stopping(why, drainTimeoutMs, [`${count(web.openRequests, "request")} under way`]));
-  await Promise.race([
-    web.drain(),
-    new Promise<void>((resolve) => {
-      hurry = resolve;
-    }),
-  ]);
-  await web.close();
-  log.info("stopped");
-  // Not by itself: a browser's connection or a timer could hold the process.
-  process.exit(0);
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
 }

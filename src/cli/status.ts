@@ -38,8 +38,10 @@ export function slowStartNote(servers: readonly Pick<ServerStatus, "state">[], s
 /** The fields that scripts rely on, in the documented order, then those that not every server has. */
 function inOrder(status: ServerStatus): object {
   const { name, cluster, letter, state, pid, requests, sessions, voterProblem, note } = status;
+  const { connections, workers } = status;
   return {
     ...{ name, cluster, letter, state, pid, requests, sessions },
+    ...(workers === undefined ? {} : { connections, workers }),
     ...(isSharing(status) ? copyFields(status) : {}),
     ...(voterProblem === undefined ? {} : { voterProblem }),
     ...(note === undefined ? {} : { note }),

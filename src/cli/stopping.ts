@@ -195,7 +195,9 @@ class Stopping {
   }
 
   #ending(name: string, pid: number, startTime: string, supervised: boolean): Ending {
-    const drains = [...this.#file.clusters.values()].map(({ timeouts }) => timeouts.drainTimeoutMs);
+    const drains = [...this.#file.clusters.values()].map(
+      ({ timeouts }) => timeouts.drainTimeoutMs + timeouts.drainDelayMs,
+    );
     // A server ends its own drain first; a supervisor drains its web servers, then its app servers, and kills what
     // is late itself. One that writes sessions may be unable to say so for a while. Ours is the last word.
     const turns = supervised ? 3 : 1;

@@ -8,6 +8,7 @@ import type {
   AccessLogSettings,
   Cluster,
   ClusterFile,
+  Endpoint,
   HttpLimits,
   Server,
   SessionSettings,
@@ -17,6 +18,7 @@ import { checkAuthorities } from "./plain-servers.ts";
 import { quote } from "./problems.ts";
 import { buildRoutes, checkRoutes } from "./routes.ts";
 import { noteSafety } from "./safety.ts";
+import { parseEndpoint } from "./scalars.ts";
 import type { NamedSection, Section } from "./section.ts";
 import { buildServers, buildWitness } from "./servers.ts";
 import { checkSockets } from "./sockets.ts";
@@ -96,6 +98,7 @@ function buildCluster(
       `${section.where} has routes: and needs listen: too (where browsers connect)`,
     );
   }
+  const health = placedEndpoint(section, "health", context);
   const routes = buildRoutes(section.sections("routes"), context);
   const sessions = section.section("sessions");
   if (section.has("sessions") && servers.length > 0 && servers.every(({ value }) => value.kind === "http")) {
@@ -110,6 +113,8 @@ function buildCluster(
     servers: servers.map(({ value }) => value),
     witness: witness?.value ?? null,
     listen: listeners.map(({ value }) => value),
+    workers: section.text("workers") === "auto" ? null : section.number("workers"),
+    health: health?.value ?? null,
     // A route to files is not in force yet: what it would take goes on to the next route.
     routes: routes.map(({ value }) => value).filter(({ to }) => to !== null),
     run: section.text("run"),
@@ -127,7 +132,14 @@ function buildCluster(
     limits: buildLimits(section.section("limits")),
     timeouts: buildTimeouts(section.section("timeouts")),
   };
-  return { entry, cluster, servers, witness, listeners, routes };
+  return { entry, cluster, servers, witness, listeners, health, routes };
+}
+
+function placedEndpoint(section: Section, key: string, { machine }: Context): Placed<Endpoint> | null {
+  const endpoint = parseEndpoint(section.text(key) ?? "");
+  if (endpoint === null) return null;
+  const value = { address: endpoint.address ?? machine.anyAddress, port: endpoint.port };
+  return { at: section.atOf(key), value };
 }
 
 /** Whether this machine runs one of the servers; a plain HTTP server is nobody's to run. */
@@ -203,5 +215,6 @@ function buildTimeouts(section: Section): Timeouts {
     appKeepAliveTimeoutMs: section.number("appKeepAlive"),
     socketTimeoutMs: section.number("socket"),
     drainTimeoutMs: section.number("drain"),
+    drainDelayMs: section.number("drainDelay"),
   };
 }

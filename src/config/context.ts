@@ -1,6 +1,6 @@
 /** What the checks of one file share. */
 import type { Machine } from "./local.ts";
-import type { Cluster, Listener, Route, Server } from "./model.ts";
+import type { Cluster, Endpoint, Listener, Route, Server } from "./model.ts";
 import type { Position, Problems } from "./problems.ts";
 import type { NamedSection } from "./section.ts";
 
@@ -33,5 +33,6 @@ export interface ClusterDraft {
   readonly servers: readonly Placed<Server>[];
   readonly witness: Placed<Server> | null;
   readonly listeners: readonly Placed<Listener>[];
+  readonly health: Placed<Endpoint> | null;
   readonly routes: readonly PlacedRoute[];
 }

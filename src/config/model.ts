@@ -25,6 +25,10 @@ export interface Cluster {
   readonly witness: Server | null;
   /** Web tier: where browsers connect. App tier: R74. */
   readonly listen: readonly Listener[];
+  /** Web tier: processes of each server, null for as many as the machine has cores. */
+  readonly workers: number | null;
+  /** Web tier: where `/livez` and `/readyz` are answered, or null. */
+  readonly health: Endpoint | null;
   /** Without those that are not in force yet (`files:`): `to` of each is a cluster. */
   readonly routes: readonly Route[];
   /** Command line that is one app server, or null. */
@@ -83,11 +87,14 @@ export interface PlainServerTls {
   readonly verify: boolean;
 }
 
-export interface Listener {
-  readonly scheme: "http" | "https";
+export interface Endpoint {
   /** "::" or "0.0.0.0" when the file names only a port. */
   readonly address: string;
   readonly port: number;
+}
+
+export interface Listener extends Endpoint {
+  readonly scheme: "http" | "https";
   readonly tls: { readonly certPath: string; readonly keyPath: string } | null;
 }
 
@@ -139,4 +146,5 @@ export interface Timeouts {
   readonly appKeepAliveTimeoutMs: number;
   readonly socketTimeoutMs: number;
   readonly drainTimeoutMs: number;
+  readonly drainDelayMs: number;
 }

@@ -122,6 +122,11 @@ export const scalars: Readonly<Record<ScalarType, Scalar>> = {
     allowed: ({ minimum, maximum }) => `a whole number from ${minimum} to ${maximum}`,
     schema: ({ minimum, maximum }) => ({ type: "integer", minimum, maximum }),
   },
+  integerOrAuto: {
+    parse: (text, setting) => (text === "auto" ? text : scalars.integer.parse(text, setting)),
+    allowed: (setting) => `${scalars.integer.allowed(setting)}, or auto`,
+    schema: ({ minimum, maximum }) => ({ anyOf: [{ type: "integer", minimum, maximum }, { const: "auto" }] }),
+  },
   duration: {
     parse: parseDuration,
     allowed: ({ minimum, maximum }) =>

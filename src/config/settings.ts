@@ -12,6 +12,7 @@ export type ScalarType =
   | "secret"
   | "flag"
   | "integer"
+  | "integerOrAuto"
   | "duration"
   | "size"
   | "sizeOrUnlimited"
@@ -366,6 +367,25 @@ const clusterSettings: readonly Setting[] = [
       "Command line that starts one app server. `flotilla start` runs it in the folder of this file with FLOTILLA_SERVER, FLOTILLA_CONFIG and PORT set, and keeps it running. A program that calls listen() is attached to the cluster port (docs/app.md).",
   },
   {
+    path: "clusters.<name>.workers",
+    type: "integerOrAuto",
+    since,
+    tier: "web",
+    minimum: 1,
+    maximum: limits.workers.workersMax,
+    default: 1,
+    description:
+      "Processes of each web server that share its ports, or `auto` for one per processor core. Limits count per worker.",
+  },
+  {
+    path: "clusters.<name>.health",
+    type: "endpoint",
+    since,
+    tier: "web",
+    description:
+      'Port, or "address:port", where each web server answers `/livez` and `/readyz`, and nothing else. Never one of `listen:`.',
+  },
+  {
     path: "clusters.<name>.attach",
     type: "flag",
     since,
@@ -614,6 +634,15 @@ const timeoutSettings: readonly Setting[] = [
     "An app server that listens on HTTP keeps an idle connection, unless the application sets keepAliveTimeout itself.",
   ),
   timeout("drain", null, limits.supervise.drainTimeoutMs, "A server that stops lets its requests finish."),
+  {
+    ...timeout(
+      "drainDelay",
+      "web",
+      0,
+      "A web server that is told to stop takes requests for so long after `/readyz` has begun to fail: longer than a balancer in front needs to see that. 0: it stops at once.",
+    ),
+    minimum: 0,
+  },
 ];
 
 export const settings: readonly Setting[] = [

@@ -31,7 +31,7 @@ export function checkSockets(drafts: readonly ClusterDraft[], { problems }: Cont
   }
 }
 
-function socketsOf({ servers, witness, listeners }: ClusterDraft): Socket[] {
+function socketsOf({ servers, witness, listeners, health }: ClusterDraft): Socket[] {
   const members = witness === null ? servers : [...servers, witness];
   const ports = members.map(({ at, value: { name, address, port, plain } }) => ({
     at,
@@ -42,10 +42,12 @@ function socketsOf({ servers, witness, listeners }: ClusterDraft): Socket[] {
     machine: plain?.socketPath ?? machineOf(address),
     isListener: false,
   }));
+  const healths = health === null ? [] : [{ ...health, key: "health" }];
+  const opened = [...listeners.map((listener) => ({ ...listener, key: "listen" })), ...healths];
   const listening = servers.flatMap(({ value: server }) =>
-    listeners.map(({ at, value: { address, port } }) => ({
+    opened.map(({ at, key, value: { address, port } }) => ({
       at,
-      owner: `${server.name}'s listen:`,
+      owner: `${server.name}'s ${key}:`,
       address: normal(address),
       port,
       machine: machineOf(server.address),

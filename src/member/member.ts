@@ -85,6 +85,26 @@ export interface SlotCounts {
   readonly seesRegister: boolean;
 }
 
+/** What a worker of a web server tells its main process of itself. */
+export interface WorkerReport {
+  /** Answered or being answered since its start. */
+  readonly requests: number;
+  /** Being read, answered, or upgraded. */
+  readonly openRequests: number;
+  readonly connections: number;
+  /** Clusters of its routes of which no server takes requests. */
+  readonly unserved: readonly string[];
+}
+
+/** One process of a web server; what it has counted is of its whole life. */
+export interface WorkerStatus {
+  readonly pid: number;
+  /** `stuck`: it has not answered its main process for some seconds. */
+  readonly state: "up" | "starting" | "draining" | "stuck";
+  readonly requests: number;
+  readonly connections: number;
+}
+
 /** One row of `flotilla status --json`. */
 export interface MemberStatus extends Partial<SlotCounts> {
   readonly name: string;
@@ -96,6 +116,10 @@ export interface MemberStatus extends Partial<SlotCounts> {
   readonly requests: number;
   /** Those that it owns. */
   readonly sessions: number;
+  /** Web servers: of browsers, open now. */
+  readonly connections?: number;
+  /** Web servers: the processes that do its work. */
+  readonly workers?: readonly WorkerStatus[];
   /** Its machine votes in the register, and can't write its vote: why, where, and what to do. Left out while it can. */
   readonly voterProblem?: string;
   /** What is wrong with one that is not up. */

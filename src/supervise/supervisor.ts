@@ -85,7 +85,7 @@ export class Supervisor {
   #unitOf(server: Server): Unit {
     const { file, log } = this.#options;
     const cluster = file.clusters.get(server.cluster)!;
-    const { drainTimeoutMs } = cluster.timeouts;
+    const drainTimeoutMs = cluster.timeouts.drainTimeoutMs + cluster.timeouts.drainDelayMs;
     const settings = {
       server: server.name,
       command: this.#options.commandOf(server, cluster),

@@ -355,6 +355,34 @@ export const config = {
   problemsMax: 100,
 } as const;
 
+/** The processes of one web server. */
+export const workers = {
+  workersMax: 128,
+  /** From its start until it takes requests; one that takes longer is killed. */
+  readyTimeoutMs: 30_000,
+  /** Each is asked so often how it is. */
+  reportIntervalMs: 500,
+  /** And has so long to answer when somebody wants to know now. */
+  reportTimeoutMs: 200,
+  /** One that has not answered for so long is stuck: `/livez` says so. */
+  stuckAfterMs: 5_000,
+  /** And is killed after so long. */
+  stuckKillMs: 30_000,
+  /** A replaced worker keeps idle connections for so long, so that a request on its way finds one. */
+  idleDrainMs: 2_000,
+  /** Without the process that holds their ports they end after so long. */
+  orphanDrainMs: 1_000,
+  /** Replaced generations that still drain; then the oldest is cut. */
+  drainingMax: 4,
+} as const;
+
+/** The listener of `health:`. */
+export const health = {
+  connectionsMax: 64,
+  headBytesMax: 4_096,
+  timeoutMs: 2_000,
+} as const;
+
 /** Programs started by run: */
 export const supervise = {
   restartMinMs: 100,
@@ -406,6 +434,8 @@ export const admin = {
   /** A start of `status` that took longer is told: who is asked on such a machine may be as slow. */
   statusSlowStartMs: 1_000,
   stopTimeoutMs: 2_000,
+  /** `upgrade`: longer than new workers may take until they are ready. */
+  upgradeTimeoutMs: 40_000,
   /** Servers that have not ended are asked so often whether they keep sessions that they can't save. */
   holdingIntervalMs: 500,
   /** `start` waits so long for another one that is starting servers; longer than a web server takes to be up. */

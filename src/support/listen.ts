@@ -6,6 +6,7 @@ import type { Log } from "./log.ts";
 /**
  * Resolves when the port is open. What goes wrong later (accept(2) without a free descriptor) is logged and ends nothing.
  * @param what "the cluster port" or "the address under listen:"; it begins the messages.
+ * @param handle of a socket that is bound to this address already.
  * @throws FlotillaError FLOTILLA_PORT_IN_USE, FLOTILLA_NO_PERMISSION, FLOTILLA_ADDRESS_NOT_HERE, FLOTILLA_LISTEN_FAILED
  */
 export function listenOn(
@@ -13,16 +14,19 @@ export function listenOn(
   what: string,
   options: ListenOptions & { readonly host: string; readonly port: number },
   log: Log,
+  handle?: object,
 ): Promise<void> {
-  const { host, port } = options;
+  const { host, port, backlog } = options;
   return new Promise((resolve, reject) => {
     const onError = (error: Error): void => reject(listenError(error, what, host, port));
     server.once("error", onError);
-    server.listen(options, () => {
+    const onListening = (): void => {
       server.removeListener("error", onError);
       server.on("error", (error) => log.error(`${what} ${host}:${port}: ${error.message}`));
       resolve();
-    });
+    };
+    if (handle === undefined) server.listen(options, onListening);
+    else server.listen(handle, backlog, onListening);
   });
 }
 

@@ -37,21 +37,36 @@ export class BrowserListener {
     return open;
   }
 
-  /** @throws FlotillaError when the port can't be had. */
-  listen(): Promise<void> {
-    const { address: host, port } = this.#settings;
-    const options = { host, port, backlog: limits.backlog };
-    return listenOn(this.#server, "the address under listen:", options, this.#site.log);
+  get connections(): number {
+    return this.#connections.size;
   }
 
-  /** Accepts no more, lets answers come to their end. Resolves when the last connection is gone. */
-  drain(): Promise<void> {
+  /**
+   * @param handle of a bound socket that is held elsewhere; without, one is opened.
+   * @throws FlotillaError when the port can't be had.
+   */
+  listen(handle?: object): Promise<void> {
+    const { address: host, port } = this.#settings;
+    const options = { host, port, backlog: limits.backlog };
+    return listenOn(this.#server, "the address under listen:", options, this.#site.log, handle);
+  }
+
+  /**
+   * Accepts no more, lets answers come to their end. Resolves when the last connection is gone.
+   * @param idleMs those without a request are closed only then: what is on its way on them is answered.
+   */
+  drain(idleMs = 0): Promise<void> {
     this.#server.close();
-    for (const connection of this.#connections) connection.drain();
+    if (idleMs === 0) this.#closeIdle();
+    else setTimeout(() => this.#closeIdle(), idleMs).unref();
     if (this.#connections.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#onEmpty = resolve;
     });
+  }
+
+  #closeIdle(): void {
+    for (const connection of this.#connections) connection.drain();
   }
 
   /** Cuts what is left. */

@@ -1,10 +1,10 @@
-/** A web server of the cluster: opens what browsers and the other servers connect to, and reaches the app servers. */
-import { adminService } from "../admin/service.ts";
-import type { Cluster } from "../config/model.ts";
-import { StreamKind } from "../link/api.ts";
+/**
+ * The work of a web server in one process: takes requests on the sockets that it is given, and has links of its own to
+ * the app servers. A web server has one such process or several; their main process answers the cluster port.
+ */
+import type { Cluster, Endpoint } from "../config/model.ts";
 import { linkKeys } from "../link/keys.ts";
-import { LinkListener } from "../link/listener.ts";
-import type { Member } from "../member/member.ts";
+import type { Member, WorkerReport } from "../member/member.ts";
 import { accessLog as accessLogLimits, upstream as upstreamLimits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import { TimerWheel } from "../support/timer-wheel.ts";
@@ -21,20 +21,26 @@ import type { Upstream } from "./upstream.ts";
 export interface WebServer {
   /** Where browsers connect, e.g. "http://0.0.0.0:8080". */
   readonly urls: readonly string[];
-  /** Being read, answered, or upgraded. */
-  readonly openRequests: number;
-  /** Accepts no more and lets answers come to their end, for at most the drain timeout. */
-  drain(): Promise<void>;
+  report(): WorkerReport;
+  /**
+   * Accepts no more and lets answers come to their end, for at most the drain timeout and `timeoutMs`.
+   * @param idleMs connections without a request are closed only then.
+   */
+  drain(idleMs: number, timeoutMs: number): Promise<void>;
   /** Cuts everything; ends when the last access lines are written, unless the disk stands still. */
   close(): Promise<void>;
 }
 
 /**
- * @param stop what the admin question "stop" does.
- * @throws FlotillaError when a port can't be had; nothing is left open then.
+ * @param socketOf gives the bound socket of an address under `listen:`.
+ * @throws FlotillaError when one can't be had; nothing is left open then.
  */
-export async function startWebServer(member: Member, log: Log, stop: () => void): Promise<WebServer> {
-  const { file, cluster, server } = member;
+export async function startWebServer(
+  member: Member,
+  log: Log,
+  socketOf: (endpoint: Endpoint) => Promise<object>,
+): Promise<WebServer> {
+  const { cluster, server } = member;
   const wheel = new TimerWheel();
   const accessLog = new AccessLog(cluster.accessLog, server.name, log);
   const pools = openPools(member, log, wheel);
@@ -50,44 +56,39 @@ export async function startWebServer(member: Member, log: Log, stop: () => void)
     requestIds: new RequestIds(),
     draining: false,
   };
-  const port = new LinkListener({
-    self: { name: server.name, incarnation: member.incarnation },
-    address: server.address,
-    port: server.port,
-    keys: linkKeys(file.secret, file.previousSecret),
-    knows: (name) => name.startsWith("@") || file.servers.has(name),
-    services: new Map([[StreamKind.admin, adminService(member, { stop })]]),
-    log,
-  });
   const listeners = cluster.listen.map((settings) => new BrowserListener(site, settings));
   const close = (): Promise<void> => {
     for (const listener of listeners) listener.close();
     for (const pool of pools.values()) for (const upstream of pool.upstreams) upstream.close();
-    void port.close();
     return accessLog.close();
   };
   try {
-    await port.listen();
+    const sockets = await Promise.all(cluster.listen.map(socketOf));
     await firstServers(pools);
-    for (const listener of listeners) await listener.listen();
+    for (const [at, listener] of listeners.entries()) await listener.listen(sockets[at]!);
   } catch (error) {
     void close();
     throw error;
   }
-  member.state = "up";
   return {
     urls: listeners.map((listener) => listener.url),
-    get openRequests() {
-      return listeners.reduce((sum, listener) => sum + listener.openRequests, 0);
-    },
+    report: () => ({
+      requests: member.requests,
+      openRequests: listeners.reduce((sum, listener) => sum + listener.openRequests, 0),
+      connections: listeners.reduce((sum, listener) => sum + listener.connections, 0),
+      unserved: [...pools.values()].filter((pool) => !isServed(pool)).map((pool) => pool.cluster.name),
+    }),
     close: () => Promise.race([close(), delay(accessLogLimits.flushIntervalMs)]),
-    async drain() {
+    async drain(idleMs, timeoutMs) {
       site.draining = true;
-      member.state = "draining";
-      const drained = Promise.all(listeners.map((listener) => listener.drain()));
-      await Promise.race([drained, delay(cluster.timeouts.drainTimeoutMs)]);
+      const drained = Promise.all(listeners.map((listener) => listener.drain(idleMs)));
+      await Promise.race([drained, delay(Math.min(timeoutMs, cluster.timeouts.drainTimeoutMs))]);
     },
   };
+}
+
+function isServed({ upstreams }: ServerPool): boolean {
+  return upstreams.some((upstream) => upstream.usable);
 }
 
 function openPools(member: Member, log: Log, wheel: TimerWheel): Map<string, ServerPool> {
@@ -122,8 +123,7 @@ function upstreamsOf(target: Cluster, member: Member, log: Log, wheel: TimerWhee
 /** Waits a moment until each cluster has a server that takes requests, so that the first visitors do not meet a 503. */
 async function firstServers(pools: ReadonlyMap<string, ServerPool>): Promise<void> {
   const until = performance.now() + upstreamLimits.firstServersWaitMs;
-  const ready = (): boolean =>
-    [...pools.values()].every((pool) => pool.upstreams.some((upstream) => upstream.usable));
+  const ready = (): boolean => [...pools.values()].every(isServed);
   while (!ready() && performance.now() < until) await delay(10);
 }
 

@@ -186,6 +186,7 @@ const defaultTimeouts: Timeouts = {
   appKeepAliveTimeoutMs: upstreamLimits.appKeepAliveTimeoutMs,
   socketTimeoutMs: upstreamLimits.socketTimeoutMs,
   drainTimeoutMs: 1_000,
+  drainDelayMs: 0,
 };
 
 function recorder(lines: string[]): { write(line: string): void } {
@@ -236,6 +237,8 @@ function cluster(
     servers,
     witness: null,
     listen: [],
+    workers: 1,
+    health: null,
     routes: [],
     run: null,
     balance: "round-robin",

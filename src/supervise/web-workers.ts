@@ -1,0 +1,220 @@
+/**
+ * The workers of one web server, in the care of its main process, which holds their listening sockets and does none of
+ * their work. A worker that dies is started again; one that hangs is found by its silence; `upgrade` replaces all by the
+ * program that is on the disk now, and the old ones go only when the new ones take requests.
+ */
+import { availableParallelism } from "node:os";
+import type { Cluster, ClusterFile } from "../config/model.ts";
+import type { WorkerStatus } from "../member/member.ts";
+import { systemClock, type Timer } from "../support/clock.ts";
+import { FlotillaError } from "../support/errors.ts";
+import { workers as limits } from "../support/limits.ts";
+import type { Log } from "../support/log.ts";
+import type { ListeningSockets } from "./listening-sockets.ts";
+import { Generation } from "./worker-generation.ts";
+import type { ToWorker } from "./worker-messages.ts";
+import type { WorkerProcess } from "./worker-process.ts";
+
+export interface WebWorkersOptions {
+  readonly file: ClusterFile;
+  readonly cluster: Cluster;
+  /** The program that is a worker, and its words. */
+  readonly command: readonly [string, ...string[]];
+  readonly sockets: ListeningSockets;
+  readonly log: Log;
+}
+
+export class WebWorkers {
+  /** It is to stop: not ready any more. */
+  isStopping = false;
+  readonly #options: WebWorkersOptions;
+  #current: Generation;
+  /** Replaced, and not gone yet. */
+  readonly #old: Set<Generation> = new Set();
+  #upgrading: Generation | null = null;
+  #workersBegun = 0;
+  #requestsOfEnded = 0;
+  #tick: Timer | null = null;
+  #tickAt = 0;
+
+  constructor(options: WebWorkersOptions) {
+    this.#options = options;
+    this.#current = this.#generation(options.file);
+  }
+
+  get urls(): readonly string[] {
+    return this.#current.urls;
+  }
+
+  /** Those that take requests, or are about to. */
+  get workers(): readonly WorkerProcess[] {
+    return this.#current.workers;
+  }
+
+  /** Answered or being answered since the start, as last reported. */
+  get requests(): number {
+    return this.#all.reduce((sum, { report }) => sum + report.requests, this.#requestsOfEnded);
+  }
+
+  get openRequests(): number {
+    return this.#all.reduce((sum, { report }) => sum + report.openRequests, 0);
+  }
+
+  get connections(): number {
+    return this.#all.reduce((sum, { report }) => sum + report.connections, 0);
+  }
+
+  /** Resolves when all take requests. @throws FlotillaError when one can't. */
+  async begin(): Promise<void> {
+    await this.#current.begin();
+    this.#tickLater();
+  }
+
+  /** To each worker that takes requests, or drains. */
+  tell(message: ToWorker): void {
+    for (const worker of this.#all) worker.tell(message);
+  }
+
+  /** Has all tell how they are; one that does not answer soon keeps its last report. */
+  async askReports(): Promise<void> {
+    await Promise.all(this.#all.map((worker) => worker.askReport()));
+  }
+
+  status(): WorkerStatus[] {
+    const now = systemClock.now();
+    const of = (worker: WorkerProcess, state: WorkerStatus["state"]): WorkerStatus => ({
+      pid: worker.pid,
+      state: isStuck(worker, now) ? "stuck" : state,
+      requests: worker.report.requests,
+      connections: worker.report.connections,
+    });
+    return [
+      ...this.workers.map((worker) =>
+        of(worker, this.isStopping ? "draining" : worker.isReady ? "up" : "starting"),
+      ),
+      ...[...this.#old].flatMap(({ workers }) => workers).map((worker) => of(worker, "draining")),
+    ];
+  }
+
+  /** Why no request should be sent here, or "". */
+  get unreadyReason(): string {
+    if (this.isStopping) return "it is stopping";
+    const now = systemClock.now();
+    const ready = this.workers.filter((worker) => worker.isReady && !isStuck(worker, now));
+    if (ready.length === 0) return "no worker takes requests";
+    const unserved = ready.map(({ report }) => report.unserved);
+    if (unserved.some(({ length }) => length === 0)) return "";
+    return `no server takes requests of ${unserved[0]!.join(", ")}`;
+  }
+
+  /** Which worker hangs, or "". */
+  get stuckReason(): string {
+    const now = systemClock.now();
+    const stuck = this.#all.find((worker) => isStuck(worker, now));
+    if (stuck === undefined) return "";
+    return `worker process ${stuck.pid} has not answered for ${Math.floor((now - stuck.reportedAt) / 1_000)} s`;
+  }
+
+  /**
+   * Replaces all workers by new ones, of the program and the file that are on the disk now. Resolves when these take
+   * requests; the old ones then end what they have begun.
+   * @throws FlotillaError FLOTILLA_UPGRADE_FAILED: the old ones go on.
+   */
+  async upgrade(): Promise<void> {
+    if (this.isStopping || this.#upgrading !== null)
+      throw upgradeFailed(this.isStopping ? "it is stopping" : "another upgrade is under way");
+    const next = this.#generation(null);
+    this.#upgrading = next;
+    try {
+      await next.begin();
+    } catch (error) {
+      const { message } = error as FlotillaError;
+      throw upgradeFailed(`${message}; the old workers go on`);
+    } finally {
+      this.#upgrading = null;
+    }
+    const old = this.#current;
+    this.#current = next;
+    this.#retire(old);
+    this.#options.log.info(`replaced by ${next.workers.map(({ pid }) => `process ${pid}`).join(", ")}`);
+  }
+
+  /** Lets what is open come to its end, for at most the drain timeout. Resolves when no worker is left. */
+  async drain(): Promise<void> {
+    this.isStopping = true;
+    this.#upgrading?.kill();
+    this.#current.drain(0);
+    await Promise.all([this.#current.ended, ...[...this.#old].map(({ ended }) => ended)]);
+    this.#tick?.cancel();
+  }
+
+  /** Those that drain cut what is open. */
+  hurry(): void {
+    for (const generation of [this.#current, ...this.#old]) generation.hurry();
+  }
+
+  kill(): void {
+    for (const generation of [this.#current, ...this.#old]) generation.kill();
+    this.#upgrading?.kill();
+  }
+
+  get #all(): WorkerProcess[] {
+    return [this.#current, ...this.#old].flatMap(({ workers }) => workers);
+  }
+
+  #generation(file: ClusterFile | null): Generation {
+    const { cluster, command, sockets, log } = this.#options;
+    const count = cluster.workers ?? Math.min(availableParallelism(), limits.workersMax);
+    const firstNumber = this.#workersBegun + 1;
+    this.#workersBegun += count;
+    return new Generation({
+      ...{ count, firstNumber, command, file, sockets, log },
+      drainTimeoutMs: cluster.timeouts.drainTimeoutMs,
+      clock: systemClock,
+      random: Math.random,
+      onReportEnded: ({ requests }) => {
+        this.#requestsOfEnded += requests;
+      },
+    });
+  }
+
+  #retire(old: Generation): void {
+    this.#old.add(old);
+    void old.ended.then(() => this.#old.delete(old));
+    old.drain(limits.idleDrainMs);
+    if (this.#old.size > limits.drainingMax) this.#old.values().next().value!.hurry();
+  }
+
+  #tickLater(): void {
+    this.#tickAt = systemClock.now();
+    this.#tick = systemClock.after(limits.reportIntervalMs, () => this.#look());
+  }
+
+  #look(): void {
+    const now = systemClock.now();
+    // We stood still ourselves (a machine that slept): nobody else's silence counts.
+    const stoodStill = now - this.#tickAt > limits.stuckAfterMs;
+    for (const worker of this.#all) {
+      if (!worker.isReady) continue;
+      if (stoodStill) worker.reportedAt = now;
+      worker.tell({ kind: "report" });
+      if (now - worker.reportedAt >= limits.stuckKillMs) this.#killStuck(worker);
+    }
+    this.#tickLater();
+  }
+
+  #killStuck(worker: WorkerProcess): void {
+    const seconds = limits.stuckKillMs / 1_000;
+    this.#options.log.error(`worker process ${worker.pid} has not answered for ${seconds} s and is killed`);
+    worker.reportedAt = systemClock.now();
+    worker.kill();
+  }
+}
+
+function isStuck({ isReady, reportedAt }: WorkerProcess, now: number): boolean {
+  return isReady && now - reportedAt >= limits.stuckAfterMs;
+}
+
+function upgradeFailed(why: string): FlotillaError {
+  return new FlotillaError("FLOTILLA_UPGRADE_FAILED", `not upgraded: ${why}`, { source: "server" });
+}

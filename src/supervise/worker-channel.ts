@@ -1,0 +1,92 @@
+/** A worker's side of the channel to its main process. */
+import type { ClusterFile, Endpoint } from "../config/model.ts";
+import { FlotillaError } from "../support/errors.ts";
+import { type FromWorker, type ToWorker, workerProtocol } from "./worker-messages.ts";
+
+/** What the main process wants; the first ones come after `begin`. */
+export interface WorkerOrders {
+  report(): void;
+  drain(idleMs: number): void;
+  cut(): void;
+  /** The main process is gone: nobody would start this worker again, or end it. */
+  orphaned(): void;
+}
+
+export class WorkerChannel {
+  readonly #orders: WorkerOrders;
+  readonly #waiting: Map<string, { resolve(handle: object): void; reject(error: Error): void }> = new Map();
+  #begin!: (file: ClusterFile | null | Error) => void;
+  readonly #begun: Promise<ClusterFile | null | Error>;
+
+  constructor(orders: WorkerOrders) {
+    this.#orders = orders;
+    this.#begun = new Promise((resolve) => {
+      this.#begin = resolve;
+    });
+    process.on("message", (message, handle) => this.#heard(message as ToWorker, handle as object));
+    process.on("disconnect", () => orders.orphaned());
+    // They are for the main process, which orders what follows; a terminal and `kill` send them to the whole group.
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
+  }
+
+  /**
+   * The file to work with; null for what the disk holds.
+   * @throws FlotillaError FLOTILLA_WORKER_PROTOCOL
+   */
+  async begun(): Promise<ClusterFile | null> {
+    const file = await this.#begun;
+    if (file instanceof Error) throw file;
+    return file;
+  }
+
+  /** The socket of an address under `listen:`. @throws FlotillaError when it can't be had. */
+  socket(endpoint: Endpoint): Promise<object> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(keyOf(endpoint), { resolve, reject });
+      this.tell({ kind: "open", endpoint: { address: endpoint.address, port: endpoint.port } });
+    });
+  }
+
+  tell(message: FromWorker): void {
+    // `orphaned` tells when nobody is there.
+    process.send?.(message, undefined, {}, () => {});
+  }
+
+  #heard(message: ToWorker, handle: object): void {
+    switch (message.kind) {
+      case "begin":
+        return this.#begin(message.protocol === workerProtocol ? message.file : wrongProtocol());
+      case "socket":
+        return this.#take(message.endpoint)?.resolve(handle);
+      case "no-socket": {
+        const { endpoint, code, message: text } = message;
+        return this.#take(endpoint)?.reject(new FlotillaError(code, text));
+      }
+      case "report":
+        return this.#orders.report();
+      case "drain":
+        return this.#orders.drain(message.idleMs);
+      case "cut":
+        return this.#orders.cut();
+    }
+  }
+
+  #take(endpoint: Endpoint): { resolve(handle: object): void; reject(error: Error): void } | undefined {
+    const key = keyOf(endpoint);
+    const waiting = this.#waiting.get(key);
+    this.#waiting.delete(key);
+    return waiting;
+  }
+}
+
+function keyOf({ address, port }: Endpoint): string {
+  return `${address} ${port}`;
+}
+
+function wrongProtocol(): FlotillaError {
+  return new FlotillaError(
+    "FLOTILLA_WORKER_PROTOCOL",
+    "this release can't work below the running main process: stop the server and start it again",
+    { source: "server" },
+  );
+}

@@ -1,0 +1,150 @@
+/** The workers of one start or upgrade: the same program, the same file. Each is kept running as a Unit. */
+import type { ClusterFile } from "../config/model.ts";
+import type { WorkerReport } from "../member/member.ts";
+import type { Clock, Random } from "../support/clock.ts";
+import { FlotillaError } from "../support/errors.ts";
+import type { Log } from "../support/log.ts";
+import type { ListeningSockets } from "./listening-sockets.ts";
+import type { Ending } from "./program.ts";
+import { inWords, Unit } from "./unit.ts";
+import { WorkerProcess } from "./worker-process.ts";
+
+export interface GenerationOptions {
+  /** How many. */
+  readonly count: number;
+  /** The number of the first, for the log. */
+  readonly firstNumber: number;
+  readonly command: readonly [string, ...string[]];
+  /** Null: each reads what the disk holds when the generation begins. */
+  readonly file: ClusterFile | null;
+  readonly sockets: ListeningSockets;
+  readonly drainTimeoutMs: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Pick<Log, "info" | "warn" | "error">;
+  /** A worker has ended: its last report. */
+  onReportEnded(report: WorkerReport): void;
+}
+
+interface Slot {
+  readonly unit: Unit;
+  worker: WorkerProcess | null;
+}
+
+export class Generation {
+  /** Resolves when the last worker is gone. */
+  readonly ended: Promise<void>;
+  urls: readonly string[] = [];
+  readonly #options: GenerationOptions;
+  readonly #slots: readonly Slot[];
+  #file: ClusterFile | null;
+  #hasBegun = false;
+  #settleStart: (error: FlotillaError | null) => void = () => {};
+  #resolveEnded!: () => void;
+
+  constructor(options: GenerationOptions) {
+    this.#options = options;
+    this.#file = options.file;
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+    this.#slots = Array.from({ length: options.count }, (_, index) =>
+      this.#slot(options.firstNumber + index),
+    );
+  }
+
+  get workers(): readonly WorkerProcess[] {
+    return this.#slots.flatMap(({ worker }) => worker ?? []);
+  }
+
+  get restarts(): number {
+    return this.#slots.reduce((sum, { unit }) => sum + unit.restarts, 0);
+  }
+
+  /**
+   * Resolves when all take requests. Should one of them fail before, none is tried again.
+   * @throws FlotillaError the worker's own, or FLOTILLA_WORKER_ENDED, FLOTILLA_WORKER_LATE
+   */
+  async begin(): Promise<void> {
+    const failure = await new Promise<FlotillaError | null>((settle) => {
+      this.#settleStart = settle;
+      for (const { unit } of this.#slots) unit.start();
+    });
+    this.#hasBegun = true;
+    if (failure === null) return;
+    this.kill();
+    throw failure;
+  }
+
+  /** @param idleMs idle connections are kept for so long. */
+  drain(idleMs: number): void {
+    for (const { unit, worker } of this.#slots) {
+      if (worker !== null) worker.idleDrainMs = idleMs;
+      unit.stop();
+    }
+  }
+
+  /** Those that drain cut what is open. */
+  hurry(): void {
+    for (const { unit } of this.#slots) unit.hurry();
+  }
+
+  kill(): void {
+    for (const { unit, worker } of this.#slots) {
+      unit.stop();
+      worker?.kill();
+    }
+  }
+
+  #slot(number: number): Slot {
+    const { clock, random, log, drainTimeoutMs } = this.#options;
+    const unit = new Unit({
+      name: `worker ${number}`,
+      drainTimeoutMs,
+      keepsSessions: false,
+      ...{ clock, random, log },
+      start: (_onLine, onEnd) => this.#start(slot, onEnd),
+      onStopped: () => {
+        if (this.#slots.every((other) => other.unit.state === "stopped")) this.#resolveEnded();
+      },
+      askHolding: (answer) => answer(false),
+    });
+    const slot: Slot = { unit, worker: null };
+    return slot;
+  }
+
+  #start(slot: Slot, onEnd: (ending: Ending) => void): WorkerProcess {
+    const { command, sockets, clock, log } = this.#options;
+    const events = {
+      onReady: (urls: readonly string[], file: ClusterFile) => this.#ready(urls, file),
+      onFailed: (error: FlotillaError) => {
+        if (this.#hasBegun) log.error({ code: error.code }, `${slot.unit.name}: ${error.message}`);
+        else this.#settleStart(error);
+      },
+    };
+    const worker = new WorkerProcess({ command, sockets, clock, file: this.#file }, events, (ending) => {
+      slot.worker = null;
+      this.#options.onReportEnded(worker.report);
+      if (!this.#hasBegun) {
+        // It is not started again.
+        slot.unit.stop();
+        this.#settleStart(endedEarly(ending));
+      }
+      onEnd(ending);
+    });
+    slot.worker = worker;
+    return worker;
+  }
+
+  #ready(urls: readonly string[], file: ClusterFile): void {
+    this.urls = urls;
+    this.#file ??= file;
+    if (this.#slots.every(({ worker }) => worker?.isReady === true)) this.#settleStart(null);
+  }
+}
+
+function endedEarly(ending: Ending): FlotillaError {
+  return new FlotillaError("FLOTILLA_WORKER_ENDED", `a worker ${inWords(ending)} before it took requests`, {
+    source: "server",
+  });
+}

@@ -1,0 +1,36 @@
+/**
+ * What a web server's main process and its workers tell each other, over the channel that Node opens between a process and
+ * its child. After `flotilla upgrade` the two may be of different releases: `workerProtocol` grows with every change that an
+ * older side would not understand, and a worker that finds another one refuses to begin.
+ */
+import type { ClusterFile, Endpoint } from "../config/model.ts";
+import type { WorkerReport } from "../member/member.ts";
+
+export const workerProtocol = 1;
+
+export type ToWorker =
+  /** The first message. `file`: null for what the disk holds now. */
+  | { readonly kind: "begin"; readonly protocol: number; readonly file: ClusterFile | null }
+  /** With the socket's handle. */
+  | { readonly kind: "socket"; readonly endpoint: Endpoint }
+  | {
+      readonly kind: "no-socket";
+      readonly endpoint: Endpoint;
+      readonly code: string;
+      readonly message: string;
+    }
+  /** Asks for a report. */
+  | { readonly kind: "report" }
+  /** Accept no more, end what is open, then the process. `idleMs`: idle connections are kept for so long. */
+  | { readonly kind: "drain"; readonly idleMs: number }
+  /** While it drains: cut what is open. */
+  | { readonly kind: "cut" };
+
+export type FromWorker =
+  /** Asks for the socket of an address under `listen:`. */
+  | { readonly kind: "open"; readonly endpoint: Endpoint }
+  /** It takes requests. `file`: as it read it; whoever replaces it shall have the same. */
+  | { readonly kind: "ready"; readonly urls: readonly string[]; readonly file: ClusterFile }
+  /** It can't begin, and ends. */
+  | { readonly kind: "failed"; readonly code: string; readonly message: string }
+  | { readonly kind: "report"; readonly report: WorkerReport };

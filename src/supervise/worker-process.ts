@@ -1,0 +1,147 @@
+/** One worker of a web server as its main process sees it: a child process and the channel to it. */
+import { type ChildProcess, fork, type SendHandle } from "node:child_process";
+import type { ClusterFile } from "../config/model.ts";
+import type { WorkerReport } from "../member/member.ts";
+import type { Clock, Timer } from "../support/clock.ts";
+import { codeOf, FlotillaError, messageOf } from "../support/errors.ts";
+import { workers as limits } from "../support/limits.ts";
+import { sendSignal } from "../support/processes.ts";
+import type { ListeningSockets } from "./listening-sockets.ts";
+import type { Ending, Program } from "./program.ts";
+import { type FromWorker, type ToWorker, workerProtocol } from "./worker-messages.ts";
+
+export interface WorkerOptions {
+  /** The program and its words. */
+  readonly command: readonly [string, ...string[]];
+  readonly sockets: ListeningSockets;
+  readonly clock: Clock;
+  /** Null for what the disk holds now. */
+  readonly file: ClusterFile | null;
+}
+
+export interface WorkerEvents {
+  onReady(urls: readonly string[], file: ClusterFile): void;
+  /** It can't begin, or does not come to it. */
+  onFailed(error: FlotillaError): void;
+}
+
+const nothingReported: WorkerReport = { requests: 0, openRequests: 0, connections: 0, unserved: [] };
+
+export class WorkerProcess implements Program {
+  readonly pid: number;
+  /** It takes requests. */
+  isReady = false;
+  report: WorkerReport = nothingReported;
+  /** When it last answered. */
+  reportedAt: number;
+  /** Of a drain to come: how long idle connections are kept. */
+  idleDrainMs = 0;
+  readonly #child: ChildProcess;
+  readonly #options: WorkerOptions;
+  readonly #events: WorkerEvents;
+  readonly #late: Timer;
+  #draining = false;
+  #onReport: (() => void)[] = [];
+
+  /** @param onEnd called once, when the process is gone. */
+  constructor(options: WorkerOptions, events: WorkerEvents, onEnd: (ending: Ending) => void) {
+    this.#options = options;
+    this.#events = events;
+    this.reportedAt = options.clock.now();
+    const [program, ...words] = options.command;
+    this.#child = fork(program, words, {
+      // Maps and buffers of the file arrive as what they are.
+      serialization: "advanced",
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
+    this.pid = this.#child.pid ?? 0;
+    this.#child.on("message", (message) => void this.#heard(message as FromWorker));
+    this.#awaitEnd(onEnd);
+    this.tell({ kind: "begin", protocol: workerProtocol, file: options.file });
+    this.#late = options.clock.after(limits.readyTimeoutMs, () => {
+      this.#failed("FLOTILLA_WORKER_LATE", `it took no requests within ${limits.readyTimeoutMs / 1_000} s`);
+      this.kill();
+    });
+  }
+
+  tell(message: ToWorker, handle?: object): void {
+    // One that ends meanwhile hears no more; its end is told by itself.
+    this.#child.send(message, handle as SendHandle | undefined, {}, () => {});
+  }
+
+  /** Resolves when it has told how it is, or its time to do so is over. */
+  askReport(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#options.clock.after(limits.reportTimeoutMs, resolve);
+      this.#onReport.push(() => {
+        timer.cancel();
+        resolve();
+      });
+      this.tell({ kind: "report" });
+    });
+  }
+
+  /** The first time: drain; again: cut what is open. */
+  terminate(): void {
+    this.tell(this.#draining ? { kind: "cut" } : { kind: "drain", idleMs: this.idleDrainMs });
+    this.#draining = true;
+    // A stopped process would not hear it.
+    if (this.pid !== 0) sendSignal(this.pid, "SIGCONT");
+  }
+
+  interrupt(): void {
+    this.kill();
+  }
+
+  kill(): void {
+    if (this.pid !== 0) sendSignal(this.pid, "SIGKILL");
+  }
+
+  #failed(code: string, message: string): void {
+    if (!this.isReady) this.#events.onFailed(new FlotillaError(code, message, { source: "server" }));
+  }
+
+  async #heard(message: FromWorker): Promise<void> {
+    switch (message.kind) {
+      case "open":
+        return await this.#open(message);
+      case "ready":
+        this.isReady = true;
+        this.#late.cancel();
+        this.reportedAt = this.#options.clock.now();
+        return this.#events.onReady(message.urls, message.file);
+      case "failed":
+        return this.#failed(message.code, message.message);
+      case "report":
+        this.report = message.report;
+        this.reportedAt = this.#options.clock.now();
+        for (const tell of this.#onReport) tell();
+        this.#onReport = [];
+    }
+  }
+
+  async #open({ endpoint }: Extract<FromWorker, { kind: "open" }>): Promise<void> {
+    try {
+      this.tell({ kind: "socket", endpoint }, await this.#options.sockets.open(endpoint));
+    } catch (error) {
+      this.tell({ kind: "no-socket", endpoint, code: codeOf(error), message: messageOf(error) });
+    }
+  }
+
+  #awaitEnd(onEnd: (ending: Ending) => void): void {
+    const child = this.#child;
+    let told = false;
+    const end = (ending: Ending): void => {
+      if (told) return;
+      told = true;
+      this.#late.cancel();
+      for (const tell of this.#onReport) tell();
+      onEnd(ending);
+    };
+    child.on("error", (error) => {
+      // Not started: no exit to wait for.
+      if (child.pid === undefined) end({ code: null, signal: null, failure: messageOf(error) });
+    });
+    child.on("exit", (code, signal) => end({ code, signal, failure: null }));
+  }
+}
