@@ -14,8 +14,29 @@ import {
   until,
 } from "./process.ts";
 
-const fixture = join(import.meta.dirname, "..", "integration", "fixtures", "cart.ts");
-const slotsInAll = 4_096;
+/** The application. */
+export const cartApp: string = join(import.meta.dirname, "..", "integration", "fixtures", "cart.ts");
+export const slotsInAll = 4_096;
+
+/**
+ * A file of one web server and app servers on addresses of their own, as several machines have them.
+ * @param ports of the website, of the web server, of the app servers. @param more settings of the app servers.
+ */
+export function cartFile([http, web, ...apps]: readonly number[], more: readonly string[]): string {
+  const servers = apps.map(
+    (port, index) => `      app-${"abc"[index]}: { address: 127.0.0.${index + 2}, port: ${port} }\n`,
+  );
+  return `secret: 0123456789abcdef0123456789abcdef
+clusters:
+  web:
+    servers: { web-a: { address: 127.0.0.1, port: ${web} } }
+    listen: [{ http: "127.0.0.1:${http}" }]
+    routes: [{ to: app }]
+    log: { access: off }
+  app:
+    servers:
+${servers.join("")}${more.map((line) => `    ${line}\n`).join("")}`;
+}
 
 export interface CartShape {
   readonly apps: number;
@@ -55,30 +76,19 @@ export class CartSite {
   }
 
   static async make(t: TestContext, shape: CartShape): Promise<CartSite> {
-    const [httpPort, webPort, ...ports] = await freePorts(2 + shape.apps);
-    const servers = ports.map(
-      (port, index) => `      app-${"abc"[index]}: { address: 127.0.0.${index + 2}, port: ${port} }\n`,
-    );
+    const ports = await freePorts(2 + shape.apps);
     const { syncMs } = shape;
     const preload = syncMs === undefined ? "" : "--import ./slow-disk.mjs ";
-    const text = `secret: 0123456789abcdef0123456789abcdef
-clusters:
-  web:
-    servers: { web-a: { address: 127.0.0.1, port: ${webPort} } }
-    listen: [{ http: "127.0.0.1:${httpPort}" }]
-    routes: [{ to: app }]
-    log: { access: off }
-  app:
-    servers:
-${servers.join("")}    run: exec node ${preload}${fixture}
-    sessions: { durability: ${shape.durability ?? "backup"} }
-    timeouts: { drain: ${shape.drain ?? "8s"} }
-`;
+    const text = cartFile(ports, [
+      `run: exec node ${preload}${cartApp}`,
+      `sessions: { durability: ${shape.durability ?? "backup"} }`,
+      `timeouts: { drain: ${shape.drain ?? "8s"} }`,
+    ]);
     const files = {
       "flotilla.yaml": text,
       ...(syncMs === undefined ? {} : { "slow-disk.mjs": slowDisk(syncMs) }),
     };
-    return new CartSite(t, temporaryFolder(t, files), httpPort!, shape);
+    return new CartSite(t, temporaryFolder(t, files), ports[0]!, shape);
   }
 
   /** Starts all; ends when every session has as many copies as it is to have. */

@@ -6,11 +6,10 @@ import { clusterStatus, type ServerStatus } from "../../src/admin/cluster-status
 import { loadOrThrow } from "../../src/config/load.ts";
 import type { ClusterFile } from "../../src/config/model.ts";
 import { SessionIds } from "../../src/session/id.ts";
+import { cartApp, cartFile, slotsInAll } from "../harness/cart-site.ts";
 import { freePorts, startFlotilla, temporaryFolder, until } from "../harness/process.ts";
 
-const fixture = join(import.meta.dirname, "fixtures", "cart.ts");
 const secret = "0123456789abcdef0123456789abcdef";
-const slotsInAll = 4_096;
 /** In this process: a command's own start takes seconds where many tests run. */
 const statusTimeoutMs = 5_000;
 
@@ -25,24 +24,10 @@ class Site {
   }
 
   static async start(t: TestContext): Promise<Site> {
-    const [httpPort, webPort, ...ports] = await freePorts(5);
-    const servers = ports.map(
-      (port, index) => `      app-${"abc"[index]}: { address: 127.0.0.${index + 2}, port: ${port} }\n`,
-    );
-    const text = `secret: ${secret}
-clusters:
-  web:
-    servers: { web-a: { address: 127.0.0.1, port: ${webPort} } }
-    listen: [{ http: "127.0.0.1:${httpPort}" }]
-    routes: [{ to: app }]
-    log: { access: off }
-  app:
-    servers:
-${servers.join("")}    run: exec node ${fixture}
-    timeouts: { drain: 10s }
-`;
+    const ports = await freePorts(5);
+    const text = cartFile(ports, [`run: exec node ${cartApp}`, "timeouts: { drain: 10s }"]);
     const folder = temporaryFolder(t, { "flotilla.yaml": text });
-    const site = new Site(loadOrThrow(join(folder, "flotilla.yaml")), httpPort!);
+    const site = new Site(loadOrThrow(join(folder, "flotilla.yaml")), ports[0]!);
     startFlotilla(t, ["start", "--all"], { cwd: folder });
     await site.settled();
     return site;

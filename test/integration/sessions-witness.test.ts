@@ -6,6 +6,7 @@ import { type TestContext, test } from "node:test";
 import { clusterStatus, type ServerStatus } from "../../src/admin/cluster-status.ts";
 import { loadOrThrow } from "../../src/config/load.ts";
 import type { ClusterFile } from "../../src/config/model.ts";
+import { cartApp, cartFile } from "../harness/cart-site.ts";
 import {
   freePorts,
   runFlotilla,
@@ -15,8 +16,6 @@ import {
   temporaryFolder,
   until,
 } from "../harness/process.ts";
-
-const fixture = join(import.meta.dirname, "fixtures", "cart.ts");
 
 /** In this process: a command's own start takes seconds where many tests run. */
 const statusTimeoutMs = 5_000;
@@ -29,24 +28,13 @@ class Site {
   readonly processes: Map<string, TestProcess> = new Map();
   cookie = "";
 
-  constructor(t: TestContext, [httpPort, web, a, b, witness]: readonly number[]) {
+  constructor(t: TestContext, [witness, ...ports]: readonly number[]) {
     this.#t = t;
-    this.#httpPort = httpPort!;
-    const text = `secret: 0123456789abcdef0123456789abcdef
-clusters:
-  web:
-    servers: { web-a: { address: 127.0.0.1, port: ${web} } }
-    listen: [{ http: "127.0.0.1:${httpPort}" }]
-    routes: [{ to: app }]
-    log: { access: off }
-  app:
-    servers:
-      app-a: { address: 127.0.0.2, port: ${a} }
-      app-b: { address: 127.0.0.3, port: ${b} }
-    witness: { app-w: { address: 127.0.0.4, port: ${witness} } }
-    sessions: {}
-    timeouts: { drain: 5s }
-`;
+    this.#httpPort = ports[0]!;
+    const text = cartFile(ports, [
+      `witness: { app-w: { address: 127.0.0.4, port: ${witness} } }`,
+      "timeouts: { drain: 5s }",
+    ]);
     this.folder = temporaryFolder(t, { "flotilla.yaml": text });
     this.#file = loadOrThrow(join(this.folder, "flotilla.yaml"));
   }
@@ -57,7 +45,7 @@ clusters:
     this.processes.set(
       name,
       name === "app-a" || name === "app-b"
-        ? start(this.#t, process.execPath, [fixture], { cwd, env: { FLOTILLA_SERVER: name } })
+        ? start(this.#t, process.execPath, [cartApp], { cwd, env: { FLOTILLA_SERVER: name } })
         : startFlotilla(this.#t, ["start", name], { cwd }),
     );
   }
