@@ -51,16 +51,20 @@ function row(key: string, shape: Shape): string {
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
 }
 
-function allowed({ setting, each }: Shape): string {
+function allowed({ setting, keys, each }: Shape): string {
   switch (setting.type) {
     case "section":
-      return "a section, see below";
+      return setting.shortFor === undefined
+        ? "a section, see below"
+        : `${allowed(keys.get(setting.shortFor)!)}, which is its \`${setting.shortFor}:\`; or a section, see below`;
     case "named":
-      return `${setting.minimum} to ${setting.maximum} named sections, see below`;
+      return each?.setting.type === "section"
+        ? `${setting.minimum} to ${setting.maximum} named sections, see below`
+        : `up to ${setting.maximum} names, each with ${allowed(each!)}`;
     case "list":
       return each?.setting.type === "section"
-        ? `a list of up to ${setting.maximum} sections, see below`
-        : `a list of up to ${setting.maximum}: ${allowed(each!)}`;
+        ? `${setting.orSingle === true ? "a section, or " : ""}a list of up to ${setting.maximum} sections, see below`
+        : `${setting.orSingle === true ? "one, or " : ""}a list of up to ${setting.maximum}: ${allowed(each!)}`;
     default:
       return scalars[setting.type].allowed(setting);
   }

@@ -16,7 +16,8 @@ import type {
 } from "./model.ts";
 import { checkAuthorities } from "./plain-servers.ts";
 import { quote } from "./problems.ts";
-import { buildRoutes, checkRoutes } from "./routes.ts";
+import { checkRoutes } from "./route-order.ts";
+import { buildRoutes } from "./routes.ts";
 import { noteSafety } from "./safety.ts";
 import { parseEndpoint } from "./scalars.ts";
 import type { NamedSection, Section } from "./section.ts";
@@ -116,7 +117,7 @@ function buildCluster(
     workers: section.text("workers") === "auto" ? null : section.number("workers"),
     health: health?.value ?? null,
     // A route to files is not in force yet: what it would take goes on to the next route.
-    routes: routes.map(({ value }) => value).filter(({ to }) => to !== null),
+    routes: routes.map(({ value }) => value).filter(({ files }) => files === null),
     run: section.text("run"),
     balance: section.text("balance") as Cluster["balance"],
     sessions: section.has("sessions")

@@ -4,7 +4,7 @@
  */
 import type { ClusterDraft } from "./context.ts";
 import type { Problems } from "./problems.ts";
-import { coversHost, takesEveryPath } from "./routes.ts";
+import { coversHost, takesEveryPath } from "./route-order.ts";
 
 /** Stands for every host that no route names. */
 const anyOther = "any host";

@@ -1,5 +1,7 @@
 /** The checked and frozen file. What the rest of Flotilla reads; nothing of YAML is left in it. */
 
+import type { TemplatePart } from "./template.ts";
+
 export interface ClusterFile {
   /** Absolute path of the file. */
   readonly path: string;
@@ -99,15 +101,53 @@ export interface Listener extends Endpoint {
 }
 
 export interface Route {
+  // What it takes: all of these must fit; null and empty fit everything.
   /** Lower-case host, "*.example.com", or null for any. */
   readonly host: string | null;
   /** "/foo/*" (it and all below), "/foo" (exact), "*.png" or "/foo/*.{png,gif}" (last part of the path), or null for any. */
   readonly path: string | null;
+  /** RE2 grammar, searched for anywhere in the canonical path, or null. */
+  readonly pathRegex: string | null;
+  readonly methods: readonly string[];
+  readonly fields: readonly NamedText[];
+  readonly query: readonly NamedText[];
+  /** Addresses and networks of clients. */
+  readonly from: readonly string[];
+
+  // What it does: exactly one of these is not null.
+  /** A cluster. */
   readonly to: string | null;
-  /** Absolute folder, or null. */
+  /** Absolute folder. */
   readonly files: string | null;
+  readonly redirect: RedirectSettings | null;
+  readonly respond: RespondSettings | null;
+
+  // Besides.
+  /** The new path, perhaps with a query, or null. */
+  readonly rewrite: Template | null;
   /** Position in the file, for messages: "flotilla.yaml:12:9". */
   readonly at: string;
+}
+
+/** A text with parts of the request in it. */
+export type Template = readonly TemplatePart[];
+
+export interface NamedText {
+  /** Field names are in lower case. */
+  readonly name: string;
+  /** Null: it must be there, with whatever value. */
+  readonly value: string | null;
+}
+
+export interface RedirectSettings {
+  readonly to: Template;
+  readonly status: number;
+}
+
+export interface RespondSettings {
+  readonly status: number;
+  readonly body: string;
+  readonly type: string;
 }
 
 export interface SessionSettings {

@@ -1,4 +1,4 @@
-/** Durations ("5s") and sizes ("256MB") as the file writes them. */
+/** Durations ("5s"), sizes ("256MB") and rates ("10/s") as the file writes them. */
 
 const durationUnits: Readonly<Record<string, number>> = {
   ms: 1,
@@ -23,6 +23,15 @@ const sizeUnits: Readonly<Record<string, number>> = {
 
 export const durationPattern = "^[0-9]{1,15}(\\.[0-9]{1,6})?(ms|s|m|h|d)$";
 export const sizePattern = "^[0-9]{1,15}(\\.[0-9]{1,6})?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$";
+
+export const ratePattern = "^[0-9]{1,7}/(s|m|h)$";
+
+/** @returns how many, and in how many milliseconds; null when the text is no rate. */
+export function parseRate(text: string): { readonly count: number; readonly perMs: number } | null {
+  const [digits = "", unit = ""] = text.split("/");
+  if (!new RegExp(ratePattern).test(text) || Number(digits) === 0) return null;
+  return { count: Number(digits), perMs: durationUnits[unit]! };
+}
 
 /** @returns whole milliseconds, or null when the text is no duration. */
 export function parseDuration(text: string): number | null {

@@ -1,107 +1,156 @@
-/** `routes:` -> routes, and whether they and the clusters agree: every target known, nothing out of reach. */
+/** `routes:` -> routes: what each takes, what it does, and whether that makes sense. */
 import { resolve } from "node:path";
-import type { ClusterDraft, Context, PlacedRoute } from "./context.ts";
-import type { Route } from "./model.ts";
-import { suggestion } from "./nearest.ts";
-import { alternatives, type Problems, quote } from "./problems.ts";
-import type { Section } from "./section.ts";
+import type { Context, PlacedRoute } from "./context.ts";
+import type { NamedText, RedirectSettings, RespondSettings, Route } from "./model.ts";
+import { type Position, quote } from "./problems.ts";
+import { compileRegex } from "./regex.ts";
+import type { NamedValue, Section } from "./section.ts";
+import { highestGroup, parseTemplate, type TemplatePart } from "./template.ts";
 
-export function buildRoutes(
-  sections: readonly Section[],
-  { problems, folder }: Context,
-): readonly PlacedRoute[] {
+export function buildRoutes(sections: readonly Section[], context: Context): readonly PlacedRoute[] {
   return sections
     .map((section) => {
-      const files = section.text("files");
-      const value: Route = {
-        host: section.text("host"),
-        path: section.text("path"),
-        to: section.text("to"),
-        files: files === null ? null : resolve(folder, files),
-        at: `${problems.path}:${section.at.line}:${section.at.column}`,
-      };
-      const wrong = ["host", "path"].some((key) => section.has(key) && section.text(key) === null);
+      const value = buildRoute(section, context);
+      checkGroups(section, value, context);
+      const wrong = matcherKeys.some((key) => section.has(key) && isMissing(section, key));
       const at = section.has("to") ? section.atOf("to") : section.at;
       return { at, value, writtenTo: section.writtenText("to"), wrong };
     })
     .filter(({ wrong }) => !wrong);
 }
 
-export function checkRoutes(drafts: readonly ClusterDraft[], problems: Problems): void {
-  const targets = new Map(drafts.map((draft) => [draft.cluster.name, draft]));
-  const reached = new Set<string>();
-  for (const { routes } of drafts) {
-    for (const route of routes) {
-      if (route.value.to !== null) {
-        checkTarget(route, targets, problems);
-        reached.add(route.value.to);
-      }
-    }
-    checkOrder(routes, problems);
+/** A route one of whose matchers was wrong would take more than it should: the checks that follow leave it out. */
+const matcherKeys = ["host", "path", "pathRegex"];
+
+function isMissing(section: Section, key: string): boolean {
+  return section.text(key) === null;
+}
+
+function buildRoute(section: Section, context: Context): Route {
+  const { problems, folder } = context;
+  const files = section.text("files");
+  return {
+    host: section.text("host"),
+    path: section.text("path"),
+    pathRegex: section.text("pathRegex"),
+    methods: texts(section, "method"),
+    fields: section.namedValues("header").map((entry) => fieldMatch(entry, section, context)),
+    query: section.namedValues("query").map(namedText),
+    from: texts(section, "from"),
+    to: section.text("to"),
+    files: files === null ? null : resolve(folder, files),
+    redirect: section.has("redirect") ? redirectOf(section.section("redirect"), context) : null,
+    respond: section.has("respond") ? respondOf(section.section("respond"), context) : null,
+    rewrite: rewriteOf(section, context),
+    at: `${problems.path}:${section.at.line}:${section.at.column}`,
+  };
+}
+
+function texts(section: Section, key: string): string[] {
+  return section.scalarItems(key).map(({ value }) => String(value));
+}
+
+function namedText({ name, value }: NamedValue): NamedText {
+  return { name, value: value.value === "*" ? null : String(value.value) };
+}
+
+/** What routes never see of a request: it ends here, or is known by another key. */
+const unseenFields: Readonly<Record<string, string>> = {
+  host: "host: matches it",
+  connection: "it ends at the web tier",
+  "content-length": "it ends at the web tier",
+  "transfer-encoding": "it ends at the web tier",
+  te: "it ends at the web tier",
+  trailer: "it ends at the web tier",
+  upgrade: "it ends at the web tier",
+  expect: "it ends at the web tier",
+  via: "it ends at the web tier",
+  forwarded: "from: matches the client's address",
+  "x-forwarded-for": "from: matches the client's address",
+  "x-real-ip": "from: matches the client's address",
+  "x-forwarded-host": "host: matches the host",
+  "x-forwarded-proto": "it ends at the web tier",
+  "x-request-id": "it ends at the web tier",
+};
+
+function fieldMatch(entry: NamedValue, section: Section, { problems }: Context): NamedText {
+  const name = entry.name.toLowerCase();
+  const why = Object.hasOwn(unseenFields, name)
+    ? unseenFields[name]
+    : name.includes("_")
+      ? "fields with an underscore are dropped"
+      : undefined;
+  if (why !== undefined) {
+    problems.error(entry.at, `${section.where}.header: ${quote(entry.name)} is not seen by routes: ${why}`);
   }
-  for (const { entry, cluster } of drafts) {
-    if (cluster.tier === "web" || entry.section.has("listen") || reached.has(cluster.name)) continue;
-    problems.warning(
-      entry.at,
-      `nothing leads to the cluster ${cluster.name}: no route names it and it does not listen:`,
-    );
-  }
+  return { ...namedText(entry), name };
 }
 
-/** Whether requests for one host that come to a route go on to the next one. */
-export function takesEveryPath(route: Route): boolean {
-  return route.path === null || route.path === "/*" || route.path === "*";
-}
+/**
+ * Where a redirect may lead is for the file to say, and never for who sends the request: its path must not get
+ * into the host ("https://example.com$1" and a path that ends in ".evil.example"), nor be one ("$1").
+ */
+const redirectBegin =
+  /^(?:https?:\/\/(?:\$host|[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?=$|[/?#]|\$path|\$query)|\/(?![/\\])|\$path)/;
 
-/** Whether every host that fits `inner` fits `outer` too. */
-export function coversHost(outer: string | null, inner: string | null): boolean {
-  if (outer === null || outer === inner) return true;
-  return inner !== null && outer.startsWith("*.") && inner.endsWith(outer.slice(1));
-}
-
-function checkTarget(
-  route: PlacedRoute,
-  targets: ReadonlyMap<string, ClusterDraft>,
-  problems: Problems,
-): void {
-  const name = route.value.to!;
-  const target = targets.get(name);
-  const possible = [...targets.values()].filter(({ cluster }) => cluster.tier === "app");
-  const names = possible.map(({ cluster }) => cluster.name);
-  const allowed =
-    names.length === 0 ? "there is no app cluster in the file" : `allowed are ${alternatives(names)}`;
-  if (target === undefined) {
+function redirectOf(section: Section, { problems }: Context): RedirectSettings {
+  const to = section.text("to");
+  if (to !== null && !redirectBegin.test(to)) {
     problems.error(
-      route.at,
-      `the route leads to ${quote(route.writtenTo)}, which is no cluster${suggestion(route.writtenTo, names)}; ${allowed}`,
+      section.atOf("to"),
+      `${section.where}.to: found ${quote(section.writtenText("to"))}, allowed is a path that begins with "/" or $path, or "http://" or "https://", a host ($host is one) and then such a path, so that no request can choose the host`,
     );
-  } else if (target.cluster.tier === "web") {
-    problems.error(route.at, `the route leads to ${name}, which has routes: itself (a web tier); ${allowed}`);
   }
+  return { to: parseTemplate(to ?? "/"), status: Number(section.text("status")) };
 }
 
-/** A route is never used when one before it takes all that it would take. Files are not in force and take nothing. */
-function checkOrder(routes: readonly PlacedRoute[], problems: Problems): void {
-  const before: Route[] = [];
-  const lines: number[] = [];
-  for (const { at, value } of routes) {
-    const coveredBy = before.findIndex(
-      (earlier) => coversHost(earlier.host, value.host) && coversPath(earlier, value),
+function respondOf(section: Section, { problems }: Context): RespondSettings {
+  const status = section.number("status");
+  const body = section.text("body") ?? "";
+  if (body !== "" && (status === 204 || status === 205 || status === 304)) {
+    problems.error(section.atOf("body"), `${section.where}.body: an answer ${status} has no body`);
+  }
+  return { status, body, type: section.text("type") ?? "" };
+}
+
+function rewriteOf(section: Section, { problems }: Context): readonly TemplatePart[] | null {
+  const text = section.text("rewrite");
+  if (text === null) return null;
+  const where = `${section.where}.rewrite`;
+  if (!/^(\/|\$path)/.test(text)) {
+    problems.error(
+      section.atOf("rewrite"),
+      `${where}: found ${quote(section.writtenText("rewrite"))}, allowed is a path that begins with "/"`,
     );
-    if (coveredBy !== -1) {
-      problems.warning(
-        at,
-        `this route is never used: the route in line ${lines[coveredBy]} takes all its requests`,
+  }
+  for (const action of ["redirect", "respond"]) {
+    if (section.has(action)) {
+      problems.error(
+        section.atOf("rewrite"),
+        `${where}: goes with to: and files:, not with ${action}: (it can use $path itself)`,
       );
-    } else if (value.to !== null) {
-      before.push(value);
-      lines.push(at.line);
     }
   }
+  return parseTemplate(text);
 }
 
-function coversPath(outer: Route, inner: Route): boolean {
-  if (takesEveryPath(outer) || outer.path === inner.path) return true;
-  if (inner.path === null || outer.path === null || inner.path.startsWith("*")) return false;
-  return outer.path.endsWith("/*") && `${inner.path}/`.startsWith(outer.path.slice(0, -1));
+/** A group that the matchers do not have would be empty for every request. */
+function checkGroups(section: Section, route: Route, { problems }: Context): void {
+  const groups = groupsOf(route);
+  const check = (at: Position, template: readonly TemplatePart[] | null | undefined): void => {
+    const highest = highestGroup(template ?? []);
+    if (highest <= groups) return;
+    const there =
+      groups === 0
+        ? "the route has no pathRegex: with a group, and no path: with a star"
+        : `the route has ${groups}`;
+    problems.error(at, `${section.where}: $${highest} is used, and ${there}`);
+  };
+  check(section.atOf("rewrite"), route.rewrite);
+  if (route.redirect !== null) check(section.section("redirect").atOf("to"), route.redirect.to);
+}
+
+function groupsOf(route: Route): number {
+  if (route.pathRegex !== null) return compileRegex(route.pathRegex).groupCount();
+  return route.path?.includes("*") === true ? 1 : 0;
 }

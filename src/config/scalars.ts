@@ -5,10 +5,14 @@ import {
   formatDuration,
   formatSize,
   parseDuration,
+  parseRate,
   parseSize,
+  ratePattern,
   sizePattern,
 } from "./quantities.ts";
-import type { ScalarType, Setting } from "./settings.ts";
+import { regexTrouble } from "./regex.ts";
+import type { NameType, ScalarType, Setting } from "./settings.ts";
+import { templateTrouble } from "./template.ts";
 
 export type ScalarValue = string | number | boolean;
 
@@ -17,6 +21,8 @@ export interface Scalar {
   parse(text: string, setting: Setting): ScalarValue | null;
   /** What is allowed, after "allowed is". */
   allowed(setting: Setting): string;
+  /** What exactly is wrong with the text, or null when `allowed` says enough. */
+  trouble?(text: string): string | null;
   /** JSON Schema (draft-07) of the value as an editor sees it. */
   schema(setting: Setting): Record<string, unknown>;
 }
@@ -27,12 +33,14 @@ export interface Endpoint {
   readonly port: number;
 }
 
-export const nameSource = "[a-z0-9][a-z0-9-]{0,62}";
+const nameSource = "[a-z0-9][a-z0-9-]{0,62}";
+/** token of RFC 9110, section 5.6.2. */
+const tokenSource = "[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}";
 const hostSource = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})?(\\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})?)*";
 const name = new RegExp(`^${nameSource}$`);
 const host = new RegExp(`^${hostSource}$`);
 /** token of RFC 9110, section 5.6.2, as RFC 6265 wants cookie names. */
-const cookieNameSource = "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$";
+const cookieNameSource = `^${tokenSource}$`;
 /** "{png,gif}" */
 const choicesSource = "\\{[^*{}/,]+(,[^*{}/,]+)*\\}";
 /** One star and one choice at most, in the last part of the path: no pattern is slow to match (A48). */
@@ -42,6 +50,34 @@ const path = new RegExp(pathSource);
 
 export function isName(text: string): boolean {
   return name.test(text);
+}
+
+/** Names that the file chooses. */
+export const nameTypes: Readonly<Record<"name" | NameType, NameTypeEntry>> = {
+  name: {
+    parse: (text) => (isName(text) ? text : null),
+    allowed: 'are up to 63 of a-z, 0-9 and "-", not "-" first',
+    source: nameSource,
+  },
+  fieldName: {
+    parse: (text) => (new RegExp(`^${tokenSource}$`).test(text) ? text : null),
+    allowed: "is the name of a header field",
+    source: tokenSource,
+  },
+  parameterName: {
+    parse: (text) => (/^[^\0-\x1f]{1,256}$/.test(text) ? text : null),
+    allowed: "is the name of a parameter, without escapes",
+    source: ".{1,256}",
+  },
+};
+
+interface NameTypeEntry {
+  /** The name, or null when the text is none. */
+  readonly parse: (text: string) => string | null;
+  /** After "allowed". */
+  readonly allowed: string;
+  /** Of a regular expression, for the JSON Schema. */
+  readonly source: string;
 }
 
 /** Lower-case address or host name, or null. Addresses that mean "all" are none. */
@@ -221,6 +257,49 @@ export const scalars: Readonly<Record<ScalarType, Scalar>> = {
     allowed: () => "up to 64 letters, digits or !#$%&'*+-.^_`|~",
     schema: () => ofPattern(cookieNameSource),
   },
+  method: {
+    parse: (text) => (/^[A-Z][A-Z-]{0,22}$/.test(text) && !/^(CONNECT|TRACE|PRI)$/.test(text) ? text : null),
+    allowed: () => "a method in capital letters, as GET; not CONNECT and TRACE, which are never taken",
+    schema: () => ofPattern("^[A-Z][A-Z-]{0,22}$"),
+  },
+  regex: {
+    parse: (text) => (regexTrouble(text) === null ? text : null),
+    allowed: () => "a regular expression as RE2 knows it: no look-around, no backreferences",
+    trouble: regexTrouble,
+    schema: () => ({ type: "string" }),
+  },
+  fieldName: {
+    parse: nameTypes.fieldName.parse,
+    allowed: () => "the name of a header field",
+    schema: () => ofPattern(`^${tokenSource}$`),
+  },
+  fieldValue: {
+    parse: (text) => (isFieldValue(text) ? text : null),
+    allowed: () => "visible ASCII characters, spaces between them",
+    schema: () => oneLine,
+  },
+  parameterValue: {
+    parse: (text) => (/[\0-\x1f]/.test(text) || text.length > 1_024 ? null : text),
+    allowed: () => "a text without control characters, as it is without escapes",
+    schema: () => ({ type: ["string", "number"] }),
+  },
+  template: {
+    parse: (text) => (isFieldValue(text) && templateTrouble(text) === null ? text : null),
+    allowed: () =>
+      "visible ASCII characters, with $1 to $9, $path, $query, $host, $scheme or $client in it ($$ is $)",
+    trouble: templateTrouble,
+    schema: () => oneLine,
+  },
+  body: {
+    parse: (text) => (text.length > 65_536 ? null : text),
+    allowed: () => "a text of up to 65536 characters",
+    schema: () => ({ type: "string" }),
+  },
+  rate: {
+    parse: (text) => (parseRate(text) === null ? null : text),
+    allowed: () => "a number of requests per s, m or h, as 10/s",
+    schema: () => ofPattern(ratePattern),
+  },
   logTarget: {
     parse: (text) => (/[{}]/.test(text.replaceAll("{server}", "")) ? null : parsePath(text)),
     allowed: () => 'the name of a file (with {server} for the server\'s name), "-" or off',
@@ -258,6 +337,11 @@ function parseHostPattern(text: string): string | null {
 function parsePathPattern(text: string): string | null {
   if (text.length > 1_024 || !path.test(text)) return null;
   return /[^\x21-\x7e]|[?#\\]|\/\/|\/\.\.?(\/|$)/.test(text) ? null : text;
+}
+
+/** Any of it leaves in a head: no line ends, nothing wider than a byte (A22). */
+function isFieldValue(text: string): boolean {
+  return text.length <= 4_096 && /^[!-~]([ -~]*[!-~])?$/.test(text);
 }
 
 function isNetwork(text: string): boolean {

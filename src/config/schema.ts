@@ -1,5 +1,5 @@
 /** The table of settings as a JSON Schema (draft-07, which editors' YAML support knows), for completion and hints. */
-import { defaultText, nameSource, scalars } from "./scalars.ts";
+import { defaultText, nameTypes, scalars } from "./scalars.ts";
 import type { ScalarType, Setting } from "./settings.ts";
 import { fileShape, type Shape } from "./shape.ts";
 
@@ -17,27 +17,37 @@ function schemaOf(shape: Shape): Record<string, unknown> {
   const described = { description: describe(shape) };
   switch (setting.type) {
     case "section":
-      return { ...described, ...sectionSchema(shape) };
+      return { ...described, ...shortOr(sectionSchema(shape), shape) };
     case "named":
       return {
         ...described,
         type: "object",
-        propertyNames: { pattern: `^${nameSource}$` },
+        propertyNames: { pattern: `^${nameTypes[setting.names ?? "name"].source}$` },
         additionalProperties: schemaOf(shape.each!),
         minProperties: setting.minimum ?? 0,
         maxProperties: setting.maximum,
       };
     case "list":
-      return {
-        ...described,
-        type: "array",
-        items: schemaOf(shape.each!),
-        minItems: setting.minimum ?? 0,
-        maxItems: setting.maximum,
-      };
+      return { ...described, ...listSchema(shape) };
     default:
       return { ...described, ...defaulted(setting), ...scalarSchema(setting.type, setting) };
   }
+}
+
+function shortOr(section: Record<string, unknown>, { setting, keys }: Shape): Record<string, unknown> {
+  if (setting.shortFor === undefined) return section;
+  const { description: _told, ...short } = schemaOf(keys.get(setting.shortFor)!);
+  return { anyOf: [short, section] };
+}
+
+function listSchema({ setting, each }: Shape): Record<string, unknown> {
+  const list = {
+    type: "array",
+    items: schemaOf(each!),
+    minItems: setting.minimum ?? 0,
+    maxItems: setting.maximum,
+  };
+  return setting.orSingle === true ? { anyOf: [schemaOf(each!), list] } : list;
 }
 
 function scalarSchema(type: ScalarType, setting: Setting): Record<string, unknown> {

@@ -5,7 +5,7 @@
 
 import { nearest, suggestion } from "./nearest.ts";
 import { type Position, type Problems, quote } from "./problems.ts";
-import { choicesOf, isName, type ScalarValue, scalars } from "./scalars.ts";
+import { choicesOf, nameTypes, type ScalarValue, scalars } from "./scalars.ts";
 import type { Setting } from "./settings.ts";
 import type { Shape } from "./shape.ts";
 import { isSubstituted, type SubstituteSources, substitute } from "./substitute.ts";
@@ -22,6 +22,15 @@ export interface ScalarItem {
 interface NamedItems {
   readonly kind: "named";
   readonly entries: readonly NamedSection[];
+  readonly values: readonly NamedValue[];
+}
+
+/** An entry whose value is no section: `x-beta: "1"`. */
+export interface NamedValue {
+  readonly name: string;
+  /** Of the name. */
+  readonly at: Position;
+  readonly value: ScalarItem;
 }
 
 export interface NamedSection {
@@ -110,6 +119,11 @@ export class Section {
     return value?.kind === "named" ? value.entries : [];
   }
 
+  namedValues(key: string): readonly NamedValue[] {
+    const value = this.#values.get(key);
+    return value?.kind === "named" ? value.values : [];
+  }
+
   sections(key: string): readonly Section[] {
     return this.#items(key).filter((item) => item.kind === "section");
   }
@@ -191,6 +205,14 @@ export class SectionReader {
 
   #readValue(node: TreeNode, keyAt: Position, where: string, shape: Shape): Value | null {
     const { setting } = shape;
+    if (setting.orSingle === true && (node.kind === "map" || (node.kind === "scalar" && !node.isNull))) {
+      const only = this.#readValue(node, keyAt, where, shape.each!);
+      return only?.kind === "section" || only?.kind === "scalar" ? { kind: "list", items: [only] } : null;
+    }
+    if (setting.shortFor !== undefined && node.kind === "scalar" && !node.isNull) {
+      const value = { key: setting.shortFor, at: node.at, value: node };
+      return this.readSection({ kind: "map", at: node.at, entries: [value] }, keyAt, where, shape);
+    }
     if (setting.planned === true) {
       this.#problems.warning(keyAt, `${where}: is not in force in this version`);
     }
@@ -212,7 +234,12 @@ export class SectionReader {
   }
 
   #allowed(shape: Shape): string {
-    const { type } = shape.setting;
+    const { type, shortFor, orSingle } = shape.setting;
+    if (shortFor !== undefined) {
+      const short = this.#allowed(shape.keys.get(shortFor)!);
+      return `${short}, or a section with ${keyList(shape)}`;
+    }
+    if (orSingle === true) return `${this.#allowed(shape.each!)}, or a list of them`;
     if (type === "section") return `a section with ${keyList(shape)}`;
     if (type === "named") return "a section whose keys are names";
     if (type === "list") return `a list ("- ..." or [...])`;
@@ -221,18 +248,23 @@ export class SectionReader {
 
   #readNamed(node: MapNode, where: string, shape: Shape): NamedItems {
     const entries: NamedSection[] = [];
+    const values: NamedValue[] = [];
+    const { names = "name" } = shape.setting;
     this.#checkCount(node.entries.length, node.at, where, shape.setting);
-    for (const { key: name, at, value } of node.entries.slice(0, shape.setting.maximum)) {
-      if (!isName(name)) {
+    for (const { key, at, value } of node.entries.slice(0, shape.setting.maximum)) {
+      const name = nameTypes[names].parse(key);
+      if (name === null) {
         this.#problems.error(
           at,
-          `${where}: found the name ${quote(name)}, allowed are up to 63 of a-z, 0-9 and "-", not "-" first`,
+          `${where}: found the name ${quote(key)}, allowed ${nameTypes[names].allowed}`,
         );
       }
-      const read = this.#readValue(value, at, `${where}.${isName(name) ? name : quote(name)}`, shape.each!);
-      if (read?.kind === "section" && isName(name)) entries.push({ name, at, section: read });
+      const read = this.#readValue(value, at, `${where}.${name ?? quote(key)}`, shape.each!);
+      if (name === null) continue;
+      if (read?.kind === "section") entries.push({ name, at, section: read });
+      else if (read?.kind === "scalar") values.push({ name, at, value: read });
     }
-    return { kind: "named", entries };
+    return { kind: "named", entries, values };
   }
 
   #readList(node: ListNode, where: string, shape: Shape): ListItems {
@@ -259,9 +291,11 @@ export class SectionReader {
     const value = scalars[type].parse(text, setting);
     if (value === null || outOfBounds(value, setting)) {
       const hint = isSubstituted(node) ? "" : suggestion(text, choicesOf(setting));
+      const trouble = isSubstituted(node) ? null : (scalars[type].trouble?.(text) ?? null);
+      const why = trouble === null ? "" : ` (${trouble})`;
       this.#problems.error(
         node.at,
-        `${where}: found ${quote(withoutPassword(node.text))}, allowed is ${scalars[type].allowed(setting)}${hint}`,
+        `${where}: found ${quote(withoutPassword(node.text))}${why}, allowed is ${scalars[type].allowed(setting)}${hint}`,
       );
       return null;
     }

@@ -31,7 +31,18 @@ export type ScalarType =
   | "network"
   | "clusterName"
   | "cookieName"
-  | "logTarget";
+  | "logTarget"
+  | "method"
+  | "regex"
+  | "fieldName"
+  | "fieldValue"
+  | "parameterValue"
+  | "template"
+  | "body"
+  | "rate";
+
+/** Kinds of names that the file chooses; what each may be stands in scalars.ts. */
+export type NameType = "fieldName" | "parameterName";
 
 export interface Setting {
   readonly path: string;
@@ -51,6 +62,12 @@ export interface Setting {
   readonly choices?: readonly string[];
   /** Choices that are accepted, with a warning that they are not in force yet, and the one used instead. */
   readonly plannedChoices?: Readonly<Record<string, string>>;
+  /** Of a section: a value that stands there alone is that of this key. */
+  readonly shortFor?: string;
+  /** Of a list: an entry that stands there alone, without a list around it, is the only one. */
+  readonly orSingle?: true;
+  /** Of `named`: what its names are. Without it they are names of servers and clusters. */
+  readonly names?: NameType;
   /** Exactly one of these keys must be in the section. */
   readonly oneOf?: readonly string[];
   /** Belongs to clusters of this tier only. A cluster with `routes:` is of the web tier, any other of the app tier. */
@@ -320,14 +337,15 @@ const routeSettings: readonly Setting[] = [
     since,
     minimum: 1,
     maximum: 1_000,
-    description: "Which request goes to which cluster. The first route that fits takes the request.",
+    description: "What happens to which request. The first route that fits takes it.",
   },
   {
     path: "clusters.<name>.routes[]",
     type: "section",
     since,
-    oneOf: ["to", "files"],
-    description: "One route. Without `host:` it fits every host, without `path:` every path.",
+    oneOf: ["to", "files", "redirect", "respond"],
+    description:
+      "One route: what it takes, what it does with it, and what else holds there. What is not named fits everything. See docs/routes.md.",
   },
   {
     path: "clusters.<name>.routes[].host",
@@ -343,6 +361,74 @@ const routeSettings: readonly Setting[] = [
       "`/foo` for that path alone, `/foo/*` for it and all below it, `*.png` or `/foo/*.{png,gif}` for names that end so; `*` stands for anything but `/`. Upper and lower case differ; the query does not count.",
   },
   {
+    path: "clusters.<name>.routes[].pathRegex",
+    type: "regex",
+    since,
+    description:
+      "A regular expression (RE2's grammar, linear time) that is found somewhere in the path; `^` and `$` are its begin and end. An empty one takes everything. With `path:`, both must fit.",
+  },
+  {
+    path: "clusters.<name>.routes[].method",
+    type: "list",
+    since,
+    orSingle: true,
+    minimum: 1,
+    maximum: 32,
+    description: "Methods that the route takes.",
+  },
+  {
+    path: "clusters.<name>.routes[].method[]",
+    type: "method",
+    since,
+    description: "A method. `GET` is not `HEAD`: name both where both are meant.",
+  },
+  {
+    path: "clusters.<name>.routes[].header",
+    type: "named",
+    names: "fieldName",
+    since,
+    minimum: 1,
+    maximum: 32,
+    description: "Header fields that the request must have.",
+  },
+  {
+    path: "clusters.<name>.routes[].header.<name>",
+    type: "fieldValue",
+    since,
+    description: "The whole value, or `*` for any; lines of one name count as one, joined by `, `.",
+  },
+  {
+    path: "clusters.<name>.routes[].query",
+    type: "named",
+    names: "parameterName",
+    since,
+    minimum: 1,
+    maximum: 32,
+    description: "Parameters that the query must have.",
+  },
+  {
+    path: "clusters.<name>.routes[].query.<name>",
+    type: "parameterValue",
+    since,
+    description:
+      "The whole value without escapes, or `*` for any. Of a parameter that is there more than once the first counts.",
+  },
+  {
+    path: "clusters.<name>.routes[].from",
+    type: "list",
+    since,
+    orSingle: true,
+    minimum: 1,
+    maximum: 1_000,
+    description: "Networks of clients that the route takes.",
+  },
+  {
+    path: "clusters.<name>.routes[].from[]",
+    type: "network",
+    since,
+    description: "An address or a network like `10.0.0.0/8`.",
+  },
+  {
     path: "clusters.<name>.routes[].to",
     type: "clusterName",
     since,
@@ -354,6 +440,67 @@ const routeSettings: readonly Setting[] = [
     since,
     planned: true,
     description: "Folder whose files the web tier sends itself. Until then such a route is passed over.",
+  },
+  {
+    path: "clusters.<name>.routes[].redirect",
+    type: "section",
+    shortFor: "to",
+    since,
+    description: "Sends the browser to another address.",
+  },
+  {
+    path: "clusters.<name>.routes[].redirect.to",
+    type: "template",
+    since,
+    required: true,
+    description:
+      "Where to: a path, or an address with `http://` or `https://`. `$1` to `$9` are what the groups of `pathRegex`, or the star of `path`, stood for; `$path` is the path, `$query` the query with its `?`, `$host` the host.",
+  },
+  {
+    path: "clusters.<name>.routes[].redirect.status",
+    type: "choice",
+    since,
+    choices: ["301", "302", "303", "307", "308"],
+    default: "302",
+    description:
+      "301 and 308 are for ever, 302 and 307 for now; 307 and 308 keep the method, 303 makes it GET.",
+  },
+  {
+    path: "clusters.<name>.routes[].respond",
+    type: "section",
+    shortFor: "status",
+    since,
+    description: "Answers at once.",
+  },
+  {
+    path: "clusters.<name>.routes[].respond.status",
+    type: "integer",
+    since,
+    minimum: 200,
+    maximum: 599,
+    default: 200,
+    description: "The status.",
+  },
+  {
+    path: "clusters.<name>.routes[].respond.body",
+    type: "body",
+    since,
+    default: "",
+    description: "The body, sent as UTF-8.",
+  },
+  {
+    path: "clusters.<name>.routes[].respond.type",
+    type: "fieldValue",
+    since,
+    default: "text/plain; charset=utf-8",
+    description: "Its Content-Type.",
+  },
+  {
+    path: "clusters.<name>.routes[].rewrite",
+    type: "template",
+    since,
+    description:
+      "The path that the application, or the folder of files, gets instead: `/new/$1`, with the same variables as `redirect`. The query stays unless the new path has one of its own.",
   },
 ];
 

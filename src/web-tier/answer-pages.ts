@@ -3,6 +3,7 @@ import type { AnswerHead } from "./client.ts";
 
 const pages = {
   400: ["Bad Request", "The request was not understood."],
+  403: ["Forbidden", "This is not for everybody."],
   404: ["Not Found", "There is nothing at this address."],
   405: ["Method Not Allowed", "This method is not served here."],
   408: ["Request Timeout", "The request did not arrive in time."],
@@ -30,15 +31,18 @@ export interface Page {
   readonly text: string;
 }
 
-/** @param why one more sentence, or "". @param requestId "" when the request was not understood. */
-export function answerPage(status: PageStatus, why: string, requestId: string): Page {
+/**
+ * @param why one more sentence, or "". @param requestId "" when the request was not understood.
+ * @param more lines of the head, "Name: value CR LF ...".
+ */
+export function answerPage(status: PageStatus, why: string, requestId: string, more: string = ""): Page {
   const [reason, sentence] = pages[status];
   const text = pageBody(`${status} ${reason}`, why === "" ? sentence : why, requestId);
-  let fields = "Content-Type: text/html; charset=utf-8\r\nCache-Control: no-store\r\n";
+  let fields = `Content-Type: text/html; charset=utf-8\r\nCache-Control: no-store\r\n${more}`;
   if (requestId !== "") fields += `X-Request-Id: ${requestId}\r\n`;
   // RFC 9110, 15.5.6: it must say what is allowed. Any other method is the application's to judge.
-  if (status === 405) fields += "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n";
-  if (status === 503) fields += "Retry-After: 2\r\n";
+  if (status === 405 && more === "") fields += "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n";
+  if (status === 503 && more === "") fields += "Retry-After: 2\r\n";
   return { head: { status, reason, fields, contentLength: text.length, hasDate: false }, text };
 }
 

@@ -2,8 +2,10 @@
  * READ FIRST: one request, top to bottom.
  *
  *   accept, parse, check framing   client-connection.ts, http/request-head.ts
- *   route                          #route        route.ts
- *   rewrite                        #rewrite      forwarded.ts
+ *   route                          #route        route-table.ts
+ *   rewrite                        #rewrite      routed-request.ts
+ *   act                            #act          actions/: redirect, respond; or, for an app server:
+ *   tell who asks                  #prepare      forwarded.ts
  *   choose server                  #choose       server-pool.ts (sticky, then balance)
  *   send                           #send         link-upstream.ts or http-upstream.ts
  *   read head                      #readHead     answer-reader.ts, http/response-head.ts
@@ -19,25 +21,28 @@ import { encodeLinkRequest } from "../http/link-request.ts";
 import { isEventStream, type ResponseHead, responseBodyKind } from "../http/response-head.ts";
 import { ResetCode } from "../link/api.ts";
 import { http as limits } from "../support/limits.ts";
+import type { OwnAnswer, OwnWork } from "./actions/action.ts";
 import { answerPage, type PageStatus } from "./answer-pages.ts";
 import { AnswerReader, type InterimSink } from "./answer-reader.ts";
-import type { Client } from "./client.ts";
+import type { AnswerBody, AnswerHead, Client } from "./client.ts";
 import { forwardedFields, requestIdOf } from "./forwarded.ts";
 import { KeptBody } from "./kept-body.ts";
 import { Reply } from "./reply.ts";
-import { knowsHost, matchRoute } from "./route.ts";
+import type { CompiledRoute } from "./route.ts";
+import { RoutedRequest } from "./routed-request.ts";
 import type { ServerPool } from "./server-pool.ts";
 import type { Site } from "./site.ts";
 import { isIdempotent, type Upstream, type UpstreamRequest, type UpstreamStream } from "./upstream.ts";
 
 type Phase = "idle" | "waiting" | "answering" | "tunnel";
 
-export class Exchange implements UpstreamRequest, InterimSink {
+export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
   readonly #site: Site;
   readonly #client: Client;
   #phase: Phase = "idle";
 
   // The request.
+  readonly #request: RoutedRequest;
   method = "";
   target = "";
   linkMeta = "";
@@ -60,6 +65,9 @@ export class Exchange implements UpstreamRequest, InterimSink {
   nextWaiting: UpstreamRequest | null = null;
   previousWaiting: UpstreamRequest | null = null;
 
+  /** Of an action that answers without an app server. */
+  #work: OwnWork | null = null;
+
   // The answer.
   readonly #answer = new AnswerReader();
   readonly #body = new BodyDecoder();
@@ -73,6 +81,7 @@ export class Exchange implements UpstreamRequest, InterimSink {
     this.#site = site;
     this.#client = client;
     this.#reply = new Reply(client);
+    this.#request = new RoutedRequest(client);
   }
 
   /** A request is being worked on. */
@@ -89,30 +98,43 @@ export class Exchange implements UpstreamRequest, InterimSink {
     this.#phase = "waiting";
     this.method = head.method;
     this.target = head.target;
+    this.#request.begin();
     this.upgrading = head.upgrade !== "";
     this.bodyLength = head.contentLength;
     this.bodyless = head.contentLength <= 0 && !head.chunked;
     this.#requestEnded = this.bodyless;
     this.#requestId = requestIdOf(head, this.#client.origin, this.#site.requestIds);
     if (head.contentLength > this.#site.limits.bodyBytesMax) return this.#refuseBody();
-    if (this.#route()) {
-      this.#rewrite();
-      this.#send(this.#choose(null));
-    }
+    const route = this.#route();
+    if (route !== null && this.#rewrite(route)) this.#act(route);
   }
 
-  #route(): boolean {
-    const { head } = this.#client;
-    const found = matchRoute(this.#site.routes, head.host, head.path);
-    if (found === null) {
-      this.answerItself(knowsHost(this.#site.routes, head.host) ? 404 : 421, "");
-      return false;
-    }
-    this.#pool = found.target;
-    return true;
+  #route(): CompiledRoute | null {
+    const { head, origin } = this.#client;
+    const route = this.#site.routes.find(head, origin.address);
+    if (route === null) this.answerItself(this.#site.routes.knowsHost(head.host) ? 404 : 421, "");
+    return route;
   }
 
-  #rewrite(): void {
+  #rewrite(route: CompiledRoute): boolean {
+    const status = this.#request.follow(route, this.#site.limits.targetBytesMax);
+    this.target = this.#request.target;
+    if (status !== 0) this.answerItself(status, "");
+    return status === 0;
+  }
+
+  /** To an app server, or the web server answers itself. */
+  #act(route: CompiledRoute): void {
+    if (route.action !== null) {
+      this.#work = route.action.begin(this.#request, this);
+      return;
+    }
+    this.#pool = route.pool;
+    this.#prepare();
+    this.#send(this.#choose(null));
+  }
+
+  #prepare(): void {
     const { head, origin } = this.#client;
     let fields = head.fields + forwardedFields(head, origin, this.#requestId);
     if (head.chunked) fields += "\nTransfer-Encoding\nchunked";
@@ -122,7 +144,7 @@ export class Exchange implements UpstreamRequest, InterimSink {
     this.upstreamFields = fields;
     this.linkMeta = encodeLinkRequest(
       head.method,
-      head.target,
+      this.target,
       head.versionMinor,
       origin.linkLines,
       this.upgrading,
@@ -242,6 +264,7 @@ export class Exchange implements UpstreamRequest, InterimSink {
   clientDrained(): void {
     this.#reply.congested = false;
     this.#client.answerGoesOn(this.#silenceMs);
+    if (this.#work !== null) return this.#work.resume();
     if (this.#unconsumedBytes === 0) return;
     const bytes = this.#unconsumedBytes;
     this.#unconsumedBytes = 0;
@@ -377,12 +400,37 @@ export class Exchange implements UpstreamRequest, InterimSink {
   }
 
   /** An answer of the web server itself: an error page. */
-  answerItself(status: PageStatus, why: string): void {
-    this.#phase = "answering";
-    const page = answerPage(status, why, this.#requestId);
+  answerItself(status: PageStatus, why: string, fields: string = ""): void {
+    const page = answerPage(status, why, this.#requestId, fields);
     const headOnly = this.method === "HEAD";
-    this.#reply.send(page.head, headOnly ? "none" : "length", headOnly ? "" : page.text);
+    this.sendAnswer(page.head, headOnly ? "none" : "length", headOnly ? "" : page.text);
+  }
+
+  // Answers of actions, as they come.
+  sendAnswer(head: AnswerHead, body: AnswerBody, text: string): void {
+    this.#phase = "answering";
+    this.#reply.send(head, body, text);
     this.#finish();
+  }
+
+  beginAnswer(head: AnswerHead, body: AnswerBody): void {
+    this.#phase = "answering";
+    this.#reply.begin(head, body);
+  }
+
+  sendBytes(bytes: Buffer): boolean {
+    this.#reply.onBodyBytes(bytes);
+    return !this.#reply.congested;
+  }
+
+  endAnswer(): void {
+    this.#reply.end("");
+    this.#finish();
+  }
+
+  breakOff(): void {
+    this.#leave(false);
+    this.#client.destroy();
   }
 
   #finish(): void {
@@ -400,6 +448,8 @@ export class Exchange implements UpstreamRequest, InterimSink {
   #leave(reusable: boolean): void {
     const upstream = this.#upstream;
     this.#answer.forget();
+    this.#work?.over();
+    this.#work = null;
     if (upstream === null) return;
     upstream.done(this, this.#stream!, reusable);
     this.#lastServer = upstream.server.name;

@@ -14,6 +14,7 @@ import { RequestIds, trustedNetworks } from "./forwarded.ts";
 import { HttpUpstream } from "./http-upstream.ts";
 import { LinkUpstream } from "./link-upstream.ts";
 import { compileRoute } from "./route.ts";
+import { RouteTable } from "./route-table.ts";
 import { ServerPool } from "./server-pool.ts";
 import type { Site } from "./site.ts";
 import type { Upstream } from "./upstream.ts";
@@ -47,7 +48,7 @@ export async function startWebServer(
   const site: Site = {
     member,
     log,
-    routes: cluster.routes.map((route) => compileRoute(route, pools.get(route.to!)!)),
+    routes: new RouteTable(cluster.routes.map((route) => compileRoute(route, pools))),
     limits: cluster.limits,
     timeouts: cluster.timeouts,
     trusted: trustedNetworks(cluster.trustedNetworks),
@@ -95,8 +96,8 @@ function openPools(member: Member, log: Log, wheel: TimerWheel): Map<string, Ser
   const { file, cluster } = member;
   const pools = new Map<string, ServerPool>();
   for (const { to } of cluster.routes) {
-    const target = file.clusters.get(to!)!;
-    if (pools.has(target.name)) continue;
+    if (to === null || pools.has(to)) continue;
+    const target = file.clusters.get(to)!;
     pools.set(
       target.name,
       new ServerPool(target, upstreamsOf(target, member, log, wheel), file.secret, file.previousSecret),

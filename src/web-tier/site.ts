@@ -6,13 +6,12 @@ import type { Log } from "../support/log.ts";
 import type { TimerWheel } from "../support/timer-wheel.ts";
 import type { AccessLog } from "./access-log.ts";
 import type { RequestIds } from "./forwarded.ts";
-import type { CompiledRoute } from "./route.ts";
-import type { ServerPool } from "./server-pool.ts";
+import type { RouteTable } from "./route-table.ts";
 
 export interface Site {
   readonly member: Member;
   readonly log: Log;
-  readonly routes: readonly CompiledRoute<ServerPool>[];
+  readonly routes: RouteTable;
   readonly limits: HttpLimits;
   readonly timeouts: Timeouts;
   readonly trusted: BlockList;

@@ -24,11 +24,13 @@ import { RequestIds, trustedNetworks } from "../../src/web-tier/forwarded.ts";
 import { HttpUpstream } from "../../src/web-tier/http-upstream.ts";
 import { LinkUpstream } from "../../src/web-tier/link-upstream.ts";
 import { compileRoute } from "../../src/web-tier/route.ts";
+import { RouteTable } from "../../src/web-tier/route-table.ts";
 import { ServerPool } from "../../src/web-tier/server-pool.ts";
 import type { Site } from "../../src/web-tier/site.ts";
 import type { Upstream } from "../../src/web-tier/upstream.ts";
 import type { NameResolver } from "../../src/web-tier/upstream-resolver.ts";
 import { Notes } from "./link-pair.ts";
+import { anyRoute } from "./routes.ts";
 
 export interface WebSiteOptions {
   readonly routes?: readonly Partial<Route>[];
@@ -117,8 +119,8 @@ export async function startWebSite(
   const site: Site = {
     member: new Member({ clusters: new Map([["web", web]]) } as unknown as ClusterFile, web.servers[0]!),
     log,
-    routes: (options.routes ?? [{ to: "app" }]).map(({ host = null, path = null, to = "app" }) =>
-      compileRoute({ host, path }, pools.get(to!)!),
+    routes: new RouteTable(
+      (options.routes ?? [{ to: "app" }]).map((route) => compileRoute({ ...anyRoute, ...route }, pools)),
     ),
     limits: { ...web.limits, ...options.limits },
     timeouts,

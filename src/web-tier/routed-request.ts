@@ -1,0 +1,83 @@
+/** Step "rewrite": the request as its route sees it, and what templates and actions ask of it. */
+import type { Template } from "../config/model.ts";
+import { canonicalPath } from "../http/canonical.ts";
+import { type TemplateValues, templateText } from "./actions/template-text.ts";
+import type { PageStatus } from "./answer-pages.ts";
+import type { Client } from "./client.ts";
+
+const noGroups: readonly string[] = [];
+
+export interface Rewriting {
+  readonly rewrite: Template | null;
+  /** What `$1` ... stand for in a path; null where nothing asks for them. */
+  readonly groupsOf: ((path: string) => readonly string[]) | null;
+}
+
+/** Made once per connection and used for one request after the other. */
+export class RoutedRequest implements TemplateValues {
+  /** Path and query, rewritten where the route says so. */
+  target = "";
+  /** The target without its query. */
+  path = "";
+  groups: readonly string[] = noGroups;
+  readonly #client: Client;
+
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  /** The head has been read. */
+  begin(): void {
+    this.target = this.#client.head.target;
+    this.path = this.#client.head.path;
+    this.groups = noGroups;
+  }
+
+  /** @returns 0, or the status to refuse with: what came with the request makes the new path no path. */
+  follow({ groupsOf, rewrite }: Rewriting, targetBytesMax: number): 0 | PageStatus {
+    if (groupsOf !== null) this.groups = groupsOf(this.path);
+    return rewrite === null ? 0 : this.#rewrite(rewrite, targetBytesMax);
+  }
+
+  /** The new path has to be as canonical as the one that came: rules, files and the app all see the same. */
+  #rewrite(template: Template, targetBytesMax: number): 0 | PageStatus {
+    const text = templateText(template, this);
+    const question = text.indexOf("?");
+    const path = canonicalPath(question < 0 ? text : text.slice(0, question));
+    if (typeof path !== "string") return 400;
+    const target = path + (question < 0 ? this.query : text.slice(question));
+    if (target.length > targetBytesMax) return 414;
+    this.path = path;
+    this.target = target;
+    return 0;
+  }
+
+  get method(): string {
+    return this.#client.head.method;
+  }
+
+  get originalPath(): string {
+    return this.#client.head.path;
+  }
+
+  get query(): string {
+    const { path, target } = this.#client.head;
+    return target.slice(path.length);
+  }
+
+  get host(): string {
+    return this.#client.head.host;
+  }
+
+  get scheme(): string {
+    return this.#client.origin.scheme;
+  }
+
+  get client(): string {
+    return this.#client.origin.address;
+  }
+
+  get fields(): string {
+    return this.#client.head.fields;
+  }
+}
