@@ -107,9 +107,9 @@ export const upstream = {
   /** No connection within so long: the server gets no more of them until it answers, and another address is tried. */
   slowConnectMs: 1_500,
   /** Idle connections kept to one plain HTTP server. */
-  idleSocketsMax: 64,
-  /** Connections to one plain HTTP server; a request above goes to another server, or waits. */
-  socketsMax: 512,
+  idleSocketsMax: 256,
+  /** Connections to one plain HTTP server, WebSockets included; a request above goes to another server, or waits. */
+  socketsMax: 4_096,
   /** Requests that wait for a connection to one plain HTTP server; one more is answered 503. */
   waitingMax: 1_024,
   /** And so long. */

@@ -31,7 +31,7 @@ export interface HttpPool {
   connected(address: Address): void;
   /** It takes longer than it should: no other request should wait with this one. */
   slow(address: Address): void;
-  /** The connection could not be established. @param atOnce to try cost nothing. */
+  /** The connection could not be established; no other is waited for there. @param atOnce to try cost nothing. */
   unreachable(address: Address, reason: string, atOnce: boolean): void;
   /** Another address that may be tried, or null. */
   another(): Address | null;
@@ -51,6 +51,7 @@ export class HttpConnection implements UpstreamStream {
   /** Of the time for a connection, over all addresses tried. */
   #connectLeftMs: number;
   #stageMs = 0;
+  #addressesLeft: number = limits.addressesMax;
   /** The request's body until there is a connection. */
   #early: EarlyBody | null = null;
   #chunking = false;
@@ -209,7 +210,7 @@ export class HttpConnection implements UpstreamStream {
     this.#socket.destroy();
   }
 
-  /** Others found that this address can't be reached: not waited for any longer. */
+  /** This address can't be reached, as this connection or another one found: it is not waited for any longer. */
   giveUpConnecting(address: Address, reason: string): void {
     if (this.#connected || this.#over || address !== this.#address) return;
     this.#failure = reason;
@@ -260,10 +261,8 @@ export class HttpConnection implements UpstreamStream {
   #closed(): void {
     if (this.#over) return;
     if (!this.#connected) {
-      this.#upstream.unreachable(this.#address, this.#failure || "the connection was closed", this.#refused);
-      // That may have ended it already: a request that finds nothing else to try goes elsewhere.
-      if (!this.#over) this.#tryAnother();
-      return;
+      const reason = this.#failure || "the connection was closed";
+      return this.#upstream.unreachable(this.#address, reason, this.#refused);
     }
     const request = this.#request;
     this.#request = null;
@@ -278,13 +277,19 @@ export class HttpConnection implements UpstreamStream {
   #tryAnother(): void {
     const request = this.#request;
     const failure = this.#failure;
-    this.#socket.removeAllListeners().on("error", () => {});
-    this.#socket.destroy();
-    const next = request === null || this.#connectLeftMs <= 0 ? null : this.#upstream.another();
+    this.#dropSocket();
+    const mayGoOn = request !== null && this.#connectLeftMs > 0 && --this.#addressesLeft > 0;
+    const next = mayGoOn ? this.#upstream.another() : null;
     if (next !== null) return this.#connect(next);
     this.#request = this.#early = null;
     this.#finish();
     request?.onReset(this, ResetCode.refused, failure);
+  }
+
+  /** One that was never connected: whatever it still tells is not heard. */
+  #dropSocket(): void {
+    this.#socket.removeAllListeners().on("error", () => {});
+    this.#socket.destroy();
   }
 
   #finish(): void {
@@ -302,13 +307,11 @@ export class HttpConnection implements UpstreamStream {
       this.#upstream.slow(this.#address);
       const next = this.#upstream.another();
       if (next === null) return this.#nextStage();
-      this.#socket.removeAllListeners().on("error", () => {});
-      this.#socket.destroy();
+      this.#dropSocket();
       return this.#connect(next);
     }
-    this.#failure = `no connection within ${this.#upstream.timeouts.connectTimeoutMs} ms`;
-    this.#upstream.unreachable(this.#address, this.#failure, false);
-    if (!this.#over) this.#tryAnother();
+    const reason = `no connection within ${this.#upstream.timeouts.connectTimeoutMs} ms`;
+    this.#upstream.unreachable(this.#address, reason, false);
   }
 }
 

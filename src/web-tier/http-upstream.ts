@@ -32,6 +32,7 @@ export class HttpUpstream implements Upstream, HttpPool {
   /** The last one used is taken first, so that those which are not needed grow old and close. */
   readonly #idle: HttpConnection[] = [];
   readonly #all = new Set<HttpConnection>();
+  #closed = false;
 
   constructor(server: Server, timeouts: Timeouts, wheel: TimerWheel, options: HttpUpstreamOptions) {
     const { log, resolver = systemResolver, clock = systemClock } = options;
@@ -49,7 +50,7 @@ export class HttpUpstream implements Upstream, HttpPool {
    * costs the request nothing, which goes to another server: it is tried sooner, for most likely it restarts.
    */
   get usable(): boolean {
-    return this.#hasRoom && this.#addresses.usable;
+    return this.#hasRoom && !this.#closed && this.#addresses.usable;
   }
 
   get #hasRoom(): boolean {
@@ -62,7 +63,7 @@ export class HttpUpstream implements Upstream, HttpPool {
   }
 
   get placeInQueue(): number {
-    if (this.#hasRoom || !this.#addresses.usable) return -1;
+    if (this.#hasRoom || this.#closed || !this.#addresses.usable) return -1;
     return this.#queue.length < this.#plain.waitingMax ? this.#queue.length : -1;
   }
 
@@ -104,7 +105,9 @@ export class HttpUpstream implements Upstream, HttpPool {
   }
 
   close(): void {
+    this.#closed = true;
     this.#addresses.close();
+    this.#queue.giveUp("the web server stops");
     for (const connection of this.#all) connection.destroy();
   }
 
@@ -123,7 +126,7 @@ export class HttpUpstream implements Upstream, HttpPool {
   }
 
   #open(): HttpConnection | null {
-    if (this.#all.size >= this.#plain.connectionsMax) return null;
+    if (this.#closed || this.#all.size >= this.#plain.connectionsMax) return null;
     const address = this.#addresses.take();
     if (address === null) return null;
     const connection = new HttpConnection(this, address);
@@ -148,7 +151,7 @@ export class HttpUpstream implements Upstream, HttpPool {
       reason,
       atOnce ? Math.min(limits.refusedRetryMs, recoverTimeMs) : recoverTimeMs,
     );
-    for (const connection of this.#all) connection.giveUpConnecting(address, reason);
+    for (const connection of [...this.#all]) connection.giveUpConnecting(address, reason);
     if (!this.#addresses.usable) this.#queue.giveUp(reason);
   }
 
