@@ -1,28 +1,30 @@
 /** `listen:` of an app cluster: browsers, or a balancer that is not ours, reach the same http.Server on HTTP (R74). */
-import { readFileSync } from "node:fs";
 import type http from "node:http";
 import { createServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer } from "node:tls";
 import type { Listener } from "../config/model.ts";
+import type { Member } from "../member/member.ts";
 import { http as limits } from "../support/limits.ts";
 import { listenOn, urlOf } from "../support/listen.ts";
 import type { Log } from "../support/log.ts";
+import { SecureServer } from "../tls/secure-server.ts";
 import { isAnswering } from "./node-internals.ts";
 
 export class DirectListener {
   readonly #settings: Listener;
   readonly #server: http.Server;
   readonly #port: Server;
+  /** Null on a port without TLS. */
+  readonly #secure: SecureServer | null;
   readonly #log: Log;
   readonly #sockets: Set<Socket> = new Set();
 
-  /** @param counter its `requests` is raised by one for every request that comes here. */
-  constructor(server: http.Server, settings: Listener, counter: { requests: number }, log: Log) {
+  /** @param member its `requests` is raised by one for every request that comes here. */
+  constructor(server: http.Server, settings: Listener, member: Member, log: Log) {
     this.#server = server;
     this.#settings = settings;
     this.#log = log;
     server.on("request", (req) => {
-      if (this.#sockets.has(req.socket)) counter.requests++;
+      if (this.#sockets.has(req.socket)) member.requests++;
     });
     const accept = (socket: Socket): void => {
       this.#sockets.add(socket);
@@ -31,21 +33,26 @@ export class DirectListener {
       server.emit("connection", socket);
     };
     const { tls } = settings;
-    // Half-open and without delay, as http.Server makes its own connections.
-    const options = { allowHalfOpen: true, noDelay: true };
-    this.#port =
+    this.#secure =
       tls === null
-        ? createServer(options, accept)
-        : createTlsServer(
+        ? null
+        : new SecureServer(
+            tls,
             {
-              ...options,
-              cert: readFileSync(tls.certPath),
-              key: readFileSync(tls.keyPath),
-              minVersion: "TLSv1.2",
-              handshakeTimeout: limits.headTimeoutMs,
+              secret: member.file.secret,
+              previousSecret: member.file.previousSecret,
+              clusterName: member.cluster.name,
+              protocols: ["http/1.1"],
+              handshakeTimeoutMs: limits.headTimeoutMs,
+              log,
             },
             accept,
           );
+    // Half-open and without delay, as http.Server makes its own connections.
+    this.#port = createServer({ allowHalfOpen: tls === null, noDelay: true }, (socket) => {
+      if (this.#secure === null) accept(socket);
+      else this.#secure.accept(socket);
+    });
   }
 
   get url(): string {
@@ -69,6 +76,7 @@ export class DirectListener {
   /** Accepts nothing new; a connection ends with the answer that is on its way. */
   drain(): void {
     this.#port.close();
+    this.#secure?.close();
     this.#server.prependListener("request", (_req, res) => {
       res.shouldKeepAlive = false;
     });

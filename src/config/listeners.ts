@@ -1,13 +1,9 @@
-/** `listen:` -> listeners; a certificate and key are proven to be there and to belong together. */
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+/** `listen:` -> listeners; certificates and keys are proven to be there and to belong together (A45). */
 import { resolve } from "node:path";
-import { createSecureContext } from "node:tls";
-import { messageOf } from "../support/errors.ts";
-import { config } from "../support/limits.ts";
+import { type Certificate, readCertificate, timeTrouble } from "./certificates.ts";
 import type { Context, Placed } from "./context.ts";
-import type { Listener } from "./model.ts";
-import { type Position, quote } from "./problems.ts";
-import { readTextFile } from "./read-file.ts";
+import type { CertificateFiles, Listener, TlsSettings } from "./model.ts";
+import { quote } from "./problems.ts";
 import { parseEndpoint } from "./scalars.ts";
 import type { Section } from "./section.ts";
 
@@ -31,102 +27,75 @@ export function buildListeners(
   });
 }
 
-function readTls(section: Section, elsewhere: boolean, context: Context): Listener["tls"] {
+function readTls(section: Section, elsewhere: boolean, context: Context): TlsSettings | null {
   if (!section.has("tls")) {
     context.problems.error(section.atOf("https"), `${section.where}: https: needs tls: with cert: and key:`);
     return null;
   }
-  const tls = section.section("tls");
-  const cert = tls.text("cert");
-  const key = tls.text("key");
-  if (cert === null || key === null) return null;
-  const files = { certPath: resolve(context.folder, cert), keyPath: resolve(context.folder, key) };
-  if (!elsewhere) new TlsFiles(tls, files, context).check();
-  return files;
+  const placed: Placed<CertificateFiles>[] = [];
+  const checked: CheckedCertificate[] = [];
+  for (const [index, entry] of section.sections("tls").entries()) {
+    const files = certificateFiles(entry, context);
+    if (files === null) continue;
+    placed.push({ at: entry.atOf("cert"), value: files });
+    const certificate = elsewhere ? null : checkCertificate(entry, files, context);
+    if (certificate !== null) checked.push({ entry, certificate, isDefault: index === 0 });
+  }
+  checkNames(checked, context);
+  return { certificates: placed.map(({ value }) => value) };
 }
 
-class TlsFiles {
-  readonly #section: Section;
-  readonly #paths: { readonly certPath: string; readonly keyPath: string };
-  readonly #context: Context;
+function certificateFiles(entry: Section, { folder }: Context): CertificateFiles | null {
+  const cert = entry.text("cert");
+  const key = entry.text("key");
+  if (cert === null || key === null) return null;
+  return {
+    certPath: resolve(folder, cert),
+    keyPath: resolve(folder, key),
+    certShown: shown(entry, "cert", folder),
+    keyShown: shown(entry, "key", folder),
+  };
+}
 
-  constructor(section: Section, paths: { certPath: string; keyPath: string }, context: Context) {
-    this.#section = section;
-    this.#paths = paths;
-    this.#context = context;
-  }
+/** The whole path; or what was written, where a part of it is substituted. */
+function shown(section: Section, key: string, folder: string): string {
+  const written = section.writtenText(key);
+  return quote(written.includes("${") ? written : resolve(folder, written));
+}
 
-  check(): void {
-    const certAt = this.#section.atOf("cert");
-    const keyAt = this.#section.atOf("key");
-    const cert = this.#read("cert", this.#paths.certPath);
-    const key = this.#read("key", this.#paths.keyPath);
-    const certificate = cert === null ? null : this.#certificate(cert, certAt);
-    const privateKey = key === null ? null : this.#privateKey(key, keyAt);
-    if (certificate === null || privateKey === null) return;
-    this.#checkTime(certificate, certAt);
-    if (!certificate.checkPrivateKey(privateKey)) {
-      this.#error(keyAt, `the key in ${this.#shown("key")} is not that of the certificate`);
-      return;
+function checkCertificate(
+  entry: Section,
+  files: CertificateFiles,
+  { problems, now }: Context,
+): Certificate | null {
+  const { certificate, troubles } = readCertificate(files);
+  for (const { of, what } of troubles) problems.error(entry.atOf(of), `${entry.where}: ${what}`);
+  const time = certificate === null ? null : timeTrouble(certificate, now);
+  if (time !== null) problems.warning(entry.atOf("cert"), `${entry.where}.cert: ${time}`);
+  return certificate;
+}
+
+interface CheckedCertificate {
+  readonly entry: Section;
+  readonly certificate: Certificate;
+  readonly isDefault: boolean;
+}
+
+/** Whether each certificate will ever be used. */
+function checkNames(checked: readonly CheckedCertificate[], { problems }: Context): void {
+  const lines = new Map<string, number>();
+  for (const { entry, certificate, isDefault } of checked) {
+    const at = entry.atOf("cert");
+    if (!isDefault && certificate.names.length === 0)
+      problems.warning(at, `${entry.where}: the certificate names no host, so no browser will get it`);
+    for (const name of certificate.names) {
+      const line = lines.get(name);
+      if (line === undefined) lines.set(name, at.line);
+      else
+        problems.warning(
+          at,
+          `${entry.where}: the certificate names ${name}, as that in line ${line} does; browsers that ask for it get the earlier one`,
+        );
     }
-    try {
-      createSecureContext({ cert: cert!, key: key! });
-    } catch (thrown) {
-      this.#error(certAt, `TLS refuses this certificate and key: ${messageOf(thrown)}`);
-    }
-  }
-
-  #read(key: "cert" | "key", path: string): string | null {
-    const { text, trouble } = readTextFile(path, config.fileBytesMax);
-    if (trouble !== null) this.#error(this.#section.atOf(key), `cannot read ${this.#shown(key)}: ${trouble}`);
-    return text;
-  }
-
-  /** The whole path; or what was written, where a part of it is substituted. */
-  #shown(key: "cert" | "key"): string {
-    const written = this.#section.writtenText(key);
-    return quote(written.includes("${") ? written : resolve(this.#context.folder, written));
-  }
-
-  #certificate(pem: string, at: Position): X509Certificate | null {
-    try {
-      return new X509Certificate(pem);
-    } catch {
-      this.#error(at, `there is no certificate in PEM form in ${this.#shown("cert")}`);
-      return null;
-    }
-  }
-
-  #privateKey(pem: string, at: Position): KeyObject | null {
-    try {
-      return createPrivateKey(pem);
-    } catch {
-      const protectedKey = pem.includes("ENCRYPTED");
-      const found = protectedKey
-        ? "the private key is protected by a passphrase"
-        : "there is no private key in PEM form";
-      this.#error(at, `${found} in ${this.#shown("key")}`);
-      return null;
-    }
-  }
-
-  #checkTime(certificate: X509Certificate, at: Position): void {
-    const { now, problems } = this.#context;
-    const { validFromDate, validToDate } = certificate;
-    if (now > validToDate.getTime()) {
-      problems.warning(
-        at,
-        `${this.#section.where}.cert: the certificate ended on ${validToDate.toISOString()}`,
-      );
-    } else if (now < validFromDate.getTime()) {
-      problems.warning(
-        at,
-        `${this.#section.where}.cert: the certificate begins on ${validFromDate.toISOString()}`,
-      );
-    }
-  }
-
-  #error(at: Position, message: string): void {
-    this.#context.problems.error(at, `${this.#section.where}: ${message}`);
   }
 }

@@ -97,7 +97,21 @@ export interface Endpoint {
 
 export interface Listener extends Endpoint {
   readonly scheme: "http" | "https";
-  readonly tls: { readonly certPath: string; readonly keyPath: string } | null;
+  /** Null with `http`. */
+  readonly tls: TlsSettings | null;
+}
+
+export interface TlsSettings {
+  /** At least one; the first is for browsers that ask for no host, or for none that a certificate names. */
+  readonly certificates: readonly CertificateFiles[];
+}
+
+export interface CertificateFiles {
+  readonly certPath: string;
+  readonly keyPath: string;
+  /** The same for messages: what `${...}` stands for is not shown. */
+  readonly certShown: string;
+  readonly keyShown: string;
 }
 
 export interface Route {

@@ -310,19 +310,29 @@ const listenSettings: readonly Setting[] = [
   },
   {
     path: "clusters.<name>.listen[].tls",
-    type: "section",
+    type: "list",
     since,
-    description: "Certificate and key for `https:`.",
+    orSingle: true,
+    minimum: 1,
+    maximum: limits.tls.certificatesMax,
+    description:
+      "Certificates for `https:`. A browser gets the one that names the host it asks for; the first one where none does. Changed files are taken up while the server runs.",
   },
   {
-    path: "clusters.<name>.listen[].tls.cert",
+    path: "clusters.<name>.listen[].tls[]",
+    type: "section",
+    since,
+    description: "A certificate and its key.",
+  },
+  {
+    path: "clusters.<name>.listen[].tls[].cert",
     type: "file",
     since,
     required: true,
     description: "PEM file: the certificate, then those of the authorities between it and the root.",
   },
   {
-    path: "clusters.<name>.listen[].tls.key",
+    path: "clusters.<name>.listen[].tls[].key",
     type: "file",
     since,
     required: true,

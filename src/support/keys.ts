@@ -3,7 +3,7 @@ import { hkdfSync } from "node:crypto";
 
 export type KeyPurpose = "link" | "session-id" | "tls-ticket";
 
-/** 32 bytes. `context` separates keys of one purpose, e.g. the cluster's name for session ids. */
-export function deriveKey(secret: Buffer, purpose: KeyPurpose, context = ""): Buffer {
-  return Buffer.from(hkdfSync("sha256", secret, "flotilla/1", `${purpose}\0${context}`, 32));
+/** `context` separates keys of one purpose, e.g. the cluster's name for session ids. */
+export function deriveKey(secret: Buffer, purpose: KeyPurpose, context = "", bytes = 32): Buffer {
+  return Buffer.from(hkdfSync("sha256", secret, "flotilla/1", `${purpose}\0${context}`, bytes));
 }

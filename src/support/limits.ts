@@ -94,6 +94,16 @@ export const http = {
   interimAnswersMax: 16,
 } as const;
 
+/** TLS of browsers. */
+export const tls = {
+  /** Of one listener. */
+  certificatesMax: 1_000,
+  /** Files of certificates are looked at so often; what has changed is read when it stays the same for as long. */
+  filesIntervalMs: 2_000,
+  /** A session may be resumed for so long: no longer than the keys of tickets are accepted. */
+  sessionTimeoutSeconds: 86_400,
+} as const;
+
 /** Towards app servers. */
 export const upstream = {
   connectTimeoutMs: 5_000,

@@ -1,10 +1,9 @@
 /** Step "accept": where browsers connect, over TCP or TLS. Makes a ClientConnection of each socket. */
-import { readFileSync } from "node:fs";
 import { createServer, type Server as NetServer, Socket } from "node:net";
-import { createServer as createTlsServer } from "node:tls";
-import type { Listener } from "../config/model.ts";
+import type { Listener, TlsSettings } from "../config/model.ts";
 import { http as limits } from "../support/limits.ts";
 import { listenOn, urlOf } from "../support/listen.ts";
+import { SecureServer } from "../tls/secure-server.ts";
 import { ClientConnection } from "./client-connection.ts";
 import { ClientOrigin, isTrusted } from "./forwarded.ts";
 import type { Site } from "./site.ts";
@@ -13,13 +12,19 @@ export class BrowserListener {
   readonly #site: Site;
   readonly #settings: Listener;
   readonly #server: NetServer;
+  /** Null on a port without TLS. */
+  readonly #secure: SecureServer | null;
   readonly #connections = new Set<ClientConnection>();
   #onEmpty: (() => void) | null = null;
 
   constructor(site: Site, settings: Listener) {
     this.#site = site;
     this.#settings = settings;
-    this.#server = settings.tls === null ? this.#plain() : this.#encrypted(settings.tls);
+    this.#secure = settings.tls === null ? null : this.#secureServer(settings.tls);
+    const options = { allowHalfOpen: this.#secure === null, noDelay: true, pauseOnConnect: true };
+    this.#server = createServer(options, (accepted) => this.#accept(accepted));
+    // Those in the middle of their handshake count too.
+    if (this.#secure !== null) this.#server.maxConnections = site.limits.connectionsMax;
   }
 
   get port(): number {
@@ -72,33 +77,30 @@ export class BrowserListener {
   /** Cuts what is left. */
   close(): void {
     this.#server.close();
+    this.#secure?.close();
     for (const connection of this.#connections) connection.destroy();
   }
 
-  #plain(): NetServer {
-    return createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (accepted) => {
-      readShared(accepted, (socket) => this.#connected(socket));
-    });
+  #accept(accepted: Socket): void {
+    if (this.#secure === null) readShared(accepted, (socket) => this.#connected(socket));
+    else this.#secure.accept(accepted);
   }
 
-  #encrypted(tls: NonNullable<Listener["tls"]>): NetServer {
-    const server = createTlsServer({
-      cert: readFileSync(tls.certPath),
-      key: readFileSync(tls.keyPath),
-      minVersion: "TLSv1.2",
-      handshakeTimeout: this.#site.timeouts.headTimeoutMs,
-      allowHalfOpen: true,
-      noDelay: true,
-      ALPNProtocols: ["http/1.1"],
-    });
-    // Those in the middle of their handshake count too.
-    server.maxConnections = this.#site.limits.connectionsMax;
-    server.on("secureConnection", (socket) => {
+  #secureServer(tls: TlsSettings): SecureServer {
+    const { member, timeouts, log } = this.#site;
+    const { secret, previousSecret } = member.file;
+    const options = {
+      secret,
+      previousSecret,
+      clusterName: member.cluster.name,
+      protocols: ["http/1.1"],
+      handshakeTimeoutMs: timeouts.headTimeoutMs,
+      log,
+    };
+    return new SecureServer(tls, options, (socket) => {
       const connection = this.#connected(socket);
       if (connection !== null) socket.on("data", (bytes: Buffer) => connection.received(bytes));
     });
-    server.on("tlsClientError", (_error, socket) => socket.destroy());
-    return server;
   }
 
   #connected(socket: Socket): ClientConnection | null {

@@ -12,6 +12,7 @@ import type {
   Route,
   Server,
   Timeouts,
+  TlsSettings,
 } from "../../src/config/model.ts";
 import { linkKeys } from "../../src/link/keys.ts";
 import { Member } from "../../src/member/member.ts";
@@ -46,7 +47,7 @@ export interface WebSiteOptions {
   readonly resolver?: NameResolver;
   /** The ports are cluster ports. */
   readonly link?: boolean;
-  readonly tls?: { readonly certPath: string; readonly keyPath: string };
+  readonly tls?: TlsSettings;
 }
 
 export interface WebSite {
@@ -117,7 +118,10 @@ export async function startWebSite(
   const web = cluster("web", "web", [serverAt("web", 1, 0, "link")], timeouts);
   const entries = new Notes<AccessEntry>();
   const site: Site = {
-    member: new Member({ clusters: new Map([["web", web]]) } as unknown as ClusterFile, web.servers[0]!),
+    member: new Member(
+      { clusters: new Map([["web", web]]), secret, previousSecret: null } as unknown as ClusterFile,
+      web.servers[0]!,
+    ),
     log,
     routes: new RouteTable(
       (options.routes ?? [{ to: "app" }]).map((route) => compileRoute({ ...anyRoute, ...route }, pools)),

@@ -1,0 +1,143 @@
+/** The certificates of one listener: which one a browser gets, and new ones when their files change. */
+import { constants } from "node:crypto";
+import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
+import { type Certificate, readCertificate, timeTrouble } from "../config/certificates.ts";
+import type { CertificateFiles, TlsSettings } from "../config/model.ts";
+import { FlotillaError } from "../support/errors.ts";
+import { tls as limits } from "../support/limits.ts";
+import type { Log } from "../support/log.ts";
+import { FileWatch } from "./file-watch.ts";
+import type { TicketKeys } from "./ticket-keys.ts";
+
+/**
+ * Mozilla's "intermediate" (wiki.mozilla.org/Security/Server_Side_TLS): forward secrecy and authenticated encryption alone.
+ * All are good, so the client's order counts: a phone without hardware for AES is faster with ChaCha20.
+ */
+const modernOptions: SecureContextOptions = {
+  minVersion: "TLSv1.2",
+  honorCipherOrder: false,
+  ciphers: [
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_CHACHA20_POLY1305_SHA256",
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+    "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "ECDHE-RSA-CHACHA20-POLY1305",
+  ].join(":"),
+  // A client that renegotiates makes us calculate for nothing; TLS 1.3 has no such thing (A46).
+  secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+  sessionTimeout: limits.sessionTimeoutSeconds,
+};
+
+interface Entry {
+  readonly files: CertificateFiles;
+  certificate: Certificate;
+  options: SecureContextOptions;
+  context: SecureContext;
+  /** The files have changed and what is there now can't be used. */
+  broken: boolean;
+}
+
+export class Certificates {
+  readonly #entries: readonly Entry[];
+  readonly #tickets: TicketKeys;
+  readonly #log: Log;
+  readonly #watch: FileWatch;
+  #byName: ReadonlyMap<string, SecureContext> = new Map();
+  /** There is a new default. */
+  onDefault: () => void = () => {};
+
+  /** @throws FlotillaError FLOTILLA_CERTIFICATE when a file has changed for the worse since the check of the file. */
+  constructor({ certificates }: TlsSettings, tickets: TicketKeys, log: Log) {
+    this.#tickets = tickets;
+    this.#log = log;
+    this.#watch = new FileWatch(
+      certificates.map((files, at) => ({
+        paths: [files.certPath, files.keyPath],
+        changed: () => this.#readAgain(this.#entries[at]!),
+      })),
+      limits.filesIntervalMs,
+    );
+    this.#entries = certificates.map((files) => this.#readFirst(files));
+    this.#nameAll();
+  }
+
+  /** Of browsers that ask for a host that no certificate names, or for none. */
+  get defaultOptions(): SecureContextOptions {
+    return this.#entries[0]!.options;
+  }
+
+  /** @param asked as the browser wrote it (RFC 6066, 3); anything may stand there. @returns null for the default. */
+  of(asked: string): SecureContext | null {
+    const lower = asked.toLowerCase();
+    const name = lower.endsWith(".") ? lower.slice(0, -1) : lower;
+    const exact = this.#byName.get(name);
+    if (exact !== undefined) return exact;
+    // RFC 6125, 6.4.3: the star is one label, the first.
+    const dot = name.indexOf(".");
+    return dot > 0 ? (this.#byName.get(`*${name.slice(dot)}`) ?? null) : null;
+  }
+
+  watch(): void {
+    this.#watch.start();
+  }
+
+  /** One look at the files; a change needs two. */
+  look(): Promise<void> {
+    return this.#watch.look();
+  }
+
+  close(): void {
+    this.#watch.close();
+  }
+
+  #readFirst(files: CertificateFiles): Entry {
+    const { certificate, troubles } = readCertificate(files);
+    if (certificate === null) throw new FlotillaError("FLOTILLA_CERTIFICATE", troubles[0]!.what);
+    return { files, certificate, broken: false, ...this.#contextOf(certificate) };
+  }
+
+  #readAgain(entry: Entry): void {
+    const { certificate, troubles } = readCertificate(entry.files);
+    const { certShown } = entry.files;
+    if (certificate === null) {
+      entry.broken = true;
+      this.#log.warn(
+        `the changed certificate can't be used: ${troubles[0]!.what}; the one before stays in use until that is mended`,
+      );
+      return;
+    }
+    const mended = entry.broken ? ", which is whole again" : "";
+    Object.assign(entry, { certificate, broken: false, ...this.#contextOf(certificate) });
+    this.#nameAll();
+    if (entry === this.#entries[0]) this.onDefault();
+    this.#log.info(`new connections get the changed certificate in ${certShown}${mended}`);
+    const time = timeTrouble(certificate, Date.now());
+    if (time !== null) this.#log.warn(`${certShown}: ${time}`);
+  }
+
+  #contextOf({ cert, key }: Certificate): { options: SecureContextOptions; context: SecureContext } {
+    const options: SecureContextOptions = {
+      ...modernOptions,
+      cert,
+      key,
+      // None asked for: nor are the root certificates of Node loaded.
+      ca: [],
+      ticketKeys: this.#tickets.current,
+      sessionIdContext: this.#tickets.sessionIdContext,
+    };
+    const context = createSecureContext(options);
+    this.#tickets.install(context);
+    return { options, context };
+  }
+
+  #nameAll(): void {
+    const byName = new Map<string, SecureContext>();
+    for (const { certificate, context } of this.#entries)
+      for (const name of certificate.names) if (!byName.has(name)) byName.set(name, context);
+    this.#byName = byName;
+  }
+}

@@ -1,0 +1,40 @@
+/** TLS in tests: the certificates of test/harness/tls (made by make.sh there), and clients that say what they were given. */
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
+import type { CertificateFiles } from "../../src/config/model.ts";
+
+export const tlsFolder: string = join(import.meta.dirname, "tls");
+
+export function tlsFile(name: string): string {
+  return readFileSync(join(tlsFolder, name), "utf8");
+}
+
+/** @param name "a" for a.pem and a.key. @param folder where they are, if not in test/harness/tls. */
+export function certificateFiles(name: string, folder: string = tlsFolder): CertificateFiles {
+  const [cert, key] = [`${name}.pem`, `${name}.key`];
+  return { certPath: join(folder, cert), keyPath: join(folder, key), certShown: cert, keyShown: key };
+}
+
+/** A connection whose handshake is over; it trusts anybody. Ends with the test. */
+export async function secureClient(
+  t: TestContext,
+  port: number,
+  options: ConnectionOptions = {},
+): Promise<TLSSocket> {
+  const socket = connect({ port, host: "127.0.0.1", rejectUnauthorized: false, ...options });
+  socket.on("error", () => {});
+  t.after(() => void socket.destroy());
+  await once(socket, "secureConnect");
+  return socket;
+}
+
+/** The names in the certificate that a client who asks for this host gets. */
+export async function namesFor(t: TestContext, port: number, servername: string): Promise<string> {
+  const socket = await secureClient(t, port, { servername });
+  const names = socket.getPeerCertificate().subjectaltname ?? "";
+  socket.destroy();
+  return names;
+}
