@@ -51,11 +51,14 @@ export interface AppServerOptions {
   readonly compat: boolean;
   /** What `server.address()` tells; default the cluster port. */
   readonly shown?: { readonly address: string; readonly port: number };
+  /** Called when the last request is over; the server has not ended before that has. */
+  readonly onDrained?: () => Promise<void>;
 }
 
 export class AppServer implements Served {
   readonly server: http.Server;
   readonly #member: Member;
+  readonly #onDrained: () => Promise<void>;
   readonly #log: Log;
   readonly #service: HttpService;
   readonly #port: LinkListener;
@@ -70,9 +73,14 @@ export class AppServer implements Served {
   #giveUp: (() => void) | null = null;
   #exitCode = 0;
 
-  constructor(server: HttpServer, member: Member, { compat, shown = member.server }: AppServerOptions) {
+  constructor(
+    server: HttpServer,
+    member: Member,
+    { compat, shown = member.server, onDrained = async () => {} }: AppServerOptions,
+  ) {
     served = member.server.name;
     this.server = server as http.Server;
+    this.#onDrained = onDrained;
     this.#member = member;
     this.#log = createLog(member.server.name);
     const { file, cluster } = member;
@@ -209,6 +217,7 @@ export class AppServer implements Served {
     if (this.server.listening) this.server.close();
     this.server.closeAllConnections();
     await this.#port.close();
+    await this.#onDrained();
     if (sessions !== null && firstTry !== undefined) await this.#stayUntilSaved(sessions, firstTry);
     sessions?.stop();
     this.#member.state = "down";

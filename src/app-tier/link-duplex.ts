@@ -153,6 +153,12 @@ export class LinkDuplex extends Base implements StreamHandler {
     else this.once("finish", this.destroy);
   }
 
+  /** Nothing was done with what came: it may be sent elsewhere. */
+  refuse(): void {
+    if (!this.destroyed) this.#reset(ResetCode.refused, "the program does not listen");
+    this.destroy();
+  }
+
   resetAndDestroy(): this {
     if (!this.destroyed) this.#reset(ResetCode.internal, "the application reset the connection");
     return this.destroy();

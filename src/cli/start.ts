@@ -10,6 +10,7 @@ import { takeStartTurn } from "../admin/start-turn.ts";
 import type { Cluster, ClusterFile, Server } from "../config/model.ts";
 import { FlotillaError } from "../support/errors.ts";
 import { localServers, openFile, serversNamed, shortName, withAddress } from "./cluster-file.ts";
+import { runProxied } from "./run-proxied.ts";
 import { runWebServer } from "./run-web-server.ts";
 import { runWitness } from "./run-witness.ts";
 import { superviseServers } from "./supervise-servers.ts";
@@ -30,6 +31,8 @@ export async function start(path: string, names: readonly string[], options: Sta
   if (!options.supervised) await refuseRunning(file, servers);
   const [only] = servers.length === 1 && !options.all ? servers : [];
   if (only?.kind === "witness") return await runWitness(file, only, turnOver);
+  if (only !== undefined && options.supervised && clusterOf(file, only).tier === "app")
+    return await runProxied(file, only);
   return only !== undefined && clusterOf(file, only).tier === "web"
     ? await runWebServer(file, only, turnOver)
     : await superviseServers(file, servers, turnOver);

@@ -97,9 +97,9 @@ function recordOrWarn(
   }
 }
 
-/** A web server, and a witness, is this same program once more; an app server is the user's. */
+/** A web server, a witness and a proxy is this same program once more; any other app server is the user's. */
 function commandOf(file: ClusterFile, server: Server, cluster: Cluster): string {
-  if (cluster.tier === "app" && server.kind !== "witness") return cluster.run!;
+  if (cluster.tier === "app" && server.kind !== "witness" && cluster.attach) return cluster.run!;
   const words = [
     process.execPath,
     process.argv[1]!,
@@ -112,9 +112,9 @@ function commandOf(file: ClusterFile, server: Server, cluster: Cluster): string 
   return `exec ${words.map(quoteForShell).join(" ")}`;
 }
 
-function environmentOf(file: ClusterFile, server: Server, { tier }: Cluster): Record<string, string> {
+function environmentOf(file: ClusterFile, server: Server, { tier, attach }: Cluster): Record<string, string> {
   const environment = { FLOTILLA_SERVER: server.name, FLOTILLA_CONFIG: file.path };
-  if (tier === "web" || server.kind === "witness") return environment;
+  if (tier === "web" || server.kind === "witness" || !attach) return environment;
   // What programs that know nothing of Flotilla listen on.
   const withPort = { ...environment, PORT: server.plain?.socketPath ?? String(server.port) };
   return server.kind === "http"

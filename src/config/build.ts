@@ -101,6 +101,7 @@ function buildCluster(
   }
   const health = placedEndpoint(section, "health", context);
   const routes = buildRoutes(section.sections("routes"), context);
+  checkProxied(section, context);
   const sessions = section.section("sessions");
   if (section.has("sessions") && servers.length > 0 && servers.every(({ value }) => value.kind === "http")) {
     context.problems.error(
@@ -119,6 +120,7 @@ function buildCluster(
     // A route to files is not in force yet: what it would take goes on to the next route.
     routes: routes.map(({ value }) => value).filter(({ files }) => files === null),
     run: section.text("run"),
+    attach: section.flag("attach") !== false,
     balance: section.text("balance") as Cluster["balance"],
     sessions: section.has("sessions")
       ? {
@@ -141,6 +143,17 @@ function placedEndpoint(section: Section, key: string, { machine }: Context): Pl
   if (endpoint === null) return null;
   const value = { address: endpoint.address ?? machine.anyAddress, port: endpoint.port };
   return { at: section.atOf(key), value };
+}
+
+/** `attach: false`: what needs our library in the program does not go with it. */
+function checkProxied(section: Section, { problems }: Context): void {
+  if (section.flag("attach") !== false) return;
+  const tell = (key: string, why: string): void =>
+    problems.error(section.atOf(key), `${section.where}: attach: false ${why}`);
+  if (!section.has("run")) tell("attach", "needs run:, the program that is proxied");
+  if (section.has("sessions"))
+    tell("sessions", "does not go with sessions:, which need a program that is attached or calls serve()");
+  if (section.has("listen")) tell("listen", "does not go with listen:; the program listens by itself");
 }
 
 /** Whether this machine runs one of the servers; a plain HTTP server is nobody's to run. */

@@ -35,6 +35,8 @@ export interface Cluster {
   readonly routes: readonly Route[];
   /** Command line that is one app server, or null. */
   readonly run: string | null;
+  /** False: the program of `run:` listens on PORT of the loopback, and its server is a proxy in front of it. */
+  readonly attach: boolean;
   /** What is in force: "least-load" of the file is "least-connections" in this version. */
   readonly balance: "round-robin" | "least-connections";
   /** Null: the cluster's applications have no sessions of ours by the file (session() still works with defaults). */

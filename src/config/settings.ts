@@ -546,10 +546,10 @@ const clusterSettings: readonly Setting[] = [
     path: "clusters.<name>.attach",
     type: "flag",
     since,
-    planned: true,
     tier: "app",
     default: true,
-    description: "Join an unmodified application started by `run:` to its cluster port when it listens.",
+    description:
+      "Whether a program of `run:` that calls listen() is attached to the cluster port. `false`: its server is a proxy, and speaks plain HTTP to it at 127.0.0.1, on the port that PORT in its environment names.",
   },
   {
     path: "clusters.<name>.balance",

@@ -37,9 +37,11 @@ export interface ProgramSettings {
   readonly drainTimeoutMs: number;
 }
 
+export type LinePrinter = Pick<OutputPrinter, "line" | "hold">;
+
 export interface ProgramOutput {
-  readonly out: OutputPrinter;
-  readonly err: OutputPrinter;
+  readonly out: LinePrinter;
+  readonly err: LinePrinter;
   /** Every line of both. */
   onLine(line: string): void;
 }
@@ -89,7 +91,7 @@ function environmentOf(settings: ProgramSettings): NodeJS.ProcessEnv {
   };
 }
 
-function forwardLines(source: Readable, server: string, printer: OutputPrinter, output: ProgramOutput): void {
+function forwardLines(source: Readable, server: string, printer: LinePrinter, output: ProgramOutput): void {
   const cutter = new LineCutter((line) => {
     printer.line(server, line);
     output.onLine(line);

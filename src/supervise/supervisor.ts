@@ -98,12 +98,14 @@ export class Supervisor {
     return new Unit({
       name: server.name,
       drainTimeoutMs,
-      keepsSessions: cluster.tier === "app" && server.kind === "link",
+      keepsSessions: cluster.tier === "app" && server.kind === "link" && cluster.attach,
       clock: systemClock,
       random: Math.random,
       log,
       start:
-        cluster.tier === "app" && server.kind === "link" ? tellingWhenUnheard(server, log, start) : start,
+        cluster.tier === "app" && server.kind === "link" && cluster.attach
+          ? tellingWhenUnheard(server, log, start)
+          : start,
       onStopped: () => this.#left(),
       askHolding: (answer) => this.#options.askHolding(server, answer),
     });

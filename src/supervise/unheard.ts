@@ -31,10 +31,23 @@ export function troubleOf(server: Server, ports: readonly ListeningPort[]): stri
   const what = `${server.name} has not opened its cluster port ${server.address}:${server.port} within ${seconds} s, and gets no requests until it does`;
   if (ports.length === 0)
     return `${what}: its program listens nowhere (yet); it is attached when it calls listen() of a node:http server`;
-  const found = ports.map(({ port, pid, program }) => `port ${port} (${program}, process ${pid})`).join(", ");
+  const found = enumerated(ports);
   return (
     `${what}: its program listens on ${found} instead. Attached are the http and https servers of Node programs; for anything ` +
     "else write `attach: false`, and let it listen on PORT. If it is such a program, NODE_OPTIONS does not reach it: where you " +
     'set that yourself, write NODE_OPTIONS="$NODE_OPTIONS ..."'
   );
+}
+
+/** `attach: false`: the program does not take connections on the port that it was told. */
+export function portTrouble({ name }: Server, told: number, ports: readonly ListeningPort[]): string {
+  const where = ports.length === 0 ? "nowhere (yet)" : `on ${enumerated(ports)} instead`;
+  return (
+    `${name}: its program has not listened on PORT (${told}) of 127.0.0.1 within ${limits.noticeAfterMs / 1_000} s, and gets no ` +
+    `requests until it does; it listens ${where}. With \`attach: false\` it has to listen on the port that PORT in its environment names`
+  );
+}
+
+function enumerated(ports: readonly ListeningPort[]): string {
+  return ports.map(({ port, pid, program }) => `port ${port} (${program}, process ${pid})`).join(", ");
 }

@@ -433,6 +433,8 @@ export const attach = {
   otherServersWaitMs: 1_000,
   /** A program that has not opened its cluster port by then is told of, once per start. */
   noticeAfterMs: 10_000,
+  /** `attach: false`: between two looks at whether the program listens on PORT. */
+  askIntervalMs: 50,
 } as const;
 
 /** Questions to servers and supervisors, and what is known of them on disk. */

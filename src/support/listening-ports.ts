@@ -15,29 +15,54 @@ const listeningState = "0A";
 export function portsOfGroup(group: number): readonly ListeningPort[] {
   const found = new Map<number, ListeningPort>();
   // They share one network, that of their supervisor.
-  const sockets = listeningSockets();
+  const ports = portsOfInodes();
   for (const entry of entriesOf("/proc")) {
     const pid = Number(entry);
     if (!Number.isInteger(pid) || processState(pid)?.group !== group) continue;
     for (const descriptor of entriesOf(`/proc/${pid}/fd`)) {
-      const port = sockets.get(inodeOf(`/proc/${pid}/fd/${descriptor}`));
+      const port = ports.get(inodeOf(`/proc/${pid}/fd/${descriptor}`));
       if (port !== undefined) found.set(port, { port, pid, program: read(`/proc/${pid}/comm`).trim() });
     }
   }
   return [...found.values()].toSorted((one, other) => one.port - other.port);
 }
 
-/** Inode to port, of all sockets in our network namespace. */
-function listeningSockets(): Map<string, number> {
-  const sockets = new Map<string, number>();
-  for (const family of ["tcp", "tcp6"]) {
-    for (const line of read(`/proc/self/net/${family}`).split("\n")) {
-      const [, local = "", , state, , , , , , inode = ""] = line.trim().split(/ +/);
-      if (state === listeningState)
-        sockets.set(inode, Number.parseInt(local.slice(local.lastIndexOf(":") + 1), 16));
-    }
+/**
+ * Where a connection of the loopback reaches who listens on the port; null: nobody does. Asking by connecting would not do: a connection
+ * to a free port of the range from which connections take theirs is sometimes one with itself, and keeps the port.
+ */
+export function loopbackOf(port: number): "127.0.0.1" | "::1" | null {
+  for (const { local, port: found } of sockets("tcp")) {
+    if (found === port && (local === "0100007F" || local === "00000000")) return "127.0.0.1";
   }
-  return sockets;
+  for (const { local, port: found } of sockets("tcp6")) {
+    if (found === port && /^0{24}0[01]000000$/.test(local)) return "::1";
+  }
+  return null;
+}
+
+/** Inode to port, of all sockets in our network namespace. */
+function portsOfInodes(): Map<string, number> {
+  return new Map([...sockets("tcp"), ...sockets("tcp6")].map(({ inode, port }) => [inode, port]));
+}
+
+interface ListeningSocket {
+  /** The address as the kernel prints it, in words of 32 bits of the machine's own byte order. */
+  readonly local: string;
+  readonly port: number;
+  readonly inode: string;
+}
+
+/** Those of our network namespace. */
+function sockets(family: "tcp" | "tcp6"): ListeningSocket[] {
+  return read(`/proc/self/net/${family}`)
+    .split("\n")
+    .flatMap((line) => {
+      const [, at = "", , state, , , , , , inode = ""] = line.trim().split(/ +/);
+      if (state !== listeningState) return [];
+      const [local = "", port = ""] = at.split(":");
+      return [{ local, port: Number.parseInt(port, 16), inode }];
+    });
 }
 
 function inodeOf(descriptor: string): string {

@@ -10,6 +10,8 @@ export interface ClusterShape {
   readonly web?: boolean;
   /** Of the app servers; null for none. Default: the smallest app server there is. */
   readonly run?: string | null;
+  /** Default true. */
+  readonly attach?: boolean;
   readonly files?: Readonly<Record<string, string>>;
 }
 
@@ -37,7 +39,7 @@ export async function clusterFolder(t: TestContext, shape: ClusterShape = {}): P
 clusters:
 ${shape.web === true ? webCluster(webPort!, httpPort!) : ""}  app:
     servers:
-${servers.join("")}${run === null ? "" : `    run: ${JSON.stringify(run)}\n`}    timeouts: { drain: 1s }
+${servers.join("")}${run === null ? "" : `    run: ${JSON.stringify(run)}\n`}${shape.attach === false ? "    attach: false\n" : ""}    timeouts: { drain: 1s }
 `;
   const folder = temporaryFolder(t, { ...shape.files, "flotilla.yaml": text });
   return { folder, config: join(folder, "flotilla.yaml"), appPorts, webPort: webPort!, httpPort: httpPort! };

@@ -247,6 +247,7 @@ function cluster(
     health: null,
     routes: [],
     run: null,
+    attach: true,
     balance: "round-robin",
     sessions: null,
     trustedNetworks: [],
