@@ -19,10 +19,16 @@ import { interruptedCode, onStopSignals, stopping } from "../support/signals.ts"
 import { count } from "../support/words.ts";
 
 /**
+ * @param supervised below a supervisor, which hands all sockets of the service manager to each of its web servers.
  * @param recorded called when the server has its record.
  * @throws FlotillaError when it can't start.
  */
-export async function runWebServer(file: ClusterFile, server: Server, recorded: () => void): Promise<number> {
+export async function runWebServer(
+  file: ClusterFile,
+  server: Server,
+  supervised: boolean,
+  recorded: () => void,
+): Promise<number> {
   const log = createLog(server.name);
   const member = new Member(file, server);
   const { cluster } = member;
@@ -55,7 +61,7 @@ export async function runWebServer(file: ClusterFile, server: Server, recorded: 
       : await openHealth(cluster.health, { unready, unlive: () => workers.stuckReason }, log);
   // Before the workers ask for them, so that a port that can't be had is told at once.
   for (const listener of cluster.listen) await sockets.open(listener);
-  for (const { name, address, port: number } of sockets.unused)
+  for (const { name, address, port: number } of supervised ? [] : sockets.unused)
     log.warn(`the service manager's socket ${name} (${address}:${number}) fits no address under listen:`);
   await workers.begin();
   member.state = "up";

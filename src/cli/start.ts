@@ -10,10 +10,6 @@ import { takeStartTurn } from "../admin/start-turn.ts";
 import type { Cluster, ClusterFile, Server } from "../config/model.ts";
 import { FlotillaError } from "../support/errors.ts";
 import { localServers, openFile, serversNamed, shortName, withAddress } from "./cluster-file.ts";
-import { runProxied } from "./run-proxied.ts";
-import { runWebServer } from "./run-web-server.ts";
-import { runWitness } from "./run-witness.ts";
-import { superviseServers } from "./supervise-servers.ts";
 import { complain, enumerate } from "./terminal.ts";
 
 export interface StartOptions {
@@ -30,12 +26,21 @@ export async function start(path: string, names: readonly string[], options: Sta
   const turnOver = options.supervised ? () => {} : await takeStartTurn(file);
   if (!options.supervised) await refuseRunning(file, servers);
   const [only] = servers.length === 1 && !options.all ? servers : [];
-  if (only?.kind === "witness") return await runWitness(file, only, turnOver);
-  if (only !== undefined && options.supervised && clusterOf(file, only).tier === "app")
+  // Each loads what it needs: these processes stay.
+  if (only?.kind === "witness") {
+    const { runWitness } = await import("./run-witness.ts");
+    return await runWitness(file, only, turnOver);
+  }
+  if (only !== undefined && options.supervised && clusterOf(file, only).tier === "app") {
+    const { runProxied } = await import("./run-proxied.ts");
     return await runProxied(file, only);
-  return only !== undefined && clusterOf(file, only).tier === "web"
-    ? await runWebServer(file, only, turnOver)
-    : await superviseServers(file, servers, turnOver);
+  }
+  if (only !== undefined && clusterOf(file, only).tier === "web") {
+    const { runWebServer } = await import("./run-web-server.ts");
+    return await runWebServer(file, only, options.supervised, turnOver);
+  }
+  const { superviseServers } = await import("./supervise-servers.ts");
+  return await superviseServers(file, servers, turnOver);
 }
 
 /** @throws FlotillaError when one of them can't be started here. */

@@ -1,11 +1,14 @@
 /** `flotilla start` for app servers, for several servers and for --all: this process is their supervisor. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { announceSupervisor } from "../admin/announcement.ts";
 import { Asker } from "../admin/ask.ts";
 import { recordSupervisor } from "../admin/run-record.ts";
 import type { HoldingAnswer } from "../admin/service.ts";
 import { withPreload } from "../app-tier/preload-option.ts";
 import type { Cluster, ClusterFile, Server } from "../config/model.ts";
+import type { MemberStatus } from "../member/member.ts";
 import { openControl } from "../supervise/control.ts";
+import { ServiceManager } from "../supervise/service-manager.ts";
 import { Supervisor } from "../supervise/supervisor.ts";
 import { messageOf } from "../support/errors.ts";
 import { admin as limits, supervise } from "../support/limits.ts";
@@ -22,12 +25,14 @@ export async function superviseServers(
   const log = createLog("flotilla");
   let recordLeft: (names: readonly string[]) => void = () => {};
   const asker = new Asker(file);
+  const manager = new ServiceManager(process.env, log);
   const supervisor = new Supervisor({
     file,
     servers,
     log,
     commandOf: (server, cluster) => commandOf(file, server, cluster),
     environmentOf: (server, cluster) => environmentOf(file, server, cluster),
+    descriptors: manager.descriptors,
     onLeft: (names) => recordLeft(names),
     askHolding: (server, answer) => void isHolding(asker, server).then(answer),
   });
@@ -38,6 +43,7 @@ export async function superviseServers(
   let exitCode = 0;
   onStopSignals({
     drain(signal) {
+      manager.stopping();
       supervisor.stop();
       const names = supervisor.status().flatMap(({ name, state }) => (state === "stopped" ? [] : [name]));
       log.info(
@@ -57,10 +63,30 @@ export async function superviseServers(
     },
   });
   supervisor.start();
+  if (manager.listens) void whenUp(asker, servers).then(() => manager.ready());
   await supervisor.ended;
   control.close();
   // Not by itself: something that left a program's group may hold its output open.
   process.exit(exitCode);
+}
+
+/**
+ * Resolves when all are up; plain HTTP servers are up by themselves. One that does not come up is waited for only so long:
+ * a service manager would end the others with it.
+ */
+async function whenUp(asker: Asker, servers: readonly Server[]): Promise<void> {
+  const until = performance.now() + supervise.upTimeoutMs;
+  for (const server of servers.filter(({ kind }) => kind !== "http"))
+    while (performance.now() < until && !(await isUp(asker, server))) await sleep(supervise.upIntervalMs);
+}
+
+async function isUp(asker: Asker, server: Server): Promise<boolean> {
+  try {
+    const answer = await asker.server(server, { ask: "status" }, limits.statusTimeoutMs);
+    return (answer as MemberStatus).state === "up";
+  } catch {
+    return false;
+  }
 }
 
 /** @returns null when it gives no answer: whoever syncs what it has written, or has closed its port, can't. */

@@ -77,7 +77,7 @@ export class ListeningSockets {
 
 /** @throws Error when the descriptor is no listening socket of TCP. */
 export function inheritedSocket(fd: number, name: string): InheritedSocket {
-  const handle = createServerHandle(null, -1, -1, fd, 0);
+  const handle = createServerHandle(null, 0, -1, fd, 0);
   if (typeof handle === "number") throw new Error(getSystemErrorName(handle));
   const out: { address?: string; port?: number } = {};
   // A socket of another family (AF_UNIX) has no such name.

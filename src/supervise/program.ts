@@ -9,6 +9,9 @@ import { sendSignal } from "../support/processes.ts";
 import { LineCutter, type OutputPrinter } from "./output.ts";
 import { watchdogScript } from "./watchdog.ts";
 
+/** Descriptors below are its standard ones and the watchdog's lifeline. */
+export const firstInherited = 4;
+
 /** How a program ended: with a code, by a signal, or it could not be started at all. */
 export interface Ending {
   readonly code: number | null;
@@ -33,6 +36,8 @@ export interface ProgramSettings {
   readonly command: string;
   readonly folder: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** Of ours, which it gets from `firstInherited` on. */
+  readonly descriptors?: readonly number[];
   /** What is left of the group after its first process has ended, or without a supervisor, gets so long. */
   readonly drainTimeoutMs: number;
 }
@@ -58,7 +63,7 @@ export function startProgram(
     env: environmentOf(settings),
     // A session of its own: a terminal's INT reaches only us, and the whole group can be sent a signal.
     detached: true,
-    stdio: ["ignore", "pipe", "pipe", "pipe"],
+    stdio: ["ignore", "pipe", "pipe", "pipe", ...(settings.descriptors ?? [])],
   });
   const pid = child.pid ?? 0;
   if (child.stdout) forwardLines(child.stdout, settings.server, output.out, output);

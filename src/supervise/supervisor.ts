@@ -7,7 +7,8 @@ import type { Cluster, ClusterFile, Server } from "../config/model.ts";
 import { systemClock } from "../support/clock.ts";
 import type { Log } from "../support/log.ts";
 import { OutputPrinter } from "./output.ts";
-import { startProgram } from "./program.ts";
+import { firstInherited, startProgram } from "./program.ts";
+import { type Descriptor, handOn } from "./service-manager.ts";
 import { stopTurn } from "./stop-turn.ts";
 import { tellingWhenUnheard } from "./unheard.ts";
 import { type StartProgram, Unit } from "./unit.ts";
@@ -22,6 +23,8 @@ export interface SupervisorOptions {
   environmentOf(server: Server, cluster: Cluster): Readonly<Record<string, string>>;
   /** Whether a server that keeps sessions stays only for some that are not on disk (yet); null when it does not answer. */
   askHolding(server: Server, answer: (isHolding: boolean | null) => void): void;
+  /** Sockets of a service manager, for the web servers. */
+  readonly descriptors: readonly Descriptor[];
   /** A server was stopped for good: these are left. */
   onLeft(names: readonly string[]): void;
 }
@@ -86,11 +89,16 @@ export class Supervisor {
     const { file, log } = this.#options;
     const cluster = file.clusters.get(server.cluster)!;
     const drainTimeoutMs = cluster.timeouts.drainTimeoutMs + cluster.timeouts.drainDelayMs;
+    const descriptors = cluster.tier === "web" ? this.#options.descriptors : [];
     const settings = {
       server: server.name,
       command: this.#options.commandOf(server, cluster),
       folder: file.folder,
-      environment: this.#options.environmentOf(server, cluster),
+      environment: {
+        ...this.#options.environmentOf(server, cluster),
+        ...handOn(descriptors, firstInherited),
+      },
+      descriptors: descriptors.map(({ number }) => number),
       drainTimeoutMs,
     };
     const start: StartProgram = (onLine, onEnd) =>

@@ -423,6 +423,12 @@ export const supervise = {
   outputLineBytesMax: 16_384,
   /** A line without an end is shown after so long. */
   outputPartialAfterMs: 250,
+  /** For telling the service manager something. */
+  notifyTimeoutMs: 5_000,
+  /** A supervisor asks its servers so often whether they are up, while a service manager waits for that. */
+  upIntervalMs: 250,
+  /** And says after so long at the latest that they are. Less than systemd's TimeoutStartSec, 90 s. */
+  upTimeoutMs: 60_000,
   /** Last lines of a program's output, told with a crash loop. */
   lastLinesMax: 5,
 } as const;

@@ -26,6 +26,8 @@ export interface Exit {
 export interface StartOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Of ours, which it gets from 3 on. */
+  readonly descriptors?: readonly number[];
 }
 
 /** One process and everything that it printed. */
@@ -43,7 +45,7 @@ export class TestProcess {
     this.#child = spawn(command, args, {
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       env: { ...process.env, NO_COLOR: "1", ...options.env },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["ignore", "pipe", "pipe", ...(options.descriptors ?? [])],
     });
     this.#child.stdout!.setEncoding("utf8").on("data", (text: string) => {
       this.stdout += text;

@@ -4,14 +4,16 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { testSecret } from "./cluster-folder.ts";
-import { freePorts, type StartOptions, startFlotilla, type TestProcess, temporaryFolder } from "./process.ts";
+import { freePorts, startFlotilla, type TestProcess, temporaryFolder } from "./process.ts";
 
 export interface WorkerSiteShape {
   readonly workers?: number;
   /** `timeouts:` of the web tier. */
   readonly timeouts?: string;
   /** Starts the web server; default: `flotilla start web-a`. */
-  readonly start?: (site: WorkerSitePorts, options: StartOptions) => TestProcess;
+  readonly start?: (site: WorkerSitePorts) => Promise<TestProcess>;
+  /** Where browsers connect; default: any that is free. */
+  readonly port?: number;
 }
 
 export interface WorkerSitePorts {
@@ -48,15 +50,15 @@ export async function workerSite(t: TestContext, shape: WorkerSiteShape = {}): P
       origin.closeAllConnections();
     });
   t.after(closeOrigin);
-  const [clusterPort, port, healthPort] = await freePorts(3);
+  const [clusterPort, healthPort, freePort] = await freePorts(3);
+  const port = shape.port ?? freePort!;
   const text = webServerFile(
-    { ...shape, clusterPort: clusterPort!, port: port!, healthPort: healthPort! },
+    { ...shape, clusterPort: clusterPort!, port, healthPort: healthPort! },
     origin.address() as AddressInfo,
   );
   const folder = temporaryFolder(t, { "flotilla.yaml": text });
-  const ports = { folder, config: join(folder, "flotilla.yaml"), port: port!, healthPort: healthPort! };
-  const options = { cwd: folder };
-  const running = shape.start?.(ports, options) ?? startFlotilla(t, ["start", "web-a"], options);
+  const ports = { folder, config: join(folder, "flotilla.yaml"), port, healthPort: healthPort! };
+  const running = (await shape.start?.(ports)) ?? startFlotilla(t, ["start", "web-a"], { cwd: folder });
   await running.line(/up at http/);
   return {
     ...ports,
