@@ -56,14 +56,18 @@ async function askMember(asker: Asker, server: Server, timeoutMs: number): Promi
 }
 
 /** @throws when the server does not accept a connection in time. */
-function connectOnce({ name, address, port }: Server, timeoutMs: number): Promise<void> {
+function connectOnce({ name, address, port, plain }: Server, timeoutMs: number): Promise<void> {
+  const path = plain?.socketPath ?? null;
+  const place = path ?? `${address}:${port}`;
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: address, port, timeout: timeoutMs });
+    const socket = connect(
+      path === null ? { host: address, port, timeout: timeoutMs } : { path, timeout: timeoutMs },
+    );
     socket.once("connect", resolve);
-    socket.once("timeout", () => socket.destroy(new Error(`no answer from ${name} at ${address}:${port}`)));
+    socket.once("timeout", () => socket.destroy(new Error(`no answer from ${name} at ${place}`)));
     socket.once("error", (error) => {
-      const refused = codeOf(error) === "ECONNREFUSED";
-      reject(refused ? new Error(`nothing listens at ${address}:${port}`) : error);
+      const isNobody = ["ECONNREFUSED", "ENOENT"].includes(codeOf(error) ?? "");
+      reject(isNobody ? new Error(`nothing listens at ${place}`) : error);
     });
     socket.once("connect", () => socket.destroy());
   });

@@ -14,6 +14,8 @@ interface Socket {
   /** Sockets of one machine are known by the server's address; all of loopback is one machine. */
   readonly machine: string;
   readonly isListener: boolean;
+  /** Of a plain HTTP server its cluster: another cluster may use the same one, with a Host of its own. */
+  readonly plainOf: string | null;
 }
 
 export function checkSockets(drafts: readonly ClusterDraft[], { problems }: Context): void {
@@ -33,7 +35,7 @@ export function checkSockets(drafts: readonly ClusterDraft[], { problems }: Cont
 
 function socketsOf({ servers, witness, listeners, health }: ClusterDraft): Socket[] {
   const members = witness === null ? servers : [...servers, witness];
-  const ports = members.map(({ at, value: { name, address, port, plain } }) => ({
+  const ports = members.map(({ at, value: { name, address, port, plain, cluster } }) => ({
     at,
     owner: name,
     // The path of a Unix socket is of one machine and no other.
@@ -41,6 +43,7 @@ function socketsOf({ servers, witness, listeners, health }: ClusterDraft): Socke
     port,
     machine: plain?.socketPath ?? machineOf(address),
     isListener: false,
+    plainOf: plain === null ? null : cluster,
   }));
   const healths = health === null ? [] : [{ ...health, key: "health" }];
   const opened = [...listeners.map((listener) => ({ ...listener, key: "listen" })), ...healths];
@@ -52,12 +55,14 @@ function socketsOf({ servers, witness, listeners, health }: ClusterDraft): Socke
       port,
       machine: machineOf(server.address),
       isListener: true,
+      plainOf: null,
     })),
   );
   return [...ports, ...listening];
 }
 
 function collide(a: Socket, b: Socket): boolean {
+  if (a.plainOf !== null && b.plainOf !== null && a.plainOf !== b.plainOf) return false;
   if (a.machine === b.machine && wildcardOverlap(a.address, b.address)) return true;
   if (!isSame(a.address, b.address)) return false;
   // Two web servers may listen on one address that moves between their machines (keepalived).

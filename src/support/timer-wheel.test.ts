@@ -98,3 +98,17 @@ test("a deadline that starts behind a stand-still has its whole time", () => {
     ["second"],
   );
 });
+
+test("what is left of a deadline is known to the tick", () => {
+  const { wheel, entry, pass } = wheelAt();
+  const deadline = entry("a");
+  assert.equal(wheel.leftMs(deadline), 0);
+  wheel.start(deadline, 1_000);
+  assert.equal(wheel.leftMs(deadline), 1_000);
+  pass(300);
+  assert.equal(wheel.leftMs(deadline), 700);
+  wheel.start(deadline, 1_000);
+  assert.equal(wheel.leftMs(deadline), 1_000);
+  wheel.stop(deadline);
+  assert.equal(wheel.leftMs(deadline), 0);
+});

@@ -120,6 +120,21 @@ test("who leaves the queue leaves no place behind", async (t) => {
   assert.equal(origin.requests, 1);
 });
 
+test("when the web server stops, who waits is told, and no connection is opened for them", async (t) => {
+  const origin = await RawOrigin.start(t, () => null);
+  const web = await webSite(t, [origin.port], { plain: { connectionsMax: 1 } });
+  const clients = [await RawClient.open(web.port), await RawClient.open(web.port)];
+  clients[0]!.send(get);
+  await origin.arrived(/GET/);
+  clients[1]!.send(get);
+  await until(() => web.upstreams[0]!.inFlight === 2);
+  web.upstreams[0]!.close();
+  assert.equal((await clients[1]!.answer()).status, 503);
+  await origin.connections[0]!.ended();
+  assert.equal(origin.connections.length, 1);
+  clients[0]!.socket.resetAndDestroy();
+});
+
 test("an upload that waits holds its client, not our memory", async (t) => {
   const origin = await RawOrigin.start(t, () => null);
   const web = await webSite(t, [origin.port], { plain: { connectionsMax: 1 } });
