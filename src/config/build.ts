@@ -100,7 +100,7 @@ function buildCluster(
     );
   }
   const health = placedEndpoint(section, "health", context);
-  const routes = buildRoutes(section.sections("routes"), context);
+  const routes = buildRoutes(section.sections("routes"), elsewhere, context);
   checkProxied(section, context);
   const sessions = section.section("sessions");
   if (section.has("sessions") && servers.length > 0 && servers.every(({ value }) => value.kind === "http")) {
@@ -117,8 +117,7 @@ function buildCluster(
     listen: listeners.map(({ value }) => value),
     workers: section.text("workers") === "auto" ? null : section.number("workers"),
     health: health?.value ?? null,
-    // A route to files is not in force yet: what it would take goes on to the next route.
-    routes: routes.map(({ value }) => value).filter(({ files }) => files === null),
+    routes: routes.map(({ value }) => value),
     run: section.text("run"),
     attach: section.flag("attach") !== false,
     balance: section.text("balance") as Cluster["balance"],

@@ -31,7 +31,6 @@ export interface Cluster {
   readonly workers: number | null;
   /** Web tier: where `/livez` and `/readyz` are answered, or null. */
   readonly health: Endpoint | null;
-  /** Without those that are not in force yet (`files:`): `to` of each is a cluster. */
   readonly routes: readonly Route[];
   /** Command line that is one app server, or null. */
   readonly run: string | null;
@@ -133,8 +132,7 @@ export interface Route {
   // What it does: exactly one of these is not null.
   /** A cluster. */
   readonly to: string | null;
-  /** Absolute folder. */
-  readonly files: string | null;
+  readonly files: FilesSettings | null;
   readonly redirect: RedirectSettings | null;
   readonly respond: RespondSettings | null;
 
@@ -153,6 +151,18 @@ export interface NamedText {
   readonly name: string;
   /** Null: it must be there, with whatever value. */
   readonly value: string | null;
+}
+
+export interface FilesSettings {
+  /** Absolute. */
+  readonly folder: string;
+  /** Names of files that stand for their folder, the first that is there. */
+  readonly index: readonly string[];
+  /** Sent with 200 where there is no file: "/index.html", or null. */
+  readonly fallback: string | null;
+  readonly precompressed: boolean;
+  readonly followSymlinks: boolean;
+  readonly cacheControl: string | null;
 }
 
 export interface RedirectSettings {

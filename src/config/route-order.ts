@@ -57,7 +57,7 @@ function checkTarget(
   }
 }
 
-/** A route is never used when one before it takes all that it would take. Files are not in force and take nothing. */
+/** A route is never used when one before it takes all that it would take. */
 function checkOrder(routes: readonly PlacedRoute[], problems: Problems): void {
   const before: Route[] = [];
   const lines: number[] = [];
@@ -68,7 +68,7 @@ function checkOrder(routes: readonly PlacedRoute[], problems: Problems): void {
         at,
         `this route is never used: the route in line ${lines[coveredBy]} takes all its requests`,
       );
-    } else if (value.files === null) {
+    } else {
       before.push(value);
       lines.push(at.line);
     }

@@ -1,16 +1,22 @@
 /** `routes:` -> routes: what each takes, what it does, and whether that makes sense. */
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Context, PlacedRoute } from "./context.ts";
-import type { NamedText, RedirectSettings, RespondSettings, Route } from "./model.ts";
+import type { FilesSettings, NamedText, RedirectSettings, RespondSettings, Route } from "./model.ts";
 import { type Position, quote } from "./problems.ts";
 import { compileRegex } from "./regex.ts";
 import type { NamedValue, Section } from "./section.ts";
 import { highestGroup, parseTemplate, type TemplatePart } from "./template.ts";
 
-export function buildRoutes(sections: readonly Section[], context: Context): readonly PlacedRoute[] {
+/** @param elsewhere the servers are other machines', whose folders are not here. */
+export function buildRoutes(
+  sections: readonly Section[],
+  elsewhere: boolean,
+  context: Context,
+): readonly PlacedRoute[] {
   return sections
     .map((section) => {
-      const value = buildRoute(section, context);
+      const value = buildRoute(section, elsewhere, context);
       checkGroups(section, value, context);
       const wrong = matcherKeys.some((key) => section.has(key) && isMissing(section, key));
       const at = section.has("to") ? section.atOf("to") : section.at;
@@ -26,9 +32,7 @@ function isMissing(section: Section, key: string): boolean {
   return section.text(key) === null;
 }
 
-function buildRoute(section: Section, context: Context): Route {
-  const { problems, folder } = context;
-  const files = section.text("files");
+function buildRoute(section: Section, elsewhere: boolean, context: Context): Route {
   return {
     host: section.text("host"),
     path: section.text("path"),
@@ -38,11 +42,11 @@ function buildRoute(section: Section, context: Context): Route {
     query: section.namedValues("query").map(namedText),
     from: texts(section, "from"),
     to: section.text("to"),
-    files: files === null ? null : resolve(folder, files),
+    files: section.has("files") ? filesOf(section.section("files"), elsewhere, context) : null,
     redirect: section.has("redirect") ? redirectOf(section.section("redirect"), context) : null,
     respond: section.has("respond") ? respondOf(section.section("respond"), context) : null,
     rewrite: rewriteOf(section, context),
-    at: `${problems.path}:${section.at.line}:${section.at.column}`,
+    at: `${context.problems.path}:${section.at.line}:${section.at.column}`,
   };
 }
 
@@ -84,6 +88,28 @@ function fieldMatch(entry: NamedValue, section: Section, { problems }: Context):
     problems.error(entry.at, `${section.where}.header: ${quote(entry.name)} is not seen by routes: ${why}`);
   }
   return { ...namedText(entry), name };
+}
+
+function filesOf(section: Section, elsewhere: boolean, { problems, folder }: Context): FilesSettings {
+  const path = resolve(folder, section.text("folder") ?? "");
+  if (!elsewhere && section.text("folder") !== null && !isFolder(path)) {
+    problems.warning(
+      section.atOf("folder"),
+      `${section.where}: ${quote(section.writtenText("folder"))} is no folder here: what the route takes is answered 404`,
+    );
+  }
+  return {
+    folder: path,
+    index: section.has("index") ? texts(section, "index") : ["index.html"],
+    fallback: section.text("fallback"),
+    precompressed: section.flag("precompressed") === true,
+    followSymlinks: section.flag("followSymlinks") === true,
+    cacheControl: section.text("cacheControl"),
+  };
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /**

@@ -226,6 +226,16 @@ export const scalars: Readonly<Record<ScalarType, Scalar>> = {
   },
   file: { parse: parsePath, allowed: () => "the name of a file", schema: () => oneLine },
   folder: { parse: parsePath, allowed: () => "the name of a folder", schema: () => oneLine },
+  fileName: {
+    parse: (text) => (/^[^/\0-\x1f.][^/\0-\x1f]{0,254}$/.test(text) ? text : null),
+    allowed: () => "the name of a file, without its folder and not with a dot first",
+    schema: () => oneLine,
+  },
+  filePath: {
+    parse: (text) => (isFilePath(text) ? text : null),
+    allowed: () => 'the path of a file from the folder on, as "/index.html"',
+    schema: () => ofPattern("^/[^/]"),
+  },
   command: {
     parse: (text) => (text.trim() === "" || text.includes("\0") ? null : text.trim()),
     allowed: () => 'a command line like "node server.js"',
@@ -342,6 +352,10 @@ function parsePathPattern(text: string): string | null {
 /** Any of it leaves in a head: no line ends, nothing wider than a byte (A22). */
 function isFieldValue(text: string): boolean {
   return text.length <= 4_096 && /^[!-~]([ -~]*[!-~])?$/.test(text);
+}
+
+function isFilePath(text: string): boolean {
+  return /^(\/[^/\0-\x1f.][^/\0-\x1f]{0,254})+$/.test(text) && text.length <= 1_024;
 }
 
 function isNetwork(text: string): boolean {

@@ -32,6 +32,8 @@ export type ScalarType =
   | "clusterName"
   | "cookieName"
   | "logTarget"
+  | "fileName"
+  | "filePath"
   | "method"
   | "regex"
   | "fieldName"
@@ -446,10 +448,61 @@ const routeSettings: readonly Setting[] = [
   },
   {
     path: "clusters.<name>.routes[].files",
+    type: "section",
+    shortFor: "folder",
+    since,
+    description:
+      "The web tier sends files itself, to GET and HEAD. The whole path of the request is the file's name below the folder. Nothing is listed, nothing outside of the folder is sent, and no file whose name begins with a dot (but `.well-known` at its top).",
+  },
+  {
+    path: "clusters.<name>.routes[].files.folder",
     type: "folder",
     since,
-    planned: true,
-    description: "Folder whose files the web tier sends itself. Until then such a route is passed over.",
+    required: true,
+    description: "The folder, relative to this file.",
+  },
+  {
+    path: "clusters.<name>.routes[].files.index",
+    type: "list",
+    since,
+    orSingle: true,
+    maximum: 8,
+    description:
+      "Files that stand for the folder they lie in, the first that is there. By default `index.html`.",
+  },
+  {
+    path: "clusters.<name>.routes[].files.index[]",
+    type: "fileName",
+    since,
+    description: "The name of a file.",
+  },
+  {
+    path: "clusters.<name>.routes[].files.fallback",
+    type: "filePath",
+    since,
+    description: "Sent where there is no such file, as single-page applications need it: `/index.html`.",
+  },
+  {
+    path: "clusters.<name>.routes[].files.precompressed",
+    type: "flag",
+    since,
+    default: false,
+    description:
+      "Sends `x.js.br`, `x.js.zst` or `x.js.gz` instead of `x.js` where they lie beside it and the browser takes them.",
+  },
+  {
+    path: "clusters.<name>.routes[].files.followSymlinks",
+    type: "flag",
+    since,
+    default: false,
+    description:
+      "Symbolic links are followed, wherever they lead. Without, a path with one in it is no file. The folder itself may be a link.",
+  },
+  {
+    path: "clusters.<name>.routes[].files.cacheControl",
+    type: "fieldValue",
+    since,
+    description: "The field Cache-Control of what is sent, such as `public, max-age=3600`.",
   },
   {
     path: "clusters.<name>.routes[].redirect",

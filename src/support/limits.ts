@@ -462,6 +462,20 @@ export const admin = {
   runRecordBytesMax: 65_536,
 } as const;
 
+/** Files that the web tier sends itself. */
+export const files = {
+  /** Kept open for the next request, per process. */
+  cachedMax: 1_024,
+  /** Open at once, those that are being sent included; a request for one more is answered 503. */
+  openMax: 4_096,
+  /** A file that is kept open is looked at again after so long. */
+  recheckMs: 1_000,
+  /** Ranges asked for at once; more are refused. */
+  rangesMax: 16,
+  /** That a file could not be read is logged once in this time. */
+  complaintIntervalMs: 5_000,
+} as const;
+
 /** Buffers that are used again (slabs.ts). */
 export const slabs = {
   slabBytes: 65_536,

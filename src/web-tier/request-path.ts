@@ -4,7 +4,7 @@
  *   accept, parse, check framing   client-connection.ts, http/request-head.ts
  *   route                          #route        route-table.ts
  *   rewrite                        #rewrite      routed-request.ts
- *   act                            #act          actions/: redirect, respond; or, for an app server:
+ *   act                            #act          actions/, files/: redirect, respond, files; or, for an app server:
  *   tell who asks                  #prepare      forwarded.ts
  *   choose server                  #choose       server-pool.ts (sticky, then balance)
  *   send                           #send         link-upstream.ts or http-upstream.ts
@@ -413,14 +413,21 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
     this.#finish();
   }
 
-  beginAnswer(head: AnswerHead, body: AnswerBody): void {
+  beginAnswer(head: AnswerHead, body: AnswerBody, piece: Buffer): boolean {
     this.#phase = "answering";
+    this.#silenceMs = this.#site.timeouts.socketTimeoutMs;
+    this.#client.cork();
     this.#reply.begin(head, body);
+    const flowing = this.sendBytes(piece);
+    this.#client.uncork();
+    return flowing;
   }
 
   sendBytes(bytes: Buffer): boolean {
     this.#reply.onBodyBytes(bytes);
-    return !this.#reply.congested;
+    if (this.#reply.congested) return false;
+    this.#client.answerGoesOn(this.#silenceMs);
+    return true;
   }
 
   endAnswer(): void {

@@ -4,12 +4,16 @@ import test from "node:test";
 import fc from "fast-check";
 import { anyRoute } from "../../test/harness/routes.ts";
 import type { Route } from "../config/model.ts";
+import { silentLog } from "../support/silent-log.ts";
+import { FileCache } from "./files/file-cache.ts";
 import { compileRoute } from "./route.ts";
 import { fitsAll, RouteTable } from "./route-table.ts";
 import { groupFinder, parameterValue, type RoutedHead, testsOf } from "./route-tests.ts";
 
+const parts = { pools: new Map(), files: new FileCache(), log: silentLog };
+
 function tableOf(routes: readonly Partial<Route>[]): RouteTable {
-  return new RouteTable(routes.map((route) => compileRoute({ ...anyRoute, ...route }, new Map())));
+  return new RouteTable(routes.map((route) => compileRoute({ ...anyRoute, ...route }, parts)));
 }
 
 function head(target: string, more: Partial<RoutedHead> = {}): RoutedHead {

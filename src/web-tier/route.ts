@@ -1,8 +1,15 @@
 /** A route of the file, compiled when it is loaded: what is not asked for costs no request anything. */
 import type { Route } from "../config/model.ts";
+import { files as limits } from "../support/limits.ts";
+import type { Log } from "../support/log.ts";
+import { Seldom } from "../support/seldom.ts";
+import { count } from "../support/words.ts";
 import type { OwnAction } from "./actions/action.ts";
 import { redirectAction } from "./actions/redirect.ts";
 import { respondAction } from "./actions/respond.ts";
+import { filesAction } from "./files/file-action.ts";
+import type { FileCache } from "./files/file-cache.ts";
+import type { Complain } from "./files/file-reading.ts";
 import { groupFinder } from "./route-tests.ts";
 import type { Rewriting } from "./routed-request.ts";
 import type { ServerPool } from "./server-pool.ts";
@@ -14,21 +21,38 @@ export interface CompiledRoute extends Rewriting {
   readonly action: OwnAction | null;
 }
 
-/** @param pools by the name of their cluster. */
-export function compileRoute(source: Route, pools: ReadonlyMap<string, ServerPool>): CompiledRoute {
-  const { to, redirect, respond, rewrite } = source;
+/** What routes of one web server share. */
+export interface RouteParts {
+  /** By the name of their cluster. */
+  readonly pools: ReadonlyMap<string, ServerPool>;
+  readonly files: FileCache;
+  readonly log: Log;
+}
+
+export function compileRoute(source: Route, parts: RouteParts): CompiledRoute {
+  const { to, redirect, rewrite } = source;
   const templates = [rewrite, redirect?.to ?? null];
   const asksForGroups = templates.some((template) => template?.some(({ kind }) => kind === "group"));
   return {
     source,
-    pool: to === null ? null : pools.get(to)!,
-    action: actionOf(redirect, respond),
+    pool: to === null ? null : parts.pools.get(to)!,
+    action: actionOf(source, parts),
     rewrite,
     groupsOf: asksForGroups ? groupFinder(source) : null,
   };
 }
 
-function actionOf(redirect: Route["redirect"], respond: Route["respond"]): OwnAction | null {
+function actionOf({ redirect, respond, files }: Route, parts: RouteParts): OwnAction | null {
   if (redirect !== null) return redirectAction(redirect);
-  return respond === null ? null : respondAction(respond);
+  if (respond !== null) return respondAction(respond);
+  return files === null ? null : filesAction(files, parts.files, complaints(parts.log));
+}
+
+/** A disk that fails fails every request. */
+function complaints(log: Log): Complain {
+  const seldom = new Seldom(limits.complaintIntervalMs);
+  return (what, error) => {
+    const times = seldom.add();
+    if (times > 0) log.warn(`${what}${error === null ? "" : `: ${error.message}`} (${count(times, "time")})`);
+  };
 }

@@ -10,6 +10,7 @@ import type { Log } from "../support/log.ts";
 import { TimerWheel } from "../support/timer-wheel.ts";
 import { AccessLog } from "./access-log.ts";
 import { BrowserListener } from "./browser-listener.ts";
+import { FileCache } from "./files/file-cache.ts";
 import { RequestIds, trustedNetworks } from "./forwarded.ts";
 import { HttpUpstream } from "./http-upstream.ts";
 import { LinkUpstream } from "./link-upstream.ts";
@@ -45,10 +46,11 @@ export async function startWebServer(
   const wheel = new TimerWheel();
   const accessLog = new AccessLog(cluster.accessLog, server.name, log);
   const pools = openPools(member, log, wheel);
+  const files = new FileCache();
   const site: Site = {
     member,
     log,
-    routes: new RouteTable(cluster.routes.map((route) => compileRoute(route, pools))),
+    routes: new RouteTable(cluster.routes.map((route) => compileRoute(route, { pools, files, log }))),
     limits: cluster.limits,
     timeouts: cluster.timeouts,
     trusted: trustedNetworks(cluster.trustedNetworks),
@@ -61,6 +63,7 @@ export async function startWebServer(
   const close = (): Promise<void> => {
     for (const listener of listeners) listener.close();
     for (const pool of pools.values()) for (const upstream of pool.upstreams) upstream.close();
+    files.close();
     return accessLog.close();
   };
   try {

@@ -21,6 +21,7 @@ import { silentLog } from "../../src/support/log.ts";
 import { TimerWheel } from "../../src/support/timer-wheel.ts";
 import { type AccessEntry, AccessLog } from "../../src/web-tier/access-log.ts";
 import { BrowserListener } from "../../src/web-tier/browser-listener.ts";
+import { FileCache } from "../../src/web-tier/files/file-cache.ts";
 import { RequestIds, trustedNetworks } from "../../src/web-tier/forwarded.ts";
 import { HttpUpstream } from "../../src/web-tier/http-upstream.ts";
 import { LinkUpstream } from "../../src/web-tier/link-upstream.ts";
@@ -115,6 +116,7 @@ export async function startWebSite(
     );
     pools.set(name, new ServerPool(cluster(name, "app", servers, timeouts), upstreams, secret, null));
   }
+  const files = new FileCache();
   const web = cluster("web", "web", [serverAt("web", 1, 0, "link")], timeouts);
   const entries = new Notes<AccessEntry>();
   const site: Site = {
@@ -124,7 +126,9 @@ export async function startWebSite(
     ),
     log,
     routes: new RouteTable(
-      (options.routes ?? [{ to: "app" }]).map((route) => compileRoute({ ...anyRoute, ...route }, pools)),
+      (options.routes ?? [{ to: "app" }]).map((route) =>
+        compileRoute({ ...anyRoute, ...route }, { pools, files, log }),
+      ),
     ),
     limits: { ...web.limits, ...options.limits },
     timeouts,
@@ -163,6 +167,11 @@ export async function startWebSite(
         () => `in flight: ${busy()}`,
       );
       for (const upstream of upstreams) upstream.close();
+      files.close();
+      await until(
+        () => files.size === 0,
+        () => `${files.size} files are left open`,
+      );
       await until(
         () => wheel.size === 0,
         () => `${wheel.size} deadlines are left`,

@@ -15,7 +15,8 @@ export interface OwnAction {
 export interface OwnAnswer {
   /** All of it at once. @param text the body, latin1; "" for HEAD. */
   sendAnswer(head: AnswerHead, body: AnswerBody, text: string): void;
-  beginAnswer(head: AnswerHead, body: AnswerBody): void;
+  /** The head and the first piece of the body, in one write. @returns as `sendBytes`. */
+  beginAnswer(head: AnswerHead, body: AnswerBody, piece: Buffer): boolean;
   /** A piece of the body, which is copied. @returns false when the client reads too slowly: `OwnWork.resume` follows. */
   sendBytes(bytes: Buffer): boolean;
   endAnswer(): void;
