@@ -62,6 +62,8 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
   #upstream: Upstream | null = null;
   #stream: UpstreamStream | null = null;
   #attempts = 0;
+  /** A server that may have acted upon it failed. */
+  #lost = false;
   nextWaiting: UpstreamRequest | null = null;
   previousWaiting: UpstreamRequest | null = null;
 
@@ -301,6 +303,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
     const stream = this.#stream!;
     this.#leave(false);
     stream.reset(ResetCode.cancel);
+    this.#lost = true;
     this.#send(next);
   }
 
@@ -316,17 +319,22 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
     this.#leave(false);
     if (retry) {
       const next = this.#choose(failed) ?? (again ? failed : null);
+      this.#lost ||= code === ResetCode.linkLost;
       if (next !== null) return this.#send(next);
     }
     this.#logBroken(failed, message);
-    this.answerItself(code === ResetCode.timeout ? 504 : code === ResetCode.refused ? 503 : 502, "");
+    const isUnsent = code === ResetCode.refused || code === ResetCode.busy;
+    this.answerItself(code === ResetCode.timeout ? 504 : isUnsent ? 503 : 502, "");
   }
 
-  /** Once more on one other server: when nothing was acted upon, or when acting twice does no harm. */
+  /**
+   * Of which nothing was sent may go to one server after the other. What a server may have acted upon goes to one
+   * other at most, and only when acting twice does no harm (A49).
+   */
   #mayRetry(code: ResetCode): boolean {
-    if (this.#attempts > 1 || !this.#kept.complete || this.upgrading || this.#answer.interims > 0)
-      return false;
-    return code === ResetCode.refused || (code === ResetCode.linkLost && isIdempotent(this.method));
+    if (!this.#kept.complete || this.#answer.interims > 0) return false;
+    if (code === ResetCode.refused) return this.#attempts <= this.#pool!.size;
+    return code === ResetCode.linkLost && !this.#lost && !this.upgrading && isIdempotent(this.method);
   }
 
   /** An answer that can't be trusted: the client never sees it, the connection it came on is given up (RFC 9112, 11.2). */
@@ -494,6 +502,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
     this.#kept.clear();
     this.#bodyBytes = 0;
     this.#attempts = 0;
+    this.#lost = false;
     this.#answer.interims = 0;
     this.#reply.reset();
     this.#unconsumedBytes = 0;

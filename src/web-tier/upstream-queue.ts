@@ -46,8 +46,9 @@ export class QueuedRequest implements UpstreamStream, UpstreamRequest {
     if (body.full && connection.pendingBytes === 0) this.#request.onDrain(this);
   }
 
-  giveUp(reason: string): void {
-    this.#request.onReset(this, ResetCode.refused, reason);
+  /** @param code `refused`: it may go elsewhere. `busy`: it has waited long enough. */
+  giveUp(code: ResetCode, reason: string): void {
+    this.#request.onReset(this, code, reason);
   }
 
   get pendingBytes(): number {
@@ -134,7 +135,7 @@ export class UpstreamQueue {
 
   /** No connection is to be had: they go elsewhere, or are told. */
   giveUp(reason: string): void {
-    for (let count = this.#requests.size; count > 0; count--) this.take()?.giveUp(reason);
+    for (let count = this.#requests.size; count > 0; count--) this.take()?.giveUp(ResetCode.refused, reason);
   }
 
   #expired(): void {
@@ -146,7 +147,7 @@ export class UpstreamQueue {
         return;
       }
       this.remove(first);
-      first.giveUp(`no connection was free within ${this.#timeoutMs} ms`);
+      first.giveUp(ResetCode.busy, `no connection was free within ${this.#timeoutMs} ms`);
     }
   }
 }

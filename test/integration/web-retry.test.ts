@@ -61,6 +61,36 @@ test("POST moves on when not one byte could be sent", async (t) => {
   assert.equal((await web.logged(0)).attempts, 2);
 });
 
+test("of which nothing was sent goes on until a server takes it, WebSockets included", async (t) => {
+  const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n";
+  const good = await RawOrigin.start(t, (_connection, head) =>
+    head.startsWith("GET") ? switching : ok("good"),
+  );
+  const web = await webSite(t, [await closedPort(), await closedPort(), await closedPort(), good.port]);
+  assert.match(await exchange(web.port, bodied("POST")), /^HTTP\/1\.1 200 OK/);
+  assert.equal((await web.logged(0)).attempts, 4);
+  const upgrading = await webSite(t, [await closedPort(), good.port]);
+  const client = await RawClient.open(upgrading.port);
+  client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n");
+  assert.equal((await client.answer()).status, 101);
+  client.socket.resetAndDestroy();
+});
+
+test("A49 also between servers that are down a request breaks no more than two", async (t) => {
+  const breaking = [
+    await RawOrigin.start(t, cut),
+    await RawOrigin.start(t, cut),
+    await RawOrigin.start(t, cut),
+  ];
+  const ports = breaking.map(({ port }) => port);
+  const web = await webSite(t, [await closedPort(), ports[0]!, await closedPort(), ports[1]!, ports[2]!]);
+  assert.match(await exchange(web.port, get), /^HTTP\/1\.1 502 /);
+  assert.equal(
+    breaking.reduce((sum, origin) => sum + origin.requests, 0),
+    2,
+  );
+});
+
 test("A49 a request that breaks its server reaches at most one other server", async (t) => {
   const origins = [];
   for (let count = 0; count < 4; count++) origins.push(await RawOrigin.start(t, cut));

@@ -101,7 +101,7 @@ test("an address that does not answer is left for the next one before the connec
   assert.ok(performance.now() - begin < 4_000);
   const again = performance.now();
   for (let count = 0; count < 5; count++) assert.match(await exchange(web.port, get), /host=shop/);
-  assert.ok(performance.now() - again < 1_000, "it was tried again at once");
+  assert.ok(performance.now() - again < 1_400, "it was tried again at once");
 });
 
 test("a name moves: idle connections to where it was are closed, a request under way comes to its end", async (t) => {
