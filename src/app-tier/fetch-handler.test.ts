@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import http from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { type TestContext, test } from "node:test";
-import { type FetchHandler, nodeHandler } from "./fetch-handler.ts";
+import { type FetchHandler, nodeHandler, refusingResponses } from "./fetch-handler.ts";
 
 async function serveFetch(t: TestContext, handler: FetchHandler): Promise<string> {
   const server = http.createServer(nodeHandler(handler));
@@ -117,11 +117,92 @@ test("what it throws is printed and answered with 500; a body that fails later c
 test("a target that makes no URL is 400", async (t) => {
   const url = await serveFetch(t, () => new Response("never"));
   const { port, hostname } = new URL(url);
-  const status = await new Promise<number>((resolve) => {
-    http.get({ port, hostname, path: "/", headers: { Host: "a b" } }, (res) => {
+  for (const host of ["a b", "a/admin?", "user@a", "a#"]) {
+    const status = await new Promise<number>((resolve) => {
+      http.get({ port, hostname, path: "/", headers: { Host: host } }, (res) => {
+        res.resume();
+        resolve(res.statusCode!);
+      });
+    });
+    assert.equal(status, 400, host);
+  }
+});
+
+test("answers without a body: 204, 304, null; Response.error() is 500", async (t) => {
+  t.mock.method(console, "error", () => {});
+  const answers: Record<string, () => Response> = {
+    "/204": () => new Response(null, { status: 204, headers: { "X-A": "b" } }),
+    "/304": () => new Response(null, { status: 304, headers: { ETag: '"e"' } }),
+    "/null": () => new Response(null),
+    "/empty": () => new Response(""),
+    "/error": () => Response.error(),
+  };
+  const url = await serveFetch(t, (request) => answers[new URL(request.url).pathname]!());
+  for (const [path, status] of [
+    ["/204", 204],
+    ["/304", 304],
+    ["/null", 200],
+    ["/empty", 200],
+    ["/error", 500],
+  ] as const) {
+    const answer = await fetch(url + path);
+    assert.equal(answer.status, status);
+    assert.equal(await answer.text(), status === 500 ? "Internal Server Error" : "");
+  }
+});
+
+test("a body that nobody reads holds up nothing: the next request of the connection is answered", async (t) => {
+  const url = await serveFetch(t, async (request) => {
+    if (request.url.endsWith("/part")) await request.body!.getReader().read();
+    return new Response("unread");
+  });
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(() => agent.destroy());
+  for (const path of ["/none", "/none", "/part", "/none"]) {
+    const text = await new Promise<string>((resolve, reject) => {
+      const request = http.request(url + path, { agent, method: "POST" }, async (res) => {
+        let body = "";
+        for await (const piece of res) body += piece;
+        resolve(body);
+      });
+      request.on("error", reject);
+      request.end(Buffer.alloc(500_000));
+    });
+    assert.equal(text, "unread");
+  }
+});
+
+test("an upgrade that it is asked for is a request like any other", async (t) => {
+  const url = await serveFetch(t, (request) => new Response(request.headers.get("upgrade"), { status: 426 }));
+  const answer = await new Promise<number>((resolve) => {
+    http.get(url, { headers: { Connection: "Upgrade", Upgrade: "websocket" } }, (res) => {
       res.resume();
       resolve(res.statusCode!);
     });
   });
-  assert.equal(status, 400);
+  assert.equal(answer, 426);
+});
+
+test("a fetch handler that is taken for one of node:http is told what to write", async (t) => {
+  const printed: string[] = [];
+  t.mock.method(console, "error", (error: Error) => printed.push(error.message));
+  const handlers = [
+    (_request: unknown, _env: unknown, _context: unknown) => new Response("lost"),
+    async () => new Response("lost"),
+    async (_req: unknown, res: http.ServerResponse) => void res.end("fine"),
+  ];
+  const answers = [];
+  for (const handler of handlers) {
+    const server = http.createServer(refusingResponses(handler as unknown as http.RequestListener));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    answers.push(await (await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)).text());
+    server.closeAllConnections();
+    server.close();
+  }
+  assert.deepEqual(answers, ["Internal Server Error", "Internal Server Error", "fine"]);
+  assert.equal(printed.length, 2);
+  assert.match(
+    printed[0]!,
+    /a function with 3 parameters, .* returned a Response: write serve\(\{ fetch: handler \}\)/,
+  );
 });

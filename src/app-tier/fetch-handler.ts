@@ -2,6 +2,8 @@
 import { once } from "node:events";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
+import { FlotillaError } from "../support/errors.ts";
+import { count } from "../support/words.ts";
 
 export type FetchHandler = (request: Request) => Response | Promise<Response>;
 
@@ -15,12 +17,41 @@ export function nodeHandler(handler: FetchHandler): RequestListener {
   };
 }
 
+/**
+ * @param handler has no parameter, or more than one, and is taken for one of node:http.
+ * @returns it, with words for whoever wrote a fetch handler all the same: what returns a Response answers nobody.
+ */
+export function refusingResponses(handler: RequestListener): RequestListener {
+  let isFirst = true;
+  const check = (result: unknown, res: ServerResponse): void => {
+    // Asking for the class `Response` loads it: not for handlers that return nothing, as those of node:http do.
+    if (typeof result !== "object" || result === null || !(result instanceof Response)) return;
+    console.error(
+      new FlotillaError(
+        "FLOTILLA_FETCH_HANDLER",
+        `serve() was given a function with ${count(handler.length, "parameter")}, which makes it a handler (req, res) of node:http, and it ` +
+          "returned a Response: write serve({ fetch: handler }), or serve((request: Request) => handler(request))",
+        { source: "server" },
+      ),
+    );
+    if (!res.headersSent) failed(res);
+  };
+  return function checked(this: unknown, req, res): void {
+    const result: unknown = handler.call(this as never, req, res);
+    if (result === undefined) return;
+    if (result instanceof Promise) {
+      if (isFirst) void result.then((value) => check(value, res));
+      isFirst = false;
+    } else check(result, res);
+  };
+}
+
 async function answer(handler: FetchHandler, req: IncomingMessage, res: ServerResponse): Promise<void> {
   const abort = new AbortController();
   res.once("close", () => {
     if (!res.writableFinished) abort.abort();
   });
-  const request = requestOf(req, abort.signal);
+  const request = requestOf(req, res, abort.signal);
   if (request === null) {
     res.writeHead(400).end();
     return;
@@ -42,7 +73,7 @@ function failed(res: ServerResponse): void {
 }
 
 /** @returns null when no Request can be made of it: a target that is no path, a method that fetch forbids. */
-function requestOf(req: IncomingMessage, signal: AbortSignal): Request | null {
+function requestOf(req: IncomingMessage, res: ServerResponse, signal: AbortSignal): Request | null {
   const scheme = (req.socket as { encrypted?: boolean }).encrypted ? "https" : "http";
   const headers = new Headers();
   const { rawHeaders, method = "GET" } = req;
@@ -51,15 +82,49 @@ function requestOf(req: IncomingMessage, signal: AbortSignal): Request | null {
       headers.append(rawHeaders[index]!, rawHeaders[index + 1]!);
     }
     const bodyless = method === "GET" || method === "HEAD";
-    const body = bodyless ? null : (Readable.toWeb(req) as ReadableStream<Uint8Array>);
-    const url = new URL(`${scheme}://${req.headers.host ?? "localhost"}${req.url}`);
+    const body = bodyless ? null : bodyOf(req, res);
+    const { host = "localhost" } = req.headers;
+    // Node itself takes any Host on the ports of `listen:`, and this one would become a part of the path.
+    if (/[/?#@\\]/.test(host)) return null;
+    const url = new URL(`${scheme}://${host}${req.url}`);
     return new Request(url, { method, headers, signal, body, duplex: "half" } as RequestInit);
   } catch {
     return null;
   }
 }
 
+/**
+ * `req` is untouched until somebody reads: what nobody reads, Node throws away when the answer is out. What was read in part
+ * is read to its end then; else the connection's next request would wait for ever.
+ */
+function bodyOf(req: IncomingMessage, res: ServerResponse): ReadableStream<Uint8Array> {
+  let reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
+  res.once("finish", () => {
+    if (reader !== null) void readToEnd(reader);
+  });
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        reader ??= (Readable.toWeb(req) as ReadableStream<Uint8Array>).getReader();
+        const { done, value } = await reader.read();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+async function readToEnd(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  try {
+    while (!(await reader.read()).done) {}
+  } catch {
+    // The client has left.
+  }
+}
+
 async function send(response: Response, req: IncomingMessage, res: ServerResponse): Promise<void> {
+  if (response.type === "error") throw new TypeError("the fetch handler answered with Response.error()");
   res.statusCode = response.status;
   if (response.statusText !== "") res.statusMessage = response.statusText;
   for (const [name, value] of response.headers) {

@@ -10,7 +10,7 @@ import { upstream as limits } from "../support/limits.ts";
 import { listenError } from "../support/listen.ts";
 import { adoptKeepAlive, requireAppServer } from "./app-member.ts";
 import { AppServer, refuseSecondServer, type Served } from "./app-server.ts";
-import { type FetchHandler, nodeHandler } from "./fetch-handler.ts";
+import { type FetchHandler, nodeHandler, refusingResponses } from "./fetch-handler.ts";
 import { type HttpServer, isHttpServer } from "./node-internals.ts";
 import { markServesItself } from "./serves-itself.ts";
 
@@ -63,7 +63,7 @@ function serverOf(application: Application): http.Server {
     // With one parameter a node:http handler could not answer.
     const isFetch = application.length === 1;
     return http.createServer(
-      isFetch ? nodeHandler(application as FetchHandler) : (application as RequestListener),
+      isFetch ? nodeHandler(application as FetchHandler) : refusingResponses(application as RequestListener),
     );
   }
   if (typeof application === "object" && application !== null && typeof application.fetch === "function") {
