@@ -221,7 +221,11 @@ class LinkClient extends Client {
 /** @param quiet resolves when no socket of the server is open. */
 export async function overTcp(server: http.Server, quiet: () => Promise<void>): Promise<Way> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
+  return wayToPort((server.address() as AddressInfo).port, quiet, () => closed(server));
+}
+
+/** To a server that listens on a port of 127.0.0.1. */
+export function wayToPort(port: number, quiet: () => Promise<void>, closeServer: () => Promise<void>): Way {
   const clients: TcpClient[] = [];
   return {
     port,
@@ -241,7 +245,7 @@ export async function overTcp(server: http.Server, quiet: () => Promise<void>): 
     },
     async close() {
       for (const client of clients) client.abort("close");
-      await closed(server);
+      await closeServer();
     },
   };
 }
@@ -297,6 +301,18 @@ async function linkWay(
   closeLink: () => Promise<void>,
 ): Promise<Way> {
   server.emit("listening");
+  return wayOverLink(opener, quiet, async () => {
+    await closed(server);
+    await closeLink();
+  });
+}
+
+/** To a server at the other end of a link. */
+export async function wayOverLink(
+  opener: Opener,
+  quiet: () => Promise<void>,
+  closeServer: () => Promise<void>,
+): Promise<Way> {
   const bridge = await openBridge(opener);
   return {
     port: bridge.port,
@@ -311,8 +327,7 @@ async function linkWay(
     },
     async close() {
       bridge.close();
-      await closed(server);
-      await closeLink();
+      await closeServer();
     },
   };
 }
