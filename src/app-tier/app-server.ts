@@ -1,7 +1,7 @@
 /** An application as a server of the cluster: its cluster port, the HTTP ports of `listen:`, and its orderly end. */
 import type http from "node:http";
 import type { AddressInfo } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import { recordServer } from "../admin/run-record.ts";
 import { adminService } from "../admin/service.ts";
 import { StreamKind, type StreamService } from "../link/api.ts";
@@ -18,7 +18,7 @@ import { interruptedCode, onStopSignals, stopping } from "../support/signals.ts"
 import { count } from "../support/words.ts";
 import { DirectListener } from "./direct-listener.ts";
 import type { HttpService } from "./http-service.ts";
-import type { HttpServer } from "./node-internals.ts";
+import type { HttpServer, NodeServer } from "./node-internals.ts";
 import { attachServer } from "./virtual-listener.ts";
 
 /** A served application. */
@@ -65,6 +65,8 @@ export class AppServer implements Served {
   readonly #direct: readonly DirectListener[];
   readonly #admin: StreamService;
   #closing: Promise<void> | null = null;
+  /** The process ends when that is over. */
+  #isStopping = false;
   /** The end of the drain, on the clock. */
   #until = 0;
   /** Nobody waits for requests any more. */
@@ -90,7 +92,7 @@ export class AppServer implements Served {
       port: shown.port,
       counter: member,
       compat,
-      onClose: () => this.#port.goAway(),
+      onClose: () => this.#closedByProgram(),
     });
     this.#admin = adminService(member, {
       stop: (force) => {
@@ -154,7 +156,8 @@ export class AppServer implements Served {
   }
 
   #stop(why: string): void {
-    if (this.#closing !== null) return;
+    if (this.#isStopping) return;
+    this.#isStopping = true;
     this.#log.info(stopping(why, this.#member.cluster.timeouts.drainTimeoutMs, this.#waitsFor()));
     void this.close()
       .catch((error: unknown) => {
@@ -162,11 +165,29 @@ export class AppServer implements Served {
         endingSessions()?.giveUp();
         this.#exitCode = 1;
       })
+      // The program may have an end of its own to its server's `close` event.
+      .then(() => setImmediate())
       .finally(() => {
         this.#log.info("stopped");
         // Not by itself: what the application holds open (a database, a timer) would keep the process.
         process.exit(this.#exitCode);
       });
+  }
+
+  /**
+   * The program called server.close(), and may end the process in its callback, as many do on TERM: so the `close` event waits for the
+   * sessions. The server has one more connection as long.
+   */
+  #closedByProgram(): void {
+    this.#port.goAway();
+    if (endingSessions() === null) return;
+    const server = this.server as NodeServer;
+    server._connections++;
+    const release = (): void => {
+      server._connections--;
+      server._emitCloseIfDrained();
+    };
+    this.close().then(release, release);
   }
 
   #waitsFor(): string[] {

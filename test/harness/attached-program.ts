@@ -19,6 +19,8 @@ export interface AttachedProgram {
   readonly other: number;
   /** Resolves when it is up. */
   link(): Promise<Link>;
+  /** The same program once more, when this one has ended. */
+  again(): AttachedProgram;
 }
 
 export interface ProgramShape {
@@ -41,21 +43,25 @@ export async function attachedProgram(
   const port = appPorts[0]!;
   const file = join(folder, `program.${ending}`);
   writeFileSync(file, ending === "mjs" ? `${requireIn(repository)}\n${text}` : text);
-  const started = start(t, process.execPath, [file], {
+  const options = {
     cwd: folder,
     env: {
       ...{ FLOTILLA_SERVER: "app-a", FLOTILLA_CONFIG: config, NODE_PATH: join(repository, "node_modules") },
       ...{ PORT: String(port), OTHER: String(other), NODE_OPTIONS: withPreload("--no-deprecation") },
       ...env,
     },
-  });
-  return {
-    ...{ process: started, folder, port, other },
-    async link() {
-      await started.line(/"up at cluster port/);
-      return dial(t, port);
-    },
   };
+  const run = (): AttachedProgram => {
+    const started = start(t, process.execPath, [file], options);
+    return {
+      ...{ process: started, folder, port, other, again: run },
+      async link() {
+        await started.line(/"up at cluster port/);
+        return dial(t, port);
+      },
+    };
+  };
+  return run();
 }
 
 /** ES modules are not found by NODE_PATH. */

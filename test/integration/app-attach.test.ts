@@ -121,6 +121,34 @@ app.listen(PORT);`,
   assert.deepEqual(await program.process.exit, { code: 0, signal: null });
 });
 
+for (const [name, handler] of [
+  [
+    "closes its server and exits in the callback",
+    "server.close(() => { console.log('closed'); process.exit(0); })",
+  ],
+  ["closes its server and leaves the rest to others", "server.close(() => console.log('closed'))"],
+] as const) {
+  test(`a program that ${name} on TERM loses no sessions`, async (t) => {
+    const program = await attachedProgram(
+      t,
+      `${imports}
+process.on("SIGTERM", () => ${handler});
+setInterval(() => {}, 10_000);
+const { session } = await import(${JSON.stringify(join(repository, "src/session/index.ts"))});
+const app = require("express")();
+app.use(session());
+app.get("/", (req, res) => { req.session.n = (req.session.n ?? 0) + 1; res.send(String(req.session.n)); });
+const server = app.listen(PORT);`,
+    );
+    const first = await ask(await program.link(), "/");
+    const cookie = /set-cookie: (sid=a[^;]+)/i.exec(first)![1]!;
+    program.process.signal("SIGTERM");
+    assert.deepEqual(await program.process.exit, { code: 0, signal: null });
+    assert.match(program.process.output, /^closed$/m);
+    assert.equal(bodyOf(await ask(await program.again().link(), "/", ["Cookie", cookie])), "2");
+  });
+}
+
 test("express-session works as it does alone", async (t) => {
   const program = await attachedProgram(
     t,
