@@ -52,6 +52,7 @@ export async function runWebServer(
       process.exit(interruptedCode);
     },
   });
+  process.on("SIGUSR1", () => workers.tell({ kind: "reopen-logs" }));
   const port = clusterPort(member, workers, log, () => stopAsked.resolve("flotilla stop"));
   await port.listen();
   const unready = (): string => (member.state === "starting" ? "it is starting" : workers.unreadyReason);
@@ -99,6 +100,10 @@ function clusterPort(member: Member, workers: WebWorkers, log: Log, stop: () => 
       await workers.askReports();
       member.requests = workers.requests;
       return { ...member.status(), connections: workers.connections, workers: workers.status() };
+    },
+    "reopen-logs": () => {
+      workers.tell({ kind: "reopen-logs" });
+      return {};
     },
     upgrade: async () => {
       await workers.upgrade();

@@ -29,6 +29,7 @@ export async function runWebWorker(path: string, name: string): Promise<number> 
   const channel: WorkerChannel = new WorkerChannel({
     report,
     drain: (idleMs) => drain(idleMs, Number.POSITIVE_INFINITY),
+    reopenLogs: () => web?.reopenLogs(),
     cut: () => cut.resolve(),
     orphaned: () => drain(0, limits.orphanDrainMs),
   });

@@ -62,12 +62,25 @@ export async function superviseServers(
       setTimeout(() => process.exit(exitCode), supervise.lastWordMs + supervise.killGraceMs);
     },
   });
+  process.on("SIGUSR1", () => reopenLogs(file, servers, asker, log));
   supervisor.start();
   if (manager.listens) void whenUp(asker, servers).then(() => manager.ready());
   await supervisor.ended;
   control.close();
   // Not by itself: something that left a program's group may hold its output open.
   process.exit(exitCode);
+}
+
+/** The web servers in our care are asked: below us are their whole process groups, and USR1 ends a program that does not know it. */
+function reopenLogs(file: ClusterFile, servers: readonly Server[], asker: Asker, log: Log): void {
+  for (const server of servers) {
+    if (file.clusters.get(server.cluster)!.tier !== "web") continue;
+    asker
+      .server(server, { ask: "reopen-logs" }, limits.statusTimeoutMs)
+      .catch((error: unknown) =>
+        log.error(`the access log of ${server.name} was not reopened: ${messageOf(error)}`),
+      );
+  }
 }
 
 /**

@@ -192,7 +192,7 @@ function checkTier(section: Section, tier: Cluster["tier"], { problems }: Contex
 
 function buildAccessLog(section: Section, { folder, dataFolder }: Context): AccessLogSettings {
   const access = section.text("access") ?? "off";
-  const format = section.text("format") === "json" ? "json" : "combined";
+  const format = section.text("format") as AccessLogSettings["format"];
   if (access === "off") return { path: null, format };
   if (access === "-") return { path: "-", format };
   return {

@@ -187,7 +187,7 @@ export interface SessionSettings {
 export interface AccessLogSettings {
   /** Absolute file, "-" for standard output, or null for none. `{server}` in it is the server's name. */
   readonly path: string | null;
-  readonly format: "combined" | "json";
+  readonly format: "combined" | "json" | "httplog";
 }
 
 export interface HttpLimits {

@@ -696,8 +696,9 @@ const clusterSettings: readonly Setting[] = [
     type: "choice",
     since,
     default: "combined",
-    choices: ["combined", "json"],
-    description: "`combined` as Apache and nginx write it, or one JSON object per line.",
+    choices: ["combined", "json", "httplog"],
+    description:
+      "`combined` as Apache and nginx write it, `json` for one object per line, `httplog` as HAProxy writes it. See docs/logs.md.",
   },
   {
     path: "clusters.<name>.cache",

@@ -7,6 +7,7 @@ import { type FromWorker, type ToWorker, workerProtocol } from "./worker-message
 export interface WorkerOrders {
   report(): void;
   drain(idleMs: number): void;
+  reopenLogs(): void;
   cut(): void;
   /** The main process is gone: nobody would start this worker again, or end it. */
   orphaned(): void;
@@ -26,7 +27,7 @@ export class WorkerChannel {
     process.on("message", (message, handle) => this.#heard(message as ToWorker, handle as object));
     process.on("disconnect", () => orders.orphaned());
     // They are for the main process, which orders what follows; a terminal and `kill` send them to the whole group.
-    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"] as const) process.on(signal, () => {});
   }
 
   /**
@@ -66,6 +67,8 @@ export class WorkerChannel {
         return this.#orders.report();
       case "drain":
         return this.#orders.drain(message.idleMs);
+      case "reopen-logs":
+        return this.#orders.reopenLogs();
       case "cut":
         return this.#orders.cut();
     }

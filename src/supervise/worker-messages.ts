@@ -23,6 +23,8 @@ export type ToWorker =
   | { readonly kind: "report" }
   /** Accept no more, end what is open, then the process. `idleMs`: idle connections are kept for so long. */
   | { readonly kind: "drain"; readonly idleMs: number }
+  /** The access log goes on in a new file of its name. */
+  | { readonly kind: "reopen-logs" }
   /** While it drains: cut what is open. */
   | { readonly kind: "cut" };
 

@@ -1,5 +1,6 @@
 /** Step "accept": where browsers connect, over TCP or TLS. Makes a ClientConnection of each socket. */
 import { createServer, type Server as NetServer, Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import type { Listener, TlsSettings } from "../config/model.ts";
 import { http as limits } from "../support/limits.ts";
 import { listenOn, urlOf } from "../support/listen.ts";
@@ -120,8 +121,12 @@ export class BrowserListener {
       client,
       this.#settings.scheme,
       isTrusted(this.#site.trusted, remoteAddress),
+      socket instanceof TLSSocket ? (socket.getProtocol() ?? "") : "",
     );
+    const { accessLog } = this.#site;
+    accessLog.openConnections++;
     const connection = new ClientConnection(this.#site, socket, origin, (closed) => {
+      accessLog.openConnections--;
       this.#connections.delete(closed);
       if (this.#connections.size === 0) this.#onEmpty?.();
     });

@@ -9,6 +9,7 @@ import { type HeadError, refusals } from "../http/refusals.ts";
 import { parseRequestHead, RequestHead } from "../http/request-head.ts";
 import { http as limits } from "../support/limits.ts";
 import { WheelEntry } from "../support/timer-wheel.ts";
+import { refusedEntry } from "./access-lines.ts";
 import { answerHead, interimHead, switchingHead } from "./answer-head.ts";
 import { answerPage } from "./answer-pages.ts";
 import type { AnswerBody, AnswerHead, Client } from "./client.ts";
@@ -30,6 +31,7 @@ const ignoreBytes: BodySink = { onBodyBytes: () => {} };
 export class ClientConnection implements Client, BodySink {
   readonly head: RequestHead = new RequestHead();
   readonly origin: ClientOrigin;
+  headStartedAtMs = 0;
   readonly #site: Site;
   readonly #socket: Socket;
   readonly #output: Http1Output;
@@ -150,8 +152,10 @@ export class ClientConnection implements Client, BodySink {
     }
     if (headBytes === 0) {
       // The first byte of a head starts its deadline; a slow one is not prolonged by the next bytes.
-      if (this.#waiting.length === 0)
+      if (this.#waiting.length === 0) {
+        this.headStartedAtMs = performance.now();
         this.#site.wheel.start(this.#deadline, this.#site.timeouts.headTimeoutMs);
+      }
       return at;
     }
     const hasBody = head.chunked || head.contentLength > 0;
@@ -210,22 +214,8 @@ export class ClientConnection implements Client, BodySink {
   /** A head that is not HTTP as we read it: answered, and the connection closed, for what follows can't be trusted. */
   #refuseHead({ status, message, code }: HeadError): void {
     const page = answerPage(status, message, "");
-    this.#site.accessLog.write({
-      clientAddress: this.origin.address,
-      method: "-",
-      target: "-",
-      versionMinor: 1,
-      host: "",
-      referer: "",
-      userAgent: "",
-      requestId: "",
-      status,
-      sentBytes: page.text.length,
-      durationMs: 0,
-      server: "",
-      attempts: 0,
-      reason: code,
-    });
+    const headMs = this.headStartedAtMs === 0 ? 0 : performance.now() - this.headStartedAtMs;
+    this.#site.accessLog.write(refusedEntry(this.origin, status, page.text.length, headMs, code));
     this.#flows(this.#output.text(answerHead(page.head, false, false, 1) + page.text));
     this.#linger();
   }
@@ -260,6 +250,7 @@ export class ClientConnection implements Client, BodySink {
     }
     const { headTimeoutMs, keepAliveTimeoutMs } = this.#site.timeouts;
     this.#phase = "head";
+    this.headStartedAtMs = 0;
     this.#site.wheel.start(this.#deadline, this.#waiting.length > 0 ? headTimeoutMs : keepAliveTimeoutMs);
     if (this.#waiting.length > 0) this.#consumeWaiting();
     // Neither the rest of a head can come any more, nor, when the web server stops, should another request.

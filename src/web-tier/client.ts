@@ -24,6 +24,8 @@ export interface Client {
   /** The request being answered; parsed anew only after `answered`. */
   readonly head: RequestHead;
   readonly origin: ClientOrigin;
+  /** When its first byte came, on the clock of `performance.now()`; 0: all of it came at once. */
+  readonly headStartedAtMs: number;
   /** 100, 102, 103: passed on at once. */
   sendInterim(answer: AnswerHead): void;
   beginAnswer(answer: AnswerHead, body: AnswerBody): void;

@@ -9,7 +9,10 @@ import type { RequestHead } from "../http/request-head.ts";
 /** What is the same for all requests of one connection, made once. */
 export class ClientOrigin {
   readonly address: string;
+  readonly port: number;
   readonly scheme: "http" | "https";
+  /** "TLSv1.3", or "" without TLS. */
+  readonly tls: string;
   /** Its own X-Forwarded fields are believed. */
   readonly trusted: boolean;
   /** Lines 3 to 7 of the link's request metadata. */
@@ -21,9 +24,12 @@ export class ClientOrigin {
     client: { address: string; port: number; localAddress: string; localPort: number },
     scheme: "http" | "https",
     trusted: boolean,
+    tls: string,
   ) {
     this.address = plainAddress(client.address);
+    this.port = client.port;
     this.scheme = scheme;
+    this.tls = tls;
     this.trusted = trusted;
     const local = plainAddress(client.localAddress);
     this.linkLines = `${scheme}\n${this.address}\n${client.port}\n${local}\n${client.localPort}`;

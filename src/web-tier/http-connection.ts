@@ -134,6 +134,7 @@ export class HttpConnection implements UpstreamStream {
     this.#chunking = !request.bodyless && request.bodyLength < 0;
     if (!this.#connected) {
       this.#early = new EarlyBody();
+      request.onConnecting();
       return;
     }
     this.#upstream.wheel.stop(this.#deadline);
@@ -225,6 +226,7 @@ export class HttpConnection implements UpstreamStream {
     const early = this.#early;
     this.#early = null;
     if (request === null || early === null) return;
+    request.onConnected();
     this.#socket.cork();
     this.#socket.write(this.#head(request), "latin1");
     early.sendTo(this);

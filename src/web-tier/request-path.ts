@@ -21,6 +21,7 @@ import { encodeLinkRequest } from "../http/link-request.ts";
 import { isEventStream, type ResponseHead, responseBodyKind } from "../http/response-head.ts";
 import { ResetCode } from "../link/api.ts";
 import { http as limits } from "../support/limits.ts";
+import type { Ending } from "./access-lines.ts";
 import type { OwnAnswer, OwnWork } from "./actions/action.ts";
 import { answerPage, type PageStatus } from "./answer-pages.ts";
 import { AnswerReader, type InterimSink } from "./answer-reader.ts";
@@ -52,6 +53,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
   upgrading = false;
   #requestId = "";
   #startedAtMs = 0;
+  #ending: Ending = "--";
   #requestEnded = true;
   #requestTrailer = "";
   readonly #kept: KeptBody = new KeptBody();
@@ -64,6 +66,9 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
   #attempts = 0;
   /** A server that may have acted upon it failed. */
   #lost = false;
+  #sentAtMs = 0;
+  #connectedAtMs = 0;
+  #answeredAtMs = 0;
   nextWaiting: UpstreamRequest | null = null;
   previousWaiting: UpstreamRequest | null = null;
 
@@ -114,13 +119,17 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
   #route(): CompiledRoute | null {
     const { head, origin } = this.#client;
     const route = this.#site.routes.find(head, origin.address);
-    if (route === null) this.answerItself(this.#site.routes.knowsHost(head.host) ? 404 : 421, "");
+    if (route === null) {
+      this.#ending = "PR";
+      this.answerItself(this.#site.routes.knowsHost(head.host) ? 404 : 421, "");
+    }
     return route;
   }
 
   #rewrite(route: CompiledRoute): boolean {
     const status = this.#request.follow(route, this.#site.limits.targetBytesMax);
     this.target = this.#request.target;
+    if (status !== 0) this.#ending = "PR";
     if (status !== 0) this.answerItself(status, "");
     return status === 0;
   }
@@ -128,6 +137,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
   /** To an app server, or the web server answers itself. */
   #act(route: CompiledRoute): void {
     if (route.action !== null) {
+      this.#ending = "LR";
       this.#work = route.action.begin(this.#request, this);
       return;
     }
@@ -162,11 +172,14 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
   #send(first: Upstream | null): void {
     let upstream = first;
     for (let tries = this.#pool!.size; upstream !== null && tries > 0; tries--) {
+      this.#sentAtMs = this.#connectedAtMs = performance.now();
       const stream = upstream.send(this);
       if (stream !== null) return this.#sent(upstream, stream);
       upstream = this.#choose(upstream);
     }
     this.#pool!.tellUnusable(this.#site.log);
+    this.#connectedAtMs = 0;
+    this.#ending = "SC";
     this.answerItself(503, "");
   }
 
@@ -178,6 +191,14 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
     this.#kept.sendTo(stream);
     if (this.#requestEnded) stream.end(this.#requestTrailer);
     else this.#client.holdRequestBody(stream.pendingBytes > 0);
+  }
+
+  onConnecting(): void {
+    this.#connectedAtMs = 0;
+  }
+
+  onConnected(): void {
+    this.#connectedAtMs = performance.now();
   }
 
   /** Some of the request's body; the view is valid during the call. */
@@ -230,6 +251,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
     const sized = kind === "none" || kind === "length";
     if (sized && bytes.length - at > bodyBytes) return this.#badAnswer("bytes after the end of the answer");
     this.#upstream!.answered(this);
+    this.#answeredAtMs = performance.now();
     this.#phase = "answering";
     if (!this.bodyless) this.#kept.drop();
     const body = kind === "none" || kind === "length" ? kind : "stream";
@@ -310,6 +332,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
   #failed(code: ResetCode, message: string): void {
     const failed = this.#upstream!;
     if (this.#phase !== "waiting") {
+      this.#ending = "SD";
       this.#logBroken(failed, message);
       this.#leave(false);
       return this.#client.destroy();
@@ -323,6 +346,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
       if (next !== null) return this.#send(next);
     }
     this.#logBroken(failed, message);
+    this.#ending = this.#connectedAtMs === 0 ? "SC" : code === ResetCode.timeout ? "sH" : "SH";
     const isUnsent = code === ResetCode.refused || code === ResetCode.busy;
     this.answerItself(code === ResetCode.timeout ? 504 : isUnsent ? 503 : 502, "");
   }
@@ -344,6 +368,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
     const stream = this.#stream!;
     this.#leave(false);
     stream.reset(ResetCode.protocol, what);
+    this.#ending = this.#phase === "waiting" ? "PH" : "PD";
     if (this.#phase === "waiting") this.answerItself(502, "");
     else this.#client.destroy();
   }
@@ -380,6 +405,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
       this.#leave(false);
       stream.reset(ResetCode.timeout, "no answer in time");
     }
+    this.#ending = this.#phase === "waiting" ? "sH" : "sD";
     if (this.#phase === "waiting") this.answerItself(504, "");
     else this.#client.destroy();
   }
@@ -388,6 +414,8 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
   clientGone(): void {
     if (this.#phase === "idle") return;
     const stream = this.#stream;
+    if (this.#ending === "--" && this.#phase !== "tunnel")
+      this.#ending = this.#phase === "answering" ? "CD" : this.#requestEnded ? "CH" : "CR";
     this.#leave(false);
     stream?.reset(ResetCode.cancel, "the client has gone");
     this.#log();
@@ -399,6 +427,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
     const stream = this.#stream;
     this.#leave(false);
     stream?.reset(ResetCode.cancel, why);
+    this.#ending = status === 408 ? "cR" : "PR";
     if (this.#phase === "waiting") this.answerItself(status, why);
     else this.#client.destroy();
   }
@@ -473,9 +502,13 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
   }
 
   #log(): void {
-    const { head, origin } = this.#client;
+    const { head, origin, headStartedAtMs } = this.#client;
+    const headMs = headStartedAtMs === 0 ? 0 : this.#startedAtMs - headStartedAtMs;
+    const connected = this.#connectedAtMs !== 0;
     this.#site.accessLog.write({
       clientAddress: origin.address,
+      clientPort: origin.port,
+      tls: origin.tls,
       method: this.method,
       target: this.target,
       versionMinor: head.versionMinor,
@@ -484,10 +517,16 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
       userAgent: head.userAgent,
       requestId: this.#requestId,
       status: this.#reply.status,
+      receivedBytes: this.#bodyBytes,
       sentBytes: this.#reply.sentBytes,
-      durationMs: performance.now() - this.#startedAtMs,
+      headMs,
+      connectMs: connected ? this.#connectedAtMs - this.#sentAtMs : -1,
+      answerMs: connected && this.#answeredAtMs !== 0 ? this.#answeredAtMs - this.#connectedAtMs : -1,
+      durationMs: performance.now() - this.#startedAtMs + headMs,
+      cluster: this.#pool === null ? "" : this.#pool.cluster.name,
       server: this.#lastServer,
       attempts: this.#attempts,
+      ending: this.#ending,
       reason: "",
     });
   }
@@ -503,6 +542,8 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
     this.#bodyBytes = 0;
     this.#attempts = 0;
     this.#lost = false;
+    this.#sentAtMs = this.#connectedAtMs = this.#answeredAtMs = 0;
+    this.#ending = "--";
     this.#answer.interims = 0;
     this.#reply.reset();
     this.#unconsumedBytes = 0;

@@ -29,6 +29,8 @@ export interface WebServer {
    * @param idleMs connections without a request are closed only then.
    */
   drain(idleMs: number, timeoutMs: number): Promise<void>;
+  /** The access log goes on in a new file of its name. */
+  reopenLogs(): void;
   /** Cuts everything; ends when the last access lines are written, unless the disk stands still. */
   close(): Promise<void>;
 }
@@ -44,7 +46,7 @@ export async function startWebServer(
 ): Promise<WebServer> {
   const { cluster, server } = member;
   const wheel = new TimerWheel();
-  const accessLog = new AccessLog(cluster.accessLog, server.name, log);
+  const accessLog = new AccessLog(cluster.accessLog, server.name, cluster.name, log);
   const pools = openPools(member, log, wheel);
   const files = new FileCache();
   const site: Site = {
@@ -82,6 +84,7 @@ export async function startWebServer(
       connections: listeners.reduce((sum, listener) => sum + listener.connections, 0),
       unserved: [...pools.values()].filter((pool) => !isServed(pool)).map((pool) => pool.cluster.name),
     }),
+    reopenLogs: () => accessLog.reopen(),
     close: () => Promise.race([close(), delay(accessLogLimits.flushIntervalMs)]),
     async drain(idleMs, timeoutMs) {
       site.draining = true;

@@ -34,6 +34,7 @@ export class QueuedRequest implements UpstreamStream, UpstreamRequest {
     this.bodyless = request.bodyless;
     this.upgrading = request.upgrading;
     this.sinceMs = sinceMs;
+    request.onConnecting();
   }
 
   /** Its turn has come. */
@@ -41,9 +42,18 @@ export class QueuedRequest implements UpstreamStream, UpstreamRequest {
     const body = this.#body!;
     this.connection = connection;
     this.#body = null;
+    this.onConnected();
     connection.begin(this);
     body.sendTo(connection);
     if (body.full && connection.pendingBytes === 0) this.#request.onDrain(this);
+  }
+
+  onConnecting(): void {
+    this.#request.onConnecting();
+  }
+
+  onConnected(): void {
+    this.#request.onConnected();
   }
 
   /** @param code `refused`: it may go elsewhere. `busy`: it has waited long enough. */

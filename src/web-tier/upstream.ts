@@ -25,6 +25,9 @@ export interface UpstreamRequest {
   onEnd(stream: UpstreamStream, trailer: string): void;
   onReset(stream: UpstreamStream, code: ResetCode, message: string): void;
   onDrain(stream: UpstreamStream): void;
+  /** No connection is there: one is opened, and `onConnected` tells when it is. For the access log. */
+  onConnecting(): void;
+  onConnected(): void;
   /** The server fell silent while this request waits: it may move to another one. */
   onSilent(): void;
   /** Neighbours in the upstream's list of requests that wait for an answer's head. */

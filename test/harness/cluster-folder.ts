@@ -8,6 +8,8 @@ export interface ClusterShape {
   readonly apps?: number;
   /** A web server web-a in front; default false. */
   readonly web?: boolean;
+  /** Of web-a, where it is by default; default false. */
+  readonly accessLog?: boolean;
   /** Of the app servers; null for none. Default: the smallest app server there is. */
   readonly run?: string | null;
   /** Default true. */
@@ -37,7 +39,7 @@ export async function clusterFolder(t: TestContext, shape: ClusterShape = {}): P
   const run = shape.run === undefined ? appServer : shape.run;
   const text = `secret: ${testSecret}
 clusters:
-${shape.web === true ? webCluster(webPort!, httpPort!) : ""}  app:
+${shape.web === true ? webCluster(webPort!, httpPort!, shape.accessLog === true) : ""}  app:
     servers:
 ${servers.join("")}${run === null ? "" : `    run: ${JSON.stringify(run)}\n`}${shape.attach === false ? "    attach: false\n" : ""}    timeouts: { drain: 1s }
 `;
@@ -45,7 +47,7 @@ ${servers.join("")}${run === null ? "" : `    run: ${JSON.stringify(run)}\n`}${s
   return { folder, config: join(folder, "flotilla.yaml"), appPorts, webPort: webPort!, httpPort: httpPort! };
 }
 
-function webCluster(clusterPort: number, httpPort: number): string {
+function webCluster(clusterPort: number, httpPort: number, accessLog: boolean): string {
   return `  web:
     servers:
       web-a: { address: 127.0.0.1, port: ${clusterPort} }
@@ -53,7 +55,6 @@ function webCluster(clusterPort: number, httpPort: number): string {
       - { http: 127.0.0.1:${httpPort} }
     routes:
       - { to: app }
-    log: { access: off }
-    timeouts: { drain: 1s }
+${accessLog ? "" : "    log: { access: off }\n"}    timeouts: { drain: 1s }
 `;
 }

@@ -209,7 +209,7 @@ function recorder(lines: string[]): { write(line: string): void } {
 }
 
 function recordingLog(entries: Notes<AccessEntry>): AccessLog {
-  const log = new AccessLog({ path: null, format: "combined" }, "web-a", silentLog);
+  const log = new AccessLog({ path: null, format: "combined" }, "web-a", "web", silentLog);
   log.write = (entry) => entries.add({ ...entry });
   return log;
 }
