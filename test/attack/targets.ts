@@ -61,6 +61,21 @@ export class Target {
     });
   }
 
+  /** One write after the other, each a read of its own most likely; then the client ends its direction. */
+  sendAndEnd(parts: readonly Buffer[]): Promise<Outcome> {
+    return this.#collect(async () => {
+      const client = await RawClient.open(this.web.port);
+      for (const part of parts) {
+        if (part.length > 0) client.send(part);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      client.end();
+      const text = await client.read();
+      client.destroy();
+      return text;
+    });
+  }
+
   /** Refused with this status and nothing else, the connection closed, and no byte came through. */
   async refuses(bytes: string, status: number): Promise<void> {
     const outcome = await this.send(bytes);
@@ -109,15 +124,22 @@ export function answersIn(text: string): number {
   return text.match(/HTTP\/1\.1 \d{3} /g)?.length ?? 0;
 }
 
-/** Both targets, for all tests of the calling file; they close behind its last test. */
-export async function startTargets(options: WebSiteOptions = {}): Promise<readonly [Target, Target]> {
-  return [await plainTarget(options), await linkTarget(options)];
+interface Scope {
+  after(end: () => Promise<void> | void): void;
+}
+
+/** Both targets, for all tests of the calling file; they close behind its last test, or at the end of `scope`. */
+export async function startTargets(
+  options: WebSiteOptions = {},
+  scope: Scope = { after },
+): Promise<readonly [Target, Target]> {
+  return [await plainTarget(options, scope), await linkTarget(options, scope)];
 }
 
 /** The plain origin answers every request that it finds in the bytes, as a lenient server would. */
-async function plainTarget(options: WebSiteOptions): Promise<Target> {
+async function plainTarget(options: WebSiteOptions, scope: Scope): Promise<Target> {
   const reached: Reached[] = [];
-  const origin = await RawOrigin.start({ after }, () => null);
+  const origin = await RawOrigin.start(scope, () => null);
   origin.onConnection = (connection) => {
     const reader = new LenientReader("request", ({ method }) =>
       connection.send(`HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n${method === "HEAD" ? "" : "ok"}`),
@@ -144,11 +166,11 @@ async function plainTarget(options: WebSiteOptions): Promise<Target> {
       }
     });
   };
-  const web = await webSite({ after }, [origin.port], options);
+  const web = await webSite(scope, [origin.port], options);
   return new Target("plain HTTP", web, reached, () => origin.received);
 }
 
-async function linkTarget(options: WebSiteOptions): Promise<Target> {
+async function linkTarget(options: WebSiteOptions, scope: Scope): Promise<Target> {
   const reached: Reached[] = [];
   const handler = (req: IncomingMessage, res: ServerResponse): void => {
     const request: Reached = {
@@ -172,8 +194,8 @@ async function linkTarget(options: WebSiteOptions): Promise<Target> {
     });
     req.on("error", () => {});
   };
-  const app = await linkApp({ after }, "app-a", handler);
-  const web = await webSite({ after }, [app.port], { ...options, link: true });
+  const app = await linkApp(scope, "app-a", handler);
+  const web = await webSite(scope, [app.port], { ...options, link: true });
   return new Target("link", web, reached, () => "");
 }
 

@@ -39,13 +39,19 @@ export class LenientReader {
   error = "";
   readonly #parser: Parser;
   readonly #onWhole: (message: LenientMessage) => void;
+  readonly #headOnly: boolean;
   #fields: string[] = [];
   #target = "";
   #current: LenientMessage | null = null;
 
-  /** @param onWhole called when a message has ended. */
-  constructor(kind: "request" | "answer", onWhole: (message: LenientMessage) => void = () => {}) {
+  /** @param onWhole called when a message has ended. @param headOnly the answers are to HEAD, and have no body. */
+  constructor(
+    kind: "request" | "answer",
+    onWhole: (message: LenientMessage) => void = () => {},
+    headOnly: boolean = false,
+  ) {
     this.#onWhole = onWhole;
+    this.#headOnly = headOnly;
     const parser = new HTTPParser();
     this.#parser = parser;
     parser.initialize(
@@ -121,13 +127,17 @@ export class LenientReader {
     };
     this.#fields = [];
     this.messages.push(this.#current);
-    return 0;
+    return this.#headOnly ? 1 : 0;
   }
 }
 
 /** All that such a reader finds in these bytes, when the connection ends behind them. */
-export function readLeniently(kind: "request" | "answer", bytes: string): LenientReader {
-  const reader = new LenientReader(kind);
+export function readLeniently(
+  kind: "request" | "answer",
+  bytes: string,
+  headOnly: boolean = false,
+): LenientReader {
+  const reader = new LenientReader(kind, undefined, headOnly);
   reader.push(Buffer.from(bytes, "latin1"));
   reader.end();
   return reader;

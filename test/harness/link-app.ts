@@ -1,7 +1,7 @@
 /** An application behind a real cluster port, inside the test's own process: link listener, streams, Node's own classes. */
 import http from "node:http";
 import { attachServer } from "../../src/app-tier/virtual-listener.ts";
-import { StreamKind } from "../../src/link/api.ts";
+import { type LinkStream, StreamKind } from "../../src/link/api.ts";
 import { linkKeys } from "../../src/link/keys.ts";
 import { LinkListener } from "../../src/link/listener.ts";
 import { silentLog } from "../../src/support/log.ts";
@@ -42,4 +42,33 @@ export async function linkApp(
   const app = { port, server, close: () => listener.close() };
   t.after(() => app.close());
   return app;
+}
+
+/** An app server that answers each request on the link with exact bytes, sound or not. @returns its port. */
+export async function rawLinkApp(
+  t: { after(end: () => Promise<void>): void },
+  answer: (stream: LinkStream) => void,
+): Promise<number> {
+  const listener = new LinkListener({
+    self: { name: "app-a", incarnation: "test" },
+    address: "127.0.0.1",
+    port: 0,
+    keys: linkKeys(secret, null),
+    knows: () => true,
+    services: new Map([
+      [
+        StreamKind.http,
+        {
+          onStream(stream) {
+            answer(stream);
+            return { onData() {}, onEnd() {}, onReset() {}, onDrain() {} };
+          },
+        },
+      ],
+    ]),
+    log: silentLog,
+  });
+  await listener.listen();
+  t.after(() => listener.close());
+  return listener.port;
 }
