@@ -253,13 +253,12 @@ export class ClientConnection implements Client, BodySink {
     this.headStartedAtMs = 0;
     this.#site.wheel.start(this.#deadline, this.#waiting.length > 0 ? headTimeoutMs : keepAliveTimeoutMs);
     if (this.#waiting.length > 0) this.#consumeWaiting();
+    if (this.#consuming) return;
+    const phase = this.#phase as Phase;
     // Neither the rest of a head can come any more, nor, when the web server stops, should another request.
-    if (
-      this.#phase === "head" &&
-      !this.#consuming &&
-      (this.#clientEnded || (this.#site.draining && this.idle))
-    )
-      this.#linger();
+    if (phase === "head" && (this.#clientEnded || (this.#site.draining && this.idle))) this.#linger();
+    // A body that was read ahead, behind which the client ended: its rest will not come either.
+    else if (this.#clientEnded && (phase === "body" || phase === "drop")) this.#ended();
   }
 
   /** Our direction ends; the client's is read for a while and dropped, else a reset could destroy our last answer. */

@@ -136,6 +136,21 @@ test("a client that ends in the middle of a head is let go at once", async (t) =
   assert.equal(origin.requests, 1);
 });
 
+test("a client that ends in the middle of a body that was read ahead is let go at once", async (t) => {
+  const origin = await RawOrigin.start(t, (connection, head) => {
+    if (head.startsWith("GET")) setImmediate(() => connection.send(ok("1")));
+    return null;
+  });
+  const web = await webSite(t, [origin.port]);
+  for (const body of ["Content-Length: 9\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"]) {
+    const client = await RawClient.open(web.port);
+    client.send(`${get("/1")}POST /2 HTTP/1.1\r\nHost: a\r\n${body}`);
+    client.end();
+    const got = await client.read();
+    assert.equal(got.match(/HTTP\/1\.1 /g)?.length, 1);
+  }
+});
+
 test("who pipelines requests and reads no answers is not answered without bound", async (t) => {
   const body = "x".repeat(8_192);
   const origin = await RawOrigin.start(t, () => ok(body));
