@@ -181,7 +181,7 @@ function checkServerNames(clusters: readonly NamedSection[], { problems }: Conte
 function checkTier(section: Section, tier: Cluster["tier"], { problems }: Context): void {
   const because = tier === "web" ? "with routes: (a web tier)" : "without routes: (an app tier)";
   const servers = section.named("servers").map((server) => server.section);
-  for (const part of [section, section.section("timeouts"), ...servers]) {
+  for (const part of [section, section.section("timeouts"), ...section.sections("listen"), ...servers]) {
     for (const [key, at] of part.written) {
       const belongs = part.shape.keys.get(key)?.setting.tier;
       if (belongs === undefined || belongs === tier) continue;

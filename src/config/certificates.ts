@@ -58,6 +58,19 @@ export function readCertificate(files: CertificateFiles): CertificateRead {
   };
 }
 
+/** @returns the authorities of a PEM file, or what is wrong with it. */
+export function readAuthorities(path: string, shown: string): { pem: string } | { trouble: string } {
+  let trouble = "";
+  const pem = readPem(path, shown, (what) => {
+    trouble = what;
+    return null;
+  });
+  if (pem === null) return { trouble };
+  return parseChain(pem).length > 0
+    ? { pem }
+    : { trouble: `there is no certificate in PEM form in ${shown}` };
+}
+
 /** What a clock at `now` has against it ("the certificate ended on ..."), or null. */
 export function timeTrouble({ validFrom, validTo }: Certificate, now: number): string | null {
   if (now > validTo.getTime()) return `the certificate ended on ${validTo.toISOString()}`;
@@ -66,7 +79,7 @@ export function timeTrouble({ validFrom, validTo }: Certificate, now: number): s
 }
 
 /** The certificates of a PEM file in their order; none where one of them is damaged. */
-export function parseChain(pem: string): X509Certificate[] {
+function parseChain(pem: string): X509Certificate[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
   try {
     return blocks.map((block) => new X509Certificate(block));
@@ -75,7 +88,7 @@ export function parseChain(pem: string): X509Certificate[] {
   }
 }
 
-export function readPem(path: string, shown: string, tell: (what: string) => null): string | null {
+function readPem(path: string, shown: string, tell: (what: string) => null): string | null {
   const { text, trouble } = readTextFile(path, config.fileBytesMax);
   if (trouble !== null) return tell(`cannot read ${shown}: ${trouble}`);
   return text.trim() === "" ? tell(`${shown} is empty`) : text;

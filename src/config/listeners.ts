@@ -1,8 +1,8 @@
 /** `listen:` -> listeners; certificates and keys are proven to be there and to belong together (A45). */
 import { resolve } from "node:path";
-import { type Certificate, readCertificate, timeTrouble } from "./certificates.ts";
+import { type Certificate, readAuthorities, readCertificate, timeTrouble } from "./certificates.ts";
 import type { Context, Placed } from "./context.ts";
-import type { CertificateFiles, Listener, TlsSettings } from "./model.ts";
+import type { CertificateFiles, ClientCertificateSettings, Listener, TlsSettings } from "./model.ts";
 import { quote } from "./problems.ts";
 import { parseEndpoint } from "./scalars.ts";
 import type { Section } from "./section.ts";
@@ -13,18 +13,55 @@ export function buildListeners(
   elsewhere: boolean,
   context: Context,
 ): readonly Placed<Listener>[] {
+  const httpsPort =
+    sections.map((section) => parseEndpoint(section.text("https") ?? "")?.port).find(Boolean) ?? null;
   return sections.flatMap((section) => {
     const scheme = section.has("https") ? "https" : "http";
+    if (section.has("http") !== section.has("https")) checkScheme(section, scheme, context);
     const tls = scheme === "https" ? readTls(section, elsewhere, context) : null;
-    if (section.has("tls") && section.has("http") && scheme === "http") {
-      context.problems.error(section.atOf("tls"), `${section.where}: tls: goes with https:, not with http:`);
-    }
+    const redirects = section.text("redirectTo") !== null;
+    if (redirects && scheme === "http" && httpsPort === null)
+      context.problems.error(
+        section.atOf("redirectTo"),
+        `${section.where}: redirectTo: https needs an entry with https: under listen: of the same cluster`,
+      );
     const text = section.text(scheme);
     const endpoint = text === null ? null : parseEndpoint(text);
     if (endpoint === null) return [];
-    const address = endpoint.address ?? context.machine.anyAddress;
-    return [{ at: section.atOf(scheme), value: { scheme, address, port: endpoint.port, tls } }];
+    const listener: Listener = {
+      scheme,
+      address: endpoint.address ?? context.machine.anyAddress,
+      port: endpoint.port,
+      tls,
+      redirectPort: redirects ? httpsPort : null,
+      hsts: readHsts(section, context),
+    };
+    return [{ at: section.atOf(scheme), value: listener }];
   });
+}
+
+/** Keys that go with the other scheme. */
+function checkScheme(section: Section, scheme: "http" | "https", { problems }: Context): void {
+  const other = scheme === "http" ? "https" : "http";
+  const foreign = scheme === "http" ? ["tls", "hsts", "clientCertificates"] : ["redirectTo"];
+  for (const key of foreign.filter((name) => section.has(name)))
+    problems.error(section.atOf(key), `${section.where}: ${key}: goes with ${other}:, not with ${scheme}:`);
+}
+
+/** RFC 6797, 6.1. */
+function readHsts(section: Section, { problems }: Context): string | null {
+  if (!section.has("hsts")) return null;
+  const hsts = section.section("hsts");
+  const maxAgeMs = hsts.number("maxAge");
+  const subdomains = hsts.flag("subdomains") === true;
+  const preload = hsts.flag("preload") === true;
+  if (preload && !(subdomains && maxAgeMs >= 365 * 86_400_000))
+    problems.warning(
+      hsts.atOf("preload"),
+      `${hsts.where}: browsers' lists take only sites with subdomains: true and a maxAge of 365d or more`,
+    );
+  const seconds = Math.floor(maxAgeMs / 1_000);
+  return `max-age=${seconds}${subdomains ? "; includeSubDomains" : ""}${preload ? "; preload" : ""}`;
 }
 
 function readTls(section: Section, elsewhere: boolean, context: Context): TlsSettings | null {
@@ -42,7 +79,25 @@ function readTls(section: Section, elsewhere: boolean, context: Context): TlsSet
     if (certificate !== null) checked.push({ entry, certificate, isDefault: index === 0 });
   }
   checkNames(checked, context);
-  return { certificates: placed.map(({ value }) => value) };
+  const clientCertificates = readClientCertificates(section, elsewhere, context);
+  return { certificates: placed.map(({ value }) => value), clientCertificates };
+}
+
+function readClientCertificates(
+  section: Section,
+  elsewhere: boolean,
+  { folder, problems }: Context,
+): ClientCertificateSettings | null {
+  if (!section.has("clientCertificates")) return null;
+  const clients = section.section("clientCertificates");
+  const ca = clients.text("ca");
+  if (ca === null) return null;
+  const caPath = resolve(folder, ca);
+  const caShown = shown(clients, "ca", folder);
+  const read = elsewhere ? null : readAuthorities(caPath, caShown);
+  if (read !== null && "trouble" in read)
+    problems.error(clients.atOf("ca"), `${clients.where}: ${read.trouble}`);
+  return { mode: clients.text("mode") === "optional" ? "optional" : "required", caPath, caShown };
 }
 
 function certificateFiles(entry: Section, { folder }: Context): CertificateFiles | null {

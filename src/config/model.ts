@@ -100,11 +100,25 @@ export interface Listener extends Endpoint {
   readonly scheme: "http" | "https";
   /** Null with `http`. */
   readonly tls: TlsSettings | null;
+  /** With `http`: every request is sent on to this port of HTTPS; or null. */
+  readonly redirectPort: number | null;
+  /** With `https`: the value of Strict-Transport-Security, or null. */
+  readonly hsts: string | null;
 }
 
 export interface TlsSettings {
   /** At least one; the first is for browsers that ask for no host, or for none that a certificate names. */
   readonly certificates: readonly CertificateFiles[];
+  /** Null: clients are not asked for one. */
+  readonly clientCertificates: ClientCertificateSettings | null;
+}
+
+export interface ClientCertificateSettings {
+  readonly mode: "required" | "optional";
+  /** PEM: authorities. */
+  readonly caPath: string;
+  /** The same for messages. */
+  readonly caShown: string;
 }
 
 export interface CertificateFiles {

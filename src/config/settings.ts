@@ -340,6 +340,72 @@ const listenSettings: readonly Setting[] = [
     required: true,
     description: "PEM file: the private key of the certificate, without a passphrase.",
   },
+  {
+    path: "clusters.<name>.listen[].redirectTo",
+    type: "choice",
+    since,
+    tier: "web",
+    choices: ["https"],
+    description:
+      "With `http:`: every request for a host of the site is answered with 308 to the same address of the port of `https:`; none reaches an app server.",
+  },
+  {
+    path: "clusters.<name>.listen[].hsts",
+    type: "section",
+    since,
+    tier: "web",
+    shortFor: "maxAge",
+    description:
+      "With `https:`: Strict-Transport-Security on every answer, in place of the application's own. Browsers that saw it use no plain HTTP any more.",
+  },
+  {
+    path: "clusters.<name>.listen[].hsts.maxAge",
+    type: "duration",
+    since,
+    required: true,
+    minimum: 0,
+    maximum: 3_650 * dayMs,
+    description: "For how long they remember it. `0s` makes them forget.",
+  },
+  {
+    path: "clusters.<name>.listen[].hsts.subdomains",
+    type: "flag",
+    since,
+    default: false,
+    description: "For all hosts below this one too.",
+  },
+  {
+    path: "clusters.<name>.listen[].hsts.preload",
+    type: "flag",
+    since,
+    default: false,
+    description:
+      "The site may be put on the browsers' own list (hstspreload.org), which wants `subdomains: true` and a year.",
+  },
+  {
+    path: "clusters.<name>.listen[].clientCertificates",
+    type: "section",
+    since,
+    tier: "web",
+    description:
+      "With `https:`: clients show a certificate. The application gets X-Client-Cert-Verified, X-Client-Cert-Subject and X-Client-Cert-Fingerprint; see docs/tls.md.",
+  },
+  {
+    path: "clusters.<name>.listen[].clientCertificates.ca",
+    type: "file",
+    since,
+    required: true,
+    description: "PEM file: the authorities whose certificates are accepted.",
+  },
+  {
+    path: "clusters.<name>.listen[].clientCertificates.mode",
+    type: "choice",
+    since,
+    default: "required",
+    choices: ["required", "optional"],
+    description:
+      "`required`: without a certificate there is no connection. `optional`: clients may have none, but no wrong one.",
+  },
 ];
 
 const routeSettings: readonly Setting[] = [

@@ -181,6 +181,8 @@ for (const [name, field] of knownNames) {
   candidateBytes.push(Buffer.from(name, "latin1"));
 }
 const forwardedPrefix: Uint8Array = Buffer.from("x-forwarded-", "latin1");
+/** Who a client is by its certificate: said by the web tier alone. */
+const certificatePrefix: Uint8Array = Buffer.from("x-client-cert-", "latin1");
 const X = 0x78;
 
 /** Which known field the name in `bytes[from, to)` is; the name must have been checked to be a token. */
@@ -194,6 +196,7 @@ export function knownField(bytes: Buffer, from: number, to: number): KnownField 
   }
   if (first === X && length > 12 && startsWith(bytes, from, forwardedPrefix))
     return forwardedField(bytes.toString("latin1", from + 12, to).toLowerCase());
+  if (first === X && length > 14 && startsWith(bytes, from, certificatePrefix)) return KnownField.dropped;
   return KnownField.none;
 }
 

@@ -50,7 +50,13 @@ const forbidden: ReadonlySet<string> = new Set([
   ],
   ...["upgrade", "user-agent", "vary", "via", "warning", "www-authenticate", "x-real-ip", "x-request-id"],
 ]);
-const forbiddenPrefixes: readonly string[] = ["access-control-", "if-", "sec-", "x-forwarded-"];
+const forbiddenPrefixes: readonly string[] = [
+  "access-control-",
+  "if-",
+  "sec-",
+  "x-client-cert-",
+  "x-forwarded-",
+];
 
 /**
  * @param bytes lines, each ended by CR LF, in `[0, length)`; at least one.

@@ -102,6 +102,8 @@ export const tls = {
   filesIntervalMs: 2_000,
   /** A session may be resumed for so long: no longer than the keys of tickets are accepted. */
   sessionTimeoutSeconds: 86_400,
+  /** Of a client's certificate, as the application gets it; who has a longer one is not let in. */
+  clientSubjectBytesMax: 4_096,
 } as const;
 
 /** Towards app servers. */

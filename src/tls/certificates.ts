@@ -1,13 +1,13 @@
 /** The certificates of one listener: which one a browser gets, and new ones when their files change. */
-import { constants } from "node:crypto";
+import { constants, createHash } from "node:crypto";
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
-import { type Certificate, readCertificate, timeTrouble } from "../config/certificates.ts";
-import type { CertificateFiles, TlsSettings } from "../config/model.ts";
+import { type Certificate, readAuthorities, readCertificate, timeTrouble } from "../config/certificates.ts";
+import type { CertificateFiles, ClientCertificateSettings, TlsSettings } from "../config/model.ts";
 import { FlotillaError } from "../support/errors.ts";
 import { tls as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import { FileWatch } from "./file-watch.ts";
-import type { TicketKeys } from "./ticket-keys.ts";
+import { TicketKeys } from "./ticket-keys.ts";
 
 /**
  * Mozilla's "intermediate" (wiki.mozilla.org/Security/Server_Side_TLS): forward secrecy and authenticated encryption alone.
@@ -41,28 +41,51 @@ interface Entry {
   broken: boolean;
 }
 
+/** Whose tickets are accepted. */
+export interface TicketOptions {
+  readonly secret: Buffer;
+  readonly previousSecret: Buffer | null;
+  /** Sessions resume within one cluster of the file. */
+  readonly clusterName: string;
+}
+
+/** Said of a changed file that can't be used. */
+const kept = "what was read before stays in use until that is mended";
+
 export class Certificates {
-  readonly #entries: readonly Entry[];
-  readonly #tickets: TicketKeys;
+  readonly #ticketOptions: TicketOptions;
+  readonly #clients: ClientCertificateSettings | null;
   readonly #log: Log;
   readonly #watch: FileWatch;
+  readonly #entries: readonly Entry[];
+  /** Of clients' certificates; none where clients are not asked. */
+  #authorities: string[];
+  #tickets: TicketKeys;
   #byName: ReadonlyMap<string, SecureContext> = new Map();
   /** There is a new default. */
   onDefault: () => void = () => {};
 
   /** @throws FlotillaError FLOTILLA_CERTIFICATE when a file has changed for the worse since the check of the file. */
-  constructor({ certificates }: TlsSettings, tickets: TicketKeys, log: Log) {
-    this.#tickets = tickets;
+  constructor(settings: TlsSettings, tickets: TicketOptions, log: Log) {
+    const { certificates, clientCertificates: clients } = settings;
+    this.#ticketOptions = tickets;
+    this.#clients = clients;
     this.#log = log;
-    this.#watch = new FileWatch(
-      certificates.map((files, at) => ({
-        paths: [files.certPath, files.keyPath],
-        changed: () => this.#readAgain(this.#entries[at]!),
-      })),
-      limits.filesIntervalMs,
-    );
+    const watched = certificates.map((files, at) => ({
+      paths: [files.certPath, files.keyPath],
+      changed: () => this.#readAgain(this.#entries[at]!),
+    }));
+    if (clients !== null)
+      watched.push({ paths: [clients.caPath], changed: () => this.#readAuthoritiesAgain(clients) });
+    this.#watch = new FileWatch(watched, limits.filesIntervalMs);
+    this.#authorities = clients === null ? [] : [readFirstAuthorities(clients)];
+    this.#tickets = this.#newTickets();
     this.#entries = certificates.map((files) => this.#readFirst(files));
     this.#nameAll();
+  }
+
+  get tickets(): TicketKeys {
+    return this.#tickets;
   }
 
   /** Of browsers that ask for a host that no certificate names, or for none. */
@@ -105,9 +128,7 @@ export class Certificates {
     const { certShown } = entry.files;
     if (certificate === null) {
       entry.broken = true;
-      this.#log.warn(
-        `the changed certificate can't be used: ${troubles[0]!.what}; the one before stays in use until that is mended`,
-      );
+      this.#log.warn(`the changed certificate can't be used: ${troubles[0]!.what}; ${kept}`);
       return;
     }
     const mended = entry.broken ? ", which is whole again" : "";
@@ -119,13 +140,38 @@ export class Certificates {
     if (time !== null) this.#log.warn(`${certShown}: ${time}`);
   }
 
+  #readAuthoritiesAgain({ caPath, caShown }: ClientCertificateSettings): void {
+    const read = readAuthorities(caPath, caShown);
+    if ("trouble" in read) {
+      this.#log.warn(`the changed authorities of clients can't be used: ${read.trouble}; ${kept}`);
+      return;
+    }
+    this.#authorities = [read.pem];
+    this.#tickets = this.#newTickets();
+    for (const entry of this.#entries) Object.assign(entry, this.#contextOf(entry.certificate));
+    this.#nameAll();
+    this.onDefault();
+    this.#log.info(`clients of new connections are checked by the changed authorities in ${caShown}`);
+  }
+
+  /**
+   * Whoever resumes a session proves nothing anew. So its ticket must be good for nothing where a client has more to prove, or where
+   * other authorities vouch for it.
+   */
+  #newTickets(): TicketKeys {
+    const { secret, previousSecret, clusterName } = this.#ticketOptions;
+    const proof = createHash("sha256").update(this.#authorities.join("")).digest("hex");
+    const scope = this.#clients === null ? clusterName : `${clusterName}\0${this.#clients.mode}\0${proof}`;
+    return new TicketKeys(previousSecret === null ? [secret] : [secret, previousSecret], scope);
+  }
+
   #contextOf({ cert, key }: Certificate): { options: SecureContextOptions; context: SecureContext } {
     const options: SecureContextOptions = {
       ...modernOptions,
       cert,
       key,
-      // None asked for: nor are the root certificates of Node loaded.
-      ca: [],
+      // Without any, Node would load its own root certificates.
+      ca: this.#authorities,
       ticketKeys: this.#tickets.current,
       sessionIdContext: this.#tickets.sessionIdContext,
     };
@@ -140,4 +186,10 @@ export class Certificates {
       for (const name of certificate.names) if (!byName.has(name)) byName.set(name, context);
     this.#byName = byName;
   }
+}
+
+function readFirstAuthorities({ caPath, caShown }: ClientCertificateSettings): string {
+  const read = readAuthorities(caPath, caShown);
+  if ("trouble" in read) throw new FlotillaError("FLOTILLA_CERTIFICATE", read.trouble);
+  return read.pem;
 }

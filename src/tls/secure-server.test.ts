@@ -5,10 +5,11 @@ import { copyFileSync, renameSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import type { TLSSocket } from "node:tls";
 import { pino } from "pino";
 import { temporaryFolder } from "../../test/harness/process.ts";
 import { certificateFiles, namesFor, secureClient, tlsFile, tlsFolder } from "../../test/harness/tls.ts";
-import type { CertificateFiles } from "../config/model.ts";
+import type { CertificateFiles, ClientCertificateSettings } from "../config/model.ts";
 import { FlotillaError } from "../support/errors.ts";
 import { SecureServer } from "./secure-server.ts";
 
@@ -20,7 +21,11 @@ interface Listening {
 }
 
 /** Sends back what it gets. */
-async function listening(t: TestContext, certificates: readonly CertificateFiles[]): Promise<Listening> {
+async function listening(
+  t: TestContext,
+  certificates: readonly CertificateFiles[],
+  clientCertificates: ClientCertificateSettings | null = null,
+): Promise<Listening> {
   const told: string[] = [];
   const options = {
     secret: Buffer.alloc(32, 7),
@@ -30,7 +35,9 @@ async function listening(t: TestContext, certificates: readonly CertificateFiles
     handshakeTimeoutMs: 10_000,
     log: pino({ base: null }, { write: (line: string) => void told.push(JSON.parse(line).msg) }),
   };
-  const server = new SecureServer({ certificates }, options, (socket) => socket.pipe(socket));
+  const server = new SecureServer({ certificates, clientCertificates }, options, (socket) =>
+    socket.pipe(socket),
+  );
   const port = createServer((socket) => server.accept(socket)).listen(0, "127.0.0.1");
   t.after(() => {
     server.close();
@@ -103,7 +110,7 @@ test("changed files: new connections get them, running ones stay", async (t) => 
   assert.equal(await namesFor(t, port, ""), b);
 
   writeFileSync(join(folder, "b.key"), tlsFile("a.key"));
-  const kept = "the one before stays in use until that is mended";
+  const kept = "what was read before stays in use until that is mended";
   const reason = "the key in b.key is not that of the certificate";
   assert.deepEqual(await look(), [`the changed certificate can't be used: ${reason}; ${kept}`]);
   assert.deepEqual(await look(), []);
@@ -114,13 +121,46 @@ test("changed files: new connections get them, running ones stay", async (t) => 
   ]);
 });
 
+test("other authorities of clients: they hold for new connections, tickets of before are void, running connections stay", async (t) => {
+  const folder = temporaryFolder(t);
+  const caPath = join(folder, "client-ca.pem");
+  copyFileSync(join(tlsFolder, "client-ca.pem"), caPath);
+  const clients = { mode: "required", caPath, caShown: "client-ca.pem" } as const;
+  const { port, server, told } = await listening(t, [certificateFiles("a")], clients);
+  const maxVersion = "TLSv1.2";
+  const shown = (name: string) =>
+    ({ cert: tlsFile(`${name}.pem`), key: tlsFile(`${name}.key`), maxVersion }) as const;
+  const running = await secureClient(t, port, shown("alice"));
+  const session = running.getSession()!;
+  assert.equal((await secureClient(t, port, { maxVersion, session })).isSessionReused(), true);
+
+  writeFileSync(caPath, tlsFile("stranger.pem"));
+  for (let times = 0; times < 3; times++) await server.look();
+  assert.deepEqual(told, [
+    "clients of new connections are checked by the changed authorities in client-ca.pem",
+  ]);
+  const isEchoed = async (connecting: Promise<TLSSocket>): Promise<boolean> => {
+    const client = await connecting.catch(() => null);
+    if (client === null) return false;
+    client.write("anybody?");
+    return await new Promise((resolve) => {
+      client.once("data", () => resolve(true));
+      client.once("close", () => resolve(false));
+    });
+  };
+  assert.equal(await isEchoed(secureClient(t, port, { maxVersion, session })), false);
+  assert.equal(await isEchoed(secureClient(t, port, shown("alice"))), false);
+  assert.equal(await isEchoed(secureClient(t, port, shown("stranger"))), true);
+  assert.equal(await isEchoed(Promise.resolve(running)), true);
+});
+
 test("A45 a file that has gone since the check", async () => {
   const none = certificateFiles("none");
   const options = { secret: Buffer.alloc(32), previousSecret: null, clusterName: "web", protocols: [] };
   assert.throws(
     () =>
       new SecureServer(
-        { certificates: [none] },
+        { certificates: [none], clientCertificates: null },
         { ...options, handshakeTimeoutMs: 1_000, log: pino({ enabled: false }) },
         () => {},
       ),

@@ -7,14 +7,10 @@ import { createServer, type SecureContext, type Server, type TLSSocket } from "n
 import type { TlsSettings } from "../config/model.ts";
 import { codeOf } from "../support/errors.ts";
 import type { Log } from "../support/log.ts";
-import { Certificates } from "./certificates.ts";
-import { TicketKeys } from "./ticket-keys.ts";
+import { Certificates, type TicketOptions } from "./certificates.ts";
+import { type ClientCertificate, clientCertificateOf } from "./client-certificate.ts";
 
-export interface SecureOptions {
-  readonly secret: Buffer;
-  readonly previousSecret: Buffer | null;
-  /** Sessions resume within one cluster of the file. */
-  readonly clusterName: string;
+export interface SecureOptions extends TicketOptions {
   /** What is spoken inside (ALPN), the best first. */
   readonly protocols: readonly string[];
   readonly handshakeTimeoutMs: number;
@@ -30,26 +26,31 @@ const plainAnswer =
 export class SecureServer {
   readonly #server: Server;
   readonly #certificates: Certificates;
-  readonly #tickets: TicketKeys;
+  readonly #clients: TlsSettings["clientCertificates"];
+  readonly #onSecure: (socket: TLSSocket, client: ClientCertificate | null) => void;
   readonly #log: Log;
 
-  /** @throws FlotillaError FLOTILLA_CERTIFICATE */
-  constructor(settings: TlsSettings, options: SecureOptions, onSecure: (socket: TLSSocket) => void) {
-    const { secret, previousSecret, clusterName } = options;
+  /**
+   * @param onSecure gets the client's certificate, null when it showed none and need not.
+   * @throws FlotillaError FLOTILLA_CERTIFICATE
+   */
+  constructor(
+    settings: TlsSettings,
+    options: SecureOptions,
+    onSecure: (socket: TLSSocket, client: ClientCertificate | null) => void,
+  ) {
     this.#log = options.log;
-    const secrets = previousSecret === null ? [secret] : [secret, previousSecret];
-    this.#tickets = new TicketKeys(secrets, clusterName);
-    this.#certificates = new Certificates(settings, this.#tickets, options.log);
+    this.#onSecure = onSecure;
+    this.#clients = settings.clientCertificates;
+    this.#certificates = new Certificates(settings, options, options.log);
     this.#server = createServer({
       SNICallback: (name, done) => done(null, this.#certificates.of(name) ?? undefined),
       ALPNProtocols: [...options.protocols],
       handshakeTimeout: options.handshakeTimeoutMs,
+      requestCert: this.#clients !== null,
+      rejectUnauthorized: this.#clients?.mode === "required",
     });
-    this.#server.on("secureConnection", (socket) => {
-      // A client may end its direction and wait for its answer, but not in the middle of a handshake.
-      socket.allowHalfOpen = true;
-      onSecure(socket);
-    });
+    this.#server.on("secureConnection", (socket) => this.#secured(socket));
     this.#server.on("tlsClientError", (error, socket) => this.#failed(error, socket));
     this.#useDefault();
     this.#certificates.onDefault = () => this.#useDefault();
@@ -76,7 +77,25 @@ export class SecureServer {
     this.#server.setSecureContext(this.#certificates.defaultOptions);
     // Made anew by Node from the options; the session tickets are for this one too.
     const { _sharedCreds } = this.#server as unknown as { _sharedCreds?: SecureContext };
-    if (_sharedCreds !== undefined) this.#tickets.install(_sharedCreds);
+    if (_sharedCreds !== undefined) this.#certificates.tickets.install(_sharedCreds);
+  }
+
+  #secured(socket: TLSSocket): void {
+    let client: ClientCertificate | null = null;
+    if (this.#clients !== null) {
+      const shown = clientCertificateOf(socket, Date.now());
+      const missing = shown === null && this.#clients.mode === "required";
+      if (missing || typeof shown === "string") {
+        this.#log.debug(
+          `the certificate of ${socket.remoteAddress} is not accepted: ${shown ?? "there is none"}`,
+        );
+        return void socket.destroy();
+      }
+      client = shown;
+    }
+    // A client may end its direction and wait for its answer, but not in the middle of a handshake.
+    socket.allowHalfOpen = true;
+    this.#onSecure(socket, client);
   }
 
   #failed(error: Error, socket: TLSSocket): void {

@@ -6,12 +6,13 @@ import { http as limits } from "../support/limits.ts";
 import { listenOn, urlOf } from "../support/listen.ts";
 import { SecureServer } from "../tls/secure-server.ts";
 import { ClientConnection } from "./client-connection.ts";
-import { ClientOrigin, isTrusted } from "./forwarded.ts";
+import { ClientOrigin, certificateFields, factsOf, isTrusted, type ListenerFacts } from "./forwarded.ts";
 import type { Site } from "./site.ts";
 
 export class BrowserListener {
   readonly #site: Site;
   readonly #settings: Listener;
+  readonly #facts: ListenerFacts;
   readonly #server: NetServer;
   /** Null on a port without TLS. */
   readonly #secure: SecureServer | null;
@@ -21,6 +22,7 @@ export class BrowserListener {
   constructor(site: Site, settings: Listener) {
     this.#site = site;
     this.#settings = settings;
+    this.#facts = factsOf(settings);
     this.#secure = settings.tls === null ? null : this.#secureServer(settings.tls);
     const options = { allowHalfOpen: this.#secure === null, noDelay: true, pauseOnConnect: true };
     this.#server = createServer(options, (accepted) => this.#accept(accepted));
@@ -83,7 +85,7 @@ export class BrowserListener {
   }
 
   #accept(accepted: Socket): void {
-    if (this.#secure === null) readShared(accepted, (socket) => this.#connected(socket));
+    if (this.#secure === null) readShared(accepted, (socket) => this.#connected(socket, ""));
     else this.#secure.accept(accepted);
   }
 
@@ -98,31 +100,30 @@ export class BrowserListener {
       handshakeTimeoutMs: timeouts.headTimeoutMs,
       log,
     };
-    return new SecureServer(tls, options, (socket) => {
-      const connection = this.#connected(socket);
+    const asked = tls.clientCertificates !== null;
+    return new SecureServer(tls, options, (socket, client) => {
+      const connection = this.#connected(socket, asked ? certificateFields(client) : "");
       if (connection !== null) socket.on("data", (bytes: Buffer) => connection.received(bytes));
     });
   }
 
-  #connected(socket: Socket): ClientConnection | null {
+  /** @param client `certificateFields`, or "". */
+  #connected(socket: Socket, client: string): ClientConnection | null {
     const { remoteAddress, remotePort, localAddress, localPort } = socket;
     // It was reset before we came to it, or it is one too many.
     if (remoteAddress === undefined || this.#connections.size >= this.#site.limits.connectionsMax) {
       socket.destroy();
       return null;
     }
-    const client = {
+    const ends = {
       address: remoteAddress,
       port: remotePort ?? 0,
       localAddress: localAddress ?? "",
       localPort: localPort ?? 0,
     };
-    const origin = new ClientOrigin(
-      client,
-      this.#settings.scheme,
-      isTrusted(this.#site.trusted, remoteAddress),
-      socket instanceof TLSSocket ? (socket.getProtocol() ?? "") : "",
-    );
+    const trusted = isTrusted(this.#site.trusted, remoteAddress);
+    const tlsVersion = socket instanceof TLSSocket ? (socket.getProtocol() ?? "") : "";
+    const origin = new ClientOrigin(ends, this.#facts, trusted, tlsVersion, client);
     const { accessLog } = this.#site;
     accessLog.openConnections++;
     const connection = new ClientConnection(this.#site, socket, origin, (closed) => {

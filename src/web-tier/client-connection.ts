@@ -17,6 +17,7 @@ import type { ClientOrigin } from "./forwarded.ts";
 import { Http1Output } from "./http1-output.ts";
 import { Exchange } from "./request-path.ts";
 import type { Site } from "./site.ts";
+import { withTransportSecurity } from "./transport-security.ts";
 import { WaitingBytes } from "./waiting-bytes.ts";
 
 /**
@@ -216,7 +217,8 @@ export class ClientConnection implements Client, BodySink {
     const page = answerPage(status, message, "");
     const headMs = this.headStartedAtMs === 0 ? 0 : performance.now() - this.headStartedAtMs;
     this.#site.accessLog.write(refusedEntry(this.origin, status, page.text.length, headMs, code));
-    this.#flows(this.#output.text(answerHead(page.head, false, false, 1) + page.text));
+    const head = withTransportSecurity(page.head, this.origin.hstsLine);
+    this.#flows(this.#output.text(answerHead(head, false, false, 1) + page.text));
     this.#linger();
   }
 

@@ -4,7 +4,36 @@
  */
 import { randomBytes } from "node:crypto";
 import { BlockList, isIPv6 } from "node:net";
+import type { Listener } from "../config/model.ts";
 import type { RequestHead } from "../http/request-head.ts";
+import type { ClientCertificate } from "../tls/client-certificate.ts";
+
+/** What the settings of its listener mean for all requests of a connection. */
+export interface ListenerFacts {
+  readonly scheme: "http" | "https";
+  /** "Strict-Transport-Security: ... CR LF" for every answer, or "". */
+  readonly hstsLine: string;
+  /** The port of HTTPS that every request is sent on to, or 0. */
+  readonly redirectPort: number;
+}
+
+export function factsOf({ scheme, hsts, redirectPort }: Listener): ListenerFacts {
+  return {
+    scheme,
+    hstsLine: hsts === null ? "" : `Strict-Transport-Security: ${hsts}\r\n`,
+    redirectPort: redirectPort ?? 0,
+  };
+}
+
+/**
+ * The fields that name the client by its certificate, as `forwardedFields`. What a client sends under these names never goes on.
+ * @param certificate null: it need not show one, and has not.
+ */
+export function certificateFields(certificate: ClientCertificate | null): string {
+  if (certificate === null) return "\nX-Client-Cert-Verified\nNONE";
+  const { subject, fingerprint } = certificate;
+  return `\nX-Client-Cert-Verified\nSUCCESS\nX-Client-Cert-Subject\n${subject}\nX-Client-Cert-Fingerprint\n${fingerprint}`;
+}
 
 /** What is the same for all requests of one connection, made once. */
 export class ClientOrigin {
@@ -13,6 +42,10 @@ export class ClientOrigin {
   readonly scheme: "http" | "https";
   /** "TLSv1.3", or "" without TLS. */
   readonly tls: string;
+  readonly hstsLine: string;
+  readonly redirectPort: number;
+  /** `certificateFields`, or "" where clients are not asked for certificates. */
+  readonly certificateFields: string;
   /** Its own X-Forwarded fields are believed. */
   readonly trusted: boolean;
   /** Lines 3 to 7 of the link's request metadata. */
@@ -22,18 +55,22 @@ export class ClientOrigin {
 
   constructor(
     client: { address: string; port: number; localAddress: string; localPort: number },
-    scheme: "http" | "https",
+    { scheme, hstsLine, redirectPort }: ListenerFacts,
     trusted: boolean,
     tls: string,
+    certificateFields: string,
   ) {
     this.address = plainAddress(client.address);
     this.port = client.port;
     this.scheme = scheme;
     this.tls = tls;
+    this.hstsLine = hstsLine;
+    this.redirectPort = redirectPort;
+    this.certificateFields = certificateFields;
     this.trusted = trusted;
     const local = plainAddress(client.localAddress);
     this.linkLines = `${scheme}\n${this.address}\n${client.port}\n${local}\n${client.localPort}`;
-    this.untrustedFields = `\nX-Forwarded-For\n${this.address}\nX-Forwarded-Proto\n${scheme}\nX-Forwarded-Host\n`;
+    this.untrustedFields = `${certificateFields}\nX-Forwarded-For\n${this.address}\nX-Forwarded-Proto\n${scheme}\nX-Forwarded-Host\n`;
   }
 }
 
@@ -48,7 +85,7 @@ export function forwardedFields(head: RequestHead, origin: ClientOrigin, request
     head.xForwardedFor === "" ? origin.address : `${head.xForwardedFor}, ${origin.address}`;
   const scheme = head.xForwardedProto === "" ? origin.scheme : head.xForwardedProto;
   const host = head.xForwardedHost === "" ? head.authority : head.xForwardedHost;
-  return `\nX-Forwarded-For\n${forwardedFor}\nX-Forwarded-Proto\n${scheme}\nX-Forwarded-Host\n${host}\nVia\n${via}\nX-Request-Id\n${requestId}`;
+  return `${origin.certificateFields}\nX-Forwarded-For\n${forwardedFor}\nX-Forwarded-Proto\n${scheme}\nX-Forwarded-Host\n${host}\nVia\n${via}\nX-Request-Id\n${requestId}`;
 }
 
 /** It is shown on pages and in logs: what could mean anything there is no id. */

@@ -1,6 +1,7 @@
 /** Step "reply": one answer on its way to the client, whoever made it: an app server or the web server itself. */
 import type { BodySink } from "../http/body.ts";
 import type { AnswerBody, AnswerHead, Client } from "./client.ts";
+import { withTransportSecurity } from "./transport-security.ts";
 
 /** Made once per connection and used for one answer after the other. */
 export class Reply implements BodySink {
@@ -18,14 +19,14 @@ export class Reply implements BodySink {
 
   begin(head: AnswerHead, body: AnswerBody): void {
     this.status = head.status;
-    this.#client.beginAnswer(head, body);
+    this.#client.beginAnswer(withTransportSecurity(head, this.#client.origin.hstsLine), body);
   }
 
   /** All of it in one write. @param text the body, latin1. */
   send(head: AnswerHead, body: AnswerBody, text: string): void {
     this.status = head.status;
     this.sentBytes = text.length;
-    this.#client.sendAnswer(head, body, text);
+    this.#client.sendAnswer(withTransportSecurity(head, this.#client.origin.hstsLine), body, text);
   }
 
   /** A piece of the body, freed of its framing; valid during the call. */

@@ -23,6 +23,7 @@ import { ResetCode } from "../link/api.ts";
 import { http as limits } from "../support/limits.ts";
 import type { Ending } from "./access-lines.ts";
 import type { OwnAnswer, OwnWork } from "./actions/action.ts";
+import { redirectToHttps } from "./actions/to-https.ts";
 import { answerPage, type PageStatus } from "./answer-pages.ts";
 import { AnswerReader, type InterimSink } from "./answer-reader.ts";
 import type { AnswerBody, AnswerHead, Client } from "./client.ts";
@@ -112,8 +113,15 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
     this.#requestEnded = this.bodyless;
     this.#requestId = requestIdOf(head, this.#client.origin, this.#site.requestIds);
     if (head.contentLength > this.#site.limits.bodyBytesMax) return this.#refuseBody();
+    if (this.#client.origin.redirectPort !== 0) return this.#toHttps();
     const route = this.#route();
     if (route !== null && this.#rewrite(route)) this.#act(route);
+  }
+
+  /** The whole listener is there for that alone. */
+  #toHttps(): void {
+    const { head, origin } = this.#client;
+    redirectToHttps(this.#request, origin.redirectPort, this.#site.routes.knowsHost(head.host), this);
   }
 
   #route(): CompiledRoute | null {

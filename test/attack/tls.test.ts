@@ -5,14 +5,14 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { exchange, ok, RawClient, RawOrigin } from "../harness/raw.ts";
-import { certificateFiles, secureClient, tlsFile } from "../harness/tls.ts";
+import { secureClient, tlsFile, tlsSettings } from "../harness/tls.ts";
 import { type WebSite, type WebSiteOptions, webSite } from "../harness/web-site.ts";
 
 const request = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
 
 async function site(t: TestContext, options: WebSiteOptions = {}): Promise<WebSite> {
   const origin = await RawOrigin.start(t, () => ok("served"));
-  const tls = { certificates: [certificateFiles("a"), certificateFiles("b")] };
+  const tls = tlsSettings("a", "b");
   const web = await webSite(t, [origin.port], { ...options, tls });
   t.after(() => assert.equal(origin.requests, 1, "requests that reached the app server"));
   return web;

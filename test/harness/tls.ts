@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
-import type { CertificateFiles } from "../../src/config/model.ts";
+import type { CertificateFiles, TlsSettings } from "../../src/config/model.ts";
 
 export const tlsFolder: string = join(import.meta.dirname, "tls");
 
@@ -16,6 +16,11 @@ export function tlsFile(name: string): string {
 export function certificateFiles(name: string, folder: string = tlsFolder): CertificateFiles {
   const [cert, key] = [`${name}.pem`, `${name}.key`];
   return { certPath: join(folder, cert), keyPath: join(folder, key), certShown: cert, keyShown: key };
+}
+
+/** Certificates of test/harness/tls by their names; clients are not asked for theirs. */
+export function tlsSettings(...names: string[]): TlsSettings {
+  return { certificates: names.map((name) => certificateFiles(name)), clientCertificates: null };
 }
 
 /** A connection whose handshake is over; it trusts anybody. Ends with the test. */

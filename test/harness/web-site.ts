@@ -49,6 +49,8 @@ export interface WebSiteOptions {
   /** The ports are cluster ports. */
   readonly link?: boolean;
   readonly tls?: TlsSettings;
+  readonly redirectPort?: number;
+  readonly hsts?: string;
 }
 
 export interface WebSite {
@@ -143,6 +145,8 @@ export async function startWebSite(
     address: "127.0.0.1",
     port: 0,
     tls: options.tls ?? null,
+    redirectPort: options.redirectPort ?? null,
+    hsts: options.hsts ?? null,
   });
   await listener.listen();
   const upstreams = [...pools.values()].flatMap((pool) => pool.upstreams);

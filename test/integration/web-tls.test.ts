@@ -4,10 +4,10 @@ import { once } from "node:events";
 import { type TestContext, test } from "node:test";
 import { connect, type TLSSocket } from "node:tls";
 import { exchange, ok, RawClient, RawOrigin } from "../harness/raw.ts";
-import { certificateFiles } from "../harness/tls.ts";
+import { tlsSettings } from "../harness/tls.ts";
 import { type WebSite, type WebSiteOptions, webSite } from "../harness/web-site.ts";
 
-const tls = { certificates: [certificateFiles("a")] };
+const tls = tlsSettings("a");
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
 
 async function site(
