@@ -99,7 +99,12 @@ function clusterPort(member: Member, workers: WebWorkers, log: Log, stop: () => 
     status: async () => {
       await workers.askReports();
       member.requests = workers.requests;
-      return { ...member.status(), connections: workers.connections, workers: workers.status() };
+      const note = workers.stuckReason;
+      return {
+        ...member.status(),
+        ...{ connections: workers.connections, workers: workers.status() },
+        ...(note === "" ? {} : { note }),
+      };
     },
     "reopen-logs": () => {
       workers.tell({ kind: "reopen-logs" });

@@ -221,8 +221,11 @@ function isAppServer({ clusters }: ClusterFile, { cluster }: ServerStatus): bool
 /** What is wrong and what to do: the last lines are the ones a person reads. */
 function troubles(servers: readonly ServerStatus[], memberRuns: boolean): string[] {
   const notUp = servers.filter(({ state }) => state !== "up");
+  const noted = servers.flatMap(({ name, state, note }) =>
+    state === "up" && note !== undefined ? [`${name}: ${note}`] : [],
+  );
   if (notUp.length === 0)
-    return [`${servers.length === 1 ? "The server is" : `All ${servers.length} servers are`} up.`];
+    return [...noted, `${servers.length === 1 ? "The server is" : `All ${servers.length} servers are`} up.`];
   const lines = notUp.map(
     ({ name, state, note }) => `${name} is ${state}${note === undefined ? "" : `: ${note}`}`,
   );
@@ -231,5 +234,5 @@ function troubles(servers: readonly ServerStatus[], memberRuns: boolean): string
       ? "No server is up"
       : `${count(notUp.length, "server")} of ${servers.length} not up`;
   const hint = memberRuns ? "Their logs say why." : "Start those of this machine with: flotilla start --all";
-  return [...lines, `${sum}. ${hint}`];
+  return [...noted, ...lines, `${sum}. ${hint}`];
 }

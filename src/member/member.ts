@@ -122,6 +122,6 @@ export interface MemberStatus extends Partial<SlotCounts> {
   readonly workers?: readonly WorkerStatus[];
   /** Its machine votes in the register, and can't write its vote: why, where, and what to do. Left out while it can. */
   readonly voterProblem?: string;
-  /** What is wrong with one that is not up. */
+  /** What is wrong with it, most of the time because it is not up. */
   readonly note?: string;
 }

@@ -169,6 +169,7 @@ export class WebWorkers {
     this.#workersBegun += count;
     return new Generation({
       ...{ count, firstNumber, command, file, sockets, log },
+      gatherLines: count > 1 && cluster.accessLog.path === "-",
       drainTimeoutMs: cluster.timeouts.drainTimeoutMs,
       clock: systemClock,
       random: Math.random,
@@ -199,8 +200,18 @@ export class WebWorkers {
       if (stoodStill) worker.reportedAt = now;
       worker.tell({ kind: "report" });
       if (now - worker.reportedAt >= limits.stuckKillMs) this.#killStuck(worker);
+      else if (isStuck(worker, now)) this.#tellStuck(worker);
     }
     this.#tickLater();
+  }
+
+  #tellStuck(worker: WorkerProcess): void {
+    if (worker.toldStuck) return;
+    worker.toldStuck = true;
+    const [seconds, killSeconds] = [limits.stuckAfterMs / 1_000, limits.stuckKillMs / 1_000];
+    this.#options.log.warn(
+      `worker process ${worker.pid} has not answered for ${seconds} s; it is killed after ${killSeconds} s`,
+    );
   }
 
   #killStuck(worker: WorkerProcess): void {

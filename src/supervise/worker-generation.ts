@@ -18,6 +18,7 @@ export interface GenerationOptions {
   /** Null: each reads what the disk holds when the generation begins. */
   readonly file: ClusterFile | null;
   readonly sockets: ListeningSockets;
+  readonly gatherLines: boolean;
   readonly drainTimeoutMs: number;
   readonly clock: Clock;
   readonly random: Random;
@@ -114,7 +115,7 @@ export class Generation {
   }
 
   #start(slot: Slot, onEnd: (ending: Ending) => void): WorkerProcess {
-    const { command, sockets, clock, log } = this.#options;
+    const { command, sockets, clock, log, gatherLines } = this.#options;
     const events = {
       onReady: (urls: readonly string[], file: ClusterFile) => this.#ready(urls, file),
       onFailed: (error: FlotillaError) => {
@@ -122,16 +123,20 @@ export class Generation {
         else this.#settleStart(error);
       },
     };
-    const worker = new WorkerProcess({ command, sockets, clock, file: this.#file }, events, (ending) => {
-      slot.worker = null;
-      this.#options.onReportEnded(worker.report);
-      if (!this.#hasBegun) {
-        // It is not started again.
-        slot.unit.stop();
-        this.#settleStart(endedEarly(ending));
-      }
-      onEnd(ending);
-    });
+    const worker = new WorkerProcess(
+      { command, sockets, clock, gatherLines, file: this.#file },
+      events,
+      (ending) => {
+        slot.worker = null;
+        this.#options.onReportEnded(worker.report);
+        if (!this.#hasBegun) {
+          // It is not started again.
+          slot.unit.stop();
+          this.#settleStart(endedEarly(ending));
+        }
+        onEnd(ending);
+      },
+    );
     slot.worker = worker;
     return worker;
   }

@@ -8,6 +8,7 @@ import { workers as limits } from "../support/limits.ts";
 import { sendSignal } from "../support/processes.ts";
 import type { ListeningSockets } from "./listening-sockets.ts";
 import type { Ending, Program } from "./program.ts";
+import { printWholeLines } from "./whole-lines.ts";
 import { type FromWorker, type ToWorker, workerProtocol } from "./worker-messages.ts";
 
 export interface WorkerOptions {
@@ -17,6 +18,8 @@ export interface WorkerOptions {
   readonly clock: Clock;
   /** Null for what the disk holds now. */
   readonly file: ClusterFile | null;
+  /** What it prints goes to our standard output by whole lines: others print there too. */
+  readonly gatherLines: boolean;
 }
 
 export interface WorkerEvents {
@@ -34,6 +37,8 @@ export class WorkerProcess implements Program {
   report: WorkerReport = nothingReported;
   /** When it last answered. */
   reportedAt: number;
+  /** Its silence is in the log. */
+  toldStuck = false;
   /** Of a drain to come: how long idle connections are kept. */
   idleDrainMs = 0;
   readonly #child: ChildProcess;
@@ -52,9 +57,10 @@ export class WorkerProcess implements Program {
     this.#child = fork(program, words, {
       // Maps and buffers of the file arrive as what they are.
       serialization: "advanced",
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
+      stdio: ["ignore", options.gatherLines ? "pipe" : "inherit", "inherit", "ipc"],
     });
     this.pid = this.#child.pid ?? 0;
+    if (this.#child.stdout !== null) printWholeLines(this.#child.stdout, process.stdout);
     this.#child.on("message", (message) => void this.#heard(message as FromWorker));
     this.#awaitEnd(onEnd);
     this.tell({ kind: "begin", protocol: workerProtocol, file: options.file });
@@ -115,6 +121,7 @@ export class WorkerProcess implements Program {
       case "report":
         this.report = message.report;
         this.reportedAt = this.#options.clock.now();
+        this.toldStuck = false;
         for (const tell of this.#onReport) tell();
         this.#onReport = [];
     }

@@ -8,6 +8,8 @@ import { freePorts, startFlotilla, type TestProcess, temporaryFolder } from "./p
 
 export interface WorkerSiteShape {
   readonly workers?: number;
+  /** Where access lines go; default: a file. */
+  readonly access?: string;
   /** `timeouts:` of the web tier. */
   readonly timeouts?: string;
   /** Starts the web server; default: `flotilla start web-a`. */
@@ -74,7 +76,7 @@ function webServerFile(
   shape: WorkerSiteShape & { clusterPort: number; port: number; healthPort: number },
   origin: AddressInfo,
 ): string {
-  const { workers = 2, timeouts = "drain: 5s", clusterPort, port, healthPort } = shape;
+  const { workers = 2, timeouts = "drain: 5s", access = "access.log", clusterPort, port, healthPort } = shape;
   return `secret: ${testSecret}
 clusters:
   web:
@@ -82,7 +84,7 @@ clusters:
     listen: [{ http: "127.0.0.1:${port}" }]
     health: 127.0.0.1:${healthPort}
     workers: ${workers}
-    log: { access: access.log }
+    log: { access: "${access}" }
     timeouts: { ${timeouts} }
     routes: [{ to: app }]
   app:

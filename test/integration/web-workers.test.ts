@@ -1,11 +1,13 @@
 /** Workers of one web server: they share its ports, die and are replaced, and no visitor notices. */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { clusterStatus } from "../../src/admin/cluster-status.ts";
 import { loadOrThrow } from "../../src/config/load.ts";
 import { processState } from "../../src/support/processes.ts";
-import { runFlotilla, startFlotilla, statusOf, until } from "../harness/process.ts";
+import { runFlotilla, start, startFlotilla, statusOf, until } from "../harness/process.ts";
 import { get, Visitors, type WorkerSite, workerSite } from "../harness/worker-site.ts";
 
 async function workersOf(site: WorkerSite) {
@@ -16,6 +18,8 @@ async function workersOf(site: WorkerSite) {
 async function pidsOf(site: WorkerSite): Promise<number[]> {
   return (await workersOf(site)).workers!.map(({ pid }) => pid);
 }
+
+const accessLine = /^127\.0\.0\.1 - - \[[^\]]+\] "GET \/ HTTP\/1\.1" 200 4 "-" "-"$/;
 
 const isGone = (pid: number): boolean => processState(pid) === null;
 
@@ -38,8 +42,7 @@ test("workers share the port, are one server in status, and their access lines a
   const lines = readFileSync(site.accessLog, "latin1").split("\n");
   assert.equal(lines.pop(), "");
   assert.equal(lines.length, visitors.answered);
-  for (const line of lines)
-    assert.match(line, /^127\.0\.0\.1 - - \[[^\]]+\] "GET \/ HTTP\/1\.1" 200 4 "-" "-"$/);
+  for (const line of lines) assert.match(line, accessLine);
 });
 
 test("a worker that dies is started again; nobody is refused a connection meanwhile", async (t) => {
@@ -70,6 +73,52 @@ test("upgrade: new processes, the same port, no request is lost", async (t) => {
   assert.equal(web.pid, site.running.pid);
   assert.equal(web.requests, visitors.answered);
   await until("the first ones are gone", () => before.every(isGone));
+});
+
+test("upgrade: the program that is on the disk now, when its path leads to another one", async (t) => {
+  const main = pathToFileURL(join(import.meta.dirname, "..", "..", "src", "cli", "main.ts")).href;
+  const program = (word: string) => `console.error("program ${word}");
+process.exit(await (await import(${JSON.stringify(main)})).main(process.argv.slice(2)));
+`;
+  let current = "";
+  const lead = (to: string): void => {
+    rmSync(current, { force: true });
+    symlinkSync(to, current);
+  };
+  const site = await workerSite(t, {
+    start: ({ folder }) => {
+      current = join(folder, "current.mjs");
+      writeFileSync(join(folder, "one.mjs"), program("one"));
+      writeFileSync(join(folder, "two.mjs"), program("two"));
+      writeFileSync(join(folder, "broken.mjs"), "process.exit(7);\n");
+      lead("one.mjs");
+      return Promise.resolve(start(t, process.execPath, [current, "start", "web-a"], { cwd: folder }));
+    },
+  });
+  lead("broken.mjs");
+  const refused = await runFlotilla(t, ["upgrade"], { cwd: site.folder });
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /a worker ended with code 7 before it took requests; the old workers go on/);
+  lead("two.mjs");
+  const { code, stderr } = await runFlotilla(t, ["upgrade"], { cwd: site.folder });
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(
+    site.running.stderr.match(/^program .*$/gm),
+    // The main process and its two workers, then the new ones.
+    ["program one", "program one", "program one", "program two", "program two"],
+  );
+});
+
+test("access lines of several workers on standard output are whole", async (t) => {
+  const site = await workerSite(t, { access: "-" });
+  const visitors = new Visitors(site.port, 16);
+  await until("many are answered", () => visitors.answered > 1_000);
+  await visitors.stop();
+  site.running.signal("SIGTERM");
+  await site.running.exit;
+  const lines = site.running.stdout.split("\n").slice(0, -1);
+  assert.equal(lines.length, visitors.answered);
+  for (const line of lines) assert.match(line, accessLine);
 });
 
 test("upgrade: a download goes on in the old process", async (t) => {
