@@ -10,6 +10,7 @@
 import cluster from "node:cluster";
 import { type EventEmitter, errorMonitor } from "node:events";
 import type { Server } from "node:net";
+import { isMainThread } from "node:worker_threads";
 import { currentMember, giveUp } from "../member/current.ts";
 import type { Member } from "../member/member.ts";
 import { codeOf, FlotillaError } from "../support/errors.ts";
@@ -38,6 +39,7 @@ interface Candidate {
 let candidate: Candidate | null = null;
 /** Of the attached one. */
 let attached: Asked | null = null;
+let attachedServer: Server | null = null;
 /** Another process below the same `run:` is this server. */
 let isSibling = false;
 
@@ -50,12 +52,15 @@ export function listen(server: Server, args: unknown[], plainListen: Listen, pre
   const isOnPort = PORT !== undefined && PORT !== "" && asked.where === PORT;
   const http = server as unknown as HttpServer;
   if (attached !== null || (candidate !== null && !isOnPort)) {
-    if (isTwin(asked)) pretend(http, asked);
-    else if (attached !== null && isOnPort) refuseLater(http, attached, asked);
+    if (server === attachedServer) failLater(server, listensAgain());
+    else if (isTwin(asked)) pretend(http, asked);
+    else if (attached !== null && isOnPort) failLater(server, attachedAnother(attached, asked));
     else return plainListen.apply(tellingWhenTaken(server, asked), args);
     return server;
   }
   const member = memberOrExit();
+  // One of `http:`, which has no cluster port.
+  if (member.server.kind === "http") return plainListen.apply(server, args);
   candidate?.listenAsAsked();
   const listenAsAsked = (): void => {
     (server as unknown as NodeServer)._handle = null;
@@ -66,6 +71,19 @@ export function listen(server: Server, args: unknown[], plainListen: Listen, pre
   if (isOnPort || !PORT) join(http, asked, member, listenAsAsked, preload);
   else waitForOthers(http, asked, member, listenAsAsked, preload);
   return server;
+}
+
+/** A server that is none of node:http listens on PORT. Our own cluster port is such a one, once the program is attached. */
+export function refuseOtherKind(): void {
+  if (attached !== null || isSibling || servesItself() || !isMainThread) return;
+  giveUp(
+    new FlotillaError(
+      "FLOTILLA_NOT_HTTP",
+      "the program listens on PORT with a server that is none of node:http or node:https (http2, raw TCP): only those can be attached to the " +
+        "cluster port. Let it speak HTTP/1.1 by one of them (the web server speaks HTTP/2 to browsers), and anything else on another port",
+      { source: "server" },
+    ),
+  );
 }
 
 /** Since who listens elsewhere than on $PORT is only attached when nobody else listens there. */
@@ -111,6 +129,7 @@ function join(
     return;
   }
   attached = asked;
+  attachedServer = server as unknown as Server;
   // What this program starts is not this server.
   process.env.NODE_OPTIONS = withoutPreload(process.env.NODE_OPTIONS, preload);
   try {
@@ -164,13 +183,25 @@ function pretend(server: HttpServer, asked: Asked): void {
 }
 
 /** The port that PORT names is the cluster port, and it is taken. */
-function refuseLater(server: HttpServer, first: Asked, { where }: Asked): void {
-  const error = new FlotillaError(
+function attachedAnother(first: Asked, { where }: Asked): FlotillaError {
+  return new FlotillaError(
     "FLOTILLA_ATTACHED_ANOTHER",
     `a server wants PORT (${where}), but ${limits.otherServersWaitMs / 1_000} s passed since the one for ${first.where} listened, and ` +
       "that one is attached to the cluster port: let the program listen on PORT first, or write `attach: false`",
     { source: "server" },
   );
+}
+
+function listensAgain(): FlotillaError {
+  return new FlotillaError(
+    "FLOTILLA_LISTENS_AGAIN",
+    "this server was attached to the cluster port and has closed, and listens again: that takes a new process. End this one " +
+      "(flotilla start starts it again), or write `attach: false`",
+    { source: "server" },
+  );
+}
+
+function failLater(server: Server, error: FlotillaError): void {
   process.nextTick(() => server.emit("error", error));
 }
 

@@ -17,9 +17,9 @@ const plainListen = net.Server.prototype.listen as Listen;
 const oldestNode = [22, 13] as const;
 
 net.Server.prototype.listen = function listen(this: Server, ...args: unknown[]): Server {
-  return isWanted(this)
-    ? library().listen(this, args, plainListen, __filename)
-    : plainListen.apply(this, args);
+  if (isWanted(this)) return library().listen(this, args, plainListen, __filename);
+  if (isOnPort(args)) library().refuseOtherKind();
+  return plainListen.apply(this, args);
 } as typeof net.Server.prototype.listen;
 
 function isWanted(server: Server): boolean {
@@ -28,6 +28,14 @@ function isWanted(server: Server): boolean {
   const https = require("node:https") as typeof import("node:https");
   if (!(server instanceof http.Server || server instanceof https.Server)) return false;
   return (require("node:worker_threads") as typeof import("node:worker_threads")).isMainThread;
+}
+
+/** Of a server of another kind: PORT is the cluster port, which it would take from us. */
+function isOnPort([first]: unknown[]): boolean {
+  const { PORT, FLOTILLA_SERVER } = process.env;
+  if (!PORT || !FLOTILLA_SERVER) return false;
+  const port = typeof first === "object" && first !== null ? (first as { port?: unknown }).port : first;
+  return String(port) === PORT;
 }
 
 /**

@@ -112,7 +112,9 @@ export class Supervisor {
       log,
       start:
         cluster.tier === "app" && server.kind === "link" && cluster.attach
-          ? tellingWhenUnheard(server, log, start)
+          ? tellingWhenUnheard(server, log, start, (answer) =>
+              this.#options.askHolding(server, (isHolding) => answer(isHolding !== null)),
+            )
           : start,
       onStopped: () => this.#left(),
       askHolding: (answer) => this.#options.askHolding(server, answer),

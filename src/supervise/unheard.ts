@@ -6,31 +6,41 @@ import { type ListeningPort, portsOfGroup } from "../support/listening-ports.ts"
 import type { Log } from "../support/log.ts";
 import type { StartProgram } from "./unit.ts";
 
+/** @param ask whether its cluster port answers as one, told to the function that it is given. */
 export function tellingWhenUnheard(
   server: Server,
   log: Pick<Log, "warn">,
   start: StartProgram,
+  ask: (answer: (answers: boolean) => void) => void,
 ): StartProgram {
   return (onLine, onEnd) => {
+    let hasEnded = false;
     const program = start(onLine, (ending) => {
+      hasEnded = true;
       timer.cancel();
       onEnd(ending);
     });
     const timer = systemClock.after(limits.noticeAfterMs, () => {
-      const trouble = troubleOf(server, portsOfGroup(program.pid));
-      if (trouble !== null) log.warn(trouble);
+      ask((answers) => {
+        if (!answers && !hasEnded) log.warn(troubleOf(server, portsOfGroup(program.pid)));
+      });
     });
     return program;
   };
 }
 
-/** @returns null when it listens as it should. */
-export function troubleOf(server: Server, ports: readonly ListeningPort[]): string | null {
-  if (ports.some(({ port }) => port === server.port)) return null;
+/** @param ports on which its program listens. */
+export function troubleOf(server: Server, ports: readonly ListeningPort[]): string {
   const seconds = limits.noticeAfterMs / 1_000;
   const what = `${server.name} has not opened its cluster port ${server.address}:${server.port} within ${seconds} s, and gets no requests until it does`;
   if (ports.length === 0)
     return `${what}: its program listens nowhere (yet); it is attached when it calls listen() of a node:http server`;
+  const own = ports.find(({ port }) => port === server.port);
+  if (own !== undefined)
+    return (
+      `${server.name} does not answer as a server of the cluster: its program (${own.program}, process ${own.pid}) listens on ` +
+      `${server.address}:${server.port} itself, or is blocked. Attached are Node programs; for anything else write \`attach: false\``
+    );
   const found = enumerated(ports);
   return (
     `${what}: its program listens on ${found} instead. Attached are the http and https servers of Node programs; for anything ` +

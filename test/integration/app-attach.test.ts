@@ -240,6 +240,16 @@ if (cluster.isPrimary) { cluster.fork().on("exit", (code) => process.exit(code))
 });`,
     /the program's further http server can't listen on \d+: the port is in use\. Each server/,
   ],
+  [
+    "http2 on PORT",
+    `require("node:http2").createServer().listen({ port: PORT });`,
+    /^the program listens on PORT with a server that is none of node:http/,
+  ],
+  [
+    "an attached server that closes and listens again",
+    `const server = http.createServer().listen(PORT, () => server.close(() => server.listen(PORT)));`,
+    /FlotillaError: this server was attached to the cluster port and has closed, and listens again/,
+  ],
   ["a throw before listen()", `throw new Error("no database");`, /Error: no database/],
   [
     "a file of the cluster that can't be read",
