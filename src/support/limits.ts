@@ -90,6 +90,8 @@ export const http = {
   lingerTimeoutMs: 2_000,
   /** Silence of a tunnel (WebSocket) in both directions. */
   tunnelSilenceTimeoutMs: 3_600_000,
+  /** After so much of it the kernel asks whether the other side is there (TCP keep-alive). */
+  tunnelProbeAfterMs: 60_000,
   /** Interim (1xx) answers before the final one. */
   interimAnswersMax: 16,
 } as const;

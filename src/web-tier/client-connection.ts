@@ -338,7 +338,7 @@ export class ClientConnection implements Client, BodySink {
   beginTunnel(answer: AnswerHead, upgrade: string): void {
     this.#flows(this.#output.text(switchingHead(answer, upgrade)));
     this.#phase = "tunnel";
-    this.#socket.setKeepAlive(true, 60_000);
+    this.#socket.setKeepAlive(true, limits.tunnelProbeAfterMs);
     this.#site.wheel.start(this.#deadline, limits.tunnelSilenceTimeoutMs);
     this.#consumeWaiting();
     if (this.#clientEnded) this.#exchange.tunnelEnd();

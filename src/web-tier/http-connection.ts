@@ -138,8 +138,14 @@ export class HttpConnection implements UpstreamStream {
       return;
     }
     this.#upstream.wheel.stop(this.#deadline);
-    this.#socket.write(this.#head(request), "latin1");
+    this.#sendHead(request);
     if (this.#expectsGoOn) process.nextTick(() => this.#goOn());
+  }
+
+  #sendHead(request: UpstreamRequest): void {
+    // A tunnel may be silent for long: a server that has gone is to be noticed all the same.
+    if (request.upgrading) this.#socket.setKeepAlive(true, httpLimits.tunnelProbeAfterMs);
+    this.#socket.write(this.#head(request), "latin1");
   }
 
   #head(request: UpstreamRequest): string {
@@ -228,7 +234,7 @@ export class HttpConnection implements UpstreamStream {
     if (request === null || early === null) return;
     request.onConnected();
     this.#socket.cork();
-    this.#socket.write(this.#head(request), "latin1");
+    this.#sendHead(request);
     early.sendTo(this);
     this.#socket.uncork();
     if (this.#expectsGoOn) this.#goOn();
