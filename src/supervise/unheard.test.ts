@@ -36,12 +36,7 @@ test("one that has ended is not told of", (t) => {
     return pass()(onLine, onEnd);
   };
   const log = { warn: assert.fail } as unknown as Log;
-  tellingWhenUnheard(
-    server,
-    log,
-    start,
-    assert.fail,
-  )(
+  tellingWhenUnheard(server, log, start, () => assert.fail())(
     () => {},
     () => {},
   );
