@@ -153,6 +153,17 @@ export interface Route {
   // Besides.
   /** The new path, perhaps with a query, or null. */
   readonly rewrite: Template | null;
+  readonly requestFields: FieldRules;
+  readonly answerFields: FieldRules;
+  /** Instead of `timeouts.requestTimeoutMs`, or null. */
+  readonly timeoutMs: number | null;
+  /** Instead of `limits.bodyBytesMax`, or null. */
+  readonly bodyBytesMax: number | null;
+  /** Networks of clients that may use it; empty for all. */
+  readonly allow: readonly string[];
+  /** Networks of clients that may not. */
+  readonly deny: readonly string[];
+  readonly rateLimit: RateLimitSettings | null;
   /** Position in the file, for messages: "flotilla.yaml:12:9". */
   readonly at: string;
 }
@@ -165,6 +176,25 @@ export interface NamedText {
   readonly name: string;
   /** Null: it must be there, with whatever value. */
   readonly value: string | null;
+}
+
+/** What is done to the fields of a message, in this order: what is removed or set goes, then what is set and added comes. */
+export interface FieldRules {
+  readonly set: readonly FieldRule[];
+  readonly add: readonly FieldRule[];
+  readonly remove: readonly string[];
+}
+
+export interface FieldRule {
+  readonly name: string;
+  readonly value: Template;
+}
+
+/** `count` requests in `perMs`, and up to `burst` at once. */
+export interface RateLimitSettings {
+  readonly count: number;
+  readonly perMs: number;
+  readonly burst: number;
 }
 
 export interface FilesSettings {

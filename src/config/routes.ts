@@ -2,8 +2,18 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Context, PlacedRoute } from "./context.ts";
-import type { FilesSettings, NamedText, RedirectSettings, RespondSettings, Route } from "./model.ts";
+import type {
+  FieldRule,
+  FieldRules,
+  FilesSettings,
+  NamedText,
+  RateLimitSettings,
+  RedirectSettings,
+  RespondSettings,
+  Route,
+} from "./model.ts";
 import { type Position, quote } from "./problems.ts";
+import { parseRate } from "./quantities.ts";
 import { compileRegex } from "./regex.ts";
 import type { NamedValue, Section } from "./section.ts";
 import { highestGroup, parseTemplate, type TemplatePart } from "./template.ts";
@@ -46,6 +56,13 @@ function buildRoute(section: Section, elsewhere: boolean, context: Context): Rou
     redirect: section.has("redirect") ? redirectOf(section.section("redirect"), context) : null,
     respond: section.has("respond") ? respondOf(section.section("respond"), context) : null,
     rewrite: rewriteOf(section, context),
+    requestFields: rulesOf(section.section("headers").section("request"), requestFraming, context),
+    answerFields: rulesOf(section.section("headers").section("response"), answerFraming, context),
+    timeoutMs: section.has("timeout") ? section.number("timeout") : null,
+    bodyBytesMax: section.has("bodyMax") ? section.number("bodyMax") : null,
+    allow: texts(section, "allow"),
+    deny: texts(section, "deny"),
+    rateLimit: section.has("rateLimit") ? rateOf(section.section("rateLimit")) : null,
     at: `${context.problems.path}:${section.at.line}:${section.at.column}`,
   };
 }
@@ -160,6 +177,42 @@ function rewriteOf(section: Section, { problems }: Context): readonly TemplatePa
   return parseTemplate(text);
 }
 
+/** What frames a message, or belongs to one connection, is written by us. */
+const framing = [
+  ...["connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding"],
+  "upgrade",
+];
+const requestFraming: ReadonlySet<string> = new Set([...framing, "expect", "http2-settings"]);
+const answerFraming: ReadonlySet<string> = new Set([...framing, "date"]);
+
+function rulesOf(section: Section, refused: ReadonlySet<string>, { problems }: Context): FieldRules {
+  const check = (name: string, at: Position, key: string): void => {
+    const lower = name.toLowerCase();
+    if (refused.has(lower)) {
+      problems.error(at, `${section.where}.${key}: ${quote(name)} is written by the web tier alone`);
+    }
+    if (lower === "host" && refused === requestFraming && key !== "set") {
+      problems.error(at, `${section.where}.${key}: a request has one Host; it can only be set`);
+    }
+  };
+  const rules = (key: "set" | "add"): FieldRule[] =>
+    section.namedValues(key).map(({ name, at, value }) => {
+      check(name, at, key);
+      if (name.toLowerCase() === "host" && !/^(?:[\w.:[\]-]|\$host)+$/.test(String(value.value))) {
+        problems.error(value.at, `${section.where}.${key}: found ${quote(value.written)}, allowed is a host`);
+      }
+      return { name, value: parseTemplate(String(value.value)) };
+    });
+  for (const { value, at } of section.scalarItems("remove")) check(String(value), at, "remove");
+  return { set: rules("set"), add: rules("add"), remove: texts(section, "remove") };
+}
+
+function rateOf(section: Section): RateLimitSettings | null {
+  const rate = parseRate(section.text("rate") ?? "");
+  if (rate === null) return null;
+  return { ...rate, burst: section.has("burst") ? section.number("burst") : rate.count };
+}
+
 /** A group that the matchers do not have would be empty for every request. */
 function checkGroups(section: Section, route: Route, { problems }: Context): void {
   const groups = groupsOf(route);
@@ -174,6 +227,8 @@ function checkGroups(section: Section, route: Route, { problems }: Context): voi
   };
   check(section.atOf("rewrite"), route.rewrite);
   if (route.redirect !== null) check(section.section("redirect").atOf("to"), route.redirect.to);
+  for (const { set, add } of [route.requestFields, route.answerFields])
+    for (const { value } of [...set, ...add]) check(section.atOf("headers"), value);
 }
 
 function groupsOf(route: Route): number {

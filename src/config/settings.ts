@@ -631,6 +631,84 @@ const routeSettings: readonly Setting[] = [
     description:
       "The path that the application, or the folder of files, gets instead: `/new/$1`, with the same variables as `redirect`. The query stays unless the new path has one of its own.",
   },
+  {
+    path: "clusters.<name>.routes[].headers",
+    type: "section",
+    since,
+    description: "Fields of requests and answers that are set, added or removed.",
+  },
+  ...fieldRules("request", "Of the request, before the application gets it."),
+  ...fieldRules("response", "Of every answer of this route, error pages too."),
+  {
+    path: "clusters.<name>.routes[].timeout",
+    type: "duration",
+    since,
+    minimum: 10,
+    maximum: dayMs,
+    description: "Instead of `timeouts.request`: the answer must begin.",
+  },
+  {
+    path: "clusters.<name>.routes[].bodyMax",
+    type: "sizeOrUnlimited",
+    since,
+    minimum: 0,
+    maximum: 2 ** 46,
+    description: "Instead of `limits.body`: a request's body. More is answered 413.",
+  },
+  {
+    path: "clusters.<name>.routes[].allow",
+    type: "list",
+    since,
+    orSingle: true,
+    minimum: 1,
+    maximum: 1_000,
+    description:
+      "Networks of clients that may use the route. Others are answered 403; no later route is tried.",
+  },
+  {
+    path: "clusters.<name>.routes[].allow[]",
+    type: "network",
+    since,
+    description: "An address or a network like `10.0.0.0/8`.",
+  },
+  {
+    path: "clusters.<name>.routes[].deny",
+    type: "list",
+    since,
+    orSingle: true,
+    minimum: 1,
+    maximum: 1_000,
+    description: "Networks of clients that may not, also where `allow` has them.",
+  },
+  {
+    path: "clusters.<name>.routes[].deny[]",
+    type: "network",
+    since,
+    description: "An address or a network like `10.0.0.0/8`.",
+  },
+  {
+    path: "clusters.<name>.routes[].rateLimit",
+    type: "section",
+    shortFor: "rate",
+    since,
+    description:
+      "How often one client may use the route. More is answered 429 with Retry-After. With IPv6 a client is its /64. Every worker process counts for itself.",
+  },
+  {
+    path: "clusters.<name>.routes[].rateLimit.rate",
+    type: "rate",
+    since,
+    required: true,
+    description: "`10/s`, `100/m` or `1000/h`, evenly spread.",
+  },
+  {
+    path: "clusters.<name>.routes[].rateLimit.burst",
+    type: "integer",
+    since,
+    minimum: 1,
+    maximum: 1_000_000,
+    description: "So many at once. By default as many as `rate` names.",
+  },
 ];
 
 const clusterSettings: readonly Setting[] = [
@@ -932,6 +1010,42 @@ export const settings: readonly Setting[] = [
   ...limitSettings,
   ...timeoutSettings,
 ];
+
+function fieldRules(message: "request" | "response", description: string): readonly Setting[] {
+  const path = `clusters.<name>.routes[].headers.${message}`;
+  const named = (key: string, text: string): readonly Setting[] => [
+    {
+      path: `${path}.${key}`,
+      type: "named",
+      names: "fieldName",
+      since,
+      minimum: 1,
+      maximum: 64,
+      description: text,
+    },
+    {
+      path: `${path}.${key}.<name>`,
+      type: "template",
+      since,
+      description: "The value; with the same variables as `redirect`.",
+    },
+  ];
+  return [
+    { path, type: "section", since, description },
+    ...named("set", "Fields that are there with this value alone, whatever was there before."),
+    ...named("add", "Fields that come in addition."),
+    {
+      path: `${path}.remove`,
+      type: "list",
+      since,
+      orSingle: true,
+      minimum: 1,
+      maximum: 64,
+      description: "Fields that do not stay.",
+    },
+    { path: `${path}.remove[]`, type: "fieldName", since, description: "The name of a field." },
+  ];
+}
 
 function timeout(key: string, tier: "web" | "app" | null, defaultMs: number, description: string): Setting {
   return {

@@ -466,6 +466,12 @@ export const admin = {
   runRecordBytesMax: 65_536,
 } as const;
 
+/** Routes of the web tier. */
+export const route = {
+  /** Clients whose rate of requests one route remembers: about 10 MiB when they are all different. */
+  rateLimitClientsMax: 65_536,
+} as const;
+
 /** Files that the web tier sends itself. */
 export const files = {
   /** Kept open for the next request, per process. */

@@ -201,7 +201,7 @@ export class ClientConnection implements Client, BodySink {
     if (this.#phase === "drop") this.#nextRequest();
     else if (this.#phase === "body") {
       this.#phase = "wait";
-      this.#site.wheel.start(this.#deadline, this.#site.timeouts.requestTimeoutMs);
+      this.#site.wheel.start(this.#deadline, this.#exchange.timeoutMs);
       this.#exchange.requestEnd(this.#requestBody.trailer);
     }
   }

@@ -3,6 +3,7 @@
  *
  *   accept, parse, check framing   client-connection.ts, http/request-head.ts
  *   route                          #route        route-table.ts
+ *   let in                         #letIn        actions/admission.ts
  *   rewrite                        #rewrite      routed-request.ts
  *   act                            #act          actions/, files/: redirect, respond, files; or, for an app server:
  *   tell who asks                  #prepare      forwarded.ts
@@ -45,6 +46,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
 
   // The request.
   readonly #request: RoutedRequest;
+  #taken: CompiledRoute | null = null;
   method = "";
   target = "";
   linkMeta = "";
@@ -59,6 +61,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
   #requestTrailer = "";
   readonly #kept: KeptBody = new KeptBody();
   #bodyBytes = 0;
+  #bodyBytesMax = Number.POSITIVE_INFINITY;
 
   // The attempt.
   #pool: ServerPool | null = null;
@@ -92,6 +95,11 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
     this.#request = new RoutedRequest(client);
   }
 
+  /** The client has sent all: the answer has to begin in this time. */
+  get timeoutMs(): number {
+    return this.#taken?.source.timeoutMs ?? this.#site.timeouts.requestTimeoutMs;
+  }
+
   /** A request is being worked on. */
   get active(): boolean {
     return this.#phase !== "idle";
@@ -112,10 +120,9 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
     this.bodyless = head.contentLength <= 0 && !head.chunked;
     this.#requestEnded = this.bodyless;
     this.#requestId = requestIdOf(head, this.#client.origin, this.#site.requestIds);
-    if (head.contentLength > this.#site.limits.bodyBytesMax) return this.#refuseBody();
     if (this.#client.origin.redirectPort !== 0) return this.#toHttps();
     const route = this.#route();
-    if (route !== null && this.#rewrite(route)) this.#act(route);
+    if (route !== null && this.#letIn(route) && this.#rewrite(route)) this.#act(route);
   }
 
   /** The whole listener is there for that alone. */
@@ -131,7 +138,28 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
       this.#ending = "PR";
       this.answerItself(this.#site.routes.knowsHost(head.host) ? 404 : 421, "");
     }
+    this.#taken = route;
     return route;
+  }
+
+  #letIn({ source, admission }: CompiledRoute): boolean {
+    const { head, origin } = this.#client;
+    const refusal = admission === null ? null : admission(origin.address);
+    if (refusal !== null) {
+      this.#ending = "PR";
+      this.answerItself(refusal.status, "", refusal.fields);
+      return false;
+    }
+    this.#bodyBytesMax = source.bodyBytesMax ?? this.#site.limits.bodyBytesMax;
+    if (head.contentLength > this.#bodyBytesMax) {
+      this.#refuseBody();
+      return false;
+    }
+    if (source.timeoutMs !== null) {
+      this.#silenceMs = source.timeoutMs;
+      this.#client.answerGoesOn(source.timeoutMs);
+    }
+    return true;
   }
 
   #rewrite(route: CompiledRoute): boolean {
@@ -157,6 +185,8 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
   #prepare(): void {
     const { head, origin } = this.#client;
     let fields = head.fields + forwardedFields(head, origin, this.#requestId);
+    const rules = this.#taken!.requestFields;
+    if (rules !== null) fields = rules.ofRequest(fields, this.#request);
     if (head.chunked) fields += "\nTransfer-Encoding\nchunked";
     else if (head.contentLength >= 0) fields += `\nContent-Length\n${head.contentLength}`;
     if (head.expectContinue) fields += "\nExpect\n100-continue";
@@ -212,7 +242,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
   /** Some of the request's body; the view is valid during the call. */
   requestBytes(bytes: Buffer): void {
     this.#bodyBytes += bytes.length;
-    if (this.#bodyBytes > this.#site.limits.bodyBytesMax) {
+    if (this.#bodyBytes > this.#bodyBytesMax) {
       if (this.#phase === "waiting") this.#refuseBody();
       return;
     }
@@ -265,7 +295,11 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
     const body = kind === "none" || kind === "length" ? kind : "stream";
     if (sized && bodyBytes <= limits.oneWriteBytesMax && bytes.length - at === bodyBytes) {
       // The whole answer is here: one string, one system call.
-      this.#reply.send(head, body, bodyBytes === 0 ? "" : bytes.latin1Slice(at, at + bodyBytes));
+      this.#reply.send(
+        this.#dressed(head),
+        body,
+        bodyBytes === 0 ? "" : bytes.latin1Slice(at, at + bodyBytes),
+      );
       return this.#finish();
     }
     this.#silenceMs =
@@ -274,9 +308,17 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
         : this.#site.timeouts.socketTimeoutMs;
     this.#body.begin(kind, head.contentLength);
     this.#client.cork();
-    this.#reply.begin(head, body);
+    this.#reply.begin(this.#dressed(head), body);
     this.#replyBytes(bytes, at);
     this.#client.uncork();
+  }
+
+  /** With the fields that the route wants. */
+  #dressed(head: AnswerHead): AnswerHead {
+    const rules = this.#taken?.answerFields ?? null;
+    if (rules === null) return head;
+    const { status, reason, contentLength, hasDate } = head;
+    return { status, reason, fields: rules.ofAnswer(head.fields, this.#request), contentLength, hasDate };
   }
 
   #replyBytes(bytes: Buffer, start: number): void {
@@ -441,7 +483,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
   }
 
   #refuseBody(): void {
-    this.refuse(413, `The body is longer than ${this.#site.limits.bodyBytesMax} bytes.`);
+    this.refuse(413, `The body is longer than ${this.#bodyBytesMax} bytes.`);
   }
 
   /** An answer of the web server itself: an error page. */
@@ -454,7 +496,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
   // Answers of actions, as they come.
   sendAnswer(head: AnswerHead, body: AnswerBody, text: string): void {
     this.#phase = "answering";
-    this.#reply.send(head, body, text);
+    this.#reply.send(this.#dressed(head), body, text);
     this.#finish();
   }
 
@@ -462,7 +504,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
     this.#phase = "answering";
     this.#silenceMs = this.#site.timeouts.socketTimeoutMs;
     this.#client.cork();
-    this.#reply.begin(head, body);
+    this.#reply.begin(this.#dressed(head), body);
     const flowing = this.sendBytes(piece);
     this.#client.uncork();
     return flowing;
@@ -542,6 +584,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
   #reset(): void {
     this.#phase = "idle";
     this.#pool = null;
+    this.#taken = null;
     this.linkMeta = "";
     this.upstreamFields = "";
     this.#requestEnded = true;

@@ -1,10 +1,12 @@
 /** A route of the file, compiled when it is loaded: what is not asked for costs no request anything. */
-import type { Route } from "../config/model.ts";
+import type { Route, Template } from "../config/model.ts";
 import { files as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import { Seldom } from "../support/seldom.ts";
 import { count } from "../support/words.ts";
 import type { OwnAction } from "./actions/action.ts";
+import { type Admission, compileAdmission } from "./actions/admission.ts";
+import { type CompiledFieldRules, compileFieldRules } from "./actions/field-rules.ts";
 import { redirectAction } from "./actions/redirect.ts";
 import { respondAction } from "./actions/respond.ts";
 import { filesAction } from "./files/file-action.ts";
@@ -19,6 +21,10 @@ export interface CompiledRoute extends Rewriting {
   /** The servers that answer, or null: the action does. */
   readonly pool: ServerPool | null;
   readonly action: OwnAction | null;
+  // Null: nothing is asked for, and nothing is done.
+  readonly admission: Admission | null;
+  readonly requestFields: CompiledFieldRules | null;
+  readonly answerFields: CompiledFieldRules | null;
 }
 
 /** What routes of one web server share. */
@@ -30,16 +36,23 @@ export interface RouteParts {
 }
 
 export function compileRoute(source: Route, parts: RouteParts): CompiledRoute {
-  const { to, redirect, rewrite } = source;
-  const templates = [rewrite, redirect?.to ?? null];
-  const asksForGroups = templates.some((template) => template?.some(({ kind }) => kind === "group"));
+  const { to, rewrite, requestFields, answerFields } = source;
+  const asksForGroups = templatesOf(source).some((template) => template.some(({ kind }) => kind === "group"));
   return {
     source,
     pool: to === null ? null : parts.pools.get(to)!,
     action: actionOf(source, parts),
     rewrite,
     groupsOf: asksForGroups ? groupFinder(source) : null,
+    admission: compileAdmission(source),
+    requestFields: compileFieldRules(requestFields),
+    answerFields: compileFieldRules(answerFields),
   };
+}
+
+function templatesOf({ rewrite, redirect, requestFields, answerFields }: Route): Template[] {
+  const rules = [requestFields, answerFields].flatMap(({ set, add }) => [...set, ...add]);
+  return [rewrite ?? [], redirect?.to ?? [], ...rules.map(({ value }) => value)];
 }
 
 function actionOf({ redirect, respond, files }: Route, parts: RouteParts): OwnAction | null {

@@ -15,5 +15,12 @@ export const anyRoute: Route = {
   redirect: null,
   respond: null,
   rewrite: null,
+  requestFields: { set: [], add: [], remove: [] },
+  answerFields: { set: [], add: [], remove: [] },
+  timeoutMs: null,
+  bodyBytesMax: null,
+  allow: [],
+  deny: [],
+  rateLimit: null,
   at: "flotilla.yaml:1:1",
 };

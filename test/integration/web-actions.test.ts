@@ -174,3 +174,132 @@ test("header, query, method and client network choose the route", async (t) => {
   assert.equal((await ask(web, "/local")).body, "local");
   assert.equal((await ask(web, "/x?v=1")).body, "/x?v=1");
 });
+
+const field = (name: string, value: string) => ({ name, value: parseTemplate(value) });
+const none = { set: [], add: [], remove: [] };
+
+test("headers: of requests, Host too; of answers, whoever makes them", async (t) => {
+  const origin = await RawOrigin.start(t, () =>
+    ok("x", "Server: secret/1\r\nX-Powered-By: y\r\nVary: a\r\n"),
+  );
+  const web = await webSite(t, [origin.port], {
+    routes: [
+      {
+        path: "/app/*",
+        to: "app",
+        requestFields: {
+          set: [
+            field("Host", "internal"),
+            field("X-Real-IP", "$client"),
+            field("x-forwarded-proto", "https"),
+          ],
+          add: [field("X-Route", "$1")],
+          remove: ["Authorization"],
+        },
+        answerFields: {
+          set: [field("Server", "web"), field("X-Frame-Options", "DENY")],
+          add: [field("Vary", "b")],
+          remove: ["x-powered-by"],
+        },
+      },
+      {
+        path: "/own",
+        respond: { status: 200, body: "own", type: "text/plain" },
+        answerFields: { ...none, set: [field("X-Frame-Options", "DENY")] },
+      },
+      { path: "/down", to: "down", answerFields: { ...none, set: [field("X-Frame-Options", "DENY")] } },
+    ],
+    clusters: { down: [] },
+  });
+  const answer = await ask(web, "/app/one", "GET", "Host: a\r\nauthorization: x\r\nX-Route: 0\r\n");
+  assert.deepEqual(
+    ["server", "x-frame-options", "vary", "x-powered-by"].map((name) => answer.field(name)),
+    ["web", "DENY", "a, b", undefined],
+  );
+  const head = origin.received;
+  assert.match(head, /^GET \/app\/one HTTP\/1.1\r\n/);
+  assert.match(head, /\r\nhost: internal\r\n/i);
+  assert.match(head, /\r\nX-Real-IP: 127.0.0.1\r\n/);
+  assert.match(head, /\r\nx-forwarded-proto: https\r\n/);
+  assert.match(head, /\r\nX-Route: 0\r\n[\s\S]*X-Route: one\r\n/);
+  assert.equal(head.match(/\r\n(host|x-forwarded-proto):/gi)?.length, 2);
+  assert.doesNotMatch(head, /authorization/i);
+  assert.equal((await ask(web, "/own")).field("x-frame-options"), "DENY");
+  const down = await ask(web, "/down");
+  assert.deepEqual([down.status, down.field("x-frame-options")], [503, "DENY"]);
+});
+
+test("allow and deny: 403, and nothing reaches the application", async (t) => {
+  const origin = await echo(t);
+  const web = await webSite(t, [origin.port], {
+    routes: [
+      { path: "/ten", to: "app", allow: ["10.0.0.0/8"] },
+      { path: "/here", to: "app", allow: ["127.0.0.0/8"] },
+      { path: "/not-here", to: "app", allow: ["127.0.0.0/8"], deny: ["127.0.0.1"] },
+      { to: "app", deny: ["10.0.0.0/8"] },
+    ],
+  });
+  assert.equal((await ask(web, "/ten")).status, 403);
+  assert.equal((await ask(web, "/not-here")).status, 403);
+  assert.equal(origin.requests, 0);
+  assert.equal((await ask(web, "/here")).status, 200);
+  assert.equal((await ask(web, "/other")).status, 200);
+});
+
+test("rateLimit: 429 with Retry-After, and nothing reaches the application", async (t) => {
+  const origin = await echo(t);
+  const web = await webSite(t, [origin.port], {
+    routes: [{ path: "/slow", to: "app", rateLimit: { count: 1, perMs: 60_000, burst: 2 } }, { to: "app" }],
+  });
+  const statuses = [];
+  for (let count = 0; count < 4; count++) statuses.push((await ask(web, "/slow")).status);
+  assert.deepEqual(statuses, [200, 200, 429, 429]);
+  const wait = Number((await ask(web, "/slow")).field("retry-after"));
+  assert.ok(wait >= 58 && wait <= 60, `${wait}`);
+  assert.equal(origin.requests, 2);
+  assert.equal((await ask(web, "/other")).status, 200);
+});
+
+test("bodyMax: 413 before anything is sent, where the length is known; cut where it is not", async (t) => {
+  const origin = await echo(t);
+  const web = await webSite(t, [origin.port], {
+    limits: { bodyBytesMax: 100 },
+    routes: [
+      { path: "/small", to: "app", bodyBytesMax: 5 },
+      { path: "/large", to: "app", bodyBytesMax: 1_000 },
+      { to: "app" },
+    ],
+  });
+  const post = (target: string, bytes: number): Promise<RawAnswer> =>
+    ask(web, target, "POST", `Host: a\r\nContent-Length: ${bytes}\r\nConnection: close\r\n`);
+  assert.equal((await post("/small", 6)).status, 413);
+  assert.equal((await post("/x", 101)).status, 413);
+  assert.equal((await post("/large", 1_001)).status, 413);
+  assert.equal(origin.requests, 0);
+  const client = await RawClient.open(web.port);
+  client.send("POST /small HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345");
+  assert.equal((await client.answer()).status, 200);
+  const origin2 = await RawOrigin.start(t, () => null);
+  const web2 = await webSite(t, [origin2.port], { routes: [{ to: "app", bodyBytesMax: 5 }] });
+  const chunked = await RawClient.open(web2.port);
+  chunked.send("POST /small HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+  await origin2.arrived(/abc/);
+  chunked.send("3\r\ndef\r\n");
+  assert.equal((await chunked.answer()).status, 413);
+  assert.doesNotMatch(origin2.received, /def|0\r\n\r\n/);
+});
+
+test("timeout: an answer that does not begin in the route's time is 504", async (t) => {
+  const origin = await RawOrigin.start(t, () => null);
+  const web = await webSite(t, [origin.port], {
+    routes: [{ path: "/quick/*", to: "app", timeoutMs: 200 }, { to: "app" }],
+  });
+  const from = performance.now();
+  assert.equal((await ask(web, "/quick/x")).status, 504);
+  const client = await RawClient.open(web.port);
+  client.send("POST /quick/y HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n");
+  await origin.arrived(/quick\/y/);
+  client.send("xx");
+  assert.equal((await client.answer()).status, 504);
+  assert.ok(performance.now() - from < 5_000);
+});
