@@ -165,9 +165,10 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
   #rewrite(route: CompiledRoute): boolean {
     const status = this.#request.follow(route, this.#site.limits.targetBytesMax);
     this.target = this.#request.target;
-    if (status !== 0) this.#ending = "PR";
-    if (status !== 0) this.answerItself(status, "");
-    return status === 0;
+    if (status === 0) return true;
+    this.#ending = "PR";
+    this.answerItself(status, "");
+    return false;
   }
 
   /** To an app server, or the web server answers itself. */
@@ -523,6 +524,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
   }
 
   breakOff(): void {
+    this.#ending = "PD";
     this.#leave(false);
     this.#client.destroy();
   }
@@ -560,7 +562,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
       clientPort: origin.port,
       tls: origin.tls,
       method: this.method,
-      target: this.target,
+      target: head.target,
       versionMinor: head.versionMinor,
       host: head.authority,
       referer: head.referer,
