@@ -211,6 +211,7 @@ function buildLimits(section: Section): HttpLimits {
     targetBytesMax: section.number("target"),
     bodyBytesMax: section.number("body"),
     connectionsMax: section.number("connections"),
+    streamsMax: section.number("streams"),
   };
 }
 

@@ -33,6 +33,7 @@ export function buildListeners(
       address: endpoint.address ?? context.machine.anyAddress,
       port: endpoint.port,
       tls,
+      http2: tls !== null && section.flag("http2") === true,
       redirectPort: redirects ? httpsPort : null,
       hsts: readHsts(section, context),
     };
@@ -43,7 +44,7 @@ export function buildListeners(
 /** Keys that go with the other scheme. */
 function checkScheme(section: Section, scheme: "http" | "https", { problems }: Context): void {
   const other = scheme === "http" ? "https" : "http";
-  const foreign = scheme === "http" ? ["tls", "hsts", "clientCertificates"] : ["redirectTo"];
+  const foreign = scheme === "http" ? ["tls", "http2", "hsts", "clientCertificates"] : ["redirectTo"];
   for (const key of foreign.filter((name) => section.has(name)))
     problems.error(section.atOf(key), `${section.where}: ${key}: goes with ${other}:, not with ${scheme}:`);
 }

@@ -100,6 +100,8 @@ export interface Listener extends Endpoint {
   readonly scheme: "http" | "https";
   /** Null with `http`. */
   readonly tls: TlsSettings | null;
+  /** Offered to browsers; only with TLS. */
+  readonly http2: boolean;
   /** With `http`: every request is sent on to this port of HTTPS; or null. */
   readonly redirectPort: number | null;
   /** With `https`: the value of Strict-Transport-Security, or null. */
@@ -241,6 +243,8 @@ export interface HttpLimits {
   /** Largest request body, or Infinity. */
   readonly bodyBytesMax: number;
   readonly connectionsMax: number;
+  /** Requests at a time on one HTTP/2 connection. */
+  readonly streamsMax: number;
 }
 
 export interface Timeouts {

@@ -311,6 +311,13 @@ const listenSettings: readonly Setting[] = [
     description: "The same for HTTPS; it needs `tls:`.",
   },
   {
+    path: "clusters.<name>.listen[].http2",
+    type: "flag",
+    since,
+    default: true,
+    description: "Speak HTTP/2 with browsers that can, on `https:`. They choose it during the TLS handshake.",
+  },
+  {
     path: "clusters.<name>.listen[].tls",
     type: "list",
     since,
@@ -922,6 +929,15 @@ const limitSettings: readonly Setting[] = [
     maximum: 1_000_000,
     default: limits.http.connectionsMax,
     description: "Connections of browsers to one server; one more is closed at once.",
+  },
+  {
+    path: "clusters.<name>.limits.streams",
+    type: "integer",
+    since,
+    minimum: 1,
+    maximum: 1_000,
+    default: limits.http2.streamsMax,
+    description: "Requests at a time on one HTTP/2 connection.",
   },
 ];
 

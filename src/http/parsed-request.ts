@@ -16,6 +16,8 @@ export class RequestHead {
   /** The target without the query. */
   path: string = "";
   versionMinor: 0 | 1 = 1;
+  /** It came in HTTP/2 and is otherwise as one of HTTP/1.1. Not touched by the parse: all requests of a connection are alike. */
+  http2: boolean = false;
   /** One form for every spelling (host.ts), without the port, an IPv6 address in its brackets; "" when an HTTP/1.0 request has none. */
   host: string = "";
   /** The value of Host, in lower case. */
@@ -73,6 +75,12 @@ export class RequestHead {
   /** @internal Asked for by all Range lines so far. */ ranges: number = 0;
   /** @internal Connection values with options that are not understood. */ connectionText: string = "";
   /** @internal */ upgradeText: string = "";
+}
+
+/** As access logs write it: "1.0", "1.1" or "2.0". */
+export function versionOf(head: RequestHead): string {
+  if (head.http2) return "2.0";
+  return head.versionMinor === 0 ? "1.0" : "1.1";
 }
 
 /** Notes why a head is refused; -1 is what all steps of the parse return then. */

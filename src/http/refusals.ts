@@ -185,6 +185,17 @@ export const refusals = {
     code: "FLOTILLA_HTTP_EXPECTATION",
     message: "The only expectation understood here is 100-continue.",
   },
+  // HTTP/2.
+  pseudoField: {
+    status: 400,
+    code: "FLOTILLA_HTTP_BAD_PSEUDO_FIELD",
+    message: "A pseudo-field of HTTP/2 is unknown here, or its value is.",
+  },
+  connectionField: {
+    status: 400,
+    code: "FLOTILLA_HTTP_CONNECTION_FIELD",
+    message: "The request has a field that does not exist in HTTP/2, such as Connection.",
+  },
   badBody: { status: 400, code: "FLOTILLA_HTTP_BAD_BODY", message: "The body's framing is wrong." },
   headTimeout: {
     status: 408,

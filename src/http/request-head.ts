@@ -33,7 +33,7 @@ import { type HeadError, refusals } from "./refusals.ts";
 import { lineEnd, readRequestLine } from "./request-line.ts";
 
 export { findHeadEnd } from "./fields.ts";
-export { type HeadLimits, RequestHead } from "./parsed-request.ts";
+export { type HeadLimits, RequestHead, versionOf } from "./parsed-request.ts";
 export type { HeadError } from "./refusals.ts";
 
 /**

@@ -108,6 +108,37 @@ export const tls = {
   clientSubjectBytesMax: 4_096,
 } as const;
 
+/** HTTP/2 from browsers: what one connection may have and do, on top of the limits of `http`. */
+export const http2 = {
+  streamsMax: 100,
+  /** An answer's bytes waiting for a slow reader; a connection may have `streamsMax` of those. */
+  answerBufferBytesMax: 65_536,
+  /** What a client may send of one body, and of all bodies, before an app server has read it. */
+  streamWindowBytes: 262_144,
+  connectionWindowBytes: 1_048_576,
+  /** Fields as sent: browsers send each cookie in a field of its own. Together they are one field. */
+  sentFieldsMax: 400,
+  /** All memory of one connection, in MB; above, no request is taken on it. */
+  memoryMbMax: 16,
+  /** Requests that ended before their answer did: so many at once, */
+  resetsBurst: 200,
+  /** and so many a second. Browsers give up requests when a page is left, maps when they are moved. */
+  resetsPerSecond: 50,
+  /** PING and SETTINGS. */
+  controlsBurst: 200,
+  controlsPerSecond: 20,
+  /** SETTINGS frames of ours that a client has not acknowledged, and entries in one of its. */
+  settingsUnacknowledgedMax: 10,
+  settingsEntriesMax: 32,
+  /** Streams of which the client broke the rules, and that were refused, before its connection is closed. */
+  invalidFramesMax: 100,
+  rejectedStreamsMax: 100,
+  /** Per listener, what belongs to one request is used again. */
+  spareStreamsMax: 256,
+  /** That clients were cut off is logged once in this time. */
+  complaintIntervalMs: 60_000,
+} as const;
+
 /** Towards app servers. */
 export const upstream = {
   connectTimeoutMs: 5_000,

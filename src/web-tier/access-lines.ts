@@ -13,7 +13,8 @@ export interface AccessEntry {
   readonly tls: string;
   readonly method: string;
   readonly target: string;
-  readonly versionMinor: number;
+  /** Of HTTP: "1.0", "1.1" or "2.0". */
+  readonly version: string;
   readonly host: string;
   readonly referer: string;
   readonly userAgent: string;
@@ -70,6 +71,7 @@ export type Ending =
 /** Of a request whose head was refused: it can't be told what it asked for. @param durationMs since its first byte. */
 export function refusedEntry(
   origin: ClientOrigin,
+  version: string,
   status: number,
   sentBytes: number,
   durationMs: number,
@@ -81,7 +83,7 @@ export function refusedEntry(
     tls: origin.tls,
     method: "-",
     target: "-",
-    versionMinor: 1,
+    version,
     host: "",
     referer: "",
     userAgent: "",
@@ -117,7 +119,7 @@ export function lineMaker(
 function combinedLine(entry: AccessEntry): string {
   const referer = entry.referer === "" ? "-" : escaped(entry.referer);
   const userAgent = entry.userAgent === "" ? "-" : escaped(entry.userAgent);
-  return `${entry.clientAddress} - - [${commonLogTime()}] "${entry.method} ${escaped(entry.target)} HTTP/1.${entry.versionMinor}" ${entry.status} ${entry.sentBytes} "${referer}" "${userAgent}"\n`;
+  return `${entry.clientAddress} - - [${commonLogTime()}] "${entry.method} ${escaped(entry.target)} HTTP/${entry.version}" ${entry.status} ${entry.sentBytes} "${referer}" "${userAgent}"\n`;
 }
 
 function jsonLine(entry: AccessEntry): string {
@@ -145,9 +147,7 @@ function httpLogLine(entry: AccessEntry, site: string, open: number): string {
     entry.server === "" ? `${entry.cluster || site}/<NOSRV>` : `${entry.cluster}/${entry.server}`;
   const retries = entry.attempts > 1 ? `+${entry.attempts - 1}` : "0";
   const request =
-    entry.method === "-"
-      ? "<BADREQ>"
-      : `${entry.method} ${hashEscaped(entry.target)} HTTP/1.${entry.versionMinor}`;
+    entry.method === "-" ? "<BADREQ>" : `${entry.method} ${hashEscaped(entry.target)} HTTP/${entry.version}`;
   return `${entry.clientAddress}:${entry.clientPort} [${preciseTime(Date.now() - durationMs)}] ${frontend} ${backend} ${times} ${entry.status || -1} ${entry.sentBytes} - - ${entry.ending}-- ${open}/${open}/0/0/${retries} 0/0 "${request}"\n`;
 }
 

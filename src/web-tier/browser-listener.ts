@@ -1,4 +1,4 @@
-/** Step "accept": where browsers connect, over TCP or TLS. Makes a ClientConnection of each socket. */
+/** Step "accept": where browsers connect, over TCP or TLS. Makes a ClientConnection of each socket, or an Http2Connection. */
 import { createServer, type Server as NetServer, Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import type { Listener, TlsSettings } from "../config/model.ts";
@@ -7,6 +7,8 @@ import { listenOn, urlOf } from "../support/listen.ts";
 import { SecureServer } from "../tls/secure-server.ts";
 import { ClientConnection } from "./client-connection.ts";
 import { ClientOrigin, certificateFields, factsOf, isTrusted, type ListenerFacts } from "./forwarded.ts";
+import { Http2Connection } from "./h2/connection.ts";
+import { StreamPool } from "./h2/stream-pool.ts";
 import type { Site } from "./site.ts";
 
 export class BrowserListener {
@@ -16,13 +18,15 @@ export class BrowserListener {
   readonly #server: NetServer;
   /** Null on a port without TLS. */
   readonly #secure: SecureServer | null;
-  readonly #connections = new Set<ClientConnection>();
+  readonly #streams: StreamPool;
+  readonly #connections = new Set<ClientConnection | Http2Connection>();
   #onEmpty: (() => void) | null = null;
 
   constructor(site: Site, settings: Listener) {
     this.#site = site;
     this.#settings = settings;
     this.#facts = factsOf(settings);
+    this.#streams = new StreamPool(site);
     this.#secure = settings.tls === null ? null : this.#secureServer(settings.tls);
     const options = { allowHalfOpen: this.#secure === null, noDelay: true, pauseOnConnect: true };
     this.#server = createServer(options, (accepted) => this.#accept(accepted));
@@ -41,7 +45,7 @@ export class BrowserListener {
 
   get openRequests(): number {
     let open = 0;
-    for (const connection of this.#connections) if (!connection.idle) open++;
+    for (const connection of this.#connections) open += connection.openRequests;
     return open;
   }
 
@@ -96,21 +100,39 @@ export class BrowserListener {
       secret,
       previousSecret,
       clusterName: member.cluster.name,
-      protocols: ["http/1.1"],
+      protocols: this.#settings.http2 ? ["h2", "http/1.1"] : ["http/1.1"],
       handshakeTimeoutMs: timeouts.headTimeoutMs,
       log,
     };
     const asked = tls.clientCertificates !== null;
-    return new SecureServer(tls, options, (socket, client) => {
-      const connection = this.#connected(socket, asked ? certificateFields(client) : "");
+    return new SecureServer(tls, options, (socket, client) =>
+      this.#secured(socket, asked ? certificateFields(client) : ""),
+    );
+  }
+
+  #secured(socket: TLSSocket, client: string): void {
+    if (socket.alpnProtocol !== "h2") {
+      const connection = this.#connected(socket, client);
       if (connection !== null) socket.on("data", (bytes: Buffer) => connection.received(bytes));
-    });
+      return;
+    }
+    const origin = this.#admit(socket, client);
+    if (origin !== null)
+      this.#connections.add(new Http2Connection(this.#site, socket, origin, this.#streams, this.#onClosed));
   }
 
   /** @param client `certificateFields`, or "". */
   #connected(socket: Socket, client: string): ClientConnection | null {
+    const origin = this.#admit(socket, client);
+    if (origin === null) return null;
+    const connection = new ClientConnection(this.#site, socket, origin, this.#onClosed);
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  /** @returns null when the connection is not to be: it was reset before we came to it, or is one too many. */
+  #admit(socket: Socket, client: string): ClientOrigin | null {
     const { remoteAddress, remotePort, localAddress, localPort } = socket;
-    // It was reset before we came to it, or it is one too many.
     if (remoteAddress === undefined || this.#connections.size >= this.#site.limits.connectionsMax) {
       socket.destroy();
       return null;
@@ -123,17 +145,15 @@ export class BrowserListener {
     };
     const trusted = isTrusted(this.#site.trusted, remoteAddress);
     const tlsVersion = socket instanceof TLSSocket ? (socket.getProtocol() ?? "") : "";
-    const origin = new ClientOrigin(ends, this.#facts, trusted, tlsVersion, client);
-    const { accessLog } = this.#site;
-    accessLog.openConnections++;
-    const connection = new ClientConnection(this.#site, socket, origin, (closed) => {
-      accessLog.openConnections--;
-      this.#connections.delete(closed);
-      if (this.#connections.size === 0) this.#onEmpty?.();
-    });
-    this.#connections.add(connection);
-    return connection;
+    this.#site.accessLog.openConnections++;
+    return new ClientOrigin(ends, this.#facts, trusted, tlsVersion, client);
   }
+
+  readonly #onClosed = (closed: ClientConnection | Http2Connection): void => {
+    this.#site.accessLog.openConnections--;
+    this.#connections.delete(closed);
+    if (this.#connections.size === 0) this.#onEmpty?.();
+  };
 }
 
 const sharedBuffer = Buffer.allocUnsafeSlow(limits.readBytes);

@@ -33,6 +33,7 @@ export class ClientConnection implements Client, BodySink {
   readonly head: RequestHead = new RequestHead();
   readonly origin: ClientOrigin;
   headStartedAtMs = 0;
+  readonly answerBufferBytesMax: number = limits.answerBufferBytesMax;
   readonly #site: Site;
   readonly #socket: Socket;
   readonly #output: Http1Output;
@@ -68,6 +69,11 @@ export class ClientConnection implements Client, BodySink {
     socket.on("error", () => socket.destroy());
     socket.on("close", () => this.#closed());
     site.wheel.start(this.#deadline, site.timeouts.headTimeoutMs);
+  }
+
+  /** Being read, answered or upgraded. */
+  get openRequests(): number {
+    return this.idle ? 0 : 1;
   }
 
   /** Nothing is being asked or answered: may be closed at any time. */
@@ -216,7 +222,7 @@ export class ClientConnection implements Client, BodySink {
   #refuseHead({ status, message, code }: HeadError): void {
     const page = answerPage(status, message, "");
     const headMs = this.headStartedAtMs === 0 ? 0 : performance.now() - this.headStartedAtMs;
-    this.#site.accessLog.write(refusedEntry(this.origin, status, page.text.length, headMs, code));
+    this.#site.accessLog.write(refusedEntry(this.origin, "1.1", status, page.text.length, headMs, code));
     const head = withTransportSecurity(page.head, this.origin.hstsLine);
     this.#flows(this.#output.text(answerHead(head, false, false, 1) + page.text));
     this.#linger();

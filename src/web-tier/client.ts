@@ -26,6 +26,8 @@ export interface Client {
   readonly origin: ClientOrigin;
   /** When its first byte came, on the clock of `performance.now()`; 0: all of it came at once. */
   readonly headStartedAtMs: number;
+  /** Of an answer that is read too slowly, no more is asked from the app server. */
+  readonly answerBufferBytesMax: number;
   /** 100, 102, 103: passed on at once. */
   sendInterim(answer: AnswerHead): void;
   beginAnswer(answer: AnswerHead, body: AnswerBody): void;

@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { BlockList, isIPv6 } from "node:net";
 import type { Listener } from "../config/model.ts";
-import type { RequestHead } from "../http/request-head.ts";
+import { type RequestHead, versionOf } from "../http/request-head.ts";
 import type { ClientCertificate } from "../tls/client-certificate.ts";
 
 /** What the settings of its listener mean for all requests of a connection. */
@@ -76,8 +76,8 @@ export class ClientOrigin {
 
 /** "name\nvalue..." with a leading LF, to be put behind the request's own fields. */
 export function forwardedFields(head: RequestHead, origin: ClientOrigin, requestId: string): string {
-  const via =
-    head.via === "" ? `1.${head.versionMinor} flotilla` : `${head.via}, 1.${head.versionMinor} flotilla`;
+  const version = head.http2 ? "2" : versionOf(head);
+  const via = head.via === "" ? `${version} flotilla` : `${head.via}, ${version} flotilla`;
   if (!origin.trusted) {
     return `${origin.untrustedFields}${head.authority}\nVia\n${via}\nX-Request-Id\n${requestId}`;
   }

@@ -59,6 +59,8 @@ export class HttpConnection implements UpstreamStream {
   #reused = false;
   #answering = false;
   #unreadBytes = 0;
+  /** Of the request being served. */
+  #unreadBytesMax = 0;
   #failure = "";
   #refused = false;
   #over = false;
@@ -130,6 +132,7 @@ export class HttpConnection implements UpstreamStream {
   /** Sends the head, now or as soon as there is a connection. */
   begin(request: UpstreamRequest): void {
     this.#request = request;
+    this.#unreadBytesMax = request.answerBufferBytesMax;
     this.#expectsGoOn = this.#answering = false;
     this.#chunking = !request.bodyless && request.bodyLength < 0;
     if (!this.#connected) {
@@ -194,8 +197,7 @@ export class HttpConnection implements UpstreamStream {
 
   consumed(bytes: number): void {
     this.#unreadBytes = Math.max(0, this.#unreadBytes - bytes);
-    if (this.#unreadBytes < httpLimits.answerBufferBytesMax / 2 && this.#socket.isPaused())
-      this.#socket.resume();
+    if (this.#unreadBytes < this.#unreadBytesMax / 2 && this.#socket.isPaused()) this.#socket.resume();
   }
 
   /** The request is over. @returns true when the connection can serve another. */
@@ -251,7 +253,7 @@ export class HttpConnection implements UpstreamStream {
     this.#answering = true;
     this.#unreadBytes += bytes.length;
     this.#request.onData(this, bytes);
-    if (this.#unreadBytes > httpLimits.answerBufferBytesMax) this.#socket.pause();
+    if (this.#unreadBytes > this.#unreadBytesMax) this.#socket.pause();
   }
 
   #ended(): void {

@@ -2,7 +2,6 @@
 import type { Server } from "../config/model.ts";
 import { type Link, type LinkObserver, StreamKind } from "../link/api.ts";
 import { LinkDialer, type LinkDialerOptions } from "../link/dialer.ts";
-import { http as limits } from "../support/limits.ts";
 import { type Upstream, type UpstreamRequest, type UpstreamStream, WaitingList } from "./upstream.ts";
 
 export class LinkUpstream implements Upstream, LinkObserver {
@@ -46,7 +45,7 @@ export class LinkUpstream implements Upstream, LinkObserver {
       request.linkMeta,
       request.bodyless && !request.upgrading,
       request,
-      limits.answerBufferBytesMax,
+      request.answerBufferBytesMax,
     );
     if (stream === null) return null;
     this.inFlight++;

@@ -19,6 +19,7 @@
  */
 import { BodyDecoder } from "../http/body.ts";
 import { encodeLinkRequest } from "../http/link-request.ts";
+import { versionOf } from "../http/request-head.ts";
 import { isEventStream, type ResponseHead, responseBodyKind } from "../http/response-head.ts";
 import { ResetCode } from "../link/api.ts";
 import { http as limits } from "../support/limits.ts";
@@ -98,6 +99,10 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
   /** The client has sent all: the answer has to begin in this time. */
   get timeoutMs(): number {
     return this.#taken?.source.timeoutMs ?? this.#site.timeouts.requestTimeoutMs;
+  }
+
+  get answerBufferBytesMax(): number {
+    return this.#client.answerBufferBytesMax;
   }
 
   /** A request is being worked on. */
@@ -563,7 +568,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
       tls: origin.tls,
       method: this.method,
       target: head.target,
-      versionMinor: head.versionMinor,
+      version: versionOf(head),
       host: head.authority,
       referer: head.referer,
       userAgent: head.userAgent,

@@ -17,6 +17,7 @@ export class QueuedRequest implements UpstreamStream, UpstreamRequest {
   readonly bodyLength: number;
   readonly bodyless: boolean;
   readonly upgrading: boolean;
+  readonly answerBufferBytesMax: number;
   readonly sinceMs: number;
   nextWaiting: UpstreamRequest | null = null;
   previousWaiting: UpstreamRequest | null = null;
@@ -33,6 +34,7 @@ export class QueuedRequest implements UpstreamStream, UpstreamRequest {
     this.bodyLength = request.bodyLength;
     this.bodyless = request.bodyless;
     this.upgrading = request.upgrading;
+    this.answerBufferBytesMax = request.answerBufferBytesMax;
     this.sinceMs = sinceMs;
     request.onConnecting();
   }

@@ -20,6 +20,8 @@ export interface UpstreamRequest {
   readonly bodyless: boolean;
   /** Upgrade requested: the stream stays open in both directions. */
   readonly upgrading: boolean;
+  /** So many bytes of the answer may come before they are `consumed`. */
+  readonly answerBufferBytesMax: number;
   /** As a link's StreamHandler, for streams of either kind. */
   onData(stream: UpstreamStream, bytes: Buffer): void;
   onEnd(stream: UpstreamStream, trailer: string): void;

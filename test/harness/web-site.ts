@@ -16,7 +16,11 @@ import type {
 } from "../../src/config/model.ts";
 import { linkKeys } from "../../src/link/keys.ts";
 import { Member } from "../../src/member/member.ts";
-import { http as limits, upstream as upstreamLimits } from "../../src/support/limits.ts";
+import {
+  http2 as http2Limits,
+  http as limits,
+  upstream as upstreamLimits,
+} from "../../src/support/limits.ts";
 import { silentLog } from "../../src/support/log.ts";
 import { TimerWheel } from "../../src/support/timer-wheel.ts";
 import { type AccessEntry, AccessLog } from "../../src/web-tier/access-log.ts";
@@ -48,6 +52,8 @@ export interface WebSiteOptions {
   readonly resolver?: NameResolver;
   /** The ports are cluster ports. */
   readonly link?: boolean;
+  /** With `tls`; true without. */
+  readonly http2?: boolean;
   readonly tls?: TlsSettings;
   readonly redirectPort?: number;
   readonly hsts?: string;
@@ -145,6 +151,7 @@ export async function startWebSite(
     address: "127.0.0.1",
     port: 0,
     tls: options.tls ?? null,
+    http2: options.http2 ?? true,
     redirectPort: options.redirectPort ?? null,
     hsts: options.hsts ?? null,
   });
@@ -271,6 +278,7 @@ function cluster(
       targetBytesMax: limits.targetBytesMax,
       bodyBytesMax: Number.POSITIVE_INFINITY,
       connectionsMax: limits.connectionsMax,
+      streamsMax: http2Limits.streamsMax,
     },
     timeouts,
   };

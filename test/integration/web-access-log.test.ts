@@ -51,7 +51,7 @@ const plain: AccessEntry = {
   tls: "",
   method: "GET",
   target: "/",
-  versionMinor: 1,
+  version: "1.1",
   host: "a",
   referer: "",
   userAgent: "",

@@ -24,7 +24,7 @@ async function open(t: TestContext, port: number): Promise<TLSSocket> {
     port,
     host: "127.0.0.1",
     rejectUnauthorized: false,
-    ALPNProtocols: ["h2", "http/1.1"],
+    ALPNProtocols: ["http/1.1"],
   });
   t.after(() => void socket.destroy());
   await once(socket, "secureConnect");
