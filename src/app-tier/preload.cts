@@ -59,12 +59,17 @@ function library(): AttachModule {
   return require(isAnother ? theirs : path.join(__dirname, `attach${ownEnding()}`)) as AttachModule;
 }
 
-function resolved(name: string, paths: string[]): string {
-  try {
-    return require.resolve(name, { paths });
-  } catch {
-    return "";
+/** Not by our own `require.resolve`: to it, the name of our own package is ours. */
+function resolved(name: string, folders: readonly string[]): string {
+  const { createRequire } = require("node:module") as typeof import("node:module");
+  for (const folder of folders) {
+    try {
+      return createRequire(`${folder}/`).resolve(name);
+    } catch {
+      // Not from there.
+    }
   }
+  return "";
 }
 
 /** The sources run as they are, too. */

@@ -1,11 +1,12 @@
 /** Programs that know nothing of Flotilla and call listen(): which server is attached, what it sees, and what goes wrong. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ask, attachedProgram, bodyOf, repository } from "../harness/attached-program.ts";
 import { clusterFolder } from "../harness/cluster-folder.ts";
-import { freePorts, startFlotilla } from "../harness/process.ts";
+import { freePorts, startFlotilla, temporaryFolder } from "../harness/process.ts";
 
 const imports = `const http = require("node:http"); const { PORT, OTHER } = process.env;`;
 const hello = `(req, res) => res.end("hello " + req.url + " " + req.socket.remoteAddress)`;
@@ -148,6 +149,20 @@ const server = app.listen(PORT);`,
     assert.equal(bodyOf(await ask(await program.again().link(), "/", ["Cookie", cookie])), "2");
   });
 }
+
+test("the copy of Flotilla that the program itself has is the one that attaches it: its sessions live there", async (t) => {
+  const folder = temporaryFolder(t);
+  const tier = join(folder, "flotilla", "dist", "app-tier");
+  mkdirSync(tier, { recursive: true });
+  const exports = { "./app": "./dist/app-tier/index.js" };
+  writeFileSync(join(folder, "flotilla", "package.json"), JSON.stringify({ type: "module", exports }));
+  writeFileSync(join(tier, "index.js"), "");
+  writeFileSync(join(tier, "attach.js"), "export function listen() { console.log('by its own copy'); }");
+  const { process } = await attachedProgram(t, `${imports} http.createServer().listen(PORT);`, {
+    env: { NODE_PATH: folder },
+  });
+  await process.line(/^by its own copy/);
+});
 
 test("express-session works as it does alone", async (t) => {
   const program = await attachedProgram(
