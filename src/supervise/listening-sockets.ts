@@ -61,9 +61,18 @@ export class ListeningSockets {
     return open;
   }
 
+  /** Closes those of other addresses. */
+  keepOnly(endpoints: readonly Endpoint[]): void {
+    const kept = new Set(endpoints.map(keyOf));
+    for (const [key, handle] of this.#open) {
+      if (kept.has(key)) continue;
+      handle.close();
+      this.#open.delete(key);
+    }
+  }
+
   close(): void {
-    for (const handle of this.#open.values()) handle.close();
-    this.#open.clear();
+    this.keepOnly([]);
   }
 
   #takeInherited({ address, port }: Endpoint): SocketHandle | null {

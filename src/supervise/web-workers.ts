@@ -129,6 +129,7 @@ export class WebWorkers {
       await next.begin();
     } catch (error) {
       const { message } = error as FlotillaError;
+      this.#closeUnused();
       throw upgradeFailed(`${message}; the old workers go on`);
     } finally {
       this.#upgrading = null;
@@ -183,7 +184,13 @@ export class WebWorkers {
     this.#old.add(old);
     void old.ended.then(() => this.#old.delete(old));
     old.drain(limits.idleDrainMs);
+    this.#closeUnused();
     if (this.#old.size > limits.drainingMax) this.#old.values().next().value!.hurry();
+  }
+
+  /** Sockets that none of the workers has asked for: whoever connects there is to be refused, not to wait in vain. */
+  #closeUnused(): void {
+    this.#options.sockets.keepOnly(this.#current.endpoints);
   }
 
   #tickLater(): void {

@@ -1,5 +1,5 @@
 /** The workers of one start or upgrade: the same program, the same file. Each is kept running as a Unit. */
-import type { ClusterFile } from "../config/model.ts";
+import type { ClusterFile, Endpoint } from "../config/model.ts";
 import type { WorkerReport } from "../member/member.ts";
 import type { Clock, Random } from "../support/clock.ts";
 import { FlotillaError } from "../support/errors.ts";
@@ -36,6 +36,8 @@ export class Generation {
   /** Resolves when the last worker is gone. */
   readonly ended: Promise<void>;
   urls: readonly string[] = [];
+  /** The addresses whose sockets its workers have asked for, by their texts. */
+  readonly #endpoints: Map<string, Endpoint> = new Map();
   readonly #options: GenerationOptions;
   readonly #slots: readonly Slot[];
   #file: ClusterFile | null;
@@ -58,8 +60,8 @@ export class Generation {
     return this.#slots.flatMap(({ worker }) => worker ?? []);
   }
 
-  get restarts(): number {
-    return this.#slots.reduce((sum, { unit }) => sum + unit.restarts, 0);
+  get endpoints(): readonly Endpoint[] {
+    return [...this.#endpoints.values()];
   }
 
   /**
@@ -117,6 +119,8 @@ export class Generation {
   #start(slot: Slot, onEnd: (ending: Ending) => void): WorkerProcess {
     const { command, sockets, clock, log, gatherLines } = this.#options;
     const events = {
+      onOpen: (endpoint: Endpoint) =>
+        void this.#endpoints.set(`${endpoint.address} ${endpoint.port}`, endpoint),
       onReady: (urls: readonly string[], file: ClusterFile) => this.#ready(urls, file),
       onFailed: (error: FlotillaError) => {
         if (this.#hasBegun) log.error({ code: error.code }, `${slot.unit.name}: ${error.message}`);

@@ -1,6 +1,6 @@
 /** One worker of a web server as its main process sees it: a child process and the channel to it. */
 import { type ChildProcess, fork, type SendHandle } from "node:child_process";
-import type { ClusterFile } from "../config/model.ts";
+import type { ClusterFile, Endpoint } from "../config/model.ts";
 import type { WorkerReport } from "../member/member.ts";
 import type { Clock, Timer } from "../support/clock.ts";
 import { codeOf, FlotillaError, messageOf } from "../support/errors.ts";
@@ -23,6 +23,8 @@ export interface WorkerOptions {
 }
 
 export interface WorkerEvents {
+  /** It asks for the socket of this address. */
+  onOpen(endpoint: Endpoint): void;
   onReady(urls: readonly string[], file: ClusterFile): void;
   /** It can't begin, or does not come to it. */
   onFailed(error: FlotillaError): void;
@@ -128,6 +130,7 @@ export class WorkerProcess implements Program {
   }
 
   async #open({ endpoint }: Extract<FromWorker, { kind: "open" }>): Promise<void> {
+    this.#events.onOpen(endpoint);
     try {
       this.tell({ kind: "socket", endpoint }, await this.#options.sockets.open(endpoint));
     } catch (error) {

@@ -7,7 +7,7 @@ import { pathToFileURL } from "node:url";
 import { clusterStatus } from "../../src/admin/cluster-status.ts";
 import { loadOrThrow } from "../../src/config/load.ts";
 import { processState } from "../../src/support/processes.ts";
-import { runFlotilla, start, startFlotilla, statusOf, until } from "../harness/process.ts";
+import { freePorts, runFlotilla, start, startFlotilla, statusOf, until } from "../harness/process.ts";
 import { get, Visitors, type WorkerSite, workerSite } from "../harness/worker-site.ts";
 
 async function workersOf(site: WorkerSite) {
@@ -106,6 +106,22 @@ process.exit(await (await import(${JSON.stringify(main)})).main(process.argv.sli
     site.running.stderr.match(/^program .*$/gm),
     // The main process and its two workers, then the new ones.
     ["program one", "program one", "program one", "program two", "program two"],
+  );
+});
+
+test("upgrade: a port that the file names no more is closed, a new one is open", async (t) => {
+  const site = await workerSite(t);
+  const [port] = await freePorts(1);
+  const file = readFileSync(site.config, "utf8").replace(`:${site.port}"`, `:${port}"`);
+  writeFileSync(site.config, file);
+  const { code, stderr } = await runFlotilla(t, ["upgrade"], { cwd: site.folder });
+  assert.equal(code, 0, stderr);
+  assert.equal((await get(port!, "/")).status, 200);
+  await until("the old port is closed", () =>
+    get(site.port, "/").then(
+      () => false,
+      ({ code: reason }) => reason === "ECONNREFUSED",
+    ),
   );
 });
 
