@@ -599,7 +599,7 @@ const routeSettings: readonly Setting[] = [
     choices: ["301", "302", "303", "307", "308"],
     default: "302",
     description:
-      "301 and 308 are for ever, 302 and 307 for now; 307 and 308 keep the method, 303 makes it GET.",
+      "`301` and `308` are for ever, `302` and `307` for now; 307 and 308 keep the method, 303 makes it GET.",
   },
   {
     path: "clusters.<name>.routes[].respond",
