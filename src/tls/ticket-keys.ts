@@ -19,8 +19,11 @@ interface TicketKey {
   readonly aes: Buffer;
 }
 
-/** What OpenSSL does with a ticket, in the words of SSL_CTX_set_tlsext_ticket_key_cb(3). */
-const Verdict = { unknown: 0, use: 1, useAndRenew: 2 } as const;
+/**
+ * What OpenSSL does with a ticket, in the words of SSL_CTX_set_tlsext_ticket_key_cb(3). A good one is always replaced: browsers
+ * use those of TLS 1.3 once (RFC 8446, C.4), and which version it is we are not told.
+ */
+const Verdict = { unknown: 0, make: 1, useAndRenew: 2 } as const;
 
 /**
  * As Node's native code takes it; it aborts the process when one of the buffers is missing.
@@ -74,15 +77,14 @@ export class TicketKeys {
 
   #make(): Answer {
     const { name, hmac, aes } = this.#today()[0]!;
-    return [Verdict.use, hmac, aes, name, randomBytes(16)];
+    return [Verdict.make, hmac, aes, name, randomBytes(16)];
   }
 
   #accept(name: Buffer): Answer {
     const keys = this.#today();
-    const current = keys[0]!;
     const key = keys.find((known) => known.name.equals(name));
-    if (key === undefined) return [Verdict.unknown, current.hmac, current.aes];
-    return [key === current ? Verdict.use : Verdict.useAndRenew, key.hmac, key.aes];
+    const { hmac, aes } = key ?? keys[0]!;
+    return [key === undefined ? Verdict.unknown : Verdict.useAndRenew, hmac, aes];
   }
 
   #today(): readonly TicketKey[] {
