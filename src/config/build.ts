@@ -131,6 +131,7 @@ function buildCluster(
       : null,
     trustedNetworks: section.scalarItems("trust").map(({ value }) => String(value)),
     accessLog: buildAccessLog(section.section("log"), context),
+    compress: section.flag("compress") === true,
     limits: buildLimits(section.section("limits")),
     timeouts: buildTimeouts(section.section("timeouts")),
   };

@@ -42,6 +42,8 @@ export interface Cluster {
   readonly sessions: SessionSettings | null;
   readonly trustedNetworks: readonly string[];
   readonly accessLog: AccessLogSettings;
+  /** Web tier: answers are compressed, unless a route says otherwise. */
+  readonly compress: boolean;
   readonly limits: HttpLimits;
   readonly timeouts: Timeouts;
 }
@@ -153,6 +155,8 @@ export interface Route {
   readonly respond: RespondSettings | null;
 
   // Besides.
+  /** Null: as the cluster says. */
+  readonly compress: boolean | null;
   /** The new path, perhaps with a query, or null. */
   readonly rewrite: Template | null;
   readonly requestFields: FieldRules;

@@ -632,6 +632,12 @@ const routeSettings: readonly Setting[] = [
     description: "Its Content-Type.",
   },
   {
+    path: "clusters.<name>.routes[].compress",
+    type: "flag",
+    since,
+    description: "Compress this route's answers, or not, whatever `compress:` of the cluster says.",
+  },
+  {
     path: "clusters.<name>.routes[].rewrite",
     type: "template",
     since,
@@ -826,6 +832,15 @@ const clusterSettings: readonly Setting[] = [
     type: "network",
     since,
     description: "An address or a network like `10.0.0.0/8`.",
+  },
+  {
+    path: "clusters.<name>.compress",
+    type: "flag",
+    since,
+    tier: "web",
+    default: false,
+    description:
+      "Compress answers that deserve it (text, JSON, SVG and the like, from 1 KiB on) for clients that take zstd, br or gzip. See docs/compression.md before turning it on for pages that hold secrets.",
   },
   {
     path: "clusters.<name>.log",

@@ -497,6 +497,18 @@ export const admin = {
   runRecordBytesMax: 65_536,
 } as const;
 
+/** Answers that the web tier compresses. */
+export const compression = {
+  /** Shorter bodies gain nothing. */
+  bytesMin: 1_024,
+  /** At work at once, per process; further answers are sent as they are. */
+  encodersMax: 256,
+  /** What an encoder that is at work is given next. */
+  gatherBytesMax: 65_536,
+  /** Codings of one Accept-Encoding that are looked at. */
+  codingsMax: 16,
+} as const;
+
 /** Routes of the web tier. */
 export const route = {
   /** Clients whose rate of requests one route remembers: about 10 MiB when they are all different. */

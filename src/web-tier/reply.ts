@@ -1,42 +1,121 @@
-/** Step "reply": one answer on its way to the client, whoever made it: an app server or the web server itself. */
+/**
+ * Step "reply": one answer on its way to the client, whoever made it: an app server or the web server itself. On routes
+ * with `compress:` it is compressed here.
+ */
 import type { BodySink } from "../http/body.ts";
 import type { AnswerBody, AnswerHead, Client } from "./client.ts";
+import { type Coding, codingFor, compressed, encoderOf, isWorthIt, variedHead } from "./compression.ts";
+import { Compressor, type CompressorOwner, hasRoomForCompressor } from "./compressor.ts";
 import { withTransportSecurity } from "./transport-security.ts";
 
+export interface ReplyOwner {
+  /** After `congested`: more of the answer can be taken. */
+  replyGoesOn(): void;
+  /** After `end` had returned false: the last byte was handed over. */
+  replyEnded(): void;
+}
+
 /** Made once per connection and used for one answer after the other. */
-export class Reply implements BodySink {
+export class Reply implements BodySink, CompressorOwner {
   /** 0: nothing was answered yet. */
   status = 0;
   /** Of the body. */
   sentBytes = 0;
-  /** The client reads too slowly: no more bytes until `Exchange.clientDrained`. */
+  /** No more bytes until `ReplyOwner.replyGoesOn`, for the client reads too slowly. */
   congested = false;
+  /** Asked for by the route. */
+  compresses = false;
   readonly #client: Client;
+  readonly #owner: ReplyOwner;
+  #compressor: Compressor | null = null;
+  #trailer = "";
 
-  constructor(client: Client) {
+  constructor(client: Client, owner: ReplyOwner) {
     this.#client = client;
+    this.#owner = owner;
   }
 
-  begin(head: AnswerHead, body: AnswerBody): void {
+  begin(made: AnswerHead, body: AnswerBody): void {
+    const head = withTransportSecurity(made, this.#client.origin.hstsLine);
     this.status = head.status;
-    this.#client.beginAnswer(withTransportSecurity(head, this.#client.origin.hstsLine), body);
+    if (!this.compresses || !isWorthIt(head)) return this.#client.beginAnswer(head, body);
+    const coding = hasRoomForCompressor() ? codingFor(this.#client.head) : null;
+    if (coding === null) return this.#client.beginAnswer(variedHead(head, coding, head.contentLength), body);
+    this.#compressor = new Compressor(encoderOf(coding), this);
+    this.#client.beginAnswer(variedHead(head, coding, -1), "stream");
   }
 
   /** All of it in one write. @param text the body, latin1. */
-  send(head: AnswerHead, body: AnswerBody, text: string): void {
+  send(made: AnswerHead, body: AnswerBody, text: string): void {
+    const head = withTransportSecurity(made, this.#client.origin.hstsLine);
     this.status = head.status;
+    if (this.compresses && isWorthIt(head)) return this.#sendVaried(head, body, text);
     this.sentBytes = text.length;
-    this.#client.sendAnswer(withTransportSecurity(head, this.#client.origin.hstsLine), body, text);
+    this.#client.sendAnswer(head, body, text);
+  }
+
+  #sendVaried(head: AnswerHead, body: AnswerBody, text: string): void {
+    const coding = codingFor(this.#client.head);
+    // HEAD is answered as GET would be, as far as can be told without the body.
+    if (body === "none") return this.#client.sendAnswer(this.#headOnly(head, coding), body, "");
+    const small = coding === null ? null : compressed(coding, Buffer.from(text, "latin1"));
+    const isSmaller = small !== null && small.length < text.length;
+    const sent = isSmaller ? small.latin1Slice() : text;
+    this.sentBytes = sent.length;
+    this.#client.sendAnswer(variedHead(head, isSmaller ? coding : null, sent.length), body, sent);
+  }
+
+  #headOnly(head: AnswerHead, coding: Coding | null): AnswerHead {
+    return variedHead(head, coding, coding === null ? head.contentLength : -1);
   }
 
   /** A piece of the body, freed of its framing; valid during the call. */
   onBodyBytes(bytes: Buffer): void {
+    if (this.#compressor !== null) {
+      if (!this.#compressor.write(bytes)) this.congested = true;
+      return;
+    }
     this.sentBytes += bytes.length;
     if (!this.#client.sendBytes(bytes)) this.congested = true;
   }
 
-  end(trailer: string): void {
-    this.#client.endAnswer(trailer);
+  /** @returns false when some of it is still being compressed: `ReplyOwner.replyEnded` follows. */
+  end(trailer: string): boolean {
+    if (this.#compressor === null) {
+      this.#client.endAnswer(trailer);
+      return true;
+    }
+    this.#trailer = trailer;
+    this.#compressor.end();
+    return false;
+  }
+
+  /** The client has read what was written. */
+  drained(): void {
+    if (this.#compressor !== null) return this.#compressor.resume();
+    this.congested = false;
+    this.#owner.replyGoesOn();
+  }
+
+  onCompressed(bytes: Buffer): boolean {
+    this.sentBytes += bytes.length;
+    return this.#client.sendBytes(bytes);
+  }
+
+  onCompressorRoom(): void {
+    this.congested = false;
+    this.#owner.replyGoesOn();
+  }
+
+  onCompressedEnd(): void {
+    if (this.#compressor === null) return;
+    this.#client.endAnswer(this.#trailer);
+    this.#owner.replyEnded();
+  }
+
+  /** It has no reason to; a half answer can only be cut. */
+  onCompressorFailed(): void {
+    if (this.#compressor !== null) this.#client.destroy();
   }
 
   beginTunnel(head: AnswerHead, upgrade: string): void {
@@ -53,5 +132,10 @@ export class Reply implements BodySink {
     this.status = 0;
     this.sentBytes = 0;
     this.congested = false;
+    this.compresses = false;
+    if (this.#compressor === null) return;
+    this.#compressor.destroy();
+    this.#compressor = null;
+    this.#trailer = "";
   }
 }

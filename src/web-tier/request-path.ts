@@ -31,7 +31,7 @@ import { AnswerReader, type InterimSink } from "./answer-reader.ts";
 import type { AnswerBody, AnswerHead, Client } from "./client.ts";
 import { forwardedFields, requestIdOf } from "./forwarded.ts";
 import { KeptBody } from "./kept-body.ts";
-import { Reply } from "./reply.ts";
+import { Reply, type ReplyOwner } from "./reply.ts";
 import type { CompiledRoute } from "./route.ts";
 import { RoutedRequest } from "./routed-request.ts";
 import type { ServerPool } from "./server-pool.ts";
@@ -40,7 +40,7 @@ import { isIdempotent, type Upstream, type UpstreamRequest, type UpstreamStream 
 
 type Phase = "idle" | "waiting" | "answering" | "tunnel";
 
-export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
+export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyOwner {
   readonly #site: Site;
   readonly #client: Client;
   #phase: Phase = "idle";
@@ -92,7 +92,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
   constructor(site: Site, client: Client) {
     this.#site = site;
     this.#client = client;
-    this.#reply = new Reply(client);
+    this.#reply = new Reply(client, this);
     this.#request = new RoutedRequest(client);
   }
 
@@ -178,6 +178,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
 
   /** To an app server, or the web server answers itself. */
   #act(route: CompiledRoute): void {
+    this.#reply.compresses = route.compresses;
     if (route.action !== null) {
       this.#ending = "LR";
       this.#work = route.action.begin(this.#request, this);
@@ -336,14 +337,21 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
   }
 
   #endReply(): void {
-    this.#reply.end(this.#body.trailer);
+    if (this.#reply.end(this.#body.trailer)) this.#finish();
+    else this.#release();
+  }
+
+  replyEnded(): void {
     this.#finish();
   }
 
   /** The client has read what was written: the app server gets its credit back. */
   clientDrained(): void {
-    this.#reply.congested = false;
     this.#client.answerGoesOn(this.#silenceMs);
+    this.#reply.drained();
+  }
+
+  replyGoesOn(): void {
     if (this.#work !== null) return this.#work.resume();
     if (this.#unconsumedBytes === 0) return;
     const bytes = this.#unconsumedBytes;
@@ -524,8 +532,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
   }
 
   endAnswer(): void {
-    this.#reply.end("");
-    this.#finish();
+    if (this.#reply.end("")) this.#finish();
   }
 
   breakOff(): void {
@@ -535,14 +542,19 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer {
   }
 
   #finish(): void {
+    this.#release();
+    this.#log();
+    this.#reset();
+    this.#client.answered();
+  }
+
+  /** The app server has done its part. */
+  #release(): void {
     const stream = this.#stream;
     // Our direction is open: the rest of a body is not wanted, or an upgrade was answered like any other request.
     const abandoned = stream !== null && (this.upgrading || !this.#requestEnded);
     this.#leave(this.#answer.head.keepAlive && !abandoned);
     if (abandoned) stream.reset(ResetCode.cancel, "answered before our direction ended");
-    this.#log();
-    this.#reset();
-    this.#client.answered();
   }
 
   /** Ends the attempt; whatever its stream still tells is not heard. */

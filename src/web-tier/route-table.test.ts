@@ -10,7 +10,7 @@ import { compileRoute } from "./route.ts";
 import { fitsAll, RouteTable } from "./route-table.ts";
 import { groupFinder, parameterValue, type RoutedHead, testsOf } from "./route-tests.ts";
 
-const parts = { pools: new Map(), files: new FileCache(), log: silentLog };
+const parts = { pools: new Map(), files: new FileCache(), log: silentLog, compress: false };
 
 function tableOf(routes: readonly Partial<Route>[]): RouteTable {
   return new RouteTable(routes.map((route) => compileRoute({ ...anyRoute, ...route }, parts)));

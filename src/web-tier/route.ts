@@ -21,6 +21,7 @@ export interface CompiledRoute extends Rewriting {
   /** The servers that answer, or null: the action does. */
   readonly pool: ServerPool | null;
   readonly action: OwnAction | null;
+  readonly compresses: boolean;
   // Null: nothing is asked for, and nothing is done.
   readonly admission: Admission | null;
   readonly requestFields: CompiledFieldRules | null;
@@ -33,6 +34,8 @@ export interface RouteParts {
   readonly pools: ReadonlyMap<string, ServerPool>;
   readonly files: FileCache;
   readonly log: Log;
+  /** Of routes that do not say themselves. */
+  readonly compress: boolean;
 }
 
 export function compileRoute(source: Route, parts: RouteParts): CompiledRoute {
@@ -42,6 +45,7 @@ export function compileRoute(source: Route, parts: RouteParts): CompiledRoute {
     source,
     pool: to === null ? null : parts.pools.get(to)!,
     action: actionOf(source, parts),
+    compresses: source.compress ?? parts.compress,
     rewrite,
     groupsOf: asksForGroups ? groupFinder(source) : null,
     admission: compileAdmission(source),

@@ -52,7 +52,9 @@ export async function startWebServer(
   const site: Site = {
     member,
     log,
-    routes: new RouteTable(cluster.routes.map((route) => compileRoute(route, { pools, files, log }))),
+    routes: new RouteTable(
+      cluster.routes.map((route) => compileRoute(route, { pools, files, log, compress: cluster.compress })),
+    ),
     limits: cluster.limits,
     timeouts: cluster.timeouts,
     trusted: trustedNetworks(cluster.trustedNetworks),

@@ -14,6 +14,7 @@ export const anyRoute: Route = {
   files: null,
   redirect: null,
   respond: null,
+  compress: null,
   rewrite: null,
   requestFields: { set: [], add: [], remove: [] },
   answerFields: { set: [], add: [], remove: [] },

@@ -43,6 +43,7 @@ export interface WebSiteOptions {
   readonly limits?: Partial<HttpLimits>;
   readonly timeouts?: Partial<Timeouts>;
   readonly trusted?: readonly string[];
+  readonly compress?: boolean;
   /** Clusters beside "app", with the ports of their plain HTTP servers. */
   readonly clusters?: Readonly<Record<string, readonly number[]>>;
   /** Over the defaults, of every plain HTTP server. */
@@ -135,7 +136,7 @@ export async function startWebSite(
     log,
     routes: new RouteTable(
       (options.routes ?? [{ to: "app" }]).map((route) =>
-        compileRoute({ ...anyRoute, ...route }, { pools, files, log }),
+        compileRoute({ ...anyRoute, ...route }, { pools, files, log, compress: options.compress === true }),
       ),
     ),
     limits: { ...web.limits, ...options.limits },
@@ -272,6 +273,7 @@ function cluster(
     sessions: null,
     trustedNetworks: [],
     accessLog: { path: null, format: "combined" },
+    compress: false,
     limits: {
       headBytesMax: limits.headBytesMax,
       fieldsMax: limits.fieldsMax,
