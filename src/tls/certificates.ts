@@ -35,8 +35,8 @@ const modernOptions: SecureContextOptions = {
 interface Entry {
   readonly files: CertificateFiles;
   certificate: Certificate;
-  options: SecureContextOptions;
-  context: SecureContext;
+  /** Made when a browser asks for it: about a millisecond each, which a thousand certificates would add to every start. */
+  context: SecureContext | null;
   /** The files have changed and what is there now can't be used. */
   broken: boolean;
 }
@@ -61,7 +61,7 @@ export class Certificates {
   /** Of clients' certificates; none where clients are not asked. */
   #authorities: string[];
   #tickets: TicketKeys;
-  #byName: ReadonlyMap<string, SecureContext> = new Map();
+  #byName: ReadonlyMap<string, Entry> = new Map();
   /** There is a new default. */
   onDefault: () => void = () => {};
 
@@ -90,18 +90,19 @@ export class Certificates {
 
   /** Of browsers that ask for a host that no certificate names, or for none. */
   get defaultOptions(): SecureContextOptions {
-    return this.#entries[0]!.options;
+    return this.#optionsOf(this.#entries[0]!.certificate);
   }
 
   /** @param asked as the browser wrote it (RFC 6066, 3); anything may stand there. @returns null for the default. */
   of(asked: string): SecureContext | null {
     const lower = asked.toLowerCase();
     const name = lower.endsWith(".") ? lower.slice(0, -1) : lower;
-    const exact = this.#byName.get(name);
-    if (exact !== undefined) return exact;
     // RFC 6125, 6.4.3: the star is one label, the first.
     const dot = name.indexOf(".");
-    return dot > 0 ? (this.#byName.get(`*${name.slice(dot)}`) ?? null) : null;
+    const entry = this.#byName.get(name) ?? (dot > 0 ? this.#byName.get(`*${name.slice(dot)}`) : undefined);
+    if (entry === undefined) return null;
+    entry.context ??= this.#contextOf(entry.certificate);
+    return entry.context;
   }
 
   watch(): void {
@@ -120,7 +121,7 @@ export class Certificates {
   #readFirst(files: CertificateFiles): Entry {
     const { certificate, troubles } = readCertificate(files);
     if (certificate === null) throw new FlotillaError("FLOTILLA_CERTIFICATE", troubles[0]!.what);
-    return { files, certificate, broken: false, ...this.#contextOf(certificate) };
+    return { files, certificate, context: null, broken: false };
   }
 
   #readAgain(entry: Entry): void {
@@ -132,7 +133,7 @@ export class Certificates {
       return;
     }
     const mended = entry.broken ? ", which is whole again" : "";
-    Object.assign(entry, { certificate, broken: false, ...this.#contextOf(certificate) });
+    Object.assign(entry, { certificate, context: null, broken: false });
     this.#nameAll();
     if (entry === this.#entries[0]) this.onDefault();
     this.#log.info(`new connections get the changed certificate in ${certShown}${mended}`);
@@ -148,8 +149,7 @@ export class Certificates {
     }
     this.#authorities = [read.pem];
     this.#tickets = this.#newTickets();
-    for (const entry of this.#entries) Object.assign(entry, this.#contextOf(entry.certificate));
-    this.#nameAll();
+    for (const entry of this.#entries) entry.context = null;
     this.onDefault();
     this.#log.info(`clients of new connections are checked by the changed authorities in ${caShown}`);
   }
@@ -165,8 +165,8 @@ export class Certificates {
     return new TicketKeys(previousSecret === null ? [secret] : [secret, previousSecret], scope);
   }
 
-  #contextOf({ cert, key }: Certificate): { options: SecureContextOptions; context: SecureContext } {
-    const options: SecureContextOptions = {
+  #optionsOf({ cert, key }: Certificate): SecureContextOptions {
+    return {
       ...modernOptions,
       cert,
       key,
@@ -175,15 +175,18 @@ export class Certificates {
       ticketKeys: this.#tickets.current,
       sessionIdContext: this.#tickets.sessionIdContext,
     };
-    const context = createSecureContext(options);
+  }
+
+  #contextOf(certificate: Certificate): SecureContext {
+    const context = createSecureContext(this.#optionsOf(certificate));
     this.#tickets.install(context);
-    return { options, context };
+    return context;
   }
 
   #nameAll(): void {
-    const byName = new Map<string, SecureContext>();
-    for (const { certificate, context } of this.#entries)
-      for (const name of certificate.names) if (!byName.has(name)) byName.set(name, context);
+    const byName = new Map<string, Entry>();
+    for (const entry of this.#entries)
+      for (const name of entry.certificate.names) if (!byName.has(name)) byName.set(name, entry);
     this.#byName = byName;
   }
 }
