@@ -52,6 +52,10 @@ function fileName(text: string): string {
   return text;
 }
 
+function collected(text: string, before: string[]): string[] {
+  return [...before, text];
+}
+
 /** `flotilla -t` is `flotilla check`, as nginx users type it. */
 function withCheckFlag(words: readonly string[]): readonly string[] {
   const at = words.indexOf("-t");
@@ -86,6 +90,24 @@ function describeCommands(done: (exitCode: number) => void): Command {
     .action(async (options: { json?: true }) => {
       const { check } = await import("./check.ts");
       done(check(config(), options.json === true));
+    });
+
+  program
+    .command("explain")
+    .argument("<url>", "http://host/path")
+    .description("tell which route takes a URL, and what happens to it; asks no server")
+    .option("--method <method>", "its method", "GET")
+    .option(
+      "--header <field>",
+      'a field of its header, "name: value"; may stand more than once',
+      collected,
+      [],
+    )
+    .option("--from <address>", "the client's address", "127.0.0.1")
+    .option("--json", "print one JSON object")
+    .action(async (url: string, options: { method: string; header: string[]; from: string; json?: true }) => {
+      const { explain } = await import("./explain.ts");
+      done(explain(config(), url, { ...options, json: options.json === true }));
     });
 
   program
@@ -180,6 +202,7 @@ First steps:
   flotilla demo                       see it work, nothing to write
   flotilla secret --write secret      make a key for your cluster
   flotilla check                      is ./flotilla.yaml right?
+  flotilla explain http://host/path   which route takes it?
   flotilla start --all                run every server of the file on this machine
   flotilla status                     (in another terminal) how are they?
   flotilla stop                       end them all

@@ -20,6 +20,8 @@ export interface RoutedHead {
 export interface RouteTest {
   /** The key of the file. */
   readonly key: "host" | "path" | "pathRegex" | "method" | "header" | "query" | "from";
+  /** What it asks for, in words for a person. */
+  readonly wants: string;
   /** @param address the client's. */
   fits(head: RoutedHead, address: string): boolean;
 }
@@ -30,27 +32,44 @@ export function testsOf(route: Route): RouteTest[] {
   const { host, path, pathRegex, methods, fields, query, from } = route;
   if (host !== null) {
     const takesHost = hostMatcher(host);
-    tests.push({ key: "host", fits: (head) => takesHost(head.host) });
+    tests.push({ key: "host", wants: host, fits: (head) => takesHost(head.host) });
   }
   if (methods.length > 0) {
     const set = new Set(methods);
-    tests.push({ key: "method", fits: (head) => set.has(head.method) });
+    tests.push({ key: "method", wants: methods.join(", "), fits: (head) => set.has(head.method) });
   }
   if (path !== null) {
     const takesPath = pathMatcher(path);
-    tests.push({ key: "path", fits: (head) => takesPath(head.path) });
+    tests.push({ key: "path", wants: path, fits: (head) => takesPath(head.path) });
   }
   if (pathRegex !== null && pathRegex !== "") {
     const regex = compileRegex(pathRegex);
-    tests.push({ key: "pathRegex", fits: (head) => regex.test(head.path) });
+    tests.push({ key: "pathRegex", wants: pathRegex, fits: (head) => regex.test(head.path) });
   }
-  for (const wanted of query) tests.push({ key: "query", fits: (head) => hasParameter(head.target, wanted) });
-  for (const wanted of fields) tests.push({ key: "header", fits: (head) => hasField(head.fields, wanted) });
+  for (const wanted of query) {
+    tests.push({
+      key: "query",
+      wants: wantedText(wanted),
+      fits: (head) => hasParameter(head.target, wanted),
+    });
+  }
+  for (const wanted of fields) {
+    tests.push({ key: "header", wants: wantedText(wanted), fits: (head) => hasField(head.fields, wanted) });
+  }
   if (from.length > 0) {
     const networks = trustedNetworks(from);
-    tests.push({ key: "from", fits: (_head, address) => inNetworks(networks, address) });
+    tests.push({
+      key: "from",
+      wants: from.join(", "),
+      fits: (_head, address) => inNetworks(networks, address),
+    });
   }
   return tests;
+}
+
+/** Values may be secrets, and are not shown. */
+function wantedText({ name, value }: NamedText): string {
+  return value === null ? `${name}, with any value` : `${name} with its value`;
 }
 
 /** "a.example" is that host alone; "*.example" any name below it. */

@@ -1,11 +1,17 @@
 /** Step "rewrite": the request as its route sees it, and what templates and actions ask of it. */
 import type { Template } from "../config/model.ts";
 import { canonicalPath } from "../http/canonical.ts";
+import type { RequestHead } from "../http/request-head.ts";
 import { type TemplateValues, templateText } from "./actions/template-text.ts";
 import type { PageStatus } from "./answer-pages.ts";
-import type { Client } from "./client.ts";
 
 const noGroups: readonly string[] = [];
+
+/** Who asks for what: a client. */
+export interface Asking {
+  readonly head: RequestHead;
+  readonly origin: { readonly scheme: "http" | "https"; readonly address: string };
+}
 
 export interface Rewriting {
   readonly rewrite: Template | null;
@@ -20,9 +26,9 @@ export class RoutedRequest implements TemplateValues {
   /** The target without its query. */
   path = "";
   groups: readonly string[] = noGroups;
-  readonly #client: Client;
+  readonly #client: Asking;
 
-  constructor(client: Client) {
+  constructor(client: Asking) {
     this.#client = client;
   }
 

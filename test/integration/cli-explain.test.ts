@@ -1,0 +1,111 @@
+/** `flotilla explain`: what it says is what the web tier does. */
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { runFlotilla, temporaryFolder } from "../harness/process.ts";
+
+const file = `secret: ${"s".repeat(32)}
+clusters:
+  web:
+    servers: { web-a: { address: 127.0.0.1 } }
+    listen: [{ http: 8080 }]
+    routes:
+      - { host: old.example, redirect: "https://new.example$path$query" }
+      - { path: "/static/*", rewrite: "/$1", files: ./public }
+      - path: "/api/*"
+        method: [GET, POST]
+        header: { x-key: not-to-be-printed }
+        rewrite: "/v1/$1"
+        to: app
+        allow: 10.0.0.0/8
+        rateLimit: 10/s
+        bodyMax: 1MiB
+        timeout: 5s
+        headers: { request: { set: { X-Secret: not-to-be-printed } }, response: { remove: [Server] } }
+      - { host: "*.example", path: /health, respond: { body: fine } }
+  app:
+    servers: { app-a: { address: 127.0.0.2 } }
+`;
+
+async function explained(
+  t: TestContext,
+  ...words: string[]
+): Promise<{ code: number | null; out: string; err: string }> {
+  const folder = temporaryFolder(t, { "flotilla.yaml": file });
+  mkdirSync(join(folder, "public"));
+  writeFileSync(join(folder, "public/x.css"), "x");
+  const { code, stdout, stderr } = await runFlotilla(t, ["explain", ...words], { cwd: folder });
+  assert.doesNotMatch(stdout + stderr, /not-to-be-printed/);
+  return { code, out: stdout.replaceAll(folder, "."), err: stderr };
+}
+
+test("explain: each route and why, then what happens", async (t) => {
+  const { code, out } = await explained(
+    t,
+    "http://www.example:8080/x/..//api/%61?b=1",
+    ...["--header", "X-Key: not-to-be-printed", "--from", "10.1.1.1"],
+  );
+  assert.equal(
+    out,
+    `GET http://www.example:8080/x/..//api/%61?b=1 from 10.1.1.1
+For routes, files and the application it is /api/a?b=1
+
+Routes of web in flotilla.yaml, from the top:
+  line 7  no        not host old.example
+  line 8  no        not path /static/*
+  line 9  takes it  method GET, POST; path /api/*; header x-key with its value
+
+  allow             10.0.0.0/8
+  rateLimit         10 in 1s per client, 10 at once; more are answered 429
+  rewrite           /v1/a?b=1
+  bodyMax           1MiB; a longer body is answered 413
+  headers.request   set X-Secret
+  to                app: app-a (127.0.0.2:6800)
+  balance           round-robin; a request with the session cookie sid goes to the session's server
+  timeout           the answer must begin within 5s
+  headers.response  remove Server
+`,
+  );
+  assert.equal(code, 0);
+});
+
+test("explain: redirects, answers and files", async (t) => {
+  const moved = await explained(t, "http://old.example:8080/a?b");
+  assert.match(moved.out, /\n {2}redirect {2}302 to https:\/\/new.example\/a\?b\n$/);
+  const answer = await explained(t, "http://www.example:8080/health");
+  assert.match(answer.out, /\n {2}respond {2}200, a body of 4 bytes\n$/);
+  const there = await explained(t, "http://a:8080/static/x.css");
+  assert.match(there.out, /\n {2}rewrite {2}\/x.css\n {2}files {4}\.\/public\/x.css\n$/);
+  const gone = await explained(t, "http://a:8080/static/y.css");
+  assert.match(gone.out, /\/public\/y.css \(not there on this machine\)\n$/);
+  for (const { code } of [moved, answer, there, gone]) assert.equal(code, 0);
+});
+
+test("explain: what is refused ends with 1", async (t) => {
+  const cases: readonly [words: readonly string[], says: RegExp][] = [
+    [["http://a:8080/%00"], /refused {2}400: /],
+    [["http://www.example:8080/nothing"], /refused {2}404: no route takes it/],
+    [["http://a:8080/api/x", "--header", "x-key: not-to-be-printed"], /refused {2}403: 127\.0\.0\.1 may not/],
+    [["http://a:8080/api/x", "--method", "PUT"], /line 9 +no {2}not method GET, POST/],
+  ];
+  for (const [words, says] of cases) {
+    const { code, out } = await explained(t, ...words);
+    assert.match(out, says);
+    assert.equal(code, 1, words.join(" "));
+  }
+});
+
+test("explain: JSON, a port on which nobody listens, and no URL", async (t) => {
+  const { code, out } = await explained(t, "http://www.example:8080/health?x", "--json");
+  const told = JSON.parse(out);
+  assert.deepEqual([told.cluster, told.target, told.status, code], ["web", "/health?x", 200, 0]);
+  assert.equal(told.routes.at(-1).takes, true);
+  assert.match(
+    (await explained(t, "http://www.example/health")).err,
+    /no web server listens on http port 80/,
+  );
+  const wrong = await explained(t, "www.example/health");
+  assert.deepEqual([wrong.code, wrong.out], [1, ""]);
+  assert.match(wrong.err, /FLOTILLA_URL_WRONG/);
+});
