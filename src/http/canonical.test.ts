@@ -93,6 +93,71 @@ test("a canonical path is its own canonical form and has no dot segments", () =>
   );
 });
 
+/** Where a file system, or an app that decodes everything before it looks, would find the path. */
+function lenientPlace(path: string): string {
+  const kept: string[] = [];
+  for (const part of decodeLatin1(path).replaceAll("\\", "/").split("/")) {
+    const name = part.replace(/^(\.\.?);.*$/, "$1");
+    if (name === "..") kept.pop();
+    else if (name !== "" && name !== ".") kept.push(part);
+  }
+  return `/${kept.join("/")}`;
+}
+
+function decodeLatin1(path: string): string {
+  return path.replaceAll(/%[0-9a-f]{2}/gi, (code) => String.fromCharCode(Number.parseInt(code.slice(1), 16)));
+}
+
+test("A21 spellings that a lenient program takes for one path have one canonical form, or none", () => {
+  const name = fc.constantFrom("a", "b%41", "c;x", ".d", "e..", "%7e", "caf%c3%a9", "%25", "[");
+  // Ways to write the path differently and mean the same; what stands for a separator is data to us, and left out.
+  const odd = fc.constantFrom(
+    "//",
+    "/./",
+    "/%2e/",
+    "/a/../",
+    "/a/%2E%2e/",
+    "/a/..;x/",
+    "/.;/",
+    "/a/..%2f",
+    "/%2e%2F",
+    "/../",
+  );
+  const respelt = (path: string, how: number): string =>
+    path.replaceAll(/[A-Za-z~.]|%[0-9a-f]{2}/gi, (char) => {
+      if (char.startsWith("%")) return how & 1 ? char.toUpperCase() : char.toLowerCase();
+      return how & 2 && !/[.;]/.test(char) ? `%${char.charCodeAt(0).toString(16)}` : char;
+    });
+  fc.assert(
+    fc.property(
+      fc.array(name, { minLength: 1, maxLength: 4 }),
+      fc.array(odd, { maxLength: 4 }),
+      fc.nat(3),
+      (names, odds, how) => {
+        const plain = `/${names.join("/")}`;
+        const spelling = respelt(names.map((part, at) => (odds[at] ?? "/") + part).join(""), how);
+        const canonical = canonicalPath(spelling);
+        if (typeof canonical !== "string" || lenientPlace(spelling) !== lenientPlace(plain)) return;
+        assert.equal(canonical, canonicalPath(plain), spelling);
+      },
+    ),
+    { seed: 21, numRuns: 5_000 },
+  );
+});
+
+test("A21 where no separator is encoded, a canonical form is where every program finds the path", () => {
+  const part = fc.constantFrom("/", "/", ".", "..", "%2e", ";x", "a", "%41", "%zz", "|", "%2E%2e", "~");
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 20 }), (parts) => {
+      const path = `/${parts.join("")}`;
+      const canonical = canonicalPath(path);
+      if (typeof canonical !== "string") return;
+      assert.equal(decodeLatin1(canonical).replace(/(?<=.)\/$/, ""), lenientPlace(path), path);
+    }),
+    { seed: 21, numRuns: 5_000 },
+  );
+});
+
 test("A19 absolute form taken apart", () => {
   assert.deepEqual(absoluteTarget("http://a:1/b?c", "GET"), { authority: "a:1", target: "/b?c" });
   assert.deepEqual(absoluteTarget("HTTPS://a", "GET"), { authority: "a", target: "/" });

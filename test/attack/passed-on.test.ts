@@ -4,7 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { seededRandom } from "../../src/support/clock.ts";
+import { pick } from "../fuzz/heads.ts";
 import { ok, RawClient, RawOrigin } from "../harness/raw.ts";
+import { parseRaw } from "../harness/request-text.ts";
 import { webSite } from "../harness/web-site.ts";
 import { answersIn, startTargets } from "./targets.ts";
 
@@ -165,6 +168,57 @@ test("A21 what is not refused has one canonical form for rule, log and app", asy
       assert.deepEqual(reached, []);
     }
   }
+});
+
+test("A21 the rule decides about the very bytes that the app gets", async () => {
+  const routes = [
+    { path: "/app/*", to: "app" },
+    { path: "*.{png,x}", to: "app" },
+    { path: "/marker", to: "app" },
+  ];
+  const pieces = [
+    "/",
+    "/",
+    "app",
+    "%61pp",
+    "/..",
+    "%2e",
+    ".",
+    ".png",
+    ".x",
+    "%2F",
+    "%5c",
+    ";x",
+    "|",
+    "//",
+    "?q=/../",
+    "%41",
+  ];
+  const random = seededRandom(21);
+  let passed = 0;
+  for (const target of await startTargets({ routes })) {
+    for (let run = 0; run < 300; run++) {
+      let raw = "/";
+      for (let count = Math.floor(random() * 8); count > 0; count--) raw += pick(random, pieces);
+      const { client, reached } = await target.send(
+        `GET ${raw} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`,
+      );
+      const head = parseRaw(`GET ${raw} HTTP/1.1\r\nHost: a\r\n\r\n`).head;
+      const fits = head.error === null && /^\/app(\/|$)|\.(png|x)$/.test(head.path);
+      assert.deepEqual(
+        reached.map((request) => request.target),
+        fits ? [head.target] : [],
+        `${target.name}: ${raw}`,
+      );
+      assert.match(
+        client,
+        fits ? /^HTTP\/1\.1 200 / : head.error === null ? /^HTTP\/1\.1 404 / : /^HTTP\/1\.1 400 /,
+        raw,
+      );
+      if (fits) passed++;
+    }
+  }
+  assert.ok(passed > 50, String(passed));
 });
 
 test("A22 an escaped line end stays escaped, in targets and values", async () => {
