@@ -107,6 +107,17 @@ test("A46 no TLS on the port of TLS: HTTP is told so with 400, anything else is 
   await served(t, web);
 });
 
+test("A46 a client that is gone before it could be answered", async (t) => {
+  const web = await site(t);
+  for (const bytes of [request, hello(Buffer.from("a.example")), "\x16\x03\x01"])
+    for (let times = 0; times < 20; times++) {
+      const client = await RawClient.open(web.port);
+      client.send(bytes);
+      client.socket.resetAndDestroy();
+    }
+  await served(t, web);
+});
+
 test("A46 a handshake that stalls is closed in time, and half a one at once", async (t) => {
   const web = await site(t, { timeouts: { headTimeoutMs: 200 } });
   const whole = hello(Buffer.from("a.example"));
