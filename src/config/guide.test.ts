@@ -26,7 +26,7 @@ for (const [index, text] of examples.entries()) {
 }
 
 test("there are examples, and the message of the guide is what the checker says", () => {
-  assert.equal(examples.length, 8);
+  assert.equal(examples.length, 9);
   const wrong = `secret: \${env:SECRET}\n\nclusters:\n  app:\n    servers:\n      app-a: { port: 6800, adress: 10.0.0.1 }\n`;
   const { problems } = checkClusterText(wrong, path, options);
   const told = formatProblem({ ...problems.at(-1)!, path: "flotilla.yaml" });

@@ -36,6 +36,7 @@ export function buildListeners(
       http2: tls !== null && section.flag("http2") === true,
       redirectPort: redirects ? httpsPort : null,
       hsts: readHsts(section, context),
+      proxyProtocol: section.flag("proxyProtocol") === true,
     };
     return [{ at: section.atOf(scheme), value: listener }];
   });

@@ -104,6 +104,8 @@ export interface Listener extends Endpoint {
   readonly tls: TlsSettings | null;
   /** Offered to browsers; only with TLS. */
   readonly http2: boolean;
+  /** Connections begin with a PROXY header. */
+  readonly proxyProtocol: boolean;
   /** With `http`: every request is sent on to this port of HTTPS; or null. */
   readonly redirectPort: number | null;
   /** With `https`: the value of Strict-Transport-Security, or null. */

@@ -311,6 +311,15 @@ const listenSettings: readonly Setting[] = [
     description: "The same for HTTPS; it needs `tls:`.",
   },
   {
+    path: "clusters.<name>.listen[].proxyProtocol",
+    type: "flag",
+    since,
+    default: false,
+    tier: "web",
+    description:
+      "Connections begin with a header of the PROXY protocol, version 1 or 2, by which a balancer in front names the client. Only from networks under `trust:`; all others are closed.",
+  },
+  {
     path: "clusters.<name>.listen[].http2",
     type: "flag",
     since,

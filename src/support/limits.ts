@@ -497,6 +497,14 @@ export const admin = {
   runRecordBytesMax: 65_536,
 } as const;
 
+/** The PROXY protocol of balancers in front. */
+export const proxyProtocol = {
+  /** Version 2 with its extensions; version 1 has 107 bytes at most. */
+  headerBytesMax: 4_096,
+  /** That connections were refused is logged once in this time. */
+  complaintIntervalMs: 60_000,
+} as const;
+
 /** Answers that the web tier compresses. */
 export const compression = {
   /** Shorter bodies gain nothing. */

@@ -9,6 +9,8 @@ import { ClientConnection } from "./client-connection.ts";
 import { ClientOrigin, certificateFields, factsOf, isTrusted, type ListenerFacts } from "./forwarded.ts";
 import { Http2Connection } from "./h2/connection.ts";
 import { StreamPool } from "./h2/stream-pool.ts";
+import type { Ends } from "./proxy-header.ts";
+import { ProxyReaders } from "./proxy-reader.ts";
 import type { Site } from "./site.ts";
 
 export class BrowserListener {
@@ -19,6 +21,10 @@ export class BrowserListener {
   /** Null on a port without TLS. */
   readonly #secure: SecureServer | null;
   readonly #streams: StreamPool;
+  /** Null where connections begin with TLS or HTTP. */
+  readonly #proxies: ProxyReaders | null;
+  /** What balancers said of connections whose handshake is under way. */
+  readonly #announced = new WeakMap<Socket, Ends>();
   readonly #connections = new Set<ClientConnection | Http2Connection>();
   #onEmpty: (() => void) | null = null;
 
@@ -27,6 +33,9 @@ export class BrowserListener {
     this.#settings = settings;
     this.#facts = factsOf(settings);
     this.#streams = new StreamPool(site);
+    this.#proxies = settings.proxyProtocol
+      ? new ProxyReaders(site.wheel, site.timeouts.headTimeoutMs, site.log)
+      : null;
     this.#secure = settings.tls === null ? null : this.#secureServer(settings.tls);
     const options = { allowHalfOpen: this.#secure === null, noDelay: true, pauseOnConnect: true };
     this.#server = createServer(options, (accepted) => this.#accept(accepted));
@@ -69,6 +78,7 @@ export class BrowserListener {
    */
   drain(idleMs = 0): Promise<void> {
     this.#server.close();
+    this.#proxies?.close();
     if (idleMs === 0) this.#closeIdle();
     else setTimeout(() => this.#closeIdle(), idleMs).unref();
     if (this.#connections.size === 0) return Promise.resolve();
@@ -85,12 +95,31 @@ export class BrowserListener {
   close(): void {
     this.#server.close();
     this.#secure?.close();
+    this.#proxies?.close();
     for (const connection of this.#connections) connection.destroy();
   }
 
   #accept(accepted: Socket): void {
-    if (this.#secure === null) readShared(accepted, (socket) => this.#connected(socket, ""));
+    if (this.#proxies !== null) this.#askWho(accepted, this.#proxies);
+    else if (this.#secure === null)
+      readShared(accepted, nothing, (socket) => this.#connected(socket, "", null));
     else this.#secure.accept(accepted);
+  }
+
+  /** Before TLS and HTTP the balancer tells for whom it connects (A17: one that is not trusted tells nothing). */
+  #askWho(accepted: Socket, proxies: ProxyReaders): void {
+    const { remoteAddress } = accepted;
+    if (remoteAddress === undefined || !isTrusted(this.#site.trusted, remoteAddress))
+      return proxies.refuse(accepted, "proxyProtocol: is on, and its address is not in trust:");
+    if (proxies.size + this.#connections.size >= this.#site.limits.connectionsMax)
+      return void accepted.destroy();
+    proxies.read(accepted, (socket, ends, rest) => {
+      if (this.#secure === null)
+        return readShared(socket, rest, (shared) => this.#connected(shared, "", ends));
+      if (ends !== null) this.#announced.set(socket, ends);
+      if (rest.length > 0) socket.unshift(rest);
+      this.#secure.accept(socket);
+    });
   }
 
   #secureServer(tls: TlsSettings): SecureServer {
@@ -112,18 +141,24 @@ export class BrowserListener {
 
   #secured(socket: TLSSocket, client: string): void {
     if (socket.alpnProtocol !== "h2") {
-      const connection = this.#connected(socket, client);
+      const connection = this.#connected(socket, client, this.#endsOf(socket));
       if (connection !== null) socket.on("data", (bytes: Buffer) => connection.received(bytes));
       return;
     }
-    const origin = this.#admit(socket, client);
+    const origin = this.#admit(socket, client, this.#endsOf(socket));
     if (origin !== null)
       this.#connections.add(new Http2Connection(this.#site, socket, origin, this.#streams, this.#onClosed));
   }
 
-  /** @param client `certificateFields`, or "". */
-  #connected(socket: Socket, client: string): ClientConnection | null {
-    const origin = this.#admit(socket, client);
+  /** What its balancer said. */
+  #endsOf(socket: TLSSocket): Ends | null {
+    const { _parent: raw } = socket as unknown as { _parent?: Socket };
+    return raw === undefined ? null : (this.#announced.get(raw) ?? null);
+  }
+
+  /** @param client `certificateFields`, or "". @param announced null: the connection's own ends. */
+  #connected(socket: Socket, client: string, announced: Ends | null): ClientConnection | null {
+    const origin = this.#admit(socket, client, announced);
     if (origin === null) return null;
     const connection = new ClientConnection(this.#site, socket, origin, this.#onClosed);
     this.#connections.add(connection);
@@ -131,19 +166,19 @@ export class BrowserListener {
   }
 
   /** @returns null when the connection is not to be: it was reset before we came to it, or is one too many. */
-  #admit(socket: Socket, client: string): ClientOrigin | null {
+  #admit(socket: Socket, client: string, announced: Ends | null): ClientOrigin | null {
     const { remoteAddress, remotePort, localAddress, localPort } = socket;
     if (remoteAddress === undefined || this.#connections.size >= this.#site.limits.connectionsMax) {
       socket.destroy();
       return null;
     }
-    const ends = {
+    const ends = announced ?? {
       address: remoteAddress,
       port: remotePort ?? 0,
       localAddress: localAddress ?? "",
       localPort: localPort ?? 0,
     };
-    const trusted = isTrusted(this.#site.trusted, remoteAddress);
+    const trusted = isTrusted(this.#site.trusted, ends.address);
     const tlsVersion = socket instanceof TLSSocket ? (socket.getProtocol() ?? "") : "";
     this.#site.accessLog.openConnections++;
     return new ClientOrigin(ends, this.#facts, trusted, tlsVersion, client);
@@ -156,13 +191,20 @@ export class BrowserListener {
   };
 }
 
+const nothing = Buffer.alloc(0);
 const sharedBuffer = Buffer.allocUnsafeSlow(limits.readBytes);
 
 /**
  * Reads all connections into one buffer (`onread`), which costs half of what `data` events do. Node offers that
  * only for sockets which a program opens itself, so a socket is made around the accepted handle.
+ *
+ * @param first bytes that were read from it already.
  */
-function readShared(accepted: Socket, connect: (socket: Socket) => ClientConnection | null): void {
+function readShared(
+  accepted: Socket,
+  first: Buffer,
+  connect: (socket: Socket) => ClientConnection | null,
+): void {
   const holder = accepted as unknown as { _handle: object | null };
   const handle = holder._handle;
   if (handle === null) return void accepted.destroy();
@@ -180,5 +222,6 @@ function readShared(accepted: Socket, connect: (socket: Socket) => ClientConnect
     },
   } as ConstructorParameters<typeof Socket>[0]);
   connection = connect(socket);
+  if (first.length > 0) connection?.received(first);
   socket.resume();
 }

@@ -58,6 +58,7 @@ export interface WebSiteOptions {
   readonly tls?: TlsSettings;
   readonly redirectPort?: number;
   readonly hsts?: string;
+  readonly proxyProtocol?: boolean;
 }
 
 export interface WebSite {
@@ -155,6 +156,7 @@ export async function startWebSite(
     http2: options.http2 ?? true,
     redirectPort: options.redirectPort ?? null,
     hsts: options.hsts ?? null,
+    proxyProtocol: options.proxyProtocol === true,
   });
   await listener.listen();
   const upstreams = [...pools.values()].flatMap((pool) => pool.upstreams);
