@@ -49,10 +49,10 @@ export class BrowserPage {
     fromBrowser.setEncoding("utf8").on("data", (text: string) => this.#receive(text));
   }
 
-  /** Starts a browser with an empty profile; it ends with the test. */
-  static async open(context: TestContext): Promise<BrowserPage> {
+  /** Starts a browser with an empty profile; it ends with the test. @param more flags of Chromium. */
+  static async open(context: TestContext, more: readonly string[] = []): Promise<BrowserPage> {
     const profile = mkdtempSync(join(tmpdir(), "flotilla-browser-"));
-    const child = spawn(chromiumPath!, [...flags, `--user-data-dir=${profile}`, "about:blank"], {
+    const child = spawn(chromiumPath!, [...flags, ...more, `--user-data-dir=${profile}`, "about:blank"], {
       stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
       // A group of its own: the browser is many processes.
       detached: true,

@@ -95,8 +95,10 @@ export const ErrorCode = {
   internal: 2,
   flowControl: 3,
   streamClosed: 5,
+  frameSize: 6,
   refusedStream: 7,
   cancel: 8,
+  compression: 9,
   calm: 11,
 } as const;
 

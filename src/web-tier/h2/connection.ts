@@ -140,8 +140,11 @@ function sessionOptions({ headBytesMax, streamsMax }: HttpLimits): ServerOptions
     maxSendHeaderBlockLength: 2 * httpLimits.responseHeadBytesMax,
     maxSessionInvalidFrames: limits.invalidFramesMax,
     maxSessionRejectedStreams: limits.rejectedStreamsMax,
-    streamResetBurst: limits.resetsBurst,
-    streamResetRate: limits.resetsPerSecond,
+    // Resets are counted here, with a better word in the end; nghttp2 sees those of one packet before we do.
+    streamResetBurst: 2 * limits.resetsBurst,
+    streamResetRate: 2 * limits.resetsPerSecond,
+    // Else nghttp2 would drop fields with blanks at their ends and go on; the request is refused instead.
+    strictFieldWhitespaceValidation: false,
     // An app server's answer is passed on as it is.
     strictSingleValueFields: false,
     settings: {

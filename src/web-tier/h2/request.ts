@@ -11,6 +11,7 @@ import { http as httpLimits } from "../../support/limits.ts";
 
 const COLON = 0x3a;
 const SLASH = 0x2f;
+const SPACE = 0x20;
 
 /** Room for a head that the parser could accept, and its last lines. */
 const room = Buffer.allocUnsafeSlow(headBytesCeiling);
@@ -23,6 +24,11 @@ const endsName = /[:\s]/;
 const endsValue = /[\t\r\n]/;
 const blank = /\s/;
 
+/** Blanks at the ends, which HTTP/1.1 would take off: nobody writes them in HTTP/2 (RFC 9113, 8.2.1). */
+function isPadded(value: string): boolean {
+  return value !== "" && (value.charCodeAt(0) === SPACE || value.charCodeAt(value.length - 1) === SPACE);
+}
+
 /** Fields of an HTTP/1.1 connection (RFC 9113, 8.2.2); "te" may say "trailers". */
 const ofConnection: ReadonlySet<string> = new Set([
   "connection",
@@ -31,6 +37,9 @@ const ofConnection: ReadonlySet<string> = new Set([
   "transfer-encoding",
   "upgrade",
 ]);
+
+/** Methods that are usually sent with a body. */
+const withContent: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"]);
 
 /** The fields of one head, as they come and as they are written down. */
 class SentHead {
@@ -62,12 +71,16 @@ class SentHead {
     if (host !== null) text += `Host: ${host}\r\n`;
     text += this.#lines;
     if (this.#cookie !== null) text += `cookie: ${this.#cookie}\r\n`;
-    if (bodyFollows && !this.#hasLength) text += "Transfer-Encoding: chunked\r\n";
+    if (!this.#hasLength) {
+      if (bodyFollows) text += "Transfer-Encoding: chunked\r\n";
+      // RFC 9110, 8.6: some servers answer 411 without.
+      else if (withContent.has(this.#method)) text += "Content-Length: 0\r\n";
+    }
     return `${text}\r\n`;
   }
 
   #takeField(name: string, value: string): HeadError | null {
-    if (endsValue.test(value)) return refusals.badFieldValue;
+    if (endsValue.test(value) || isPadded(value)) return refusals.badFieldValue;
     if (name.charCodeAt(0) === COLON) return this.#takePseudo(name, value);
     switch (name) {
       case "host":

@@ -121,7 +121,7 @@ export class StreamClient implements Client {
     this.#requestEnded = true;
     if (this.#phase !== "body") return;
     this.#phase = "wait";
-    this.#site.wheel.start(this.#deadline, this.#site.timeouts.requestTimeoutMs);
+    this.#site.wheel.start(this.#deadline, this.#exchange.timeoutMs);
     // A length of 0 was no body from the start.
     if (this.head.chunked || this.head.contentLength > 0) this.#exchange.requestEnd(this.#requestTrailer);
   }
