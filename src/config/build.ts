@@ -100,7 +100,7 @@ function buildCluster(
     );
   }
   const health = placedEndpoint(section, "health", context);
-  const routes = buildRoutes(section.sections("routes"), elsewhere, context);
+  const routes = buildRoutes(section, elsewhere, context);
   checkProxied(section, context);
   const sessions = section.section("sessions");
   if (section.has("sessions") && servers.length > 0 && servers.every(({ value }) => value.kind === "http")) {

@@ -172,6 +172,8 @@ export interface Route {
   /** Networks of clients that may not. */
   readonly deny: readonly string[];
   readonly rateLimit: RateLimitSettings | null;
+  /** Bodies are taken whole before an app server sees any of them. */
+  readonly buffer: boolean;
   /** Position in the file, for messages: "flotilla.yaml:12:9". */
   readonly at: string;
 }

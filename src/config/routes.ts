@@ -19,15 +19,14 @@ import type { NamedValue, Section } from "./section.ts";
 import { highestGroup, parseTemplate, type TemplatePart } from "./template.ts";
 
 /** @param elsewhere the servers are other machines', whose folders are not here. */
-export function buildRoutes(
-  sections: readonly Section[],
-  elsewhere: boolean,
-  context: Context,
-): readonly PlacedRoute[] {
-  return sections
+export function buildRoutes(cluster: Section, elsewhere: boolean, context: Context): readonly PlacedRoute[] {
+  const bodyBytesMax = cluster.section("limits").number("body");
+  return cluster
+    .sections("routes")
     .map((section) => {
       const value = buildRoute(section, elsewhere, context);
       checkGroups(section, value, context);
+      checkBuffer(section, value, bodyBytesMax, context);
       const wrong = matcherKeys.some((key) => section.has(key) && isMissing(section, key));
       const at = section.has("to") ? section.atOf("to") : section.at;
       return { at, value, writtenTo: section.writtenText("to"), wrong };
@@ -63,6 +62,7 @@ function buildRoute(section: Section, elsewhere: boolean, context: Context): Rou
     bodyBytesMax: section.has("bodyMax") ? section.number("bodyMax") : null,
     allow: texts(section, "allow"),
     deny: texts(section, "deny"),
+    buffer: section.flag("buffer") === true,
     rateLimit: section.has("rateLimit") ? rateOf(section.section("rateLimit")) : null,
     at: `${context.problems.path}:${section.at.line}:${section.at.column}`,
   };
@@ -212,6 +212,15 @@ function rateOf(section: Section): RateLimitSettings | null {
   const rate = parseRate(section.text("rate") ?? "");
   if (rate === null) return null;
   return { ...rate, burst: section.has("burst") ? section.number("burst") : rate.count };
+}
+
+/** What is taken whole needs an end. */
+function checkBuffer(section: Section, route: Route, bodyBytesMax: number, { problems }: Context): void {
+  if (!route.buffer || (route.bodyBytesMax ?? bodyBytesMax) !== Number.POSITIVE_INFINITY) return;
+  problems.error(
+    section.atOf("buffer"),
+    `${section.where}.buffer: needs bodyMax:, or limits: { body: ... } of the cluster; a body without a limit can't be taken whole`,
+  );
 }
 
 /** A group that the matchers do not have would be empty for every request. */

@@ -678,6 +678,14 @@ const routeSettings: readonly Setting[] = [
     description: "Instead of `limits.body`: a request's body. More is answered 413.",
   },
   {
+    path: "clusters.<name>.routes[].buffer",
+    type: "flag",
+    since,
+    default: false,
+    description:
+      "A request's body is taken whole, up to `bodyMax`, before the application gets any of it: who sends slowly keeps no app server busy. Longer ones wait on the disk, in the data folder.",
+  },
+  {
     path: "clusters.<name>.routes[].allow",
     type: "list",
     since,

@@ -521,6 +521,10 @@ export const compression = {
 export const route = {
   /** Clients whose rate of requests one route remembers: about 10 MiB when they are all different. */
   rateLimitClientsMax: 65_536,
+  /** Bodies that are taken whole, on the disk, per process; a request whose body finds no room is answered 503. */
+  bufferedDiskBytesMax: 4_294_967_296,
+  /** Of one such body, on its way to the disk: its client has to wait. */
+  bufferedWaitingBytesMax: 262_144,
 } as const;
 
 /** Files that the web tier sends itself. */

@@ -6,47 +6,52 @@
  *   let in                         #letIn        actions/admission.ts
  *   rewrite                        #rewrite      routed-request.ts
  *   act                            #act          actions/, files/: redirect, respond, files; or, for an app server:
- *   tell who asks                  #prepare      forwarded.ts
+ *   take the body (if wanted)      #takeBody     whole-body.ts
+ *   tell who asks                  #prepare      upstream-fields.ts, forwarded.ts
  *   choose server                  #choose       server-pool.ts (sticky, then balance)
  *   send                           #send         link-upstream.ts or http-upstream.ts
  *   read head                      #readHead     answer-reader.ts, http/response-head.ts
  *   retry or continue              #failed
  *   reply                          #reply        http/body.ts, reply.ts, client.ts
- *   log                            #finish       access-log.ts
+ *   log                            #finish       request-record.ts, access-log.ts
  *
  * A connection has one Exchange and uses it for one request after the other. Nothing here waits: each step is
  * called by the bytes or the failure that makes it possible. There are no promises, streams or closures per request.
  */
 import { BodyDecoder } from "../http/body.ts";
 import { encodeLinkRequest } from "../http/link-request.ts";
-import { versionOf } from "../http/request-head.ts";
 import { isEventStream, type ResponseHead, responseBodyKind } from "../http/response-head.ts";
 import { ResetCode } from "../link/api.ts";
 import { http as limits } from "../support/limits.ts";
-import type { Ending } from "./access-lines.ts";
 import type { OwnAnswer, OwnWork } from "./actions/action.ts";
 import { redirectToHttps } from "./actions/to-https.ts";
 import { answerPage, type PageStatus } from "./answer-pages.ts";
 import { AnswerReader, type InterimSink } from "./answer-reader.ts";
 import type { AnswerBody, AnswerHead, Client } from "./client.ts";
-import { forwardedFields, requestIdOf } from "./forwarded.ts";
+import { requestIdOf } from "./forwarded.ts";
 import { KeptBody } from "./kept-body.ts";
 import { Reply, type ReplyOwner } from "./reply.ts";
+import { RequestRecord } from "./request-record.ts";
 import type { CompiledRoute } from "./route.ts";
 import { RoutedRequest } from "./routed-request.ts";
 import type { ServerPool } from "./server-pool.ts";
 import type { Site } from "./site.ts";
 import { isIdempotent, type Upstream, type UpstreamRequest, type UpstreamStream } from "./upstream.ts";
+import { upstreamFields } from "./upstream-fields.ts";
+import { WholeBody, type WholeBodyOwner } from "./whole-body.ts";
+
+const goOn: AnswerHead = { status: 100, reason: "Continue", fields: "", contentLength: -1, hasDate: true };
 
 type Phase = "idle" | "waiting" | "answering" | "tunnel";
 
-export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyOwner {
+export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyOwner, WholeBodyOwner {
   readonly #site: Site;
   readonly #client: Client;
   #phase: Phase = "idle";
 
   // The request.
   readonly #request: RoutedRequest;
+  readonly #record = new RequestRecord();
   #taken: CompiledRoute | null = null;
   method = "";
   target = "";
@@ -55,25 +60,19 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
   bodyLength = -1;
   bodyless = true;
   upgrading = false;
-  #requestId = "";
-  #startedAtMs = 0;
-  #ending: Ending = "--";
   #requestEnded = true;
   #requestTrailer = "";
   readonly #kept: KeptBody = new KeptBody();
-  #bodyBytes = 0;
+  /** Where the route wants bodies whole. */
+  #whole: WholeBody | null = null;
   #bodyBytesMax = Number.POSITIVE_INFINITY;
 
   // The attempt.
   #pool: ServerPool | null = null;
   #upstream: Upstream | null = null;
   #stream: UpstreamStream | null = null;
-  #attempts = 0;
   /** A server that may have acted upon it failed. */
   #lost = false;
-  #sentAtMs = 0;
-  #connectedAtMs = 0;
-  #answeredAtMs = 0;
   nextWaiting: UpstreamRequest | null = null;
   previousWaiting: UpstreamRequest | null = null;
 
@@ -87,7 +86,6 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
   /** For how long the app server may send nothing now. */
   #silenceMs = 0;
   #unconsumedBytes = 0;
-  #lastServer = "";
 
   constructor(site: Site, client: Client) {
     this.#site = site;
@@ -114,7 +112,6 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
   begin(): void {
     const { head } = this.#client;
     this.#site.member.requests++;
-    this.#startedAtMs = performance.now();
     this.#silenceMs = this.#site.timeouts.requestTimeoutMs;
     this.#phase = "waiting";
     this.method = head.method;
@@ -124,7 +121,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
     this.bodyLength = head.contentLength;
     this.bodyless = head.contentLength <= 0 && !head.chunked;
     this.#requestEnded = this.bodyless;
-    this.#requestId = requestIdOf(head, this.#client.origin, this.#site.requestIds);
+    this.#record.begin(requestIdOf(head, this.#client.origin, this.#site.requestIds));
     if (this.#client.origin.redirectPort !== 0) return this.#toHttps();
     const route = this.#route();
     if (route !== null && this.#letIn(route) && this.#rewrite(route)) this.#act(route);
@@ -140,7 +137,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
     const { head, origin } = this.#client;
     const route = this.#site.routes.find(head, origin.address);
     if (route === null) {
-      this.#ending = "PR";
+      this.#record.ending = "PR";
       this.answerItself(this.#site.routes.knowsHost(head.host) ? 404 : 421, "");
     }
     this.#taken = route;
@@ -151,7 +148,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
     const { head, origin } = this.#client;
     const refusal = admission === null ? null : admission(origin.address);
     if (refusal !== null) {
-      this.#ending = "PR";
+      this.#record.ending = "PR";
       this.answerItself(refusal.status, "", refusal.fields);
       return false;
     }
@@ -171,7 +168,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
     const status = this.#request.follow(route, this.#site.limits.targetBytesMax);
     this.target = this.#request.target;
     if (status === 0) return true;
-    this.#ending = "PR";
+    this.#record.ending = "PR";
     this.answerItself(status, "");
     return false;
   }
@@ -180,24 +177,41 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
   #act(route: CompiledRoute): void {
     this.#reply.compresses = route.compresses;
     if (route.action !== null) {
-      this.#ending = "LR";
+      this.#record.ending = "LR";
       this.#work = route.action.begin(this.#request, this);
       return;
     }
     this.#pool = route.pool;
+    this.#record.cluster = route.pool!.cluster.name;
+    if (route.source.buffer && !this.bodyless) return this.#takeBody();
     this.#prepare();
     this.#send(this.#choose(null));
   }
 
+  /** Who sends slowly keeps no app server busy. */
+  #takeBody(): void {
+    this.#whole = new WholeBody(this.#site.bodies, this);
+    if (this.#client.head.expectContinue) this.#client.sendInterim(goOn);
+  }
+
+  bodyIsWhole(): void {
+    if (this.#whole!.trailer === "") this.bodyLength = this.#whole!.bytes;
+    this.#prepare();
+    this.#send(this.#choose(null));
+  }
+
+  bodyGoesOn(): void {
+    this.#client.holdRequestBody(false);
+  }
+
+  bodyFailed(error: Error): void {
+    this.#site.log.warn(`the body of ${this.method} ${this.target} can't be kept: ${error.message}`);
+    this.refuse(503, "");
+  }
+
   #prepare(): void {
     const { head, origin } = this.#client;
-    let fields = head.fields + forwardedFields(head, origin, this.#requestId);
-    const rules = this.#taken!.requestFields;
-    if (rules !== null) fields = rules.ofRequest(fields, this.#request);
-    if (head.chunked) fields += "\nTransfer-Encoding\nchunked";
-    else if (head.contentLength >= 0) fields += `\nContent-Length\n${head.contentLength}`;
-    if (head.expectContinue) fields += "\nExpect\n100-continue";
-    if (this.upgrading) fields += `\nConnection\nUpgrade\nUpgrade\n${head.upgrade}`;
+    const fields = upstreamFields(this.#client, this.#request, this.#taken!, this.#record.id, this.#whole);
     this.upstreamFields = fields;
     this.linkMeta = encodeLinkRequest(
       head.method,
@@ -217,40 +231,45 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
   #send(first: Upstream | null): void {
     let upstream = first;
     for (let tries = this.#pool!.size; upstream !== null && tries > 0; tries--) {
-      this.#sentAtMs = this.#connectedAtMs = performance.now();
+      this.#record.sentAtMs = this.#record.connectedAtMs = performance.now();
       const stream = upstream.send(this);
       if (stream !== null) return this.#sent(upstream, stream);
       upstream = this.#choose(upstream);
     }
     this.#pool!.tellUnusable(this.#site.log);
-    this.#connectedAtMs = 0;
-    this.#ending = "SC";
+    this.#record.connectedAtMs = 0;
+    this.#record.ending = "SC";
     this.answerItself(503, "");
   }
 
   #sent(upstream: Upstream, stream: UpstreamStream): void {
     this.#upstream = upstream;
     this.#stream = stream;
-    this.#attempts++;
+    this.#record.attempts++;
     if (this.bodyless) return;
+    if (this.#whole !== null) return this.#whole.sendTo(stream);
     this.#kept.sendTo(stream);
     if (this.#requestEnded) stream.end(this.#requestTrailer);
     else this.#client.holdRequestBody(stream.pendingBytes > 0);
   }
 
   onConnecting(): void {
-    this.#connectedAtMs = 0;
+    this.#record.connectedAtMs = 0;
   }
 
   onConnected(): void {
-    this.#connectedAtMs = performance.now();
+    this.#record.connectedAtMs = performance.now();
   }
 
   /** Some of the request's body; the view is valid during the call. */
   requestBytes(bytes: Buffer): void {
-    this.#bodyBytes += bytes.length;
-    if (this.#bodyBytes > this.#bodyBytesMax) {
+    this.#record.receivedBytes += bytes.length;
+    if (this.#record.receivedBytes > this.#bodyBytesMax) {
       if (this.#phase === "waiting") this.#refuseBody();
+      return;
+    }
+    if (this.#whole !== null) {
+      if (!this.#whole.add(bytes)) this.#client.holdRequestBody(true);
       return;
     }
     if (this.#phase === "waiting") this.#kept.add(bytes);
@@ -260,6 +279,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
   requestEnd(trailer: string): void {
     this.#requestEnded = true;
     this.#requestTrailer = trailer;
+    if (this.#whole !== null) return this.#whole.end(trailer);
     this.#stream?.end(trailer);
   }
 
@@ -296,7 +316,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
     const sized = kind === "none" || kind === "length";
     if (sized && bytes.length - at > bodyBytes) return this.#badAnswer("bytes after the end of the answer");
     this.#upstream!.answered(this);
-    this.#answeredAtMs = performance.now();
+    this.#record.answeredAtMs = performance.now();
     this.#phase = "answering";
     if (!this.bodyless) this.#kept.drop();
     const body = kind === "none" || kind === "length" ? kind : "stream";
@@ -361,7 +381,9 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
 
   /** The app server has read what was written: the client may go on with its body. */
   onDrain(stream: UpstreamStream): void {
-    if (stream === this.#stream) this.#client.holdRequestBody(false);
+    if (stream !== this.#stream) return;
+    if (this.#whole !== null) this.#whole.goOn();
+    else this.#client.holdRequestBody(false);
   }
 
   onEnd(stream: UpstreamStream, _trailer: string): void {
@@ -396,7 +418,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
   #failed(code: ResetCode, message: string): void {
     const failed = this.#upstream!;
     if (this.#phase !== "waiting") {
-      this.#ending = "SD";
+      this.#record.ending = "SD";
       this.#logBroken(failed, message);
       this.#leave(false);
       return this.#client.destroy();
@@ -410,7 +432,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
       if (next !== null) return this.#send(next);
     }
     this.#logBroken(failed, message);
-    this.#ending = this.#connectedAtMs === 0 ? "SC" : code === ResetCode.timeout ? "sH" : "SH";
+    this.#record.ending = this.#record.connectedAtMs === 0 ? "SC" : code === ResetCode.timeout ? "sH" : "SH";
     const isUnsent = code === ResetCode.refused || code === ResetCode.busy;
     this.answerItself(code === ResetCode.timeout ? 504 : isUnsent ? 503 : 502, "");
   }
@@ -421,7 +443,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
    */
   #mayRetry(code: ResetCode): boolean {
     if (!this.#kept.complete || this.#answer.interims > 0) return false;
-    if (code === ResetCode.refused) return this.#attempts <= this.#pool!.size;
+    if (code === ResetCode.refused) return this.#record.attempts <= this.#pool!.size;
     return code === ResetCode.linkLost && !this.#lost && !this.upgrading && isIdempotent(this.method);
   }
 
@@ -432,7 +454,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
     const stream = this.#stream!;
     this.#leave(false);
     stream.reset(ResetCode.protocol, what);
-    this.#ending = this.#phase === "waiting" ? "PH" : "PD";
+    this.#record.ending = this.#phase === "waiting" ? "PH" : "PD";
     if (this.#phase === "waiting") this.answerItself(502, "");
     else this.#client.destroy();
   }
@@ -469,7 +491,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
       this.#leave(false);
       stream.reset(ResetCode.timeout, "no answer in time");
     }
-    this.#ending = this.#phase === "waiting" ? "sH" : "sD";
+    this.#record.ending = this.#phase === "waiting" ? "sH" : "sD";
     if (this.#phase === "waiting") this.answerItself(504, "");
     else this.#client.destroy();
   }
@@ -478,11 +500,11 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
   clientGone(): void {
     if (this.#phase === "idle") return;
     const stream = this.#stream;
-    if (this.#ending === "--" && this.#phase !== "tunnel")
-      this.#ending = this.#phase === "answering" ? "CD" : this.#requestEnded ? "CH" : "CR";
+    if (this.#record.ending === "--" && this.#phase !== "tunnel")
+      this.#record.ending = this.#phase === "answering" ? "CD" : this.#requestEnded ? "CH" : "CR";
     this.#leave(false);
     stream?.reset(ResetCode.cancel, "the client has gone");
-    this.#log();
+    this.#record.write(this.#site.accessLog, this.#client, this.#reply);
     this.#reset();
   }
 
@@ -491,7 +513,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
     const stream = this.#stream;
     this.#leave(false);
     stream?.reset(ResetCode.cancel, why);
-    this.#ending = status === 408 ? "cR" : "PR";
+    this.#record.ending = status === 408 ? "cR" : "PR";
     if (this.#phase === "waiting") this.answerItself(status, why);
     else this.#client.destroy();
   }
@@ -502,7 +524,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
 
   /** An answer of the web server itself: an error page. */
   answerItself(status: PageStatus, why: string, fields: string = ""): void {
-    const page = answerPage(status, why, this.#requestId, fields);
+    const page = answerPage(status, why, this.#record.id, fields);
     const headOnly = this.method === "HEAD";
     this.sendAnswer(page.head, headOnly ? "none" : "length", headOnly ? "" : page.text);
   }
@@ -536,14 +558,14 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
   }
 
   breakOff(): void {
-    this.#ending = "PD";
+    this.#record.ending = "PD";
     this.#leave(false);
     this.#client.destroy();
   }
 
   #finish(): void {
     this.#release();
-    this.#log();
+    this.#record.write(this.#site.accessLog, this.#client, this.#reply);
     this.#reset();
     this.#client.answered();
   }
@@ -552,7 +574,8 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
   #release(): void {
     const stream = this.#stream;
     // Our direction is open: the rest of a body is not wanted, or an upgrade was answered like any other request.
-    const abandoned = stream !== null && (this.upgrading || !this.#requestEnded);
+    const isOpen = this.upgrading || !this.#requestEnded || this.#whole?.sending === true;
+    const abandoned = stream !== null && isOpen;
     this.#leave(this.#answer.head.keepAlive && !abandoned);
     if (abandoned) stream.reset(ResetCode.cancel, "answered before our direction ended");
   }
@@ -563,60 +586,29 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
     this.#answer.forget();
     this.#work?.over();
     this.#work = null;
+    this.#whole?.stop();
     if (upstream === null) return;
     upstream.done(this, this.#stream!, reusable);
-    this.#lastServer = upstream.server.name;
+    this.#record.server = upstream.server.name;
     this.#upstream = null;
     this.#stream = null;
-  }
-
-  #log(): void {
-    const { head, origin, headStartedAtMs } = this.#client;
-    const headMs = headStartedAtMs === 0 ? 0 : this.#startedAtMs - headStartedAtMs;
-    const connected = this.#connectedAtMs !== 0;
-    this.#site.accessLog.write({
-      clientAddress: origin.address,
-      clientPort: origin.port,
-      tls: origin.tls,
-      method: this.method,
-      target: head.target,
-      version: versionOf(head),
-      host: head.authority,
-      referer: head.referer,
-      userAgent: head.userAgent,
-      requestId: this.#requestId,
-      status: this.#reply.status,
-      receivedBytes: this.#bodyBytes,
-      sentBytes: this.#reply.sentBytes,
-      headMs,
-      connectMs: connected ? this.#connectedAtMs - this.#sentAtMs : -1,
-      answerMs: connected && this.#answeredAtMs !== 0 ? this.#answeredAtMs - this.#connectedAtMs : -1,
-      durationMs: performance.now() - this.#startedAtMs + headMs,
-      cluster: this.#pool === null ? "" : this.#pool.cluster.name,
-      server: this.#lastServer,
-      attempts: this.#attempts,
-      ending: this.#ending,
-      reason: "",
-    });
   }
 
   #reset(): void {
     this.#phase = "idle";
     this.#pool = null;
+    this.#whole?.clear();
+    this.#whole = null;
+    this.#record.reset();
     this.#taken = null;
     this.linkMeta = "";
     this.upstreamFields = "";
     this.#requestEnded = true;
     this.#requestTrailer = "";
     this.#kept.clear();
-    this.#bodyBytes = 0;
-    this.#attempts = 0;
     this.#lost = false;
-    this.#sentAtMs = this.#connectedAtMs = this.#answeredAtMs = 0;
-    this.#ending = "--";
     this.#answer.interims = 0;
     this.#reply.reset();
     this.#unconsumedBytes = 0;
-    this.#lastServer = "";
   }
 }

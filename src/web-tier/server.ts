@@ -2,6 +2,7 @@
  * The work of a web server in one process: takes requests on the sockets that it is given, and has links of its own to
  * the app servers. A web server has one such process or several; their main process answers the cluster port.
  */
+import { join } from "node:path";
 import type { Cluster, Endpoint } from "../config/model.ts";
 import { linkKeys } from "../link/keys.ts";
 import type { Member, WorkerReport } from "../member/member.ts";
@@ -19,6 +20,7 @@ import { RouteTable } from "./route-table.ts";
 import { ServerPool } from "./server-pool.ts";
 import type { Site } from "./site.ts";
 import type { Upstream } from "./upstream.ts";
+import { BodyFolder } from "./whole-body.ts";
 
 export interface WebServer {
   /** Where browsers connect, e.g. "http://0.0.0.0:8080". */
@@ -60,6 +62,7 @@ export async function startWebServer(
     trusted: trustedNetworks(cluster.trustedNetworks),
     wheel,
     accessLog,
+    bodies: new BodyFolder(join(member.file.dataFolder, "bodies")),
     requestIds: new RequestIds(),
     draining: false,
   };

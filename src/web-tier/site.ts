@@ -7,6 +7,7 @@ import type { TimerWheel } from "../support/timer-wheel.ts";
 import type { AccessLog } from "./access-log.ts";
 import type { RequestIds } from "./forwarded.ts";
 import type { RouteTable } from "./route-table.ts";
+import type { BodyFolder } from "./whole-body.ts";
 
 export interface Site {
   readonly member: Member;
@@ -17,6 +18,7 @@ export interface Site {
   readonly trusted: BlockList;
   readonly wheel: TimerWheel;
   readonly accessLog: AccessLog;
+  readonly bodies: BodyFolder;
   readonly requestIds: RequestIds;
   /** We are about to stop: answers say that their connection closes. */
   draining: boolean;

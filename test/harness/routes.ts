@@ -23,5 +23,6 @@ export const anyRoute: Route = {
   allow: [],
   deny: [],
   rateLimit: null,
+  buffer: false,
   at: "flotilla.yaml:1:1",
 };

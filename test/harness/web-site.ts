@@ -3,6 +3,9 @@
  * proves that nothing was left behind: no request, no deadline, no connection.
  */
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { pino } from "pino";
 import type {
   Cluster,
@@ -35,6 +38,7 @@ import { ServerPool } from "../../src/web-tier/server-pool.ts";
 import type { Site } from "../../src/web-tier/site.ts";
 import type { Upstream } from "../../src/web-tier/upstream.ts";
 import type { NameResolver } from "../../src/web-tier/upstream-resolver.ts";
+import { BodyFolder } from "../../src/web-tier/whole-body.ts";
 import { Notes } from "./link-pair.ts";
 import { anyRoute } from "./routes.ts";
 
@@ -43,6 +47,8 @@ export interface WebSiteOptions {
   readonly limits?: Partial<HttpLimits>;
   readonly timeouts?: Partial<Timeouts>;
   readonly trusted?: readonly string[];
+  /** What bodies may take on the disk. */
+  readonly bodiesBytesMax?: number;
   readonly compress?: boolean;
   /** Clusters beside "app", with the ports of their plain HTTP servers. */
   readonly clusters?: Readonly<Record<string, readonly number[]>>;
@@ -145,6 +151,7 @@ export async function startWebSite(
     trusted: trustedNetworks(options.trusted ?? []),
     wheel,
     accessLog: recordingLog(entries),
+    bodies: new BodyFolder(join(tmpdir(), `flotilla-bodies-${process.pid}`), options.bodiesBytesMax),
     requestIds: new RequestIds(),
     draining: false,
   };
@@ -182,6 +189,8 @@ export async function startWebSite(
       );
       for (const upstream of upstreams) upstream.close();
       files.close();
+      assert.equal(site.bodies.bytes, 0, "bodies are left on the disk");
+      rmSync(site.bodies.path, { recursive: true, force: true });
       await until(
         () => files.size === 0,
         () => `${files.size} files are left open`,

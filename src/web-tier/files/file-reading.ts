@@ -43,7 +43,7 @@ export class FileReading implements OwnWork {
   }
 
   resume(): void {
-    if (!this.#reading) this.#read();
+    if (!this.#reading && this.#at < this.#end) this.#read();
   }
 
   over(): void {
