@@ -14,6 +14,7 @@ import type {
   SessionSettings,
   Timeouts,
 } from "./model.ts";
+import { buildErrorPages, buildMaintenance } from "./pages.ts";
 import { checkAuthorities } from "./plain-servers.ts";
 import { quote } from "./problems.ts";
 import { checkRoutes } from "./route-order.ts";
@@ -131,6 +132,9 @@ function buildCluster(
       : null,
     trustedNetworks: section.scalarItems("trust").map(({ value }) => String(value)),
     accessLog: buildAccessLog(section.section("log"), context),
+    errorPages: buildErrorPages(section, elsewhere, context),
+    interceptErrors: section.flag("interceptErrors") === true,
+    maintenance: buildMaintenance(section, elsewhere, context),
     compress: section.flag("compress") === true,
     limits: buildLimits(section.section("limits")),
     timeouts: buildTimeouts(section.section("timeouts")),

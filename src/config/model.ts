@@ -42,6 +42,12 @@ export interface Cluster {
   readonly sessions: SessionSettings | null;
   readonly trustedNetworks: readonly string[];
   readonly accessLog: AccessLogSettings;
+  /** Web tier. Keys are "404", "4xx", ... */
+  readonly errorPages: ReadonlyMap<string, OwnPage>;
+  /** Errors of applications are replaced by those too. */
+  readonly interceptErrors: boolean;
+  /** Null: it takes requests. */
+  readonly maintenance: Maintenance | null;
   /** Web tier: answers are compressed, unless a route says otherwise. */
   readonly compress: boolean;
   readonly limits: HttpLimits;
@@ -236,6 +242,19 @@ export interface SessionSettings {
   readonly durability: "memory" | "backup";
   readonly cookieName: string;
   readonly idleTimeoutMs: number;
+}
+
+/** A file of the site, read when the file of the cluster was. */
+export interface OwnPage {
+  /** For Content-Type. */
+  readonly type: string;
+  /** A character per byte (latin1). */
+  readonly text: string;
+}
+
+export interface Maintenance {
+  /** Null: words of ours. */
+  readonly page: OwnPage | null;
 }
 
 export interface AccessLogSettings {

@@ -64,6 +64,11 @@ export const nameTypes: Readonly<Record<"name" | NameType, NameTypeEntry>> = {
     allowed: "is the name of a header field",
     source: tokenSource,
   },
+  answerStatus: {
+    parse: (text) => (/^(?:[45][0-9]{2}|[45]xx)$/.test(text) ? text : null),
+    allowed: "is a status from 400 to 599, or 4xx or 5xx for all others of them",
+    source: "([45][0-9]{2}|[45]xx)",
+  },
   parameterName: {
     parse: (text) => (/^[^\0-\x1f]{1,256}$/.test(text) ? text : null),
     allowed: "is the name of a parameter, without escapes",
@@ -277,6 +282,11 @@ export const scalars: Readonly<Record<ScalarType, Scalar>> = {
     allowed: () => "a regular expression as RE2 knows it: no look-around, no backreferences",
     trouble: regexTrouble,
     schema: () => ({ type: "string" }),
+  },
+  flagOrFile: {
+    parse: (text) => (text === "true" || text === "false" ? text === "true" : text === "" ? null : text),
+    allowed: () => "true, false or the name of a file",
+    schema: () => ({ type: ["boolean", "string"], minLength: 1 }),
   },
   fieldName: {
     parse: nameTypes.fieldName.parse,

@@ -37,6 +37,7 @@ export type ScalarType =
   | "method"
   | "regex"
   | "fieldName"
+  | "flagOrFile"
   | "fieldValue"
   | "parameterValue"
   | "template"
@@ -44,7 +45,7 @@ export type ScalarType =
   | "rate";
 
 /** Kinds of names that the file chooses; what each may be stands in scalars.ts. */
-export type NameType = "fieldName" | "parameterName";
+export type NameType = "fieldName" | "answerStatus" | "parameterName";
 
 export interface Setting {
   readonly path: string;
@@ -849,6 +850,41 @@ const clusterSettings: readonly Setting[] = [
     type: "network",
     since,
     description: "An address or a network like `10.0.0.0/8`.",
+  },
+  {
+    path: "clusters.<name>.maintenance",
+    type: "flagOrFile",
+    since,
+    default: false,
+    description:
+      "All requests for this cluster are answered 503 by the web tier: with `true` in words of ours, else with this page. In a web cluster that is every request.",
+  },
+  {
+    path: "clusters.<name>.errorPages",
+    type: "named",
+    names: "answerStatus",
+    since,
+    tier: "web",
+    minimum: 1,
+    maximum: limits.config.errorPagesMax,
+    description:
+      "Pages of the site's own for errors that the web tier answers: a status like `404`, or `4xx` and `5xx` for those without one of their own.",
+  },
+  {
+    path: "clusters.<name>.errorPages.<name>",
+    type: "file",
+    since,
+    description:
+      "HTML, text, JSON or XML of 64 KiB at most, by the ending of its name; relative to this file.",
+  },
+  {
+    path: "clusters.<name>.interceptErrors",
+    type: "flag",
+    since,
+    tier: "web",
+    default: false,
+    description:
+      "Errors that an application answers are replaced by `errorPages:` too. Its cookies and the fields that belong to the status stay.",
   },
   {
     path: "clusters.<name>.compress",

@@ -92,6 +92,8 @@ export const http = {
   tunnelSilenceTimeoutMs: 3_600_000,
   /** After so much of it the kernel asks whether the other side is there (TCP keep-alive). */
   tunnelProbeAfterMs: 60_000,
+  /** Visitors of a cluster in maintenance are asked to come back after so many seconds. */
+  maintenanceRetryS: 300,
   /** Interim (1xx) answers before the final one. */
   interimAnswersMax: 16,
 } as const;
@@ -387,6 +389,9 @@ export const replication = {
 /** The file. */
 export const config = {
   fileBytesMax: 1_048_576,
+  /** A page under errorPages: or maintenance:. */
+  pageBytesMax: 65_536,
+  errorPagesMax: 64,
   /** A file named by ${file:...}. */
   includedBytesMax: 65_536,
   serversPerClusterMax: 62,

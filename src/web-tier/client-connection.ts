@@ -11,7 +11,6 @@ import { http as limits } from "../support/limits.ts";
 import { WheelEntry } from "../support/timer-wheel.ts";
 import { refusedEntry } from "./access-lines.ts";
 import { answerHead, interimHead, switchingHead } from "./answer-head.ts";
-import { answerPage } from "./answer-pages.ts";
 import type { AnswerBody, AnswerHead, Client } from "./client.ts";
 import type { ClientOrigin } from "./forwarded.ts";
 import { Http1Output } from "./http1-output.ts";
@@ -220,7 +219,7 @@ export class ClientConnection implements Client, BodySink {
 
   /** A head that is not HTTP as we read it: answered, and the connection closed, for what follows can't be trusted. */
   #refuseHead({ status, message, code }: HeadError): void {
-    const page = answerPage(status, message, "");
+    const page = this.#site.pages.page(status, message, "");
     const headMs = this.headStartedAtMs === 0 ? 0 : performance.now() - this.headStartedAtMs;
     this.#site.accessLog.write(refusedEntry(this.origin, "1.1", status, page.text.length, headMs, code));
     const head = withTransportSecurity(page.head, this.origin.hstsLine);

@@ -18,6 +18,7 @@
  * A connection has one Exchange and uses it for one request after the other. Nothing here waits: each step is
  * called by the bytes or the failure that makes it possible. There are no promises, streams or closures per request.
  */
+import type { Maintenance } from "../config/model.ts";
 import { BodyDecoder } from "../http/body.ts";
 import { encodeLinkRequest } from "../http/link-request.ts";
 import { isEventStream, type ResponseHead, responseBodyKind } from "../http/response-head.ts";
@@ -25,7 +26,7 @@ import { ResetCode } from "../link/api.ts";
 import { http as limits } from "../support/limits.ts";
 import type { OwnAnswer, OwnWork } from "./actions/action.ts";
 import { redirectToHttps } from "./actions/to-https.ts";
-import { answerPage, type PageStatus } from "./answer-pages.ts";
+import { type Page, type PageStatus, proxyStatus } from "./answer-pages.ts";
 import { AnswerReader, type InterimSink } from "./answer-reader.ts";
 import type { AnswerBody, AnswerHead, Client } from "./client.ts";
 import { requestIdOf } from "./forwarded.ts";
@@ -123,6 +124,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
     this.#requestEnded = this.bodyless;
     this.#record.begin(requestIdOf(head, this.#client.origin, this.#site.requestIds));
     if (this.#client.origin.redirectPort !== 0) return this.#toHttps();
+    if (this.#site.maintenance !== null) return this.#answerMaintenance(this.#site.maintenance);
     const route = this.#route();
     if (route !== null && this.#letIn(route) && this.#rewrite(route)) this.#act(route);
   }
@@ -183,9 +185,16 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
     }
     this.#pool = route.pool;
     this.#record.cluster = route.pool!.cluster.name;
+    const { maintenance } = route.pool!.cluster;
+    if (maintenance !== null) return this.#answerMaintenance(maintenance);
     if (route.source.buffer && !this.bodyless) return this.#takeBody();
     this.#prepare();
     this.#send(this.#choose(null));
+  }
+
+  #answerMaintenance(maintenance: Maintenance): void {
+    this.#record.ending = "LR";
+    this.#sendPage(this.#site.pages.maintenance(maintenance, this.#record.id));
   }
 
   /** Who sends slowly keeps no app server busy. */
@@ -239,7 +248,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
     this.#pool!.tellUnusable(this.#site.log);
     this.#record.connectedAtMs = 0;
     this.#record.ending = "SC";
-    this.answerItself(503, "");
+    this.answerItself(503, "", proxyStatus("destination_unavailable"));
   }
 
   #sent(upstream: Upstream, stream: UpstreamStream): void {
@@ -319,6 +328,8 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
     this.#record.answeredAtMs = performance.now();
     this.#phase = "answering";
     if (!this.bodyless) this.#kept.drop();
+    if (head.status >= 400 && this.#site.pages.intercepts(head.status))
+      return this.#intercept(sized && bytes.length - at === bodyBytes);
     const body = kind === "none" || kind === "length" ? kind : "stream";
     if (sized && bodyBytes <= limits.oneWriteBytesMax && bytes.length - at === bodyBytes) {
       // The whole answer is here: one string, one system call.
@@ -346,6 +357,17 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
     if (rules === null) return head;
     const { status, reason, contentLength, hasDate } = head;
     return { status, reason, fields: rules.ofAnswer(head.fields, this.#request), contentLength, hasDate };
+  }
+
+  /** The site's own page instead of the application's. @param whole all of the answer is here: its connection can serve another. */
+  #intercept(whole: boolean): void {
+    const page = this.#site.pages.intercepted(this.#answer.head);
+    if (!whole) {
+      const stream = this.#stream!;
+      this.#leave(false);
+      stream.reset(ResetCode.cancel, "the site has a page of its own for it");
+    }
+    this.#sendPage(page);
   }
 
   #replyBytes(bytes: Buffer, start: number): void {
@@ -433,8 +455,14 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
     }
     this.#logBroken(failed, message);
     this.#record.ending = this.#record.connectedAtMs === 0 ? "SC" : code === ResetCode.timeout ? "sH" : "SH";
-    const isUnsent = code === ResetCode.refused || code === ResetCode.busy;
-    this.answerItself(code === ResetCode.timeout ? 504 : isUnsent ? 503 : 502, "");
+    this.#answerFailure(code);
+  }
+
+  #answerFailure(code: ResetCode): void {
+    if (code === ResetCode.timeout) this.answerItself(504, "", proxyStatus("http_response_timeout"));
+    else if (code === ResetCode.refused) this.answerItself(503, "", proxyStatus("destination_unavailable"));
+    else if (code === ResetCode.busy) this.answerItself(503, "", proxyStatus("connection_limit_reached"));
+    else this.answerItself(502, "", proxyStatus("connection_terminated"));
   }
 
   /**
@@ -455,7 +483,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
     this.#leave(false);
     stream.reset(ResetCode.protocol, what);
     this.#record.ending = this.#phase === "waiting" ? "PH" : "PD";
-    if (this.#phase === "waiting") this.answerItself(502, "");
+    if (this.#phase === "waiting") this.answerItself(502, "", proxyStatus("http_protocol_error"));
     else this.#client.destroy();
   }
 
@@ -492,7 +520,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
       stream.reset(ResetCode.timeout, "no answer in time");
     }
     this.#record.ending = this.#phase === "waiting" ? "sH" : "sD";
-    if (this.#phase === "waiting") this.answerItself(504, "");
+    if (this.#phase === "waiting") this.answerItself(504, "", proxyStatus("http_response_timeout"));
     else this.#client.destroy();
   }
 
@@ -524,7 +552,10 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
 
   /** An answer of the web server itself: an error page. */
   answerItself(status: PageStatus, why: string, fields: string = ""): void {
-    const page = answerPage(status, why, this.#record.id, fields);
+    this.#sendPage(this.#site.pages.page(status, why, this.#record.id, fields));
+  }
+
+  #sendPage(page: Page): void {
     const headOnly = this.method === "HEAD";
     this.sendAnswer(page.head, headOnly ? "none" : "length", headOnly ? "" : page.text);
   }

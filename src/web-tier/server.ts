@@ -10,6 +10,7 @@ import { accessLog as accessLogLimits, upstream as upstreamLimits } from "../sup
 import type { Log } from "../support/log.ts";
 import { TimerWheel } from "../support/timer-wheel.ts";
 import { AccessLog } from "./access-log.ts";
+import { AnswerPages } from "./answer-pages.ts";
 import { BrowserListener } from "./browser-listener.ts";
 import { FileCache } from "./files/file-cache.ts";
 import { RequestIds, trustedNetworks } from "./forwarded.ts";
@@ -63,6 +64,8 @@ export async function startWebServer(
     wheel,
     accessLog,
     bodies: new BodyFolder(join(member.file.dataFolder, "bodies")),
+    pages: new AnswerPages(cluster.errorPages, cluster.interceptErrors),
+    maintenance: cluster.maintenance,
     requestIds: new RequestIds(),
     draining: false,
   };

@@ -11,6 +11,8 @@ import type {
   Cluster,
   ClusterFile,
   HttpLimits,
+  Maintenance,
+  OwnPage,
   PlainServer,
   Route,
   Server,
@@ -27,6 +29,7 @@ import {
 import { silentLog } from "../../src/support/log.ts";
 import { TimerWheel } from "../../src/support/timer-wheel.ts";
 import { type AccessEntry, AccessLog } from "../../src/web-tier/access-log.ts";
+import { AnswerPages } from "../../src/web-tier/answer-pages.ts";
 import { BrowserListener } from "../../src/web-tier/browser-listener.ts";
 import { FileCache } from "../../src/web-tier/files/file-cache.ts";
 import { RequestIds, trustedNetworks } from "../../src/web-tier/forwarded.ts";
@@ -50,6 +53,12 @@ export interface WebSiteOptions {
   /** What bodies may take on the disk. */
   readonly bodiesBytesMax?: number;
   readonly compress?: boolean;
+  readonly errorPages?: Readonly<Record<string, OwnPage>>;
+  readonly interceptErrors?: boolean;
+  /** Of the web tier. */
+  readonly maintenance?: Maintenance;
+  /** Of the cluster "app". */
+  readonly appMaintenance?: Maintenance;
   /** Clusters beside "app", with the ports of their plain HTTP servers. */
   readonly clusters?: Readonly<Record<string, readonly number[]>>;
   /** Over the defaults, of every plain HTTP server. */
@@ -130,7 +139,9 @@ export async function startWebSite(
             log: silentLog,
           }),
     );
-    pools.set(name, new ServerPool(cluster(name, "app", servers, timeouts), upstreams, secret, null));
+    const shape = cluster(name, "app", servers, timeouts);
+    const maintenance = name === "app" ? (options.appMaintenance ?? null) : null;
+    pools.set(name, new ServerPool({ ...shape, maintenance }, upstreams, secret, null));
   }
   const files = new FileCache();
   const web = cluster("web", "web", [serverAt("web", 1, 0, "link")], timeouts);
@@ -152,6 +163,11 @@ export async function startWebSite(
     wheel,
     accessLog: recordingLog(entries),
     bodies: new BodyFolder(join(tmpdir(), `flotilla-bodies-${process.pid}`), options.bodiesBytesMax),
+    pages: new AnswerPages(
+      new Map(Object.entries(options.errorPages ?? {})),
+      options.interceptErrors === true,
+    ),
+    maintenance: options.maintenance ?? null,
     requestIds: new RequestIds(),
     draining: false,
   };
@@ -284,6 +300,9 @@ function cluster(
     sessions: null,
     trustedNetworks: [],
     accessLog: { path: null, format: "combined" },
+    errorPages: new Map(),
+    interceptErrors: false,
+    maintenance: null,
     compress: false,
     limits: {
       headBytesMax: limits.headBytesMax,

@@ -31,10 +31,7 @@ test("nothing reaches the application before the body is whole; then it has a le
   assert.doesNotMatch(origin.received, /POST/);
   client.send("2\r\nde\r\n0\r\n\r\n");
   assert.equal((await client.answer()).body, "done");
-  assert.match(
-    origin.received,
-    /POST \/x HTTP\/1\.1\r\n[\s\S]*\r\nContent-Length: 5\r\n\r\nabcde$/,
-  );
+  assert.match(origin.received, /POST \/x HTTP\/1\.1\r\n[\s\S]*\r\nContent-Length: 5\r\n\r\nabcde$/);
   assert.doesNotMatch(origin.received, /Transfer-Encoding/i);
   other.destroy();
   client.destroy();

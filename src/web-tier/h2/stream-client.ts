@@ -11,7 +11,6 @@ import { messageOf } from "../../support/errors.ts";
 import { http2 as limits } from "../../support/limits.ts";
 import { WheelEntry } from "../../support/timer-wheel.ts";
 import { refusedEntry } from "../access-lines.ts";
-import { answerPage } from "../answer-pages.ts";
 import type { AnswerBody, AnswerHead, Client } from "../client.ts";
 import type { ClientOrigin } from "../forwarded.ts";
 import { Exchange } from "../request-path.ts";
@@ -93,7 +92,7 @@ export class StreamClient implements Client {
   }
 
   #refuseHead({ status, message, code }: HeadError): void {
-    const page = answerPage(status, message, "");
+    const page = this.#site.pages.page(status, message, "");
     const entry = refusedEntry(this.origin, versionOf(this.head), status, page.text.length, 0, code);
     this.#site.accessLog.write(entry);
     const head = withTransportSecurity(page.head, this.origin.hstsLine);
