@@ -843,7 +843,7 @@ const clusterSettings: readonly Setting[] = [
     tier: "web",
     maximum: 1_000,
     description:
-      "Networks of balancers in front of us, whose X-Forwarded-* and X-Request-Id are believed. All others' are replaced.",
+      "Networks of balancers in front of us, whose Forwarded, X-Forwarded-* and X-Request-Id are believed. All others' are replaced.",
   },
   {
     path: "clusters.<name>.trust[]",

@@ -141,6 +141,7 @@ export const KnownField = {
   keepAlive: 19,
   proxyConnection: 20,
   range: 21,
+  forwarded: 22,
 } as const;
 export type KnownField = (typeof KnownField)[keyof typeof KnownField];
 
@@ -157,7 +158,7 @@ const knownNames: readonly (readonly [string, KnownField])[] = [
   ["referer", KnownField.referer],
   ["upgrade", KnownField.upgrade],
   ["trailer", KnownField.trailer],
-  ["forwarded", KnownField.dropped],
+  ["forwarded", KnownField.forwarded],
   ["x-real-ip", KnownField.dropped],
   ["connection", KnownField.connection],
   ["user-agent", KnownField.userAgent],

@@ -45,6 +45,7 @@ export class RequestHead {
   cookie: string = "";
   userAgent: string = "";
   referer: string = "";
+  forwarded: string = "";
   xForwardedFor: string = "";
   xForwardedProto: string = "";
   xForwardedHost: string = "";

@@ -180,6 +180,9 @@ function rangesIn(from: number, to: number): number {
 /** Fields that end here and whose values are asked for. */
 function takeForwarding(known: KnownField, value: string, head: RequestHead): void {
   switch (known) {
+    case KnownField.forwarded:
+      head.forwarded = joined(head.forwarded, value);
+      return;
     case KnownField.forwardedFor:
       head.xForwardedFor = joined(head.xForwardedFor, value);
       return;
@@ -326,7 +329,7 @@ function reset(head: RequestHead): void {
   head.keepAlive = true;
   head.host = head.authority = head.upgrade = head.fields = "";
   head.cookie = head.userAgent = head.referer = "";
-  head.xForwardedFor = head.xForwardedProto = head.xForwardedHost = "";
+  head.forwarded = head.xForwardedFor = head.xForwardedProto = head.xForwardedHost = "";
   head.via = head.requestId = "";
   head.targetAuthority = head.connectionText = head.upgradeText = "";
   head.error = null;

@@ -3,8 +3,9 @@
  * sends under these names goes on only when it comes from a network that the file trusts (A17).
  */
 import { randomBytes } from "node:crypto";
-import { BlockList, isIPv6 } from "node:net";
+import { BlockList, isIPv4, isIPv6 } from "node:net";
 import type { Listener } from "../config/model.ts";
+import { hostOf } from "../http/host.ts";
 import { type RequestHead, versionOf } from "../http/request-head.ts";
 import type { ClientCertificate } from "../tls/client-certificate.ts";
 
@@ -50,7 +51,10 @@ export class ClientOrigin {
   readonly trusted: boolean;
   /** Lines 3 to 7 of the link's request metadata. */
   readonly linkLines: string;
-  /** The fields of an untrusted client up to the host's value. */
+  /** Our own element of Forwarded (RFC 7239) up to the host's value. */
+  readonly element: string;
+  /** The fields of an untrusted client up to the host's first value, and from there up to its second. */
+  readonly untrustedBegin: string;
   readonly untrustedFields: string;
 
   constructor(
@@ -70,7 +74,9 @@ export class ClientOrigin {
     this.trusted = trusted;
     const local = plainAddress(client.localAddress);
     this.linkLines = `${scheme}\n${this.address}\n${client.port}\n${local}\n${client.localPort}`;
-    this.untrustedFields = `${certificateFields}\nX-Forwarded-For\n${this.address}\nX-Forwarded-Proto\n${scheme}\nX-Forwarded-Host\n`;
+    this.element = `for=${nodeOf(this.address)};proto=${scheme};host="`;
+    this.untrustedBegin = `${certificateFields}\nForwarded\n${this.element}`;
+    this.untrustedFields = `"\nX-Forwarded-For\n${this.address}\nX-Forwarded-Proto\n${scheme}\nX-Forwarded-Host\n`;
   }
 }
 
@@ -79,13 +85,40 @@ export function forwardedFields(head: RequestHead, origin: ClientOrigin, request
   const version = head.http2 ? "2" : versionOf(head);
   const via = head.via === "" ? `${version} flotilla` : `${head.via}, ${version} flotilla`;
   if (!origin.trusted) {
-    return `${origin.untrustedFields}${head.authority}\nVia\n${via}\nX-Request-Id\n${requestId}`;
+    return `${origin.untrustedBegin}${head.authority}${origin.untrustedFields}${head.authority}\nVia\n${via}\nX-Request-Id\n${requestId}`;
   }
   const forwardedFor =
     head.xForwardedFor === "" ? origin.address : `${head.xForwardedFor}, ${origin.address}`;
   const scheme = head.xForwardedProto === "" ? origin.scheme : head.xForwardedProto;
   const host = head.xForwardedHost === "" ? head.authority : head.xForwardedHost;
-  return `${origin.certificateFields}\nX-Forwarded-For\n${forwardedFor}\nX-Forwarded-Proto\n${scheme}\nX-Forwarded-Host\n${host}\nVia\n${via}\nX-Request-Id\n${requestId}`;
+  const forwarded = `${forwardedBefore(head)}${origin.element}${head.authority}"`;
+  return `${origin.certificateFields}\nForwarded\n${forwarded}\nX-Forwarded-For\n${forwardedFor}\nX-Forwarded-Proto\n${scheme}\nX-Forwarded-Host\n${host}\nVia\n${via}\nX-Request-Id\n${requestId}`;
+}
+
+/** RFC 7239, 4: elements of pairs, each value a token or a quoted string. */
+const pair = String.raw`[!#$%&'*+.^_\x60|~0-9A-Za-z-]+=(?:[!#$%&'*+.^_\x60|~0-9A-Za-z-]+|"(?:[^"\\]|\\.)*")`;
+const element = `${pair}(?:;${pair})*`;
+const elements = new RegExp(`^${element}(?:[ \t]*,[ \t]*${element})*$`);
+
+/**
+ * The elements of trusted proxies, to be put before ours. Most know the X-Forwarded fields alone: what these say is said again,
+ * or an application that prefers Forwarded would take the proxy for the client.
+ */
+function forwardedBefore(head: RequestHead): string {
+  if (elements.test(head.forwarded)) return `${head.forwarded}, `;
+  if (head.xForwardedFor === "") return "";
+  const [first = "", ...others] = head.xForwardedFor
+    .split(",")
+    .map((address) => `for=${nodeOf(address.trim())}`);
+  const proto = /^https?$/i.test(head.xForwardedProto) ? `;proto=${head.xForwardedProto.toLowerCase()}` : "";
+  const host = hostOf(head.xForwardedHost) === "" ? "" : `;host="${head.xForwardedHost.toLowerCase()}"`;
+  return `${[`${first}${proto}${host}`, ...others].join(", ")}, `;
+}
+
+/** RFC 7239, 6: an IPv6 address stands in brackets, and these need quotes. */
+function nodeOf(address: string): string {
+  if (isIPv6(address)) return address.includes("%") ? "unknown" : `"[${address}]"`;
+  return isIPv4(address) ? address : "unknown";
 }
 
 /** It is shown on pages and in logs: what could mean anything there is no id. */

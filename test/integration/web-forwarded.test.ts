@@ -33,7 +33,8 @@ test("a stranger's claims are replaced", async (t) => {
   assert.equal(got.get("x-forwarded-host"), "shop.example:8080");
   assert.equal(got.get("via"), "1.0 elsewhere, 1.1 flotilla");
   assert.equal(got.get("host"), "Shop.Example:8080");
-  for (const name of ["x-forwarded-port", "x-real-ip", "forwarded"]) assert.equal(got.get(name), undefined);
+  assert.equal(got.get("forwarded"), 'for=127.0.0.1;proto=http;host="shop.example:8080"');
+  for (const name of ["x-forwarded-port", "x-real-ip"]) assert.equal(got.get(name), undefined);
   const id = got.get("x-request-id")!;
   assert.match(id, /^[\w-]{10,40}$/);
   assert.equal((await web.logged(0)).requestId, id);
@@ -46,6 +47,39 @@ test("a trusted proxy's claims are continued", async (t) => {
   assert.equal(got.get("x-forwarded-host"), "evil");
   assert.equal(got.get("x-request-id"), "abc-1.2_3");
   assert.equal((await web.logged(0)).requestId, "abc-1.2_3");
+});
+
+const ours = 'for=127.0.0.1;proto=http;host="shop.example:8080"';
+
+test("RFC 7239: what a trusted proxy forwarded goes before our own element", async (t) => {
+  for (const [fields, before] of [
+    ["Forwarded: for=6.6.6.6\r\n", "for=6.6.6.6, "],
+    [
+      'Forwarded: for="[2001:db8::1]:80";proto=https, for=_hidden\r\n',
+      'for="[2001:db8::1]:80";proto=https, for=_hidden, ',
+    ],
+    ["Forwarded: for=1.1.1.1\r\nForwarded: for=2.2.2.2\r\n", "for=1.1.1.1, for=2.2.2.2, "],
+    // It knows the older fields alone.
+    [
+      "X-Forwarded-For: 6.6.6.6, 2001:db8::1, what\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: Shop.example\r\n",
+      'for=6.6.6.6;proto=https;host="shop.example", for="[2001:db8::1]", for=unknown, ',
+    ],
+    ['X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: ht"tp\r\nX-Forwarded-Host: a"b\r\n', "for=6.6.6.6, "],
+    // What is no list of elements could hide where ours begins.
+    ['Forwarded: for="6.6.6.6\r\n', ""],
+    ["Forwarded: for=6.6.6.6;\r\n", ""],
+    ["Forwarded: 6.6.6.6\r\n", ""],
+    ["", ""],
+  ] as const) {
+    const { got } = await fieldsOf(t, ["127.0.0.1"], fields);
+    assert.equal(got.get("forwarded"), `${before}${ours}`);
+  }
+});
+
+test("W3C trace context is passed on as it is", async (t) => {
+  const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  const { got } = await fieldsOf(t, [], `traceparent: ${traceparent}\r\ntracestate: a=1,b=2\r\n`);
+  assert.deepEqual([got.get("traceparent"), got.get("tracestate")], [traceparent, "a=1,b=2"]);
 });
 
 test("a trusted proxy that claims nothing", async (t) => {
