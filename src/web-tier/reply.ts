@@ -3,6 +3,8 @@
  * with `compress:` it is compressed here.
  */
 import type { BodySink } from "../http/body.ts";
+import type { CompiledFieldRules } from "./actions/field-rules.ts";
+import type { TemplateValues } from "./actions/template-text.ts";
 import type { AnswerBody, AnswerHead, Client } from "./client.ts";
 import { type Coding, codingFor, compressed, encoderOf, isWorthIt, variedHead } from "./compression.ts";
 import { Compressor, type CompressorOwner, hasRoomForCompressor } from "./compressor.ts";
@@ -25,18 +27,22 @@ export class Reply implements BodySink, CompressorOwner {
   congested = false;
   /** Asked for by the route. */
   compresses = false;
+  /** Of the route, or null. */
+  fieldRules: CompiledFieldRules | null = null;
   readonly #client: Client;
+  readonly #values: TemplateValues;
   readonly #owner: ReplyOwner;
   #compressor: Compressor | null = null;
   #trailer = "";
 
-  constructor(client: Client, owner: ReplyOwner) {
+  constructor(client: Client, values: TemplateValues, owner: ReplyOwner) {
     this.#client = client;
+    this.#values = values;
     this.#owner = owner;
   }
 
   begin(made: AnswerHead, body: AnswerBody): void {
-    const head = withTransportSecurity(made, this.#client.origin.hstsLine);
+    const head = withTransportSecurity(this.#dressed(made), this.#client.origin.hstsLine);
     this.status = head.status;
     if (!this.compresses || !isWorthIt(head)) return this.#client.beginAnswer(head, body);
     const coding = hasRoomForCompressor() ? codingFor(this.#client.head) : null;
@@ -47,7 +53,7 @@ export class Reply implements BodySink, CompressorOwner {
 
   /** All of it in one write. @param text the body, latin1. */
   send(made: AnswerHead, body: AnswerBody, text: string): void {
-    const head = withTransportSecurity(made, this.#client.origin.hstsLine);
+    const head = withTransportSecurity(this.#dressed(made), this.#client.origin.hstsLine);
     this.status = head.status;
     if (this.compresses && isWorthIt(head)) return this.#sendVaried(head, body, text);
     this.sentBytes = text.length;
@@ -63,6 +69,14 @@ export class Reply implements BodySink, CompressorOwner {
     const sent = isSmaller ? small.latin1Slice() : text;
     this.sentBytes = sent.length;
     this.#client.sendAnswer(variedHead(head, isSmaller ? coding : null, sent.length), body, sent);
+  }
+
+  /** With the fields that the route wants. */
+  #dressed(head: AnswerHead): AnswerHead {
+    if (this.fieldRules === null) return head;
+    const { status, reason, contentLength, hasDate } = head;
+    const fields = this.fieldRules.ofAnswer(head.fields, this.#values);
+    return { status, reason, fields, contentLength, hasDate };
   }
 
   #headOnly(head: AnswerHead, coding: Coding | null): AnswerHead {
@@ -133,6 +147,7 @@ export class Reply implements BodySink, CompressorOwner {
     this.sentBytes = 0;
     this.congested = false;
     this.compresses = false;
+    this.fieldRules = null;
     if (this.#compressor === null) return;
     this.#compressor.destroy();
     this.#compressor = null;

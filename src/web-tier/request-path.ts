@@ -24,13 +24,14 @@ import { encodeLinkRequest } from "../http/link-request.ts";
 import { isEventStream, type ResponseHead, responseBodyKind } from "../http/response-head.ts";
 import { ResetCode } from "../link/api.ts";
 import { http as limits } from "../support/limits.ts";
-import type { OwnAnswer, OwnWork } from "./actions/action.ts";
+import type { OwnWork } from "./actions/action.ts";
 import { redirectToHttps } from "./actions/to-https.ts";
-import { type Page, type PageStatus, proxyStatus } from "./answer-pages.ts";
+import { type PageStatus, proxyStatus } from "./answer-pages.ts";
 import { AnswerReader, type InterimSink } from "./answer-reader.ts";
-import type { AnswerBody, AnswerHead, Client } from "./client.ts";
+import type { AnswerHead, Client } from "./client.ts";
 import { requestIdOf } from "./forwarded.ts";
 import { KeptBody } from "./kept-body.ts";
+import { OwnReply, type OwnReplyOwner } from "./own-reply.ts";
 import { Reply, type ReplyOwner } from "./reply.ts";
 import { RequestRecord } from "./request-record.ts";
 import type { CompiledRoute } from "./route.ts";
@@ -45,7 +46,7 @@ const goOn: AnswerHead = { status: 100, reason: "Continue", fields: "", contentL
 
 type Phase = "idle" | "waiting" | "answering" | "tunnel";
 
-export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyOwner, WholeBodyOwner {
+export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnReplyOwner, WholeBodyOwner {
   readonly #site: Site;
   readonly #client: Client;
   #phase: Phase = "idle";
@@ -84,6 +85,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
   readonly #answer = new AnswerReader();
   readonly #body = new BodyDecoder();
   readonly #reply: Reply;
+  readonly #own: OwnReply;
   /** For how long the app server may send nothing now. */
   #silenceMs = 0;
   #unconsumedBytes = 0;
@@ -91,8 +93,9 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
   constructor(site: Site, client: Client) {
     this.#site = site;
     this.#client = client;
-    this.#reply = new Reply(client, this);
     this.#request = new RoutedRequest(client);
+    this.#reply = new Reply(client, this.#request, this);
+    this.#own = new OwnReply(site, client, this.#reply, this.#record, this);
   }
 
   /** The client has sent all: the answer has to begin in this time. */
@@ -132,7 +135,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
   /** The whole listener is there for that alone. */
   #toHttps(): void {
     const { head, origin } = this.#client;
-    redirectToHttps(this.#request, origin.redirectPort, this.#site.routes.knowsHost(head.host), this);
+    redirectToHttps(this.#request, origin.redirectPort, this.#site.routes.knowsHost(head.host), this.#own);
   }
 
   #route(): CompiledRoute | null {
@@ -140,9 +143,10 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
     const route = this.#site.routes.find(head, origin.address);
     if (route === null) {
       this.#record.ending = "PR";
-      this.answerItself(this.#site.routes.knowsHost(head.host) ? 404 : 421, "");
+      this.#own.answerItself(this.#site.routes.knowsHost(head.host) ? 404 : 421);
     }
     this.#taken = route;
+    this.#reply.fieldRules = route === null ? null : route.answerFields;
     return route;
   }
 
@@ -151,7 +155,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
     const refusal = admission === null ? null : admission(origin.address);
     if (refusal !== null) {
       this.#record.ending = "PR";
-      this.answerItself(refusal.status, "", refusal.fields);
+      this.#own.answerItself(refusal.status, "", refusal.fields);
       return false;
     }
     this.#bodyBytesMax = source.bodyBytesMax ?? this.#site.limits.bodyBytesMax;
@@ -171,7 +175,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
     this.target = this.#request.target;
     if (status === 0) return true;
     this.#record.ending = "PR";
-    this.answerItself(status, "");
+    this.#own.answerItself(status);
     return false;
   }
 
@@ -180,7 +184,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
     this.#reply.compresses = route.compresses;
     if (route.action !== null) {
       this.#record.ending = "LR";
-      this.#work = route.action.begin(this.#request, this);
+      this.#work = route.action.begin(this.#request, this.#own);
       return;
     }
     this.#pool = route.pool;
@@ -248,7 +252,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
     this.#pool!.tellUnusable(this.#site.log);
     this.#record.connectedAtMs = 0;
     this.#record.ending = "SC";
-    this.answerItself(503, "", proxyStatus("destination_unavailable"));
+    this.#own.answerItself(503, "", proxyStatus("destination_unavailable"));
   }
 
   #sent(upstream: Upstream, stream: UpstreamStream): void {
@@ -333,11 +337,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
     const body = kind === "none" || kind === "length" ? kind : "stream";
     if (sized && bodyBytes <= limits.oneWriteBytesMax && bytes.length - at === bodyBytes) {
       // The whole answer is here: one string, one system call.
-      this.#reply.send(
-        this.#dressed(head),
-        body,
-        bodyBytes === 0 ? "" : bytes.latin1Slice(at, at + bodyBytes),
-      );
+      this.#reply.send(head, body, bodyBytes === 0 ? "" : bytes.latin1Slice(at, at + bodyBytes));
       return this.#finish();
     }
     this.#silenceMs =
@@ -346,17 +346,9 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
         : this.#site.timeouts.socketTimeoutMs;
     this.#body.begin(kind, head.contentLength);
     this.#client.cork();
-    this.#reply.begin(this.#dressed(head), body);
+    this.#reply.begin(head, body);
     this.#replyBytes(bytes, at);
     this.#client.uncork();
-  }
-
-  /** With the fields that the route wants. */
-  #dressed(head: AnswerHead): AnswerHead {
-    const rules = this.#taken?.answerFields ?? null;
-    if (rules === null) return head;
-    const { status, reason, contentLength, hasDate } = head;
-    return { status, reason, fields: rules.ofAnswer(head.fields, this.#request), contentLength, hasDate };
   }
 
   /** The site's own page instead of the application's. @param whole all of the answer is here: its connection can serve another. */
@@ -367,7 +359,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
       this.#leave(false);
       stream.reset(ResetCode.cancel, "the site has a page of its own for it");
     }
-    this.#sendPage(page);
+    this.#own.sendPage(page);
   }
 
   #replyBytes(bytes: Buffer, start: number): void {
@@ -459,10 +451,10 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
   }
 
   #answerFailure(code: ResetCode): void {
-    if (code === ResetCode.timeout) this.answerItself(504, "", proxyStatus("http_response_timeout"));
-    else if (code === ResetCode.refused) this.answerItself(503, "", proxyStatus("destination_unavailable"));
-    else if (code === ResetCode.busy) this.answerItself(503, "", proxyStatus("connection_limit_reached"));
-    else this.answerItself(502, "", proxyStatus("connection_terminated"));
+    if (code === ResetCode.timeout) this.#own.answerItself(504, "", proxyStatus("http_response_timeout"));
+    else if (code === ResetCode.refused) this.#own.answerItself(503, "", proxyStatus("destination_unavailable"));
+    else if (code === ResetCode.busy) this.#own.answerItself(503, "", proxyStatus("connection_limit_reached"));
+    else this.#own.answerItself(502, "", proxyStatus("connection_terminated"));
   }
 
   /**
@@ -483,7 +475,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
     this.#leave(false);
     stream.reset(ResetCode.protocol, what);
     this.#record.ending = this.#phase === "waiting" ? "PH" : "PD";
-    if (this.#phase === "waiting") this.answerItself(502, "", proxyStatus("http_protocol_error"));
+    if (this.#phase === "waiting") this.#own.answerItself(502, "", proxyStatus("http_protocol_error"));
     else this.#client.destroy();
   }
 
@@ -520,7 +512,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
       stream.reset(ResetCode.timeout, "no answer in time");
     }
     this.#record.ending = this.#phase === "waiting" ? "sH" : "sD";
-    if (this.#phase === "waiting") this.answerItself(504, "", proxyStatus("http_response_timeout"));
+    if (this.#phase === "waiting") this.#own.answerItself(504, "", proxyStatus("http_response_timeout"));
     else this.#client.destroy();
   }
 
@@ -542,7 +534,7 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
     this.#leave(false);
     stream?.reset(ResetCode.cancel, why);
     this.#record.ending = status === 408 ? "cR" : "PR";
-    if (this.#phase === "waiting") this.answerItself(status, why);
+    if (this.#phase === "waiting") this.#own.answerItself(status, why);
     else this.#client.destroy();
   }
 
@@ -550,46 +542,12 @@ export class Exchange implements UpstreamRequest, InterimSink, OwnAnswer, ReplyO
     this.refuse(413, `The body is longer than ${this.#bodyBytesMax} bytes.`);
   }
 
-  /** An answer of the web server itself: an error page. */
-  answerItself(status: PageStatus, why: string, fields: string = ""): void {
-    this.#sendPage(this.#site.pages.page(status, why, this.#record.id, fields));
-  }
-
-  #sendPage(page: Page): void {
-    const headOnly = this.method === "HEAD";
-    this.sendAnswer(page.head, headOnly ? "none" : "length", headOnly ? "" : page.text);
-  }
-
-  // Answers of actions, as they come.
-  sendAnswer(head: AnswerHead, body: AnswerBody, text: string): void {
-    this.#phase = "answering";
-    this.#reply.send(this.#dressed(head), body, text);
-    this.#finish();
-  }
-
-  beginAnswer(head: AnswerHead, body: AnswerBody, piece: Buffer): boolean {
+  ownReplyBegins(): void {
     this.#phase = "answering";
     this.#silenceMs = this.#site.timeouts.socketTimeoutMs;
-    this.#client.cork();
-    this.#reply.begin(this.#dressed(head), body);
-    const flowing = this.sendBytes(piece);
-    this.#client.uncork();
-    return flowing;
   }
 
-  sendBytes(bytes: Buffer): boolean {
-    this.#reply.onBodyBytes(bytes);
-    if (this.#reply.congested) return false;
-    this.#client.answerGoesOn(this.#silenceMs);
-    return true;
-  }
-
-  endAnswer(): void {
-    if (this.#reply.end("")) this.#finish();
-  }
-
-  breakOff(): void {
-    this.#record.ending = "PD";
+  ownReplyBroke(): void {
     this.#leave(false);
     this.#client.destroy();
   }
