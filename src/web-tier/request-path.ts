@@ -6,7 +6,7 @@
  *   let in                         #letIn        actions/admission.ts
  *   rewrite                        #rewrite      routed-request.ts
  *   act                            #act          actions/, files/: redirect, respond, files; or, for an app server:
- *   take the body (if wanted)      #takeBody     whole-body.ts
+ *   take the body (if wanted)      #act          request-body.ts, whole-body.ts
  *   tell who asks                  #prepare      upstream-fields.ts, forwarded.ts
  *   choose server                  #choose       server-pool.ts (sticky, then balance)
  *   send                           #send         link-upstream.ts or http-upstream.ts
@@ -28,11 +28,11 @@ import type { OwnWork } from "./actions/action.ts";
 import { redirectToHttps } from "./actions/to-https.ts";
 import { type PageStatus, proxyStatus } from "./answer-pages.ts";
 import { AnswerReader, type InterimSink } from "./answer-reader.ts";
-import type { AnswerHead, Client } from "./client.ts";
+import type { Client } from "./client.ts";
 import { requestIdOf } from "./forwarded.ts";
-import { KeptBody } from "./kept-body.ts";
 import { OwnReply, type OwnReplyOwner } from "./own-reply.ts";
 import { Reply, type ReplyOwner } from "./reply.ts";
+import { RequestBody, type RequestBodyOwner } from "./request-body.ts";
 import { RequestRecord } from "./request-record.ts";
 import type { CompiledRoute } from "./route.ts";
 import { RoutedRequest } from "./routed-request.ts";
@@ -40,13 +40,10 @@ import type { ServerPool } from "./server-pool.ts";
 import type { Site } from "./site.ts";
 import { isIdempotent, type Upstream, type UpstreamRequest, type UpstreamStream } from "./upstream.ts";
 import { upstreamFields } from "./upstream-fields.ts";
-import { WholeBody, type WholeBodyOwner } from "./whole-body.ts";
-
-const goOn: AnswerHead = { status: 100, reason: "Continue", fields: "", contentLength: -1, hasDate: true };
 
 type Phase = "idle" | "waiting" | "answering" | "tunnel";
 
-export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnReplyOwner, WholeBodyOwner {
+export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnReplyOwner, RequestBodyOwner {
   readonly #site: Site;
   readonly #client: Client;
   #phase: Phase = "idle";
@@ -62,12 +59,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
   bodyLength = -1;
   bodyless = true;
   upgrading = false;
-  #requestEnded = true;
-  #requestTrailer = "";
-  readonly #kept: KeptBody = new KeptBody();
-  /** Where the route wants bodies whole. */
-  #whole: WholeBody | null = null;
-  #bodyBytesMax = Number.POSITIVE_INFINITY;
+  readonly #requestBody: RequestBody;
 
   // The attempt.
   #pool: ServerPool | null = null;
@@ -94,6 +86,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     this.#site = site;
     this.#client = client;
     this.#request = new RoutedRequest(client);
+    this.#requestBody = new RequestBody(client, this);
     this.#reply = new Reply(client, this.#request, this);
     this.#own = new OwnReply(site, client, this.#reply, this.#record, this);
   }
@@ -124,7 +117,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     this.upgrading = head.upgrade !== "";
     this.bodyLength = head.contentLength;
     this.bodyless = head.contentLength <= 0 && !head.chunked;
-    this.#requestEnded = this.bodyless;
+    this.#requestBody.ended = this.bodyless;
     this.#record.begin(requestIdOf(head, this.#client.origin, this.#site.requestIds));
     if (this.#client.origin.redirectPort !== 0) return this.#toHttps();
     if (this.#site.maintenance !== null) return this.#answerMaintenance(this.#site.maintenance);
@@ -158,9 +151,9 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
       this.#own.answerItself(refusal.status, "", refusal.fields);
       return false;
     }
-    this.#bodyBytesMax = source.bodyBytesMax ?? this.#site.limits.bodyBytesMax;
-    if (head.contentLength > this.#bodyBytesMax) {
-      this.#refuseBody();
+    this.#requestBody.bytesMax = source.bodyBytesMax ?? this.#site.limits.bodyBytesMax;
+    if (head.contentLength > this.#requestBody.bytesMax) {
+      this.bodyTooLong();
       return false;
     }
     if (source.timeoutMs !== null) {
@@ -191,30 +184,22 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     this.#record.cluster = route.pool!.cluster.name;
     const { maintenance } = route.pool!.cluster;
     if (maintenance !== null) return this.#answerMaintenance(maintenance);
-    if (route.source.buffer && !this.bodyless) return this.#takeBody();
+    if (route.source.buffer && !this.bodyless) return this.#requestBody.takeWhole(this.#site.bodies);
     this.#prepare();
     this.#send(this.#choose(null));
   }
 
   #answerMaintenance(maintenance: Maintenance): void {
     this.#record.ending = "LR";
-    this.#sendPage(this.#site.pages.maintenance(maintenance, this.#record.id));
-  }
-
-  /** Who sends slowly keeps no app server busy. */
-  #takeBody(): void {
-    this.#whole = new WholeBody(this.#site.bodies, this);
-    if (this.#client.head.expectContinue) this.#client.sendInterim(goOn);
+    this.#own.sendPage(this.#site.pages.maintenance(maintenance, this.#record.id));
   }
 
   bodyIsWhole(): void {
-    if (this.#whole!.trailer === "") this.bodyLength = this.#whole!.bytes;
+    const { trailer, bytes } = this.#requestBody.whole!;
+    // A trailer needs chunks.
+    if (trailer === "") this.bodyLength = bytes;
     this.#prepare();
     this.#send(this.#choose(null));
-  }
-
-  bodyGoesOn(): void {
-    this.#client.holdRequestBody(false);
   }
 
   bodyFailed(error: Error): void {
@@ -224,7 +209,13 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
 
   #prepare(): void {
     const { head, origin } = this.#client;
-    const fields = upstreamFields(this.#client, this.#request, this.#taken!, this.#record.id, this.#whole);
+    const fields = upstreamFields(
+      this.#client,
+      this.#request,
+      this.#taken!,
+      this.#record.id,
+      this.#requestBody.whole,
+    );
     this.upstreamFields = fields;
     this.linkMeta = encodeLinkRequest(
       head.method,
@@ -259,11 +250,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     this.#upstream = upstream;
     this.#stream = stream;
     this.#record.attempts++;
-    if (this.bodyless) return;
-    if (this.#whole !== null) return this.#whole.sendTo(stream);
-    this.#kept.sendTo(stream);
-    if (this.#requestEnded) stream.end(this.#requestTrailer);
-    else this.#client.holdRequestBody(stream.pendingBytes > 0);
+    if (!this.bodyless) this.#requestBody.sendTo(stream);
   }
 
   onConnecting(): void {
@@ -276,24 +263,11 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
 
   /** Some of the request's body; the view is valid during the call. */
   requestBytes(bytes: Buffer): void {
-    this.#record.receivedBytes += bytes.length;
-    if (this.#record.receivedBytes > this.#bodyBytesMax) {
-      if (this.#phase === "waiting") this.#refuseBody();
-      return;
-    }
-    if (this.#whole !== null) {
-      if (!this.#whole.add(bytes)) this.#client.holdRequestBody(true);
-      return;
-    }
-    if (this.#phase === "waiting") this.#kept.add(bytes);
-    if (this.#stream !== null && !this.#stream.write(bytes)) this.#client.holdRequestBody(true);
+    this.#requestBody.received(bytes, this.#phase !== "waiting");
   }
 
   requestEnd(trailer: string): void {
-    this.#requestEnded = true;
-    this.#requestTrailer = trailer;
-    if (this.#whole !== null) return this.#whole.end(trailer);
-    this.#stream?.end(trailer);
+    this.#requestBody.end(trailer);
   }
 
   /** The app server's answer, as it comes. */
@@ -331,7 +305,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     this.#upstream!.answered(this);
     this.#record.answeredAtMs = performance.now();
     this.#phase = "answering";
-    if (!this.bodyless) this.#kept.drop();
+    if (!this.bodyless) this.#requestBody.answered();
     if (head.status >= 400 && this.#site.pages.intercepts(head.status))
       return this.#intercept(sized && bytes.length - at === bodyBytes);
     const body = kind === "none" || kind === "length" ? kind : "stream";
@@ -395,9 +369,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
 
   /** The app server has read what was written: the client may go on with its body. */
   onDrain(stream: UpstreamStream): void {
-    if (stream !== this.#stream) return;
-    if (this.#whole !== null) this.#whole.goOn();
-    else this.#client.holdRequestBody(false);
+    if (stream === this.#stream) this.#requestBody.drained();
   }
 
   onEnd(stream: UpstreamStream, _trailer: string): void {
@@ -452,8 +424,10 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
 
   #answerFailure(code: ResetCode): void {
     if (code === ResetCode.timeout) this.#own.answerItself(504, "", proxyStatus("http_response_timeout"));
-    else if (code === ResetCode.refused) this.#own.answerItself(503, "", proxyStatus("destination_unavailable"));
-    else if (code === ResetCode.busy) this.#own.answerItself(503, "", proxyStatus("connection_limit_reached"));
+    else if (code === ResetCode.refused)
+      this.#own.answerItself(503, "", proxyStatus("destination_unavailable"));
+    else if (code === ResetCode.busy)
+      this.#own.answerItself(503, "", proxyStatus("connection_limit_reached"));
     else this.#own.answerItself(502, "", proxyStatus("connection_terminated"));
   }
 
@@ -462,7 +436,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
    * other at most, and only when acting twice does no harm (A49).
    */
   #mayRetry(code: ResetCode): boolean {
-    if (!this.#kept.complete || this.#answer.interims > 0) return false;
+    if (!this.#requestBody.repeatable || this.#answer.interims > 0) return false;
     if (code === ResetCode.refused) return this.#record.attempts <= this.#pool!.size;
     return code === ResetCode.linkLost && !this.#lost && !this.upgrading && isIdempotent(this.method);
   }
@@ -521,10 +495,10 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     if (this.#phase === "idle") return;
     const stream = this.#stream;
     if (this.#record.ending === "--" && this.#phase !== "tunnel")
-      this.#record.ending = this.#phase === "answering" ? "CD" : this.#requestEnded ? "CH" : "CR";
+      this.#record.ending = this.#phase === "answering" ? "CD" : this.#requestBody.ended ? "CH" : "CR";
     this.#leave(false);
     stream?.reset(ResetCode.cancel, "the client has gone");
-    this.#record.write(this.#site.accessLog, this.#client, this.#reply);
+    this.#record.write(this.#site.accessLog, this.#client, this.#requestBody, this.#reply);
     this.#reset();
   }
 
@@ -538,8 +512,10 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     else this.#client.destroy();
   }
 
-  #refuseBody(): void {
-    this.refuse(413, `The body is longer than ${this.#bodyBytesMax} bytes.`);
+  bodyTooLong(): void {
+    // Behind the begin of an answer the rest of a body is of no use to anybody.
+    if (this.#phase === "waiting")
+      this.refuse(413, `The body is longer than ${this.#requestBody.bytesMax} bytes.`);
   }
 
   ownReplyBegins(): void {
@@ -554,7 +530,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
 
   #finish(): void {
     this.#release();
-    this.#record.write(this.#site.accessLog, this.#client, this.#reply);
+    this.#record.write(this.#site.accessLog, this.#client, this.#requestBody, this.#reply);
     this.#reset();
     this.#client.answered();
   }
@@ -563,8 +539,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
   #release(): void {
     const stream = this.#stream;
     // Our direction is open: the rest of a body is not wanted, or an upgrade was answered like any other request.
-    const isOpen = this.upgrading || !this.#requestEnded || this.#whole?.sending === true;
-    const abandoned = stream !== null && isOpen;
+    const abandoned = stream !== null && (this.upgrading || this.#requestBody.open);
     this.#leave(this.#answer.head.keepAlive && !abandoned);
     if (abandoned) stream.reset(ResetCode.cancel, "answered before our direction ended");
   }
@@ -575,7 +550,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     this.#answer.forget();
     this.#work?.over();
     this.#work = null;
-    this.#whole?.stop();
+    this.#requestBody.stop();
     if (upstream === null) return;
     upstream.done(this, this.#stream!, reusable);
     this.#record.server = upstream.server.name;
@@ -586,15 +561,11 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
   #reset(): void {
     this.#phase = "idle";
     this.#pool = null;
-    this.#whole?.clear();
-    this.#whole = null;
     this.#record.reset();
     this.#taken = null;
     this.linkMeta = "";
     this.upstreamFields = "";
-    this.#requestEnded = true;
-    this.#requestTrailer = "";
-    this.#kept.clear();
+    this.#requestBody.reset();
     this.#lost = false;
     this.#answer.interims = 0;
     this.#reply.reset();

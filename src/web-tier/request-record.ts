@@ -4,6 +4,7 @@ import type { Ending } from "./access-lines.ts";
 import type { AccessLog } from "./access-log.ts";
 import type { Client } from "./client.ts";
 import type { Reply } from "./reply.ts";
+import type { RequestBody } from "./request-body.ts";
 
 /** Made once per connection and used for one request after the other. Times are those of `performance.now()`. */
 export class RequestRecord {
@@ -13,7 +14,6 @@ export class RequestRecord {
   /** The last one that was tried. */
   server = "";
   cluster = "";
-  receivedBytes = 0;
   startedAtMs = 0;
   sentAtMs = 0;
   connectedAtMs = 0;
@@ -24,7 +24,12 @@ export class RequestRecord {
     this.startedAtMs = performance.now();
   }
 
-  write(log: AccessLog, { head, origin, headStartedAtMs }: Client, { status, sentBytes }: Reply): void {
+  write(
+    log: AccessLog,
+    { head, origin, headStartedAtMs }: Client,
+    { receivedBytes }: RequestBody,
+    { status, sentBytes }: Reply,
+  ): void {
     const headMs = headStartedAtMs === 0 ? 0 : this.startedAtMs - headStartedAtMs;
     const connected = this.connectedAtMs !== 0;
     log.write({
@@ -39,7 +44,7 @@ export class RequestRecord {
       userAgent: head.userAgent,
       requestId: this.id,
       status,
-      receivedBytes: this.receivedBytes,
+      receivedBytes,
       sentBytes,
       headMs,
       connectMs: connected ? this.connectedAtMs - this.sentAtMs : -1,
@@ -57,7 +62,6 @@ export class RequestRecord {
     this.ending = "--";
     this.attempts = 0;
     this.server = this.cluster = "";
-    this.receivedBytes = 0;
     this.sentAtMs = this.connectedAtMs = this.answeredAtMs = 0;
   }
 }
