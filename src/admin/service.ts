@@ -7,6 +7,7 @@ import type { LinkStream, StreamHandler, StreamService } from "../link/api.ts";
 import type { Member, MemberStatus, StopCheck } from "../member/member.ts";
 import { messageOf } from "../support/errors.ts";
 import { admin as limits } from "../support/limits.ts";
+import { compareWithStarted, type ReloadAnswer } from "./started-file.ts";
 
 export interface Question {
   readonly ask: string;
@@ -14,6 +15,8 @@ export interface Question {
   readonly servers?: readonly string[];
   /** `stop`: also what keeps sessions that can't be saved. */
   readonly force?: boolean;
+  /** `reload`: the file that is meant. */
+  readonly path?: string;
 }
 
 /** What an asked one does for each question it knows; the returned object, now or later, is the answer. */
@@ -38,6 +41,7 @@ export function serverAnswers(member: Member, actions: { stop(force: boolean): v
     status: (): MemberStatus => member.status(),
     "stop-check": ({ servers = [] }): StopCheck => member.holding?.() ?? member.stopCheck(servers),
     holding: (): HoldingAnswer => member.holding?.() ?? {},
+    reload: ({ path }): ReloadAnswer => compareWithStarted(member, path),
     stop: ({ force = false }): StopAnswer => {
       // The answer leaves in this turn of the event loop; a drain may close the link in its first.
       setImmediate(() => setImmediate(() => actions.stop(force)));
@@ -91,8 +95,9 @@ function parseQuestion(meta: string): Question {
   const question = value as Partial<Question> | null;
   if (typeof question !== "object" || question === null || typeof question.ask !== "string")
     throw new Error('a question is an object with "ask"');
-  const { ask, servers } = question;
+  const { ask, servers, path } = question;
   const force = question.force === true ? { force: true } : {};
+  if (typeof path === "string") return { ask, path };
   if (servers === undefined) return { ask, ...force };
   if (!Array.isArray(servers) || !servers.every((name) => typeof name === "string"))
     throw new Error('"servers" is a list of names');

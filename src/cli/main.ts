@@ -149,6 +149,15 @@ function describeCommands(done: (exitCode: number) => void): Command {
     });
 
   program
+    .command("reload")
+    .description("put the changed file in force on this machine, without a dropped connection")
+    .option("--json", "print one JSON object")
+    .action(async (options: { json?: true }) => {
+      const { reload } = await import("./reload.ts");
+      done(await reload(config(), options.json === true));
+    });
+
+  program
     .command("upgrade")
     .argument("[names...]", "web servers of the file; without: all that run on this machine")
     .description(

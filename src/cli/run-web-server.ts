@@ -3,14 +3,14 @@
  * them, and answers for all of them: the cluster port, `health:`, the service manager.
  */
 import { recordServer } from "../admin/run-record.ts";
-import { answerQuestions, serverAnswers } from "../admin/service.ts";
+import { answerQuestions, type Question, serverAnswers } from "../admin/service.ts";
 import type { ClusterFile, Server } from "../config/model.ts";
 import { StreamKind } from "../link/api.ts";
 import { linkKeys } from "../link/keys.ts";
 import { LinkListener } from "../link/listener.ts";
 import { Member } from "../member/member.ts";
-import { openHealth } from "../supervise/health-listener.ts";
 import { ListeningSockets } from "../supervise/listening-sockets.ts";
+import { WorkingFile } from "../supervise/reload.ts";
 import { ServiceManager } from "../supervise/service-manager.ts";
 import { WebWorkers } from "../supervise/web-workers.ts";
 import { messageOf } from "../support/errors.ts";
@@ -36,6 +36,11 @@ export async function runWebServer(
   const sockets = new ListeningSockets(manager.sockets());
   const command = [process.argv[1]!, "worker", server.name, "--config", file.path] as const;
   const workers = new WebWorkers({ file, cluster, command, sockets, log });
+  const health = {
+    unready: (): string => (member.state === "starting" ? "it is starting" : workers.unreadyReason),
+    unlive: (): string => workers.stuckReason,
+  };
+  const working = new WorkingFile({ file, server, workers, health, log });
   const stopAsked = Promise.withResolvers<string>();
   const hurried = Promise.withResolvers<void>();
   let isHurried = false;
@@ -47,19 +52,16 @@ export async function runWebServer(
       hurried.resolve();
       workers.hurry();
     },
+    reload: () => void working.onHangUp(),
     atOnce() {
       workers.kill();
       process.exit(interruptedCode);
     },
   });
   process.on("SIGUSR1", () => workers.tell({ kind: "reopen-logs" }));
-  const port = clusterPort(member, workers, log, () => stopAsked.resolve("flotilla stop"));
+  const port = clusterPort(member, { workers, working, log }, () => stopAsked.resolve("flotilla stop"));
   await port.listen();
-  const unready = (): string => (member.state === "starting" ? "it is starting" : workers.unreadyReason);
-  const health =
-    cluster.health === null
-      ? null
-      : await openHealth(cluster.health, { unready, unlive: () => workers.stuckReason }, log);
+  await working.openHealth();
   // Before the workers ask for them, so that a port that can't be had is told at once.
   for (const listener of cluster.listen) await sockets.open(listener);
   for (const { name, address, port: number } of supervised ? [] : sockets.unused)
@@ -76,7 +78,7 @@ export async function runWebServer(
   workers.isStopping = true;
   manager.stopping();
   await workers.askReports();
-  const { drainTimeoutMs, drainDelayMs } = cluster.timeouts;
+  const { drainTimeoutMs, drainDelayMs } = working.cluster.timeouts;
   if (drainDelayMs > 0) {
     log.info(`${why}: not ready any more, takes requests for ${drainDelayMs / 1_000} s more`);
     await Promise.race([hurried.promise, delay(drainDelayMs)]);
@@ -86,13 +88,19 @@ export async function runWebServer(
   const drained = workers.drain();
   if (isHurried) workers.hurry();
   await drained;
-  health?.close();
+  working.closeHealth();
   log.info("stopped");
   // Not by itself: an operator's connection could hold the process.
   process.exit(0);
 }
 
-function clusterPort(member: Member, workers: WebWorkers, log: Log, stop: () => void): LinkListener {
+interface MainParts {
+  readonly workers: WebWorkers;
+  readonly working: WorkingFile;
+  readonly log: Log;
+}
+
+function clusterPort(member: Member, { workers, working, log }: MainParts, stop: () => void): LinkListener {
   const { file, server } = member;
   const answers = {
     ...serverAnswers(member, { stop }),
@@ -110,6 +118,7 @@ function clusterPort(member: Member, workers: WebWorkers, log: Log, stop: () => 
       workers.tell({ kind: "reopen-logs" });
       return {};
     },
+    reload: ({ path }: Question) => working.reload(path),
     upgrade: async () => {
       await workers.upgrade();
       return { pid: process.pid, workers: workers.workers.map(({ pid }) => pid) };

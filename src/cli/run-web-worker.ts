@@ -5,7 +5,7 @@ import { WorkerChannel } from "../supervise/worker-channel.ts";
 import { codeOf, FlotillaError, messageOf } from "../support/errors.ts";
 import { workers as limits } from "../support/limits.ts";
 import { createLog } from "../support/log.ts";
-import { startWebServer, type WebServer } from "../web-tier/server.ts";
+import { type Prepared, startWebServer, type WebServer } from "../web-tier/server.ts";
 
 /** Ends with the process. @throws FlotillaError when nobody is there to work for. */
 export async function runWebWorker(path: string, name: string): Promise<number> {
@@ -26,8 +26,31 @@ export async function runWebWorker(path: string, name: string): Promise<number> 
   const cut = Promise.withResolvers<void>();
   const drain = (idleMs: number, timeoutMs: number): void =>
     void end(web === null ? Promise.resolve() : web.drain(idleMs, timeoutMs));
+  const started = Promise.withResolvers<WebServer>();
+  let prepared: Prepared | null = null;
   const channel: WorkerChannel = new WorkerChannel({
     report,
+    prepare: (file) =>
+      void started.promise
+        .then((server) => server.prepare(file))
+        .then(
+          (ready) => {
+            prepared = ready;
+            channel.tell({ kind: "prepared", failure: null });
+          },
+          (error) =>
+            channel.tell({ kind: "prepared", failure: { code: codeOf(error), message: messageOf(error) } }),
+        ),
+    commit() {
+      prepared?.commit();
+      prepared = null;
+      channel.tell({ kind: "committed", urls: web?.urls ?? [] });
+      report();
+    },
+    discard() {
+      prepared?.discard();
+      prepared = null;
+    },
     drain: (idleMs) => drain(idleMs, Number.POSITIVE_INFINITY),
     reopenLogs: () => web?.reopenLogs(),
     cut: () => cut.resolve(),
@@ -39,6 +62,7 @@ export async function runWebWorker(path: string, name: string): Promise<number> 
     if (server === undefined)
       throw new FlotillaError("FLOTILLA_SERVER_UNKNOWN", `there is no server ${name} in ${path} any more`);
     web = await startWebServer(new Member(file, server), log, (endpoint) => channel.socket(endpoint));
+    started.resolve(web);
     report();
     channel.tell({ kind: "ready", urls: web.urls, file });
   } catch (error) {

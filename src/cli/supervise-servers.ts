@@ -51,6 +51,7 @@ export async function superviseServers(
           "sessions are kept all the same",
       );
     },
+    reload: () => supervisor.signalWebServers("SIGHUP"),
     hurry(signal) {
       log.info(`${signal} again: cutting requests; once more (^C) ends all at once, and loses sessions`);
       supervisor.hurry();

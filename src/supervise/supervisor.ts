@@ -6,6 +6,7 @@ import type { UnitStatus } from "../admin/cluster-status.ts";
 import type { Cluster, ClusterFile, Server } from "../config/model.ts";
 import { systemClock } from "../support/clock.ts";
 import type { Log } from "../support/log.ts";
+import { sendSignal } from "../support/processes.ts";
 import { OutputPrinter } from "./output.ts";
 import { firstInherited, startProgram } from "./program.ts";
 import { type Descriptor, handOn } from "./service-manager.ts";
@@ -74,6 +75,15 @@ export class Supervisor {
   hurry(): void {
     this.#isHurried = true;
     for (const unit of this.#units.values()) unit.hurry();
+  }
+
+  /** To the main process of each web server. */
+  signalWebServers(signal: NodeJS.Signals): void {
+    const { file } = this.#options;
+    for (const { name, pid } of this.#units.values()) {
+      const { cluster } = file.servers.get(name)!;
+      if (pid !== null && file.clusters.get(cluster)!.tier === "web") sendSignal(pid, signal);
+    }
   }
 
   /** Ends everything at once, without drain. */

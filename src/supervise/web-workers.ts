@@ -32,6 +32,8 @@ export class WebWorkers {
   /** Replaced, and not gone yet. */
   readonly #old: Set<Generation> = new Set();
   #upgrading: Generation | null = null;
+  #isReloading = false;
+  #cluster: Cluster;
   #workersBegun = 0;
   #requestsOfEnded = 0;
   #tick: Timer | null = null;
@@ -39,6 +41,7 @@ export class WebWorkers {
 
   constructor(options: WebWorkersOptions) {
     this.#options = options;
+    this.#cluster = options.cluster;
     this.#current = this.#generation(options.file);
   }
 
@@ -121,8 +124,8 @@ export class WebWorkers {
    * @throws FlotillaError FLOTILLA_UPGRADE_FAILED: the old ones go on.
    */
   async upgrade(): Promise<void> {
-    if (this.isStopping || this.#upgrading !== null)
-      throw upgradeFailed(this.isStopping ? "it is stopping" : "another upgrade is under way");
+    const busy = this.#busyWith;
+    if (busy !== "") throw upgradeFailed(busy);
     const next = this.#generation(null);
     this.#upgrading = next;
     try {
@@ -138,6 +141,30 @@ export class WebWorkers {
     this.#current = next;
     this.#retire(old);
     this.#options.log.info(`replaced by ${next.workers.map(({ pid }) => `process ${pid}`).join(", ")}`);
+  }
+
+  /**
+   * Has all workers go on by a changed file. Resolves when it is in force.
+   * @throws FlotillaError FLOTILLA_RELOAD_REFUSED, or a worker's own: nothing has changed then.
+   */
+  async reload(file: ClusterFile): Promise<void> {
+    const busy = this.#busyWith;
+    if (busy !== "") throw new FlotillaError("FLOTILLA_RELOAD_REFUSED", `not reloaded: ${busy}`);
+    this.#isReloading = true;
+    try {
+      await this.#current.prepare(file);
+      this.#cluster = file.clusters.get(this.#cluster.name)!;
+      await this.#current.commit(file);
+    } finally {
+      this.#isReloading = false;
+      this.#closeUnused();
+    }
+  }
+
+  get #busyWith(): string {
+    if (this.isStopping) return "it is stopping";
+    if (this.#upgrading !== null) return "an upgrade is under way";
+    return this.#isReloading ? "a reload is under way" : "";
   }
 
   /** Lets what is open come to its end, for at most the drain timeout. Resolves when no worker is left. */
@@ -164,7 +191,8 @@ export class WebWorkers {
   }
 
   #generation(file: ClusterFile | null): Generation {
-    const { cluster, command, sockets, log } = this.#options;
+    const { command, sockets, log } = this.#options;
+    const cluster = this.#cluster;
     const count = cluster.workers ?? Math.min(availableParallelism(), limits.workersMax);
     const firstNumber = this.#workersBegun + 1;
     this.#workersBegun += count;
@@ -188,9 +216,10 @@ export class WebWorkers {
     if (this.#old.size > limits.drainingMax) this.#old.values().next().value!.hurry();
   }
 
-  /** Sockets that none of the workers has asked for: whoever connects there is to be refused, not to wait in vain. */
+  /** Sockets that the file does not name, or that were opened for one that is not in force: whoever connects there is to be refused, not to wait in vain. */
   #closeUnused(): void {
-    this.#options.sockets.keepOnly(this.#current.endpoints);
+    const { file } = this.#current;
+    this.#options.sockets.keepOnly(file?.clusters.get(this.#cluster.name)?.listen ?? []);
   }
 
   #tickLater(): void {

@@ -6,6 +6,9 @@ import { type FromWorker, type ToWorker, workerProtocol } from "./worker-message
 /** What the main process wants; the first ones come after `begin`. */
 export interface WorkerOrders {
   report(): void;
+  prepare(file: ClusterFile): void;
+  commit(): void;
+  discard(): void;
   drain(idleMs: number): void;
   reopenLogs(): void;
   cut(): void;
@@ -63,6 +66,12 @@ export class WorkerChannel {
         const { endpoint, code, message: text } = message;
         return this.#take(endpoint)?.reject(new FlotillaError(code, text));
       }
+      case "prepare":
+        return this.#orders.prepare(message.file);
+      case "commit":
+        return this.#orders.commit();
+      case "discard":
+        return this.#orders.discard();
       case "report":
         return this.#orders.report();
       case "drain":

@@ -1,8 +1,8 @@
 /** The workers of one start or upgrade: the same program, the same file. Each is kept running as a Unit. */
-import type { ClusterFile, Endpoint } from "../config/model.ts";
+import type { ClusterFile } from "../config/model.ts";
 import type { WorkerReport } from "../member/member.ts";
 import type { Clock, Random } from "../support/clock.ts";
-import { FlotillaError } from "../support/errors.ts";
+import { FlotillaError, messageOf } from "../support/errors.ts";
 import type { Log } from "../support/log.ts";
 import type { ListeningSockets } from "./listening-sockets.ts";
 import type { Ending } from "./program.ts";
@@ -36,11 +36,10 @@ export class Generation {
   /** Resolves when the last worker is gone. */
   readonly ended: Promise<void>;
   urls: readonly string[] = [];
-  /** The addresses whose sockets its workers have asked for, by their texts. */
-  readonly #endpoints: Map<string, Endpoint> = new Map();
   readonly #options: GenerationOptions;
   readonly #slots: readonly Slot[];
   #file: ClusterFile | null;
+  #prepared: ReadonlySet<WorkerProcess> = new Set();
   #hasBegun = false;
   #settleStart: (error: FlotillaError | null) => void = () => {};
   #resolveEnded!: () => void;
@@ -60,8 +59,9 @@ export class Generation {
     return this.#slots.flatMap(({ worker }) => worker ?? []);
   }
 
-  get endpoints(): readonly Endpoint[] {
-    return [...this.#endpoints.values()];
+  /** The file that they work by; null before the first is ready. */
+  get file(): ClusterFile | null {
+    return this.#file;
   }
 
   /**
@@ -77,6 +77,37 @@ export class Generation {
     if (failure === null) return;
     this.kill();
     throw failure;
+  }
+
+  /** @throws FlotillaError when one of them can't; nothing has changed then. */
+  async prepare(file: ClusterFile): Promise<void> {
+    const { workers } = this;
+    const results = await Promise.allSettled(workers.map((worker) => worker.prepare(file)));
+    const refused = results.find((result) => result.status === "rejected");
+    if (refused === undefined) {
+      this.#prepared = new Set(workers);
+      return;
+    }
+    for (const worker of workers) worker.discard();
+    throw refused.reason;
+  }
+
+  /** Resolves when all work by this file, which they were prepared for. */
+  async commit(file: ClusterFile): Promise<void> {
+    this.#file = file;
+    await Promise.all(
+      this.workers.map(async (worker) => {
+        try {
+          // It began in the meantime, with the file before.
+          if (!this.#prepared.has(worker)) await worker.prepare(file);
+          await worker.commit();
+        } catch (error) {
+          this.#options.log.error(`worker process ${worker.pid} begins anew: ${messageOf(error)}`);
+          worker.kill();
+        }
+      }),
+    );
+    this.#prepared = new Set();
   }
 
   /** @param idleMs idle connections are kept for so long. */
@@ -119,9 +150,10 @@ export class Generation {
   #start(slot: Slot, onEnd: (ending: Ending) => void): WorkerProcess {
     const { command, sockets, clock, log, gatherLines } = this.#options;
     const events = {
-      onOpen: (endpoint: Endpoint) =>
-        void this.#endpoints.set(`${endpoint.address} ${endpoint.port}`, endpoint),
       onReady: (urls: readonly string[], file: ClusterFile) => this.#ready(urls, file),
+      onCommitted: (urls: readonly string[]) => {
+        this.urls = urls;
+      },
       onFailed: (error: FlotillaError) => {
         if (this.#hasBegun) log.error({ code: error.code }, `${slot.unit.name}: ${error.message}`);
         else this.#settleStart(error);

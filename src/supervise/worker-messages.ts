@@ -19,6 +19,11 @@ export type ToWorker =
       readonly code: string;
       readonly message: string;
     }
+  /** Make all ready that this file needs; `prepared` answers. `commit` or `discard` follows. */
+  | { readonly kind: "prepare"; readonly file: ClusterFile }
+  /** It is in force; `committed` answers. */
+  | { readonly kind: "commit" }
+  | { readonly kind: "discard" }
   /** Asks for a report. */
   | { readonly kind: "report" }
   /** Accept no more, end what is open, then the process. `idleMs`: idle connections are kept for so long. */
@@ -35,4 +40,9 @@ export type FromWorker =
   | { readonly kind: "ready"; readonly urls: readonly string[]; readonly file: ClusterFile }
   /** It can't begin, and ends. */
   | { readonly kind: "failed"; readonly code: string; readonly message: string }
+  | {
+      readonly kind: "prepared";
+      readonly failure: { readonly code: string; readonly message: string } | null;
+    }
+  | { readonly kind: "committed"; readonly urls: readonly string[] }
   | { readonly kind: "report"; readonly report: WorkerReport };

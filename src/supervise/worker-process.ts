@@ -1,6 +1,6 @@
 /** One worker of a web server as its main process sees it: a child process and the channel to it. */
 import { type ChildProcess, fork, type SendHandle } from "node:child_process";
-import type { ClusterFile, Endpoint } from "../config/model.ts";
+import type { ClusterFile } from "../config/model.ts";
 import type { WorkerReport } from "../member/member.ts";
 import type { Clock, Timer } from "../support/clock.ts";
 import { codeOf, FlotillaError, messageOf } from "../support/errors.ts";
@@ -23,9 +23,9 @@ export interface WorkerOptions {
 }
 
 export interface WorkerEvents {
-  /** It asks for the socket of this address. */
-  onOpen(endpoint: Endpoint): void;
   onReady(urls: readonly string[], file: ClusterFile): void;
+  /** A changed file is in force. */
+  onCommitted(urls: readonly string[]): void;
   /** It can't begin, or does not come to it. */
   onFailed(error: FlotillaError): void;
 }
@@ -49,6 +49,8 @@ export class WorkerProcess implements Program {
   readonly #late: Timer;
   #draining = false;
   #onReport: (() => void)[] = [];
+  #onPrepared: ((failure: FlotillaError | null) => void)[] = [];
+  #onCommitted: (() => void)[] = [];
 
   /** @param onEnd called once, when the process is gone. */
   constructor(options: WorkerOptions, events: WorkerEvents, onEnd: (ending: Ending) => void) {
@@ -89,6 +91,31 @@ export class WorkerProcess implements Program {
     });
   }
 
+  /**
+   * Has it make all ready that this file needs. Resolves likewise when it ends meanwhile: the next one begins with what
+   * is in force then. `commit` or `discard` has to follow.
+   * @throws FlotillaError its own, when the file can't be in force.
+   */
+  async prepare(file: ClusterFile): Promise<void> {
+    const failure = await new Promise<FlotillaError | null>((resolve) => {
+      this.#onPrepared.push(resolve);
+      this.tell({ kind: "prepare", file });
+    });
+    if (failure !== null) throw failure;
+  }
+
+  /** Resolves when it is in force there, or the worker has ended. */
+  commit(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onCommitted.push(resolve);
+      this.tell({ kind: "commit" });
+    });
+  }
+
+  discard(): void {
+    this.tell({ kind: "discard" });
+  }
+
   /** The first time: drain; again: cut what is open. */
   terminate(): void {
     this.tell(this.#draining ? { kind: "cut" } : { kind: "drain", idleMs: this.idleDrainMs });
@@ -120,17 +147,25 @@ export class WorkerProcess implements Program {
         return this.#events.onReady(message.urls, message.file);
       case "failed":
         return this.#failed(message.code, message.message);
+      case "prepared": {
+        const { failure } = message;
+        const error = failure === null ? null : new FlotillaError(failure.code, failure.message);
+        for (const tell of this.#onPrepared.splice(0)) tell(error);
+        return;
+      }
+      case "committed":
+        this.#events.onCommitted(message.urls);
+        for (const tell of this.#onCommitted.splice(0)) tell();
+        return;
       case "report":
         this.report = message.report;
         this.reportedAt = this.#options.clock.now();
         this.toldStuck = false;
-        for (const tell of this.#onReport) tell();
-        this.#onReport = [];
+        for (const tell of this.#onReport.splice(0)) tell();
     }
   }
 
   async #open({ endpoint }: Extract<FromWorker, { kind: "open" }>): Promise<void> {
-    this.#events.onOpen(endpoint);
     try {
       this.tell({ kind: "socket", endpoint }, await this.#options.sockets.open(endpoint));
     } catch (error) {
@@ -145,7 +180,8 @@ export class WorkerProcess implements Program {
       if (told) return;
       told = true;
       this.#late.cancel();
-      for (const tell of this.#onReport) tell();
+      for (const tell of [...this.#onReport, ...this.#onCommitted]) tell();
+      for (const tell of this.#onPrepared) tell(null);
       onEnd(ending);
     };
     child.on("error", (error) => {

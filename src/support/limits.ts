@@ -181,6 +181,8 @@ export const upstream = {
   dnsTries: 2,
   /** A web server that starts waits so long for its first app servers before it accepts browsers. */
   firstServersWaitMs: 1_000,
+  /** A server that a new file leaves out is looked at so often: whether it has answered what it had begun. */
+  retiredLookMs: 1_000,
   /** That no server of a cluster takes requests is logged once in this time, with how often it happened. */
   complaintIntervalMs: 5_000,
 } as const;
@@ -494,6 +496,8 @@ export const admin = {
   stopTimeoutMs: 2_000,
   /** `upgrade`: longer than new workers may take until they are ready. */
   upgradeTimeoutMs: 40_000,
+  /** `reload`: new listeners, names and certificates are waited for. */
+  reloadTimeoutMs: 40_000,
   /** Servers that have not ended are asked so often whether they keep sessions that they can't save. */
   holdingIntervalMs: 500,
   /** `start` waits so long for another one that is starting servers; longer than a web server takes to be up. */

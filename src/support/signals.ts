@@ -1,9 +1,12 @@
 /** What ends a server in the foreground. */
+import { closeSync, openSync } from "node:fs";
 import { supervise as limits } from "./limits.ts";
 
 export interface StopSteps {
-  /** The first TERM, INT or HUP (the terminal is gone). */
+  /** The first TERM or INT; or HUP, when the terminal is gone or there is no `reload`. */
   drain(signal: NodeJS.Signals): void;
+  /** HUP, as long as the terminal that we were started from, if any, is there. */
+  readonly reload?: () => void;
   /** TERM or INT again: somebody does not want to wait. What is open is cut; nothing that is to be kept is lost. */
   hurry(signal: NodeJS.Signals): void;
   /** INT once more: the process is to exit. A TERM more never loses anything: service managers may repeat it. */
@@ -14,12 +17,15 @@ export interface StopSteps {
  * The same signal within a moment is its echo: a program that waits for us (`npm start`, a shell) passes on what the terminal, or
  * the supervisor, has sent to the whole group.
  */
-export function onStopSignals({ drain, hurry, atOnce }: StopSteps): void {
+export function onStopSignals({ drain, reload, hurry, atOnce }: StopSteps): void {
+  const hadTerminal = hasTerminal();
   let step = 0;
   let last: NodeJS.Signals | null = null;
   let lastAt = 0;
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
     process.on(signal, () => {
+      if (signal === "SIGHUP" && reload !== undefined && step === 0 && (!hadTerminal || hasTerminal()))
+        return reload();
       const now = performance.now();
       const isEcho = signal === last && now - lastAt < limits.signalEchoMs;
       last = signal;
@@ -31,6 +37,15 @@ export function onStopSignals({ drain, hurry, atOnce }: StopSteps): void {
       else if (step === 2) atOnce();
       step++;
     });
+  }
+}
+
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync("/dev/tty", "r"));
+    return true;
+  } catch {
+    return false;
   }
 }
 

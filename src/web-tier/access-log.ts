@@ -17,6 +17,7 @@ export type { AccessEntry } from "./access-lines.ts";
 type Output = InstanceType<typeof SonicBoom.SonicBoom>;
 
 export class AccessLog {
+  readonly settings: AccessLogSettings;
   /** Connections of browsers that are open: HAProxy's format tells them. */
   openConnections = 0;
   readonly #line: LineMaker;
@@ -38,6 +39,7 @@ export class AccessLog {
    * @throws FlotillaError FLOTILLA_ACCESS_LOG_FAILED
    */
   constructor(settings: AccessLogSettings, serverName: string, clusterName: string, log: Log) {
+    this.settings = settings;
     this.#line = lineMaker(settings.format, clusterName, () => this.openConnections);
     this.#log = log;
     this.#path = (settings.path ?? "").replaceAll("{server}", serverName);

@@ -14,8 +14,8 @@ import { ProxyReaders } from "./proxy-reader.ts";
 import type { Site } from "./site.ts";
 
 export class BrowserListener {
+  readonly settings: Listener;
   readonly #site: Site;
-  readonly #settings: Listener;
   readonly #facts: ListenerFacts;
   readonly #server: NetServer;
   /** Null on a port without TLS. */
@@ -30,7 +30,7 @@ export class BrowserListener {
 
   constructor(site: Site, settings: Listener) {
     this.#site = site;
-    this.#settings = settings;
+    this.settings = settings;
     this.#facts = factsOf(settings);
     this.#streams = new StreamPool(site);
     this.#proxies = settings.proxyProtocol
@@ -45,11 +45,11 @@ export class BrowserListener {
 
   get port(): number {
     const address = this.#server.address();
-    return typeof address === "object" && address !== null ? address.port : this.#settings.port;
+    return typeof address === "object" && address !== null ? address.port : this.settings.port;
   }
 
   get url(): string {
-    return urlOf(this.#settings.scheme, this.#settings.address, this.port);
+    return urlOf(this.settings.scheme, this.settings.address, this.port);
   }
 
   get openRequests(): number {
@@ -67,7 +67,7 @@ export class BrowserListener {
    * @throws FlotillaError when the port can't be had.
    */
   listen(handle?: object): Promise<void> {
-    const { address: host, port } = this.#settings;
+    const { address: host, port } = this.settings;
     const options = { host, port, backlog: limits.backlog };
     return listenOn(this.#server, "the address under listen:", options, this.#site.log, handle);
   }
@@ -89,6 +89,11 @@ export class BrowserListener {
 
   #closeIdle(): void {
     for (const connection of this.#connections) connection.drain();
+  }
+
+  /** Accepts no more; its connections go on for as long as they would. */
+  retire(): void {
+    this.#server.close();
   }
 
   /** Cuts what is left. */
@@ -129,7 +134,7 @@ export class BrowserListener {
       secret,
       previousSecret,
       clusterName: member.cluster.name,
-      protocols: this.#settings.http2 ? ["h2", "http/1.1"] : ["http/1.1"],
+      protocols: this.settings.http2 ? ["h2", "http/1.1"] : ["http/1.1"],
       handshakeTimeoutMs: timeouts.headTimeoutMs,
       log,
     };

@@ -3,8 +3,8 @@
  * the app servers. A web server has one such process or several; their main process answers the cluster port.
  */
 import { join } from "node:path";
-import type { Cluster, Endpoint } from "../config/model.ts";
-import { linkKeys } from "../link/keys.ts";
+import { isDeepStrictEqual } from "node:util";
+import type { ClusterFile, Endpoint, Listener } from "../config/model.ts";
 import type { Member, WorkerReport } from "../member/member.ts";
 import { accessLog as accessLogLimits, upstream as upstreamLimits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
@@ -14,132 +14,217 @@ import { AnswerPages } from "./answer-pages.ts";
 import { BrowserListener } from "./browser-listener.ts";
 import { FileCache } from "./files/file-cache.ts";
 import { RequestIds, trustedNetworks } from "./forwarded.ts";
-import { HttpUpstream } from "./http-upstream.ts";
-import { LinkUpstream } from "./link-upstream.ts";
 import { compileRoute } from "./route.ts";
 import { RouteTable } from "./route-table.ts";
-import { ServerPool } from "./server-pool.ts";
-import type { Site } from "./site.ts";
-import type { Upstream } from "./upstream.ts";
+import type { ServerPool } from "./server-pool.ts";
+import type { Site, SiteSettings } from "./site.ts";
+import { Upstreams } from "./upstreams.ts";
 import { BodyFolder } from "./whole-body.ts";
 
-export interface WebServer {
+/** Gives the bound socket of an address under `listen:`. */
+type SocketOf = (endpoint: Endpoint) => Promise<object>;
+
+/** A file that could be in force at once. One of the two has to be called. */
+export interface Prepared {
+  commit(): void;
+  discard(): void;
+}
+
+/**
+ * Resolves when it takes requests.
+ * @throws FlotillaError when it can't; nothing is left open then.
+ */
+export async function startWebServer(member: Member, log: Log, socketOf: SocketOf): Promise<WebServer> {
+  const web = new WebServer(member, log, socketOf);
+  try {
+    await web.start();
+  } catch (error) {
+    void web.close();
+    throw error;
+  }
+  return web;
+}
+
+export class WebServer {
+  readonly #member: Member;
+  readonly #log: Log;
+  readonly #socketOf: SocketOf;
+  readonly #upstreams: Upstreams;
+  readonly #files = new FileCache();
+  readonly #site: Site;
+  #listeners: readonly BrowserListener[] = [];
+  /** Not in the file any more; with connections, perhaps. */
+  readonly #retired: Set<BrowserListener> = new Set();
+
+  /** @throws FlotillaError when the access log can't be opened. */
+  constructor(member: Member, log: Log, socketOf: SocketOf) {
+    const wheel = new TimerWheel();
+    this.#member = member;
+    this.#log = log;
+    this.#socketOf = socketOf;
+    this.#upstreams = new Upstreams(member, log, wheel);
+    const pools = this.#upstreams.prepare(member.file, member.cluster);
+    this.#site = {
+      ...this.#settings(member.file, pools.pools, null),
+      ...{ member, log, wheel, requestIds: new RequestIds(), draining: false },
+      bodies: new BodyFolder(join(member.file.dataFolder, "bodies")),
+    };
+    pools.commit();
+  }
+
+  async start(): Promise<void> {
+    const sockets = await this.#sockets(this.#member.cluster.listen);
+    this.#listeners = this.#member.cluster.listen.map(
+      (settings) => new BrowserListener(this.#site, settings),
+    );
+    await this.#firstServers();
+    for (const listener of this.#listeners) await listener.listen(sockets.get(listener.settings)!);
+  }
+
   /** Where browsers connect, e.g. "http://0.0.0.0:8080". */
-  readonly urls: readonly string[];
-  report(): WorkerReport;
+  get urls(): readonly string[] {
+    return this.#listeners.map((listener) => listener.url);
+  }
+
+  report(): WorkerReport {
+    const listeners = [...this.#listeners, ...this.#retired];
+    return {
+      requests: this.#member.requests,
+      openRequests: listeners.reduce((sum, listener) => sum + listener.openRequests, 0),
+      connections: listeners.reduce((sum, listener) => sum + listener.connections, 0),
+      unserved: [...this.#upstreams.pools.values()]
+        .filter((pool) => !isServed(pool))
+        .map((pool) => pool.cluster.name),
+    };
+  }
+
+  /**
+   * Makes all ready that a changed file needs. Connections, and what the file leaves as it is, stay as they are.
+   * @throws FlotillaError when it can't be; nothing has changed then.
+   */
+  async prepare(file: ClusterFile): Promise<Prepared> {
+    const cluster = file.clusters.get(this.#member.cluster.name)!;
+    const pools = this.#upstreams.prepare(file, cluster);
+    let settings: SiteSettings | null = null;
+    const opened: BrowserListener[] = [];
+    const discard = (): void => {
+      pools.discard();
+      for (const listener of opened) listener.close();
+      if (settings !== null && settings.accessLog !== this.#site.accessLog) void settings.accessLog.close();
+    };
+    try {
+      settings = this.#settings(file, pools.pools, this.#site.accessLog);
+      const sockets = await this.#sockets(
+        cluster.listen.filter((own) => this.#listenerOf(own) === undefined),
+      );
+      for (const [own, socket] of sockets) {
+        opened.push(new BrowserListener(this.#site, own));
+        await opened.at(-1)!.listen(socket);
+      }
+    } catch (error) {
+      discard();
+      throw error;
+    }
+    const commit = (): void => {
+      pools.commit();
+      this.#apply(settings!, cluster.listen, opened);
+    };
+    return { commit, discard };
+  }
+
   /**
    * Accepts no more and lets answers come to their end, for at most the drain timeout and `timeoutMs`.
    * @param idleMs connections without a request are closed only then.
    */
-  drain(idleMs: number, timeoutMs: number): Promise<void>;
-  /** The access log goes on in a new file of its name. */
-  reopenLogs(): void;
-  /** Cuts everything; ends when the last access lines are written, unless the disk stands still. */
-  close(): Promise<void>;
-}
-
-/**
- * @param socketOf gives the bound socket of an address under `listen:`.
- * @throws FlotillaError when one can't be had; nothing is left open then.
- */
-export async function startWebServer(
-  member: Member,
-  log: Log,
-  socketOf: (endpoint: Endpoint) => Promise<object>,
-): Promise<WebServer> {
-  const { cluster, server } = member;
-  const wheel = new TimerWheel();
-  const accessLog = new AccessLog(cluster.accessLog, server.name, cluster.name, log);
-  const pools = openPools(member, log, wheel);
-  const files = new FileCache();
-  const site: Site = {
-    member,
-    log,
-    routes: new RouteTable(
-      cluster.routes.map((route) => compileRoute(route, { pools, files, log, compress: cluster.compress })),
-    ),
-    limits: cluster.limits,
-    timeouts: cluster.timeouts,
-    trusted: trustedNetworks(cluster.trustedNetworks),
-    wheel,
-    accessLog,
-    bodies: new BodyFolder(join(member.file.dataFolder, "bodies")),
-    pages: new AnswerPages(cluster.errorPages, cluster.interceptErrors),
-    maintenance: cluster.maintenance,
-    requestIds: new RequestIds(),
-    draining: false,
-  };
-  const listeners = cluster.listen.map((settings) => new BrowserListener(site, settings));
-  const close = (): Promise<void> => {
-    for (const listener of listeners) listener.close();
-    for (const pool of pools.values()) for (const upstream of pool.upstreams) upstream.close();
-    files.close();
-    return accessLog.close();
-  };
-  try {
-    const sockets = await Promise.all(cluster.listen.map(socketOf));
-    await firstServers(pools);
-    for (const [at, listener] of listeners.entries()) await listener.listen(sockets[at]!);
-  } catch (error) {
-    void close();
-    throw error;
+  async drain(idleMs: number, timeoutMs: number): Promise<void> {
+    this.#site.draining = true;
+    const listeners = [...this.#listeners, ...this.#retired];
+    const drained = Promise.all(listeners.map((listener) => listener.drain(idleMs)));
+    await Promise.race([drained, delay(Math.min(timeoutMs, this.#site.timeouts.drainTimeoutMs))]);
   }
-  return {
-    urls: listeners.map((listener) => listener.url),
-    report: () => ({
-      requests: member.requests,
-      openRequests: listeners.reduce((sum, listener) => sum + listener.openRequests, 0),
-      connections: listeners.reduce((sum, listener) => sum + listener.connections, 0),
-      unserved: [...pools.values()].filter((pool) => !isServed(pool)).map((pool) => pool.cluster.name),
-    }),
-    reopenLogs: () => accessLog.reopen(),
-    close: () => Promise.race([close(), delay(accessLogLimits.flushIntervalMs)]),
-    async drain(idleMs, timeoutMs) {
-      site.draining = true;
-      const drained = Promise.all(listeners.map((listener) => listener.drain(idleMs)));
-      await Promise.race([drained, delay(Math.min(timeoutMs, cluster.timeouts.drainTimeoutMs))]);
-    },
-  };
+
+  /** The access log goes on in a new file of its name. */
+  reopenLogs(): void {
+    this.#site.accessLog.reopen();
+  }
+
+  /** Cuts everything; ends when the last access lines are written, unless the disk stands still. */
+  async close(): Promise<void> {
+    for (const listener of [...this.#listeners, ...this.#retired]) listener.close();
+    this.#upstreams.close();
+    this.#files.close();
+    await Promise.race([this.#site.accessLog.close(), delay(accessLogLimits.flushIntervalMs)]);
+  }
+
+  /** @param accessLog goes on if the file wants the same. */
+  #settings(
+    file: ClusterFile,
+    pools: ReadonlyMap<string, ServerPool>,
+    accessLog: AccessLog | null,
+  ): SiteSettings {
+    const { name } = this.#member.server;
+    const cluster = file.clusters.get(this.#member.cluster.name)!;
+    const parts = { pools, files: this.#files, log: this.#log, compress: cluster.compress };
+    const isSame = accessLog !== null && isDeepStrictEqual(accessLog.settings, cluster.accessLog);
+    return {
+      routes: new RouteTable(cluster.routes.map((route) => compileRoute(route, parts))),
+      limits: cluster.limits,
+      timeouts: cluster.timeouts,
+      trusted: trustedNetworks(cluster.trustedNetworks),
+      pages: new AnswerPages(cluster.errorPages, cluster.interceptErrors),
+      maintenance: cluster.maintenance,
+      accessLog: isSame ? accessLog : new AccessLog(cluster.accessLog, name, cluster.name, this.#log),
+    };
+  }
+
+  #apply(settings: SiteSettings, listen: readonly Listener[], opened: readonly BrowserListener[]): void {
+    const { accessLog } = this.#site;
+    Object.assign(this.#site, settings);
+    if (settings.accessLog !== accessLog) {
+      settings.accessLog.openConnections = accessLog.openConnections;
+      void accessLog.close();
+    }
+    const before = this.#listeners;
+    this.#listeners = listen.map(
+      (own) => this.#listenerOf(own) ?? opened.find((listener) => listener.settings === own)!,
+    );
+    for (const listener of before) if (!this.#listeners.includes(listener)) this.#retire(listener);
+  }
+
+  #listenerOf(settings: Listener): BrowserListener | undefined {
+    return this.#listeners.find((listener) => isDeepStrictEqual(listener.settings, settings));
+  }
+
+  async #sockets(listen: readonly Listener[]): Promise<Map<Listener, object>> {
+    const sockets = await Promise.all(listen.map(this.#socketOf));
+    return new Map(listen.map((settings, at) => [settings, sockets[at]!]));
+  }
+
+  #retire(listener: BrowserListener): void {
+    this.#retired.add(listener);
+    listener.retire();
+    const look = (): void => {
+      if (listener.connections > 0) {
+        setTimeout(look, upstreamLimits.retiredLookMs).unref();
+        return;
+      }
+      this.#retired.delete(listener);
+      listener.close();
+    };
+    // Handshakes that have begun come to their end first.
+    setTimeout(look, this.#site.timeouts.headTimeoutMs).unref();
+  }
+
+  /** Waits a moment until each cluster has a server that takes requests, so that the first visitors do not meet a 503. */
+  async #firstServers(): Promise<void> {
+    const until = performance.now() + upstreamLimits.firstServersWaitMs;
+    const ready = (): boolean => [...this.#upstreams.pools.values()].every(isServed);
+    while (!ready() && performance.now() < until) await delay(10);
+  }
 }
 
 function isServed({ upstreams }: ServerPool): boolean {
   return upstreams.some((upstream) => upstream.usable);
-}
-
-function openPools(member: Member, log: Log, wheel: TimerWheel): Map<string, ServerPool> {
-  const { file, cluster } = member;
-  const pools = new Map<string, ServerPool>();
-  for (const { to } of cluster.routes) {
-    if (to === null || pools.has(to)) continue;
-    const target = file.clusters.get(to)!;
-    pools.set(
-      target.name,
-      new ServerPool(target, upstreamsOf(target, member, log, wheel), file.secret, file.previousSecret),
-    );
-  }
-  return pools;
-}
-
-function upstreamsOf(target: Cluster, member: Member, log: Log, wheel: TimerWheel): Upstream[] {
-  const { file, cluster, server: self } = member;
-  const link = {
-    self: { name: self.name, incarnation: member.incarnation },
-    keys: linkKeys(file.secret, file.previousSecret),
-    services: new Map(),
-    log,
-  };
-  return target.servers.map((server) =>
-    server.kind === "link"
-      ? new LinkUpstream(server, link)
-      : new HttpUpstream(server, cluster.timeouts, wheel, { log }),
-  );
-}
-
-/** Waits a moment until each cluster has a server that takes requests, so that the first visitors do not meet a 503. */
-async function firstServers(pools: ReadonlyMap<string, ServerPool>): Promise<void> {
-  const until = performance.now() + upstreamLimits.firstServersWaitMs;
-  const ready = (): boolean => [...pools.values()].every(isServed);
-  while (!ready() && performance.now() < until) await delay(10);
 }
 
 function delay(ms: number): Promise<void> {

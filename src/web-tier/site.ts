@@ -10,20 +10,27 @@ import type { RequestIds } from "./forwarded.ts";
 import type { RouteTable } from "./route-table.ts";
 import type { BodyFolder } from "./whole-body.ts";
 
-export interface Site {
-  readonly member: Member;
-  readonly log: Log;
+/** What comes from the file, and is another when the file has changed. */
+export interface SiteSettings {
   readonly routes: RouteTable;
   readonly limits: HttpLimits;
   readonly timeouts: Timeouts;
   readonly trusted: BlockList;
-  readonly wheel: TimerWheel;
   readonly accessLog: AccessLog;
-  readonly bodies: BodyFolder;
   readonly pages: AnswerPages;
   /** Of the web tier itself; null: it takes requests. */
   readonly maintenance: Maintenance | null;
+}
+
+/** Nobody keeps a part of it from one request to the next. */
+export interface Site extends Mutable<SiteSettings> {
+  readonly member: Member;
+  readonly log: Log;
+  readonly wheel: TimerWheel;
+  readonly bodies: BodyFolder;
   readonly requestIds: RequestIds;
   /** We are about to stop: answers say that their connection closes. */
   draining: boolean;
 }
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };

@@ -1,0 +1,121 @@
+/**
+ * The app servers that the routes of a web server lead to. When the file changes, those that it leaves as they are stay, with
+ * their connections, their queue and what is known of their health; those that are gone end what they have begun.
+ */
+import { isDeepStrictEqual } from "node:util";
+import type { Cluster, ClusterFile, Server, Timeouts } from "../config/model.ts";
+import { linkKeys } from "../link/keys.ts";
+import type { Member } from "../member/member.ts";
+import { upstream as limits } from "../support/limits.ts";
+import type { Log } from "../support/log.ts";
+import type { TimerWheel } from "../support/timer-wheel.ts";
+import { HttpUpstream } from "./http-upstream.ts";
+import { LinkUpstream } from "./link-upstream.ts";
+import { ServerPool } from "./server-pool.ts";
+import type { Upstream } from "./upstream.ts";
+
+interface Known {
+  readonly upstream: Upstream;
+  readonly timeouts: Timeouts;
+}
+
+type Pools = ReadonlyMap<string, ServerPool>;
+
+export class Upstreams {
+  readonly #member: Member;
+  readonly #log: Log;
+  readonly #wheel: TimerWheel;
+  #known: readonly Known[] = [];
+  #pools: Pools = new Map();
+  /** Of an earlier file, with requests. */
+  readonly #retired: Set<Upstream> = new Set();
+
+  constructor(member: Member, log: Log, wheel: TimerWheel) {
+    this.#member = member;
+    this.#log = log;
+    this.#wheel = wheel;
+  }
+
+  /** By the name of their cluster. */
+  get pools(): Pools {
+    return this.#pools;
+  }
+
+  /** The pools that this file needs; new ones connect already. `commit` or `discard` has to follow. */
+  prepare(file: ClusterFile, cluster: Cluster): { pools: Pools; commit(): void; discard(): void } {
+    const known: Known[] = [];
+    const targets = new Set(cluster.routes.flatMap(({ to }) => to ?? []));
+    const pools = new Map(
+      [...targets].map((name) => [name, this.#poolOf(file.clusters.get(name)!, file, cluster, known)]),
+    );
+    const isNew = ({ upstream }: Known): boolean => !this.#has(upstream);
+    return {
+      pools,
+      commit: () => {
+        const gone = this.#known.filter((old) => !known.includes(old));
+        this.#known = known;
+        this.#pools = pools;
+        for (const { upstream } of gone) this.#retire(upstream, cluster.timeouts.drainTimeoutMs);
+      },
+      discard: () => {
+        for (const { upstream } of known.filter(isNew)) upstream.close();
+      },
+    };
+  }
+
+  close(): void {
+    for (const { upstream } of this.#known) upstream.close();
+    for (const upstream of this.#retired) upstream.close();
+  }
+
+  /** @param known gets the servers of the pool. */
+  #poolOf(target: Cluster, file: ClusterFile, { timeouts }: Cluster, known: Known[]): ServerPool {
+    const own = target.servers.map(
+      (server) => this.#knownAs(server, timeouts) ?? this.#open(server, file, timeouts),
+    );
+    known.push(...own);
+    const upstreams = own.map(({ upstream }) => upstream);
+    const pool = this.#pools.get(target.name);
+    const isSame =
+      isDeepStrictEqual(pool?.cluster, target) &&
+      upstreams.every((upstream, index) => upstream === pool!.upstreams[index]);
+    if (isSame) return pool!;
+    return new ServerPool(target, upstreams, file.secret, file.previousSecret);
+  }
+
+  #has(upstream: Upstream): boolean {
+    return this.#known.some((known) => known.upstream === upstream);
+  }
+
+  #knownAs(server: Server, timeouts: Timeouts): Known | undefined {
+    return this.#known.find(
+      (known) =>
+        isDeepStrictEqual(known.upstream.server, server) &&
+        (server.kind === "link" || isDeepStrictEqual(known.timeouts, timeouts)),
+    );
+  }
+
+  #open(server: Server, file: ClusterFile, timeouts: Timeouts): Known {
+    const { server: self, incarnation } = this.#member;
+    const log = this.#log;
+    if (server.kind !== "link")
+      return { upstream: new HttpUpstream(server, timeouts, this.#wheel, { log }), timeouts };
+    const keys = linkKeys(file.secret, file.previousSecret);
+    const link = { self: { name: self.name, incarnation }, keys, services: new Map(), log };
+    return { upstream: new LinkUpstream(server, link), timeouts };
+  }
+
+  #retire(upstream: Upstream, drainTimeoutMs: number): void {
+    this.#retired.add(upstream);
+    const until = performance.now() + drainTimeoutMs;
+    const look = (): void => {
+      if (upstream.inFlight > 0 && performance.now() < until) {
+        setTimeout(look, limits.retiredLookMs).unref();
+        return;
+      }
+      this.#retired.delete(upstream);
+      upstream.close();
+    };
+    look();
+  }
+}
