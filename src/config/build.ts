@@ -103,6 +103,7 @@ function buildCluster(
   const health = placedEndpoint(section, "health", context);
   const routes = buildRoutes(section, elsewhere, context);
   checkProxied(section, context);
+  checkSessionIds(section, context);
   const sessions = section.section("sessions");
   if (section.has("sessions") && servers.length > 0 && servers.every(({ value }) => value.kind === "http")) {
     context.problems.error(
@@ -131,6 +132,7 @@ function buildCluster(
         }
       : null,
     trustedNetworks: section.scalarItems("trust").map(({ value }) => String(value)),
+    sessionIdNetworks: section.scalarItems("sessionIdFrom").map(({ value }) => String(value)),
     accessLog: buildAccessLog(section.section("log"), context),
     errorPages: buildErrorPages(section, elsewhere, context),
     interceptErrors: section.flag("interceptErrors") === true,
@@ -147,6 +149,16 @@ function placedEndpoint(section: Section, key: string, { machine }: Context): Pl
   if (endpoint === null) return null;
   const value = { address: endpoint.address ?? machine.anyAddress, port: endpoint.port };
   return { at: section.atOf(key), value };
+}
+
+/** A server can't be chosen by everybody: one visitor could send all others to one server. */
+function checkSessionIds(section: Section, { problems }: Context): void {
+  const route = section.sections("routes").find((part) => part.flag("sessionIdInPath") === true);
+  if (route === undefined || section.has("sessionIdFrom")) return;
+  problems.error(
+    route.atOf("sessionIdInPath"),
+    `${route.where}: sessionIdInPath: needs sessionIdFrom: in ${section.where}, the networks of those who may choose a server`,
+  );
 }
 
 /** `attach: false`: what needs our library in the program does not go with it. */

@@ -41,6 +41,8 @@ export interface Cluster {
   /** Null: the cluster's applications have no sessions of ours by the file (session() still works with defaults). */
   readonly sessions: SessionSettings | null;
   readonly trustedNetworks: readonly string[];
+  /** Web tier: clients whose session ids in paths choose a server. */
+  readonly sessionIdNetworks: readonly string[];
   readonly accessLog: AccessLogSettings;
   /** Web tier. Keys are "404", "4xx", ... */
   readonly errorPages: ReadonlyMap<string, OwnPage>;
@@ -163,6 +165,8 @@ export interface Route {
   readonly respond: RespondSettings | null;
 
   // Besides.
+  /** A session id at the end of a path ends here; from some clients it chooses the server (R21). */
+  readonly sessionIdInPath: boolean;
   /** Null: as the cluster says. */
   readonly compress: boolean | null;
   /** The new path, perhaps with a query, or null. */

@@ -54,6 +54,7 @@ function buildRoute(section: Section, elsewhere: boolean, context: Context): Rou
     files: section.has("files") ? filesOf(section.section("files"), elsewhere, context) : null,
     redirect: section.has("redirect") ? redirectOf(section.section("redirect"), context) : null,
     respond: section.has("respond") ? respondOf(section.section("respond"), context) : null,
+    sessionIdInPath: section.flag("sessionIdInPath") === true,
     compress: section.flag("compress"),
     rewrite: rewriteOf(section, context),
     requestFields: rulesOf(section.section("headers").section("request"), requestFraming, context),

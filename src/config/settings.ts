@@ -642,6 +642,14 @@ const routeSettings: readonly Setting[] = [
     description: "Its Content-Type.",
   },
   {
+    path: "clusters.<name>.routes[].sessionIdInPath",
+    type: "flag",
+    since,
+    default: false,
+    description:
+      "`;jsessionid=` at the end of a path chooses the server of that letter or session, for clients under `sessionIdFrom:`. It never loads a session, and neither application nor log see it.",
+  },
+  {
     path: "clusters.<name>.routes[].compress",
     type: "flag",
     since,
@@ -894,6 +902,22 @@ const clusterSettings: readonly Setting[] = [
     default: false,
     description:
       "Compress answers that deserve it (text, JSON, SVG and the like, from 1 KiB on) for clients that take zstd, br or gzip. See docs/compression.md before turning it on for pages that hold secrets.",
+  },
+  {
+    path: "clusters.<name>.sessionIdFrom",
+    type: "list",
+    since,
+    tier: "web",
+    minimum: 1,
+    maximum: 1_000,
+    description:
+      "Networks whose clients may choose a server by a session id at the end of a path, on routes with `sessionIdInPath:`.",
+  },
+  {
+    path: "clusters.<name>.sessionIdFrom[]",
+    type: "network",
+    since,
+    description: "An address or a network like `10.0.0.0/8`.",
   },
   {
     path: "clusters.<name>.log",

@@ -31,6 +31,7 @@ import { AnswerReader, type InterimSink } from "./answer-reader.ts";
 import type { Client } from "./client.ts";
 import { requestIdOf } from "./forwarded.ts";
 import { OwnReply, type OwnReplyOwner } from "./own-reply.ts";
+import { mayHaveSessionId, routeWithSessionId } from "./path-session.ts";
 import { Reply, type ReplyOwner } from "./reply.ts";
 import { RequestBody, type RequestBodyOwner } from "./request-body.ts";
 import { RequestRecord } from "./request-record.ts";
@@ -133,7 +134,11 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
 
   #route(): CompiledRoute | null {
     const { head, origin } = this.#client;
-    const route = this.#site.routes.find(head, origin.address);
+    const { routes } = this.#site;
+    const route =
+      routes.takeSessionIds && mayHaveSessionId(head.path)
+        ? routeWithSessionId(this.#site, this.#client, this.#request)
+        : routes.find(head, origin.address);
     if (route === null) {
       this.#record.ending = "PR";
       this.#own.answerItself(this.#site.routes.knowsHost(head.host) ? 404 : 421);
@@ -228,7 +233,9 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
   }
 
   #choose(tried: Upstream | null): Upstream | null {
-    return this.#pool!.choose(this.#client.head.cookie, tried);
+    const { sessionId } = this.#request;
+    const explicit = sessionId === "" ? null : this.#pool!.chooseExplicit(sessionId, tried);
+    return explicit ?? this.#pool!.choose(this.#client.head.cookie, tried);
   }
 
   /** Sends to this server, or to the next one for as long as nothing could be sent. */

@@ -16,6 +16,8 @@ interface Entry {
 
 export class RouteTable {
   readonly routes: readonly CompiledRoute[];
+  /** Some take a session id at the end of a path. */
+  readonly takeSessionIds: boolean;
   readonly #exactHosts = new Map<string, PathTable>();
   /** By what follows the star: ".example.com". */
   readonly #wildcardHosts = new Map<string, PathTable>();
@@ -24,6 +26,7 @@ export class RouteTable {
 
   constructor(routes: readonly CompiledRoute[]) {
     this.routes = routes;
+    this.takeSessionIds = routes.some(({ source }) => source.sessionIdInPath);
     for (const [order, route] of routes.entries()) {
       const tests = testsOf(route.source).filter(({ key }) => key !== "host");
       this.#tableFor(route.source.host).add({ order, route, tests });

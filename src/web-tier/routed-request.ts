@@ -26,6 +26,8 @@ export class RoutedRequest implements TemplateValues {
   /** The target without its query. */
   path = "";
   groups: readonly string[] = noGroups;
+  /** Of the path, from a client that may choose the server by it; or "". */
+  sessionId = "";
   readonly #client: Asking;
 
   constructor(client: Asking) {
@@ -37,6 +39,7 @@ export class RoutedRequest implements TemplateValues {
     this.target = this.#client.head.target;
     this.path = this.#client.head.path;
     this.groups = noGroups;
+    this.sessionId = "";
   }
 
   /** @returns 0, or the status to refuse with: what came with the request makes the new path no path. */

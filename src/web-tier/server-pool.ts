@@ -55,6 +55,16 @@ export class ServerPool {
     return this.#policy.pick(this.upstreams, tried) ?? this.#shortestQueue(tried);
   }
 
+  /**
+   * The server that somebody named who may (R21): by an id of ours, or by letters, as in "b" or "bc".
+   * @returns null when it can't take the request.
+   */
+  chooseExplicit(id: string, tried: Upstream | null): Upstream | null {
+    const verified = this.#ids.verify(id);
+    if (verified !== null) return this.#keeperOf(verified, tried);
+    return this.#firstOf(id.charAt(0), tried) ?? this.#firstOf(id.charAt(1), tried);
+  }
+
   #shortestQueue(tried: Upstream | null): Upstream | null {
     let best: Upstream | null = null;
     for (const upstream of this.upstreams) {

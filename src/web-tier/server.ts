@@ -171,6 +171,7 @@ export class WebServer {
       limits: cluster.limits,
       timeouts: cluster.timeouts,
       trusted: trustedNetworks(cluster.trustedNetworks),
+      sessionIdNetworks: trustedNetworks(cluster.sessionIdNetworks),
       pages: new AnswerPages(cluster.errorPages, cluster.interceptErrors),
       maintenance: cluster.maintenance,
       accessLog: isSame ? accessLog : new AccessLog(cluster.accessLog, name, cluster.name, this.#log),

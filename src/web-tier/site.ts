@@ -16,6 +16,8 @@ export interface SiteSettings {
   readonly limits: HttpLimits;
   readonly timeouts: Timeouts;
   readonly trusted: BlockList;
+  /** Clients whose session ids in paths choose a server. */
+  sessionIdNetworks: BlockList;
   readonly accessLog: AccessLog;
   readonly pages: AnswerPages;
   /** Of the web tier itself; null: it takes requests. */

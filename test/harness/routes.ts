@@ -14,6 +14,7 @@ export const anyRoute: Route = {
   files: null,
   redirect: null,
   respond: null,
+  sessionIdInPath: false,
   compress: null,
   rewrite: null,
   requestFields: { set: [], add: [], remove: [] },

@@ -50,6 +50,7 @@ export interface WebSiteOptions {
   readonly limits?: Partial<HttpLimits>;
   readonly timeouts?: Partial<Timeouts>;
   readonly trusted?: readonly string[];
+  readonly sessionIdFrom?: readonly string[];
   /** What bodies may take on the disk. */
   readonly bodiesBytesMax?: number;
   readonly compress?: boolean;
@@ -160,6 +161,7 @@ export async function startWebSite(
     limits: { ...web.limits, ...options.limits },
     timeouts,
     trusted: trustedNetworks(options.trusted ?? []),
+    sessionIdNetworks: trustedNetworks(options.sessionIdFrom ?? []),
     wheel,
     accessLog: recordingLog(entries),
     bodies: new BodyFolder(join(tmpdir(), `flotilla-bodies-${process.pid}`), options.bodiesBytesMax),
@@ -299,6 +301,7 @@ function cluster(
     balance: "round-robin",
     sessions: null,
     trustedNetworks: [],
+    sessionIdNetworks: [],
     accessLog: { path: null, format: "combined" },
     errorPages: new Map(),
     interceptErrors: false,

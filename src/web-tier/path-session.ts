@@ -1,0 +1,57 @@
+/**
+ * `;jsessionid=` at the end of a path (R21): for operators and tests that want a certain server. It chooses a server and nothing
+ * else: it ends here, so that no application and no log ever takes a session from a URL, which is copied, bookmarked and sent around.
+ */
+import { canonicalPath } from "../http/canonical.ts";
+import type { RequestHead } from "../http/request-head.ts";
+import { isTrusted } from "./forwarded.ts";
+import type { CompiledRoute } from "./route.ts";
+import type { Asking, RoutedRequest } from "./routed-request.ts";
+import type { Site } from "./site.ts";
+
+const name = ";jsessionid=";
+/** In the last segment only: elsewhere a parameter is data of the application's. */
+const parameter = /;jsessionid=([A-Za-z0-9._-]{0,128})(?=;|$)/;
+
+export function mayHaveSessionId(path: string): boolean {
+  return path.includes(name);
+}
+
+/** The request's route. Of routes that do not take session ids, one is a part of the path. */
+export function routeWithSessionId(
+  { routes, sessionIdNetworks }: Site,
+  { head, origin }: Asking,
+  request: RoutedRequest,
+): CompiledRoute | null {
+  const { target, path } = head;
+  const id = takeSessionId(head);
+  if (id !== null) {
+    const route = routes.find(head, origin.address);
+    if (route?.source.sessionIdInPath) {
+      request.begin();
+      if (isTrusted(sessionIdNetworks, origin.address)) request.sessionId = id;
+      return route;
+    }
+    head.target = target;
+    head.path = path;
+  }
+  return routes.find(head, origin.address);
+}
+
+/**
+ * Takes the parameter out of path and target.
+ * @returns the id, or null: there is none, and the head is as it was.
+ */
+function takeSessionId(head: RequestHead): string | null {
+  const { path } = head;
+  const segment = path.lastIndexOf("/");
+  const found = parameter.exec(path.slice(segment));
+  if (found === null) return null;
+  const at = segment + found.index;
+  const without = path.slice(0, at) + path.slice(at + found[0].length);
+  // What would be another path without it (a dot segment comes to light) stays what it is (A21).
+  if (canonicalPath(without) !== without) return null;
+  head.target = without + head.target.slice(path.length);
+  head.path = without;
+  return found[1]!;
+}
