@@ -1,13 +1,14 @@
 /** Whether routes and clusters agree: every target known, no route and no cluster out of reach. */
 import type { ClusterDraft, PlacedRoute } from "./context.ts";
-import type { Route } from "./model.ts";
+import type { Cluster, Route, Template } from "./model.ts";
 import { suggestion } from "./nearest.ts";
 import { alternatives, type Problems, quote } from "./problems.ts";
+import type { TemplateVariable } from "./template.ts";
 
 export function checkRoutes(drafts: readonly ClusterDraft[], problems: Problems): void {
   const targets = new Map(drafts.map((draft) => [draft.cluster.name, draft]));
   const reached = new Set<string>();
-  for (const { routes } of drafts) {
+  for (const { routes, cluster } of drafts) {
     for (const route of routes) {
       if (route.value.to !== null) {
         checkTarget(route, targets, problems);
@@ -15,6 +16,7 @@ export function checkRoutes(drafts: readonly ClusterDraft[], problems: Problems)
       }
     }
     checkOrder(routes, problems);
+    for (const route of routes) checkLoop(route, cluster, problems);
   }
   for (const { entry, cluster } of drafts) {
     if (cluster.tier === "web" || entry.section.has("listen") || reached.has(cluster.name)) continue;
@@ -75,6 +77,61 @@ function checkOrder(routes: readonly PlacedRoute[], problems: Problems): void {
   }
 }
 
+/** A redirect whose target comes to the same route again: browsers give up after some twenty times. */
+function checkLoop({ at, value: route }: PlacedRoute, { listen }: Cluster, problems: Problems): void {
+  const { redirect, query } = route;
+  if (redirect === null || !mayStayOnHost(route) || !staysOnPath(route)) return;
+  if (query.length > 0 && !has(redirect.to, "query")) return;
+  const scheme = /^https?(?=:)/.exec(firstText(redirect.to))?.[0] ?? null;
+  if (
+    scheme !== null &&
+    !listen.some((listener) => listener.scheme === scheme && listener.redirectPort === null)
+  )
+    return;
+  const advice =
+    scheme === "https" && has(redirect.to, "path")
+      ? '; to send visitors from HTTP to HTTPS, write "redirectTo: https" where the port of HTTP is listened on'
+      : "";
+  problems.warning(at, `this route redirects to addresses that it takes itself, in a loop${advice}`);
+}
+
+function firstText([part]: Template): string {
+  return part?.kind === "text" ? part.text : "";
+}
+
+function has(template: Template, name: TemplateVariable): boolean {
+  return template.some((part) => part.kind === "variable" && part.name === name);
+}
+
+function mayStayOnHost({ host, redirect }: Route): boolean {
+  const text = firstText(redirect!.to);
+  if (!text.startsWith("http")) return true;
+  const named = /^https?:\/\/([^/:?#]+)/.exec(text)?.[1] ?? null;
+  // $host stands there.
+  return named === null || coversHost(host, named.toLowerCase());
+}
+
+/** False where that is not seen at a glance. */
+function staysOnPath({ path, pathRegex, redirect }: Route): boolean {
+  const { to } = redirect!;
+  if (to.some(({ kind }) => kind === "group") || (pathRegex !== null && pathRegex !== "")) return false;
+  const text = to
+    .map((part) => {
+      if (part.kind === "text") return part.text;
+      return part.kind === "variable" && part.name === "path" ? "\n" : "";
+    })
+    .join("")
+    .replace(/^https?:\/\/[^/\n?#]*/, "")
+    .replace(/[?#].*$/, "");
+  if (isEveryPath({ path })) return true;
+  // The path that fitted, and nothing besides.
+  if (text === "\n") return true;
+  if (text.includes("\n")) return false;
+  const target = text === "" ? "/" : text;
+  if (target === path) return true;
+  return path!.startsWith("/") && path!.endsWith("/*") && `${target}/`.startsWith(path!.slice(0, -1));
+}
+
 /** Whether all that fits `inner` fits `outer`. False where that is not seen at a glance. */
 function covers(outer: Route, inner: Route): boolean {
   return (
@@ -92,7 +149,7 @@ function hasOnlyHostAndPath({ pathRegex, methods, fields, query, from }: Route):
   return pathRegex === null && methods.length + fields.length + query.length + from.length === 0;
 }
 
-function isEveryPath({ path }: Route): boolean {
+function isEveryPath({ path }: Pick<Route, "path">): boolean {
   return path === null || path === "/*" || path === "*";
 }
 
