@@ -16,11 +16,13 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { freePorts } from "../test/harness/process.ts";
+import { certificateFiles } from "../test/harness/tls.ts";
 import { findProgram, pinned } from "./commands.ts";
 
 export type ContenderName = "nginx" | "haproxy" | "flotilla";
 export type AppKind = "plain" | "express";
 
+const certificate = certificateFiles("a");
 const startTimeoutMs = 15_000;
 const stopTimeoutMs = 5_000;
 /** Logs are written in blocks: the last one comes a little later. */
@@ -62,21 +64,25 @@ const setups: Record<
 export class Contender {
   readonly name: ContenderName;
   readonly port: number;
+  /** The same over TLS, in HTTP/2 and HTTP/1.1. */
+  readonly tlsPort: number;
   readonly #folder: string;
   readonly #processes: Process[] = [];
 
-  private constructor(name: ContenderName, port: number) {
+  private constructor(name: ContenderName, port: number, tlsPort: number) {
     this.name = name;
     this.port = port;
+    this.tlsPort = tlsPort;
     this.#folder = mkdtempSync(join(tmpdir(), `flotilla-bench-${name}-`));
   }
 
   /** @throws with what its processes wrote when it does not answer in time; nothing is left behind then. */
   static async start(name: ContenderName, kind: AppKind): Promise<Contender> {
-    const [port, appPort, linkPort] = (await freePorts(3)) as [number, number, number];
-    const contender = new Contender(name, port);
+    const [port, tlsPort, appPort, linkPort] = (await freePorts(4)) as [number, number, number, number];
+    const contender = new Contender(name, port, tlsPort);
     try {
-      const path = contender.#configure({ PORT: port, APP_PORT: appPort, WEB_LINK_PORT: linkPort });
+      const ports = { PORT: port, TLS_PORT: tlsPort, APP_PORT: appPort, WEB_LINK_PORT: linkPort };
+      const path = contender.#configure(ports);
       const script = fileURLToPath(new URL("app.js", import.meta.url));
       contender.#spawn("app", [process.execPath, script, kind], {
         ...(name === "flotilla"
@@ -115,8 +121,17 @@ export class Contender {
 
   #configure(values: Readonly<Record<string, number>>): string {
     const { template } = setups[this.name];
+    // HAProxy wants both in one file.
+    const both = join(this.#folder, "both.pem");
+    writeFileSync(
+      both,
+      readFileSync(certificate.certPath, "utf8") + readFileSync(certificate.keyPath, "utf8"),
+    );
     const all: Record<string, string | number> = {
       ...values,
+      CERT: certificate.certPath,
+      KEY: certificate.keyPath,
+      CERT_AND_KEY: both,
       FOLDER: this.#folder,
       // As root, nginx would give its worker to a user who may not write into our folder.
       USER: process.getuid?.() === 0 ? "user root;" : "",

@@ -37,8 +37,14 @@ export interface LoadReport {
 }
 
 /** @throws when any request failed: a figure with failures in it says nothing. */
-export async function saturate(port: number, durationMs: number): Promise<LoadReport> {
-  return isInstalled("wrk") ? wrk(port, durationMs) : generate(port, durationMs, null);
+export async function saturate(
+  port: number,
+  durationMs: number,
+  scheme: "http" | "https" = "http",
+): Promise<LoadReport> {
+  if (isInstalled("wrk")) return wrk(port, durationMs, scheme);
+  if (scheme === "https") throw new Error("HTTPS needs wrk (apt-get install wrk)");
+  return generate(port, durationMs, null);
 }
 
 /** @throws as `saturate`. */
@@ -50,7 +56,7 @@ export async function constantRate(
   return generate(port, durationMs, ratePerSecond);
 }
 
-async function wrk(port: number, durationMs: number): Promise<LoadReport> {
+async function wrk(port: number, durationMs: number, scheme: "http" | "https"): Promise<LoadReport> {
   const headers = browserHeaders.flatMap(([name, value]) => ["-H", `${name}: ${value}`]);
   const seconds = Math.max(1, Math.round(durationMs / 1_000));
   const args = [
@@ -59,7 +65,7 @@ async function wrk(port: number, durationMs: number): Promise<LoadReport> {
     `-d${seconds}s`,
     "--latency",
     ...headers,
-    `http://127.0.0.1:${port}/`,
+    `${scheme}://127.0.0.1:${port}/`,
   ];
   const stdout = await run(["wrk", ...args]);
   const [, requests, elapsed, unit] = /([0-9]+) requests in ([0-9.]+)(ms|s|m)/.exec(stdout) ?? [];

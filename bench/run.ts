@@ -4,6 +4,7 @@
  *
  *   npm run bench -- --quick             short rounds, under two minutes
  *   npm run bench -- --json FILE         the rows as JSON besides
+ *   npm run bench -- --https             over TLS, in HTTP/1.1 and HTTP/2
  *   npm run bench -- --sessions          sessions instead, beside connect-redis; --servers 2 or 3 (default)
  */
 import { writeFileSync } from "node:fs";
@@ -12,6 +13,7 @@ import { parseArgs } from "node:util";
 import { isInstalled, pinning } from "./commands.ts";
 import { type AppKind, Contender, type ContenderName } from "./contenders.ts";
 import { cpuTimeUs } from "./cpu-time.ts";
+import { runHttpsBench } from "./https.ts";
 import { constantRate, type LoadReport, saturate } from "./load.ts";
 import { type LoadKind, ratioTable, rowsOf, type Sample, table, verdicts } from "./report.ts";
 import { answersOf, differences } from "./same-answers.ts";
@@ -21,6 +23,7 @@ const { values: options } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     json: { type: "string" },
+    https: { type: "boolean", default: false },
     sessions: { type: "boolean", default: false },
     servers: { type: "string", default: "3" },
   },
@@ -36,10 +39,14 @@ async function main(): Promise<number> {
   if (!pinning) say("note: one core or no taskset: nothing is pinned, figures will waver more");
   const busy = loadavg()[0]!;
   if (busy > 1) say(`note: the machine is busy (load average ${busy.toFixed(1)}): figures will waver more`);
-  const { quick, json, sessions, servers } = options;
+  const { quick, json, https, sessions, servers } = options;
   if (sessions) return await runSessionBench({ quick, json, servers: servers === "2" ? 2 : 3 });
   const contenders = contendersHere();
   if (contenders === null) return 1;
+  if (https) {
+    await runHttpsBench(contenders, { rounds, roundMs, json });
+    return 0;
+  }
   if (!isInstalled("wrk")) say("note: wrk is not installed, our own slower generator saturates instead");
   const samples: Sample[] = [];
   for (const app of ["express", "plain"] as const) {

@@ -77,13 +77,14 @@ export class StreamClient implements Client {
     this.#stream.client = this;
     this.#requestEnded = ended;
     this.#phase = ended ? "wait" : "body";
-    stream.on("aborted", onAborted);
     stream.on("close", onClose);
     const error = readHead(raw, !ended, this.#site.limits, this.head);
     if (error !== null) return this.#refuseHead(error);
     const { bodySilenceTimeoutMs, requestTimeoutMs } = this.#site.timeouts;
     this.#site.wheel.start(this.#deadline, ended ? requestTimeoutMs : bodySilenceTimeoutMs);
     if (!ended) {
+      // Without a body `close` comes as soon.
+      stream.on("aborted", onAborted);
       stream.on("data", onData);
       stream.on("trailers", onTrailers);
       stream.on("end", onEnd);
@@ -178,8 +179,10 @@ export class StreamClient implements Client {
     if (stream === null) return true;
     this.#writtenBytes += bytes.length;
     const flowing = stream.write(Buffer.from(bytes));
-    if (!flowing) this.#slow(stream);
-    return flowing;
+    if (flowing) return true;
+    if (stream.listenerCount("drain") === 0) stream.on("drain", onDrain);
+    this.#slow(stream);
+    return false;
   }
 
   endAnswer(trailer: string): void {
@@ -244,9 +247,9 @@ export class StreamClient implements Client {
     if (this.#exchange.active) this.#exchange.clientDrained();
   }
 
+  /** The client has to read some of what is written in time. */
   #slow(stream: CarryingStream): void {
     this.#takenBytes = this.#writtenBytes - stream.writableLength;
-    if (stream.listenerCount("drain") === 0) stream.on("drain", onDrain);
     this.#site.wheel.start(this.#deadline, this.#site.timeouts.writeSilenceTimeoutMs);
   }
 
@@ -265,7 +268,6 @@ export class StreamClient implements Client {
 
   /** @internal The client, or we, gave up the stream. */
   aborted(): void {
-    if (this.#exchange.active && !this.#cut) this.#owner?.streamReset();
     this.#leave();
     // Unread bytes would keep the stream.
     this.#stream?.resume();
@@ -285,6 +287,7 @@ export class StreamClient implements Client {
   }
 
   #leave(): void {
+    if (this.#exchange.active && !this.#cut) this.#owner!.streamReset();
     this.#site.wheel.stop(this.#deadline);
     this.#phase = "flush";
     this.#exchange.clientGone();
