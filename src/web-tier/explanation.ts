@@ -126,8 +126,8 @@ function followed(
       `${count} in ${formatDuration(perMs)} per client, ${burst} at once; more are answered 429`,
     );
   }
-  const request = new RoutedRequest({ head, origin: { scheme: asked.scheme, address: asked.from } });
-  request.begin();
+  const request = new RoutedRequest({ head, origin: { scheme: asked.scheme } });
+  request.begin(asked.from);
   const compiled = compileRoute(
     { ...route, to: null },
     { pools: new Map(), files: new FileCache(), log: silentLog, compress: cluster.compress },

@@ -157,6 +157,6 @@ export function isTrusted(list: BlockList, address: string): boolean {
 }
 
 /** An IPv4 client of a socket that listens on "::" is shown as ::ffff:192.0.2.1. */
-function plainAddress(address: string): string {
+export function plainAddress(address: string): string {
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
 }

@@ -20,22 +20,22 @@ export function mayHaveSessionId(path: string): boolean {
 /** The request's route. Of routes that do not take session ids, one is a part of the path. */
 export function routeWithSessionId(
   { routes, sessionIdNetworks }: Site,
-  { head, origin }: Asking,
+  { head }: Asking,
   request: RoutedRequest,
 ): CompiledRoute | null {
   const { target, path } = head;
   const id = takeSessionId(head);
   if (id !== null) {
-    const route = routes.find(head, origin.address);
+    const route = routes.find(head, request.client);
     if (route?.source.sessionIdInPath) {
-      request.begin();
-      if (isTrusted(sessionIdNetworks, origin.address)) request.sessionId = id;
+      request.begin(request.client);
+      if (isTrusted(sessionIdNetworks, request.client)) request.sessionId = id;
       return route;
     }
     head.target = target;
     head.path = path;
   }
-  return routes.find(head, origin.address);
+  return routes.find(head, request.client);
 }
 
 /**

@@ -29,6 +29,7 @@ import { redirectToHttps } from "./actions/to-https.ts";
 import { type PageStatus, proxyStatus } from "./answer-pages.ts";
 import { AnswerReader, type InterimSink } from "./answer-reader.ts";
 import type { Client } from "./client.ts";
+import { clientAddressOf } from "./client-address.ts";
 import { requestIdOf } from "./forwarded.ts";
 import { OwnReply, type OwnReplyOwner } from "./own-reply.ts";
 import { mayHaveSessionId, routeWithSessionId } from "./path-session.ts";
@@ -108,19 +109,19 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
 
   /** The client's head has been read and its framing is sound. */
   begin(): void {
-    const { head } = this.#client;
+    const { head, origin } = this.#client;
     this.#site.member.requests++;
     this.#silenceMs = this.#site.timeouts.requestTimeoutMs;
     this.#phase = "waiting";
     this.method = head.method;
     this.target = head.target;
-    this.#request.begin();
+    this.#request.begin(clientAddressOf(head, origin, this.#site.trusted));
     this.upgrading = head.upgrade !== "";
     this.bodyLength = head.contentLength;
     this.bodyless = head.contentLength <= 0 && !head.chunked;
     this.#requestBody.ended = this.bodyless;
-    this.#record.begin(requestIdOf(head, this.#client.origin, this.#site.requestIds));
-    if (this.#client.origin.redirectPort !== 0) return this.#toHttps();
+    this.#record.begin(requestIdOf(head, origin, this.#site.requestIds));
+    if (origin.redirectPort !== 0) return this.#toHttps();
     if (this.#site.maintenance !== null) return this.#answerMaintenance(this.#site.maintenance);
     const route = this.#route();
     if (route !== null && this.#letIn(route) && this.#rewrite(route)) this.#act(route);
@@ -133,12 +134,12 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
   }
 
   #route(): CompiledRoute | null {
-    const { head, origin } = this.#client;
+    const { head } = this.#client;
     const { routes } = this.#site;
     const route =
       routes.takeSessionIds && mayHaveSessionId(head.path)
         ? routeWithSessionId(this.#site, this.#client, this.#request)
-        : routes.find(head, origin.address);
+        : routes.find(head, this.#request.client);
     if (route === null) {
       this.#record.ending = "PR";
       this.#own.answerItself(this.#site.routes.knowsHost(head.host) ? 404 : 421);
@@ -149,8 +150,8 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
   }
 
   #letIn({ source, admission }: CompiledRoute): boolean {
-    const { head, origin } = this.#client;
-    const refusal = admission === null ? null : admission(origin.address);
+    const { head } = this.#client;
+    const refusal = admission === null ? null : admission(this.#request.client);
     if (refusal !== null) {
       this.#record.ending = "PR";
       this.#own.answerItself(refusal.status, "", refusal.fields);

@@ -10,7 +10,7 @@ const noGroups: readonly string[] = [];
 /** Who asks for what: a client. */
 export interface Asking {
   readonly head: RequestHead;
-  readonly origin: { readonly scheme: "http" | "https"; readonly address: string };
+  readonly origin: { readonly scheme: "http" | "https" };
 }
 
 export interface Rewriting {
@@ -28,14 +28,16 @@ export class RoutedRequest implements TemplateValues {
   groups: readonly string[] = noGroups;
   /** Of the path, from a client that may choose the server by it; or "". */
   sessionId = "";
+  client = "";
   readonly #client: Asking;
 
   constructor(client: Asking) {
     this.#client = client;
   }
 
-  /** The head has been read. */
-  begin(): void {
+  /** The head has been read. @param client the address of who asks. */
+  begin(client: string): void {
+    this.client = client;
     this.target = this.#client.head.target;
     this.path = this.#client.head.path;
     this.groups = noGroups;
@@ -80,10 +82,6 @@ export class RoutedRequest implements TemplateValues {
 
   get scheme(): string {
     return this.#client.origin.scheme;
-  }
-
-  get client(): string {
-    return this.#client.origin.address;
   }
 
   get fields(): string {

@@ -303,3 +303,14 @@ test("timeout: an answer that does not begin in the route's time is 504", async 
   assert.equal((await client.answer()).status, 504);
   assert.ok(performance.now() - from < 5_000);
 });
+
+test("A17 behind a trusted balancer its client counts; a stranger can't name one", async (t) => {
+  const origin = await echo(t);
+  const routes = [{ path: "/ten", to: "app", allow: ["192.0.2.0/24"] }];
+  const behind = await webSite(t, [origin.port], { routes, trusted: ["127.0.0.0/8"] });
+  const open = await webSite(t, [origin.port], { routes });
+  const forwarded = (value: string): string => `Host: a\r\nX-Forwarded-For: ${value}\r\n`;
+  assert.equal((await ask(behind, "/ten", "GET", forwarded("192.0.2.7"))).status, 200);
+  assert.equal((await ask(behind, "/ten", "GET", forwarded("192.0.2.7, 198.51.100.1"))).status, 403);
+  assert.equal((await ask(open, "/ten", "GET", forwarded("192.0.2.7"))).status, 403);
+});

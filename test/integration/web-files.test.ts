@@ -209,6 +209,21 @@ test("links are followed where the file says so, and the folder itself may be on
   assert.equal((await ask(following, "/link")).body, "one");
 });
 
+test("what one route follows is no file for another one of the same folder", async (t) => {
+  const folder = folderWith(t, { x: "x", link: "@x" });
+  const web = await webSite(t, [], {
+    routes: [
+      { host: "a", files: { ...plain, folder, followSymlinks: true } },
+      { files: { ...plain, folder } },
+    ],
+  });
+  assert.equal((await ask(web, "/link")).body, "x");
+  const client = await RawClient.open(web.port);
+  client.send("GET /link HTTP/1.1\r\nHost: b\r\n\r\n");
+  assert.equal((await client.answer()).status, 404);
+  client.destroy();
+});
+
 test("special files are no files, and nobody waits for them", async (t) => {
   const folder = folderWith(t, { x: "x" });
   execFileSync("mkfifo", [join(folder, "pipe")]);

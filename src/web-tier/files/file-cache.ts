@@ -39,26 +39,26 @@ export class FileCache {
 
   /** A file, to be given back with `done`. Calls back at once when it is in the cache. */
   get(folder: Folder, name: string, found: Found): void {
-    const path = folder.path + name;
-    const cached = this.#files.get(path);
+    const key = folder.cacheKey + name;
+    const cached = this.#files.get(key);
     if (cached !== undefined && performance.now() - cached.checkedAtMs < limits.recheckMs) {
       cached.users++;
       return found(cached, null, null);
     }
-    const waiting = this.#opening.get(path);
+    const waiting = this.#opening.get(key);
     if (waiting !== undefined) return void waiting.push(found);
-    this.#opening.set(path, [found]);
-    if (cached === undefined) return this.#openFile(folder, name, path);
-    stat(path, (error, stats) => {
+    this.#opening.set(key, [found]);
+    if (cached === undefined) return this.#openFile(folder, name, key);
+    stat(folder.path + name, (error, stats) => {
       if (error === null && !cached.retired && isUnchanged(cached.stats, stats)) {
         cached.checkedAtMs = performance.now();
         cached.variants = null;
-        this.#files.delete(path);
-        this.#files.set(path, cached);
-        return this.#tell(path, cached, null, null);
+        this.#files.delete(key);
+        this.#files.set(key, cached);
+        return this.#tell(key, cached, null, null);
       }
-      this.#retire(path, cached);
-      this.#openFile(folder, name, path);
+      this.#retire(key, cached);
+      this.#openFile(folder, name, key);
     });
   }
 
@@ -69,42 +69,42 @@ export class FileCache {
   }
 
   close(): void {
-    for (const [path, file] of this.#files) this.#retire(path, file);
+    for (const [key, file] of this.#files) this.#retire(key, file);
   }
 
-  #openFile(folder: Folder, name: string, path: string): void {
+  #openFile(folder: Folder, name: string, key: string): void {
     if (this.#open >= limits.openMax) this.#makeRoom();
     if (this.#open >= limits.openMax) {
-      return this.#tell(path, null, "failed", new Error(`${limits.openMax} files are open`));
+      return this.#tell(key, null, "failed", new Error(`${limits.openMax} files are open`));
     }
     this.#open++;
     folder.open(name, (opened, why, error) => {
       if (opened === null) {
         this.#open--;
-        return this.#tell(path, null, why, error);
+        return this.#tell(key, null, why, error);
       }
       const file = new CachedFile(opened.fd, opened.stats);
       file.checkedAtMs = performance.now();
-      this.#files.set(path, file);
+      this.#files.set(key, file);
       if (this.#files.size > limits.cachedMax) this.#makeRoom();
-      this.#tell(path, file, null, null);
+      this.#tell(key, file, null, null);
     });
   }
 
-  #tell(path: string, file: CachedFile | null, why: NoFile | null, error: Error | null): void {
-    const waiting = this.#opening.get(path)!;
-    this.#opening.delete(path);
+  #tell(key: string, file: CachedFile | null, why: NoFile | null, error: Error | null): void {
+    const waiting = this.#opening.get(key)!;
+    this.#opening.delete(key);
     if (file !== null) file.users += waiting.length;
     for (const found of waiting) found(file, why, error);
   }
 
   /** Of those that nobody uses, the one that was not asked for the longest goes (to the second). */
   #makeRoom(): void {
-    for (const [path, file] of this.#files) if (file.users === 0) return this.#retire(path, file);
+    for (const [key, file] of this.#files) if (file.users === 0) return this.#retire(key, file);
   }
 
-  #retire(path: string, file: CachedFile): void {
-    if (this.#files.get(path) === file) this.#files.delete(path);
+  #retire(key: string, file: CachedFile): void {
+    if (this.#files.get(key) === file) this.#files.delete(key);
     file.retired = true;
     this.#closeUnused(file);
   }

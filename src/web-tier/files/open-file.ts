@@ -30,6 +30,8 @@ const missing: ReadonlySet<string> = new Set([
 
 export class Folder {
   readonly path: string;
+  /** In the cache: what one route may open behind a link is nothing for another. */
+  readonly cacheKey: string;
   readonly #followSymlinks: boolean;
   /** Where the folder really is; a deployment may turn it into a link to another one at any time. */
   #realPath = "";
@@ -37,6 +39,7 @@ export class Folder {
   /** @param path absolute. */
   constructor(path: string, followSymlinks: boolean) {
     this.path = path;
+    this.cacheKey = followSymlinks ? `links:${path}` : path;
     this.#followSymlinks = followSymlinks;
   }
 
