@@ -34,9 +34,11 @@ export function buildFile(root: Section, path: string, context: Context): Cluste
   const someHere = [...servers, witnesses.filter((witness) => witness !== null)].some((members) =>
     hasMemberHere(members, context),
   );
-  const drafts = entries.map((entry, i) =>
-    buildCluster(entry, servers[i]!, witnesses[i]!, someHere, context),
+  const webHere = entries.some(
+    ({ section }, i) => section.has("routes") && hasMemberHere(servers[i]!, context),
   );
+  const here = { someHere, webHere };
+  const drafts = entries.map((entry, i) => buildCluster(entry, servers[i]!, witnesses[i]!, here, context));
   checkRoutes(drafts, context.problems);
   checkSockets(drafts, context);
   checkCookies(drafts, context.problems);
@@ -86,7 +88,7 @@ function buildCluster(
   entry: NamedSection,
   servers: readonly Placed<Server>[],
   witness: Placed<Server> | null,
-  someHere: boolean,
+  { someHere, webHere }: { readonly someHere: boolean; readonly webHere: boolean },
   context: Context,
 ): ClusterDraft {
   const { name, section } = entry;
@@ -136,7 +138,8 @@ function buildCluster(
     accessLog: buildAccessLog(section.section("log"), context),
     errorPages: buildErrorPages(section, elsewhere, context),
     interceptErrors: section.flag("interceptErrors") === true,
-    maintenance: buildMaintenance(section, elsewhere, context),
+    // Of whatever cluster, it is a web server that shows it.
+    maintenance: buildMaintenance(section, someHere && !webHere, context),
     compress: section.flag("compress") === true,
     limits: buildLimits(section.section("limits")),
     timeouts: buildTimeouts(section.section("timeouts")),

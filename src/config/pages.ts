@@ -36,6 +36,7 @@ export function buildErrorPages(
   return pages;
 }
 
+/** @param elsewhere this machine runs servers, but none of a web tier: the file may be missing here. */
 export function buildMaintenance(section: Section, elsewhere: boolean, context: Context): Maintenance | null {
   if (!section.has("maintenance")) return null;
   const flag = section.flag("maintenance");

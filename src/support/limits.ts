@@ -518,8 +518,8 @@ export const proxyProtocol = {
 export const compression = {
   /** Shorter bodies gain nothing. */
   bytesMin: 1_024,
-  /** At work at once, per process; further answers are sent as they are. */
-  encodersMax: 256,
+  /** At work at once, per process; further answers are sent as they are. One takes 0.3 MiB (gzip) to 1.2 MiB (zstd, br). */
+  encodersMax: 128,
   /** What an encoder that is at work is given next. */
   gatherBytesMax: 65_536,
   /** Codings of one Accept-Encoding that are looked at. */

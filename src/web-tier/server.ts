@@ -224,8 +224,9 @@ export class WebServer {
   }
 }
 
-function isServed({ upstreams }: ServerPool): boolean {
-  return upstreams.some((upstream) => upstream.usable);
+/** Its visitors get an answer. One in maintenance needs no servers for that, and is no reason to send visitors elsewhere. */
+function isServed({ cluster, upstreams }: ServerPool): boolean {
+  return cluster.maintenance !== null || upstreams.some((upstream) => upstream.usable);
 }
 
 function delay(ms: number): Promise<void> {

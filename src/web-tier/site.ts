@@ -17,7 +17,7 @@ export interface SiteSettings {
   readonly timeouts: Timeouts;
   readonly trusted: BlockList;
   /** Clients whose session ids in paths choose a server. */
-  sessionIdNetworks: BlockList;
+  readonly sessionIdNetworks: BlockList;
   readonly accessLog: AccessLog;
   readonly pages: AnswerPages;
   /** Of the web tier itself; null: it takes requests. */
