@@ -3,7 +3,7 @@
  * looked at again once a second. Short ones are kept as text. Bounded in files and, by the length of such a text, in bytes.
  */
 import { close, type Stats, stat } from "node:fs";
-import { files as limits } from "../../support/limits.ts";
+import { files } from "../../support/limits.ts";
 import type { Folder, NoFile } from "./open-file.ts";
 
 /** One opening of one file; it stays what it is when another file takes its name. */
@@ -16,6 +16,7 @@ export class CachedFile {
   variants: readonly string[] | null = null;
   /** @internal Requests that send it, or are about to. */ users = 0;
   /** @internal Out of the cache: the last user closes it. */ retired = false;
+  /** @internal */ closed = false;
   /** @internal */ checkedAtMs = 0;
 
   constructor(fd: number, stats: Stats) {
@@ -24,13 +25,26 @@ export class CachedFile {
   }
 }
 
+/** See support/limits.ts. */
+export interface FileCacheLimits {
+  readonly cachedMax: number;
+  readonly openMax: number;
+  readonly recheckMs: number;
+}
+
 export type Found = (file: CachedFile | null, why: NoFile | null, error: Error | null) => void;
 
 export class FileCache {
   readonly #files = new Map<string, CachedFile>();
   /** Who waits for an opening that is under way. */
   readonly #opening = new Map<string, Found[]>();
+  readonly #limits: FileCacheLimits;
   #open = 0;
+  #closed = false;
+
+  constructor(limits: FileCacheLimits = files) {
+    this.#limits = limits;
+  }
 
   /** Files that are open, in the cache or in use. */
   get size(): number {
@@ -41,7 +55,7 @@ export class FileCache {
   get(folder: Folder, name: string, found: Found): void {
     const key = folder.cacheKey + name;
     const cached = this.#files.get(key);
-    if (cached !== undefined && performance.now() - cached.checkedAtMs < limits.recheckMs) {
+    if (cached !== undefined && performance.now() - cached.checkedAtMs < this.#limits.recheckMs) {
       cached.users++;
       return found(cached, null, null);
     }
@@ -66,16 +80,20 @@ export class FileCache {
   done(file: CachedFile): void {
     file.users--;
     this.#closeUnused(file);
+    // While all were in use there was no room to be made.
+    if (this.#files.size > this.#limits.cachedMax) this.#makeRoom();
   }
 
+  /** What is in use is closed by its last user. */
   close(): void {
+    this.#closed = true;
     for (const [key, file] of this.#files) this.#retire(key, file);
   }
 
   #openFile(folder: Folder, name: string, key: string): void {
-    if (this.#open >= limits.openMax) this.#makeRoom();
-    if (this.#open >= limits.openMax) {
-      return this.#tell(key, null, "failed", new Error(`${limits.openMax} files are open`));
+    if (this.#open >= this.#limits.openMax) this.#makeRoom();
+    if (this.#open >= this.#limits.openMax) {
+      return this.#tell(key, null, "failed", new Error(`${this.#limits.openMax} files are open`));
     }
     this.#open++;
     folder.open(name, (opened, why, error) => {
@@ -85,9 +103,10 @@ export class FileCache {
       }
       const file = new CachedFile(opened.fd, opened.stats);
       file.checkedAtMs = performance.now();
+      if (this.#files.size >= this.#limits.cachedMax) this.#makeRoom();
       this.#files.set(key, file);
-      if (this.#files.size > limits.cachedMax) this.#makeRoom();
       this.#tell(key, file, null, null);
+      if (this.#closed) this.#retire(key, file);
     });
   }
 
@@ -110,7 +129,8 @@ export class FileCache {
   }
 
   #closeUnused(file: CachedFile): void {
-    if (!file.retired || file.users > 0) return;
+    if (!file.retired || file.users > 0 || file.closed) return;
+    file.closed = true;
     this.#open--;
     close(file.fd, ignore);
   }
