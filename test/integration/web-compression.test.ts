@@ -1,11 +1,14 @@
 /** `compress:`: what a client gets, how it comes, and that no encoder outlives its answer. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { connect } from "node:http2";
 import { test } from "node:test";
 import { brotliDecompressSync, createGunzip, gunzipSync, zstdDecompressSync } from "node:zlib";
 import { http, compression as limits } from "../../src/support/limits.ts";
 import { openCompressors } from "../../src/web-tier/compressor.ts";
 import { ok, type RawAnswer, RawClient, RawOrigin } from "../harness/raw.ts";
+import { tlsSettings } from "../harness/tls.ts";
 import { type WebSite, webSite } from "../harness/web-site.ts";
 
 const decoders = { gzip: gunzipSync, br: brotliDecompressSync, zstd: zstdDecompressSync } as const;
@@ -212,5 +215,39 @@ test("beyond the bound of encoders answers are sent as they are", async (t) => {
   for (const connection of origin.connections) connection.send("4\r\nlast\r\n0\r\n\r\n");
   await Promise.all(clients.map((client) => client.read(/0\r\n\r\n$/)));
   for (const client of clients) client.destroy();
+  await noneLeft();
+});
+
+test("HTTP/2: the same, stream by stream; one that is cancelled frees its encoder", async (t) => {
+  const origin = await RawOrigin.start(t, (connection, head) => {
+    if (head.startsWith("GET /short ")) return ok(page, html);
+    if (head.startsWith("GET /long ")) return chunked(long, 10_000);
+    connection.send(`HTTP/1.1 200 OK\r\n${html}Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n`);
+    return null;
+  });
+  const web = await webSite(t, [origin.port], { compress: true, tls: tlsSettings("a") });
+  const session = connect(`https://127.0.0.1:${web.port}`, { rejectUnauthorized: false });
+  t.after(() => session.destroy());
+  const ask = (path: string): ReturnType<typeof session.request> =>
+    session.request({ ":path": path, ":authority": "a", "accept-encoding": "gzip" });
+  const whole = async (path: string): Promise<string> => {
+    const stream = ask(path);
+    const [head] = await once(stream, "response");
+    assert.deepEqual([head["content-encoding"], head.vary], ["gzip", "Accept-Encoding"]);
+    const pieces: Buffer[] = [];
+    for await (const piece of stream) pieces.push(piece as Buffer);
+    return gunzipSync(Buffer.concat(pieces)).toString();
+  };
+  const paths = Array.from({ length: 20 }, (_none, at) => (at % 2 === 0 ? "/short" : "/long"));
+  const bodies = await Promise.all(paths.map(whole));
+  assert.deepEqual(
+    bodies.map((body) => body.length),
+    paths.map((path) => (path === "/short" ? page.length : long.length)),
+  );
+  await noneLeft();
+  const endless = ask("/endless");
+  await once(endless, "response");
+  assert.equal(openCompressors(), 1);
+  endless.close();
   await noneLeft();
 });
