@@ -70,6 +70,10 @@ export function explain(
     const step = { what: "redirectTo", text: `308 to HTTPS on port ${listener.redirectPort}` };
     return { ...nothing, target: head.target, steps: [step], status: 308 };
   }
+  if (cluster.maintenance !== null) {
+    const step = { what: "maintenance", text: `503: ${cluster.name} is closed` };
+    return { ...nothing, target: head.target, steps: [step], status: 503 };
+  }
   return explainRoutes(file, cluster, asked, head);
 }
 
@@ -175,6 +179,7 @@ function tellServers(
   tell: (what: string, text: string) => void,
 ): void {
   const target = file.clusters.get(to!)!;
+  if (target.maintenance !== null) return tell("maintenance", `503: ${to} is closed`);
   tell("to", `${to}: ${target.servers.map(({ name, authority }) => `${name} (${authority})`).join(", ")}`);
   const cookie = target.sessions?.cookieName ?? "sid";
   tell(

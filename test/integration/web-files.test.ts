@@ -22,7 +22,9 @@ import { type TestContext, test } from "node:test";
 import type { FilesSettings } from "../../src/config/model.ts";
 import { parseTemplate } from "../../src/config/template.ts";
 import { files as limits } from "../../src/support/limits.ts";
-import { type RawAnswer, RawClient } from "../harness/raw.ts";
+import { ask as askHttp2, http2Session } from "../harness/http2.ts";
+import { ok, type RawAnswer, RawClient, RawOrigin } from "../harness/raw.ts";
+import { tlsSettings } from "../harness/tls.ts";
 import { type WebSite, webSite } from "../harness/web-site.ts";
 
 const plain = {
@@ -222,6 +224,42 @@ test("what one route follows is no file for another one of the same folder", asy
   client.send("GET /link HTTP/1.1\r\nHost: b\r\n\r\n");
   assert.equal((await client.answer()).status, 404);
   client.destroy();
+});
+
+test("A34 an ending makes nothing a file: what is not in the folder is nobody's page", async (t) => {
+  const origin = await RawOrigin.start(t, () => ok("account of somebody"));
+  const folder = folderWith(t, { "site.css": "css" });
+  const web = await webSite(t, [origin.port], {
+    routes: [{ path: "*.css", files: { ...plain, folder, cacheControl: "public" } }, { to: "app" }],
+  });
+  assert.equal((await ask(web, "/site.css")).field("cache-control"), "public");
+  for (const target of ["/account/x.css", "/account/..%2fsite.css", "/account%2f..%2fsite.css"]) {
+    const answer = await ask(web, target);
+    assert.ok(answer.status === 404 || answer.status === 400, target);
+    assert.equal(answer.field("cache-control"), "no-store", target);
+  }
+  assert.equal(origin.requests, 0);
+  assert.equal((await ask(web, "/account;x.css")).status, 404);
+  assert.equal((await ask(web, "/account.css/")).body, "account of somebody");
+});
+
+test("over HTTP/2 files are the same", async (t) => {
+  const text = "0123456789".repeat(50_000);
+  const folder = folderWith(t, { long: text, "short.txt": "short" });
+  const web = await webSite(t, [], { routes: [{ files: { ...plain, folder } }], tls: tlsSettings("a") });
+  const session = await http2Session(t, web.port);
+  const get = (path: string, fields = {}, method = "GET") =>
+    askHttp2(session, { ":path": path, ":method": method, ...fields }).answer;
+  const long = await get("/long");
+  assert.deepEqual([long.status, long.body === text, long.fields["content-length"]], [200, true, "500000"]);
+  for (let count = 0; count < 2; count++) assert.equal((await get("/short.txt")).body, "short");
+  assert.equal((await get("/long", { range: "bytes=5-9" })).body, "56789");
+  assert.equal((await get("/short.txt", { "if-none-match": long.fields.etag })).status, 200);
+  assert.equal((await get("/short.txt", {}, "HEAD")).fields["content-length"], "5");
+  assert.equal((await get("/none")).status, 404);
+  truncateSync(join(folder, "long"), 100);
+  const many = await Promise.all(Array.from({ length: 20 }, () => get("/short.txt")));
+  assert.ok(many.every(({ body }) => body === "short"));
 });
 
 test("special files are no files, and nobody waits for them", async (t) => {
