@@ -1,10 +1,11 @@
-/** nginx, HAProxy and Flotilla, each in front of an application process of its own, ready for requests. */
+/** Proxies and web servers, each in front of an application process of its own, ready for requests. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import {
   closeSync,
   createReadStream,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readFileSync,
@@ -12,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { freePorts } from "../test/harness/process.ts";
@@ -33,68 +34,84 @@ interface Process {
   readonly child: ChildProcess;
 }
 
-/** How each is set up; `command` gets the path of the filled-in configuration file. */
-const setups: Record<
-  ContenderName,
-  { template: string; accessLog: string; command: (path: string) => string[] }
-> = {
-  nginx: {
-    template: "nginx.conf",
-    accessLog: "access.log",
-    command: (path) => [findProgram("nginx")!, "-c", path, "-g", "daemon off;"],
-  },
+export interface Setup<Name extends string = string> {
+  readonly name: Name;
+  /** Of its configuration: `__NAME__` in it is filled in. */
+  readonly template: URL;
+  /** In its folder; null: it writes none. */
+  readonly accessLog: string | null;
+  /** @param path of the filled-in configuration. */
+  readonly command: (path: string) => readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  /** The application joins the cluster instead of listening on HTTP. */
+  readonly isLinked?: boolean;
+  /** More files of its folder, by name. */
+  readonly files?: Readonly<Record<string, string | Buffer>>;
+}
+
+const peer = (template: string): URL => new URL(`peers/${template}`, import.meta.url);
+
+export const flotillaCommand: Setup["command"] = (path) => [
+  fileURLToPath(new URL("../bin/flotilla", import.meta.url)),
+  ...["start", "web-a", "-c", path],
+];
+export const nginxCommand: Setup["command"] = (path) => [
+  findProgram("nginx")!,
+  ...["-c", path, "-g", "daemon off;"],
+];
+export const haproxyCommand: Setup["command"] = (path) => [findProgram("haproxy")!, "-db", "-f", path];
+
+export const setups: Readonly<Record<ContenderName, Setup<ContenderName>>> = {
+  nginx: { name: "nginx", template: peer("nginx.conf"), accessLog: "access.log", command: nginxCommand },
   haproxy: {
-    template: "haproxy.cfg",
+    name: "haproxy",
+    template: peer("haproxy.cfg"),
     accessLog: "proxy.log",
-    command: (path) => [findProgram("haproxy")!, "-db", "-f", path],
+    command: haproxyCommand,
   },
   flotilla: {
-    template: "flotilla.yaml",
+    name: "flotilla",
+    template: peer("flotilla.yaml"),
     accessLog: ".flotilla/log/web-a.access.log",
-    command: (path) => [
-      fileURLToPath(new URL("../bin/flotilla", import.meta.url)),
-      "start",
-      "web-a",
-      "-c",
-      path,
-    ],
+    command: flotillaCommand,
+    isLinked: true,
   },
 };
 
-export class Contender {
-  readonly name: ContenderName;
+export class Contender<Name extends string = string> {
+  readonly name: Name;
   readonly port: number;
   /** The same over TLS, in HTTP/2 and HTTP/1.1. */
   readonly tlsPort: number;
+  readonly #setup: Setup<Name>;
   readonly #folder: string;
   readonly #processes: Process[] = [];
 
-  private constructor(name: ContenderName, port: number, tlsPort: number) {
-    this.name = name;
+  private constructor(setup: Setup<Name>, port: number, tlsPort: number) {
+    this.name = setup.name;
     this.port = port;
     this.tlsPort = tlsPort;
-    this.#folder = mkdtempSync(join(tmpdir(), `flotilla-bench-${name}-`));
+    this.#setup = setup;
+    this.#folder = mkdtempSync(join(tmpdir(), `flotilla-bench-${setup.name}-`));
   }
 
   /** @throws with what its processes wrote when it does not answer in time; nothing is left behind then. */
-  static async start(name: ContenderName, kind: AppKind): Promise<Contender> {
+  static async start<Name extends string>(setup: Setup<Name>, kind: AppKind): Promise<Contender<Name>> {
     const [port, tlsPort, appPort, linkPort] = (await freePorts(4)) as [number, number, number, number];
-    const contender = new Contender(name, port, tlsPort);
+    const contender = new Contender(setup, port, tlsPort);
     try {
       const ports = { PORT: port, TLS_PORT: tlsPort, APP_PORT: appPort, WEB_LINK_PORT: linkPort };
       const path = contender.#configure(ports);
       const script = fileURLToPath(new URL("app.js", import.meta.url));
       contender.#spawn("app", [process.execPath, script, kind], {
-        ...(name === "flotilla"
-          ? { FLOTILLA_SERVER: "app-a", FLOTILLA_CONFIG: path }
-          : { PORT: String(appPort) }),
+        ...(setup.isLinked ? { FLOTILLA_SERVER: "app-a", FLOTILLA_CONFIG: path } : { PORT: String(appPort) }),
       });
-      contender.#spawn("proxy", setups[name].command(path), {});
+      contender.#spawn("proxy", setup.command(path), setup.environment ?? {});
       await contender.#awaitAnswer();
     } catch (thrown) {
       const output = contender.#output();
       await contender.stop();
-      throw new Error(`${name} did not start: ${String(thrown)}\n${output}`);
+      throw new Error(`${setup.name} did not start: ${String(thrown)}\n${output}`);
     }
     return contender;
   }
@@ -105,9 +122,11 @@ export class Contender {
 
   /** Lines of its access log with this many requests in it, or with all that there are after a while. */
   async loggedRequests(expected: number): Promise<number> {
+    const { accessLog } = this.#setup;
+    if (accessLog === null) return expected;
     const deadline = performance.now() + logTimeoutMs;
     for (;;) {
-      const lines = await countLines(join(this.#folder, setups[this.name].accessLog));
+      const lines = await countLines(join(this.#folder, accessLog));
       if (lines >= expected || performance.now() > deadline) return lines;
       await sleep(100);
     }
@@ -120,7 +139,7 @@ export class Contender {
   }
 
   #configure(values: Readonly<Record<string, number>>): string {
-    const { template } = setups[this.name];
+    const { template, files = {} } = this.#setup;
     // HAProxy wants both in one file.
     const both = join(this.#folder, "both.pem");
     writeFileSync(
@@ -133,11 +152,16 @@ export class Contender {
       KEY: certificate.keyPath,
       CERT_AND_KEY: both,
       FOLDER: this.#folder,
+      PROJECT: fileURLToPath(new URL("..", import.meta.url)),
       // As root, nginx would give its worker to a user who may not write into our folder.
       USER: process.getuid?.() === 0 ? "user root;" : "",
     };
-    const text = readFileSync(new URL(`peers/${template}`, import.meta.url), "utf8");
-    const path = join(this.#folder, template);
+    for (const [name, content] of Object.entries(files)) {
+      mkdirSync(dirname(join(this.#folder, name)), { recursive: true });
+      writeFileSync(join(this.#folder, name), content);
+    }
+    const path = join(this.#folder, basename(template.pathname));
+    const text = readFileSync(template, "utf8");
     writeFileSync(
       path,
       text.replace(/__([A-Z_]+)__/g, (_, name: string) => String(all[name] ?? "")),

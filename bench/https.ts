@@ -7,10 +7,10 @@ import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { pinned } from "./commands.ts";
-import { Contender, type ContenderName } from "./contenders.ts";
+import { Contender, type ContenderName, setups } from "./contenders.ts";
 import { cpuTimeUs } from "./cpu-time.ts";
 import type { Http2LoadResult, Http2LoadSettings } from "./http2-generator.ts";
-import { browserHeaders, saturate } from "./load.ts";
+import { browserHeaders, wrk } from "./load.ts";
 import { median } from "./report.ts";
 
 /** HTTP/2 with eight requests at a time on each of eight connections, and with one: pages with many parts, and without. */
@@ -36,10 +36,10 @@ interface Settings {
 
 /** Prints the medians. @throws when any request failed. */
 export async function runHttpsBench(names: readonly ContenderName[], settings: Settings): Promise<void> {
-  const running: Contender[] = [];
+  const running: Contender<ContenderName>[] = [];
   const samples: Sample[] = [];
   try {
-    for (const name of names) running.push(await Contender.start(name, "plain"));
+    for (const name of names) running.push(await Contender.start(setups[name], "plain"));
     // The first round warms up.
     for (let round = 0; round <= settings.rounds; round++) {
       console.error(`https: round ${round} of ${settings.rounds}`);
@@ -57,13 +57,13 @@ export async function runHttpsBench(names: readonly ContenderName[], settings: S
   if (settings.json !== undefined) writeFileSync(settings.json, `${JSON.stringify(rows, null, 2)}\n`);
 }
 
-async function sample(contender: Contender, load: Load, durationMs: number): Promise<Sample> {
+async function sample(contender: Contender<ContenderName>, load: Load, durationMs: number): Promise<Sample> {
   const proxyBeforeUs = cpuTimeUs(contender.pids("proxy"));
   const appBeforeUs = cpuTimeUs(contender.pids("app"));
   const { connections, streams } = loads[load];
   const requests =
     streams === 0
-      ? (await saturate(contender.tlsPort, durationMs, "https")).requests
+      ? (await wrk(`https://127.0.0.1:${contender.tlsPort}/`, durationMs)).requests
       : await saturateHttp2(contender.tlsPort, durationMs, connections, streams);
   return {
     load,

@@ -37,13 +37,8 @@ export interface LoadReport {
 }
 
 /** @throws when any request failed: a figure with failures in it says nothing. */
-export async function saturate(
-  port: number,
-  durationMs: number,
-  scheme: "http" | "https" = "http",
-): Promise<LoadReport> {
-  if (isInstalled("wrk")) return wrk(port, durationMs, scheme);
-  if (scheme === "https") throw new Error("HTTPS needs wrk (apt-get install wrk)");
+export async function saturate(port: number, durationMs: number): Promise<LoadReport> {
+  if (isInstalled("wrk")) return wrk(`http://127.0.0.1:${port}/`, durationMs);
   return generate(port, durationMs, null);
 }
 
@@ -56,23 +51,27 @@ export async function constantRate(
   return generate(port, durationMs, ratePerSecond);
 }
 
-async function wrk(port: number, durationMs: number, scheme: "http" | "https"): Promise<LoadReport> {
+/** @throws as `saturate`. */
+export async function wrk(url: string, durationMs: number): Promise<LoadReport> {
   const headers = browserHeaders.flatMap(([name, value]) => ["-H", `${name}: ${value}`]);
   const seconds = Math.max(1, Math.round(durationMs / 1_000));
-  const args = [
-    "-t1",
-    `-c${connections}`,
-    `-d${seconds}s`,
-    "--latency",
-    ...headers,
-    `${scheme}://127.0.0.1:${port}/`,
-  ];
+  const args = ["-t1", `-c${connections}`, `-d${seconds}s`, "--latency", ...headers, url];
   const stdout = await run(["wrk", ...args]);
   const [, requests, elapsed, unit] = /([0-9]+) requests in ([0-9.]+)(ms|s|m)/.exec(stdout) ?? [];
   const trouble = /Non-2xx.*|Socket errors.*/.exec(stdout);
   if (requests === undefined || trouble !== null) throw new Error(`wrk: ${trouble?.[0] ?? stdout}`);
   const elapsedS = Number(elapsed) * (unit === "ms" ? 0.001 : unit === "m" ? 60 : 1);
   return { requests: Number(requests), perSecond: Number(requests) / elapsedS, p99Ms: null };
+}
+
+/** Over HTTP/2: as many connections, one request at a time on each, so many in all. @throws as `saturate`. */
+export async function h2load(url: string, requests: number): Promise<LoadReport> {
+  const headers = browserHeaders.flatMap(([name, value]) => ["-H", `${name.toLowerCase()}: ${value}`]);
+  const stdout = await run(["h2load", `-c${connections}`, "-m1", `-n${requests}`, ...headers, url]);
+  const [, perSecond] = /finished in [^,]+, ([0-9.]+) req\/s/.exec(stdout) ?? [];
+  if (perSecond === undefined || !stdout.includes(`status codes: ${requests} 2xx`))
+    throw new Error(`h2load: ${stdout}`);
+  return { requests, perSecond: Number(perSecond), p99Ms: null };
 }
 
 async function generate(port: number, durationMs: number, ratePerSecond: number | null): Promise<LoadReport> {

@@ -5,14 +5,16 @@
  *   npm run bench -- --quick             short rounds, under two minutes
  *   npm run bench -- --json FILE         the rows as JSON besides
  *   npm run bench -- --https             over TLS, in HTTP/1.1 and HTTP/2
+ *   npm run bench -- --edge              plain servers, TLS, HTTP/2 and files, beside Caddy and http-proxy too
  *   npm run bench -- --sessions          sessions instead, beside connect-redis; --servers 2 or 3 (default)
  */
 import { writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { isInstalled, pinning } from "./commands.ts";
-import { type AppKind, Contender, type ContenderName } from "./contenders.ts";
+import { type AppKind, Contender, type ContenderName, setups } from "./contenders.ts";
 import { cpuTimeUs } from "./cpu-time.ts";
+import { runEdgeBench } from "./edge/run.ts";
 import { runHttpsBench } from "./https.ts";
 import { constantRate, type LoadReport, saturate } from "./load.ts";
 import { type LoadKind, ratioTable, rowsOf, type Sample, table, verdicts } from "./report.ts";
@@ -23,9 +25,10 @@ const { values: options } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     json: { type: "string" },
-    https: { type: "boolean", default: false },
     sessions: { type: "boolean", default: false },
     servers: { type: "string", default: "3" },
+    https: { type: "boolean", default: false },
+    edge: { type: "boolean", default: false },
   },
 });
 const rounds = options.quick ? 3 : 7;
@@ -39,7 +42,8 @@ async function main(): Promise<number> {
   if (!pinning) say("note: one core or no taskset: nothing is pinned, figures will waver more");
   const busy = loadavg()[0]!;
   if (busy > 1) say(`note: the machine is busy (load average ${busy.toFixed(1)}): figures will waver more`);
-  const { quick, json, https, sessions, servers } = options;
+  const { quick, json, https, sessions, servers, edge } = options;
+  if (edge) return await runEdgeBench({ quick, json });
   if (sessions) return await runSessionBench({ quick, json, servers: servers === "2" ? 2 : 3 });
   const contenders = contendersHere();
   if (contenders === null) return 1;
@@ -50,9 +54,9 @@ async function main(): Promise<number> {
   if (!isInstalled("wrk")) say("note: wrk is not installed, our own slower generator saturates instead");
   const samples: Sample[] = [];
   for (const app of ["express", "plain"] as const) {
-    const running: Contender[] = [];
+    const running: Contender<ContenderName>[] = [];
     try {
-      for (const name of contenders) running.push(await Contender.start(name, app));
+      for (const name of contenders) running.push(await Contender.start(setups[name], app));
       if (!(await proveEqual(running, app))) return 1;
       samples.push(...(await measure(running, app)));
       if (!(await proveLogged(running, samples, app))) return 1;
@@ -80,7 +84,7 @@ function contendersHere(): ContenderName[] | null {
   return null;
 }
 
-async function proveEqual(running: readonly Contender[], app: AppKind): Promise<boolean> {
+async function proveEqual(running: readonly Contender<ContenderName>[], app: AppKind): Promise<boolean> {
   const [first, ...others] = running;
   const answers = await answersOf(first!.port);
   let equal = true;
@@ -95,7 +99,7 @@ async function proveEqual(running: readonly Contender[], app: AppKind): Promise<
 
 /** A log that was not written would be cheap. */
 async function proveLogged(
-  running: readonly Contender[],
+  running: readonly Contender<ContenderName>[],
   samples: readonly Sample[],
   app: AppKind,
 ): Promise<boolean> {
@@ -112,7 +116,7 @@ async function proveLogged(
 }
 
 /** Rounds of all contenders in turn (ABCABC), so that a busy minute of the machine meets all of them. */
-async function measure(running: readonly Contender[], app: AppKind): Promise<Sample[]> {
+async function measure(running: readonly Contender<ContenderName>[], app: AppKind): Promise<Sample[]> {
   const samples: Sample[] = [];
   for (const contender of running) await warmUp(contender);
   for (let round = 1; round <= rounds; round++) {
@@ -141,7 +145,7 @@ async function warmUp(contender: Contender): Promise<void> {
 }
 
 async function sample(
-  contender: Contender,
+  contender: Contender<ContenderName>,
   app: AppKind,
   load: LoadKind,
   put: () => Promise<LoadReport>,
@@ -163,7 +167,7 @@ async function sample(
   };
 }
 
-function namesOf(running: readonly Contender[]): string {
+function namesOf(running: readonly Contender<ContenderName>[]): string {
   return running.map(({ name }) => name).join(", ");
 }
 

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { type TestContext, test } from "node:test";
 import { isInstalled } from "../../bench/commands.ts";
-import { Contender, type ContenderName } from "../../bench/contenders.ts";
+import { Contender, type ContenderName, setups } from "../../bench/contenders.ts";
 import { cpuTimeUs } from "../../bench/cpu-time.ts";
 import { median, rowsOf, type Sample, verdicts } from "../../bench/report.ts";
 import { answersOf, differences } from "../../bench/same-answers.ts";
@@ -97,7 +97,7 @@ async function started(
   name: ContenderName,
   kind: "plain" | "express",
 ): Promise<Contender> {
-  const contender = await Contender.start(name, kind);
+  const contender = await Contender.start(setups[name], kind);
   context.after(() => contender.stop());
   return contender;
 }
