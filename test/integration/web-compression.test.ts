@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { connect } from "node:http2";
+import { connect, constants } from "node:http2";
 import { test } from "node:test";
 import { brotliDecompressSync, createGunzip, gunzipSync, zstdDecompressSync } from "node:zlib";
 import { http, compression as limits } from "../../src/support/limits.ts";
@@ -248,6 +248,6 @@ test("HTTP/2: the same, stream by stream; one that is cancelled frees its encode
   const endless = ask("/endless");
   await once(endless, "response");
   assert.equal(openCompressors(), 1);
-  endless.close();
+  endless.close(constants.NGHTTP2_CANCEL);
   await noneLeft();
 });
