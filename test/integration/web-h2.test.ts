@@ -71,6 +71,26 @@ test("answers without a body: HEAD, 204, 304, and a length that is told all the 
   assert.deepEqual([same.status, same.fields.etag, same.body], [304, '"x"', ""]);
 });
 
+test("a HEAD that is refused has no body either", async (t) => {
+  const { web } = await site(t, later);
+  const session = await http2Session(t, web.port);
+  const refused = await ask(session, { ":path": "/", ":method": "HEAD", "x-tab": "a\tb" }).answer;
+  assert.deepEqual([refused.status, refused.body, refused.resetCode], [400, "", ErrorCode.noError]);
+  assert.ok(Number(refused.fields["content-length"]) > 0);
+  assert.equal((await web.logged(0)).sentBytes, 0);
+});
+
+test("an answer that does not exist in HTTP/2 is reset, and the operator is told", async (t) => {
+  const { web } = await site(t, (_connection, head) =>
+    head.includes(" /odd ") ? "HTTP/1.1 700 Odd\r\nContent-Length: 2\r\n\r\nok" : ok("fine"),
+  );
+  const session = await http2Session(t, web.port);
+  const odd = await get(session, "/odd");
+  assert.deepEqual([odd.status, odd.resetCode], [0, ErrorCode.internal]);
+  assert.match(web.warnings.join(), /GET \/odd/);
+  assert.equal((await get(session, "/")).body, "fine");
+});
+
 test("interim answers come first, and Expect is answered", async (t) => {
   const { web, origin } = await site(t, (_connection, head) =>
     head.startsWith("POST")

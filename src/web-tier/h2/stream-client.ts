@@ -94,10 +94,12 @@ export class StreamClient implements Client {
 
   #refuseHead({ status, message, code }: HeadError): void {
     const page = this.#site.pages.page(status, message, "");
-    const entry = refusedEntry(this.origin, versionOf(this.head), status, page.text.length, 0, code);
+    // Node ends our direction of a HEAD itself; the parser may not have come to the method.
+    const text = this.#stream!.writableEnded ? "" : page.text;
+    const entry = refusedEntry(this.origin, versionOf(this.head), status, text.length, 0, code);
     this.#site.accessLog.write(entry);
     const head = withTransportSecurity(page.head, this.origin.hstsLine);
-    this.sendAnswer(head, "length", page.text);
+    this.sendAnswer(head, text === "" ? "none" : "length", text);
     this.answered();
   }
 
@@ -127,7 +129,7 @@ export class StreamClient implements Client {
   }
 
   sendInterim(answer: AnswerHead): void {
-    const stream = this.#open();
+    const stream = this.#sendable();
     if (stream === null) return;
     try {
       stream.additionalHeaders(interimFields(answer));
@@ -137,7 +139,7 @@ export class StreamClient implements Client {
   }
 
   beginAnswer(answer: AnswerHead, body: AnswerBody): void {
-    const stream = this.#open();
+    const stream = this.#sendable();
     if (stream === null) return;
     this.#trailerMayFollow = body === "stream";
     if (this.#trailerMayFollow) stream.on("wantTrailers", onWantTrailers);
@@ -145,7 +147,7 @@ export class StreamClient implements Client {
   }
 
   sendAnswer(answer: AnswerHead, body: AnswerBody, text: string): void {
-    const stream = this.#open();
+    const stream = this.#sendable();
     if (stream === null) return;
     this.#respond(stream, answer, body, text === "" ? endStream : bodyFollows);
     if (text === "" || this.#cut) return;
@@ -154,7 +156,7 @@ export class StreamClient implements Client {
   }
 
   /** The stream, while anything can be sent on it. */
-  #open(): CarryingStream | null {
+  #sendable(): CarryingStream | null {
     const stream = this.#stream;
     return stream === null || stream.closed || stream.destroyed || this.#cut ? null : stream;
   }
@@ -175,7 +177,7 @@ export class StreamClient implements Client {
   }
 
   sendBytes(bytes: Buffer): boolean {
-    const stream = this.#open();
+    const stream = this.#sendable();
     if (stream === null) return true;
     this.#writtenBytes += bytes.length;
     const flowing = stream.write(Buffer.from(bytes));
@@ -187,7 +189,7 @@ export class StreamClient implements Client {
 
   endAnswer(trailer: string): void {
     this.#answerTrailer = trailer;
-    this.#open()?.end();
+    this.#sendable()?.end();
   }
 
   /** @internal */
