@@ -16,7 +16,8 @@ export class FileReading implements OwnWork {
   readonly #head: AnswerHead;
   readonly #complain: Complain;
   readonly #onRead = (error: Error | null, bytes: number): void => this.#wasRead(error, bytes);
-  readonly #slab = takeSlab();
+  /** While it is read into: who reads slowly holds none. */
+  #slab: Buffer | null = null;
   #at: number;
   readonly #end: number;
   #begun = false;
@@ -49,17 +50,23 @@ export class FileReading implements OwnWork {
   over(): void {
     if (this.#over) return;
     this.#over = true;
-    // A read that is under way still writes into the slab.
+    // A read that is under way still writes into the slab, and needs the file.
     if (!this.#reading) this.#letGo();
   }
 
   #letGo(): void {
-    giveSlab(this.#slab);
+    this.#giveSlab();
     this.#cache.done(this.#file);
+  }
+
+  #giveSlab(): void {
+    if (this.#slab !== null) giveSlab(this.#slab);
+    this.#slab = null;
   }
 
   #read(): void {
     this.#reading = true;
+    this.#slab = takeSlab();
     read(this.#file.fd, this.#slab, 0, Math.min(slabBytes, this.#end - this.#at), this.#at, this.#onRead);
   }
 
@@ -85,13 +92,14 @@ export class FileReading implements OwnWork {
   }
 
   #send(bytes: number): void {
-    const piece = this.#slab.subarray(0, bytes);
+    const piece = this.#slab!.subarray(0, bytes);
     const isLast = this.#at === this.#end;
     if (isLast && this.#file.stats.size === bytes && bytes <= limits.oneWriteBytesMax) {
       this.#file.text = piece.latin1Slice();
       return this.#answer.sendAnswer(this.#head, "length", this.#file.text);
     }
     const flowing = this.#begun ? this.#answer.sendBytes(piece) : this.#begin(piece);
+    this.#giveSlab();
     if (this.#over) return;
     if (isLast) this.#answer.endAnswer();
     else if (flowing) this.#read();
