@@ -530,6 +530,8 @@ export const compression = {
 export const route = {
   /** Clients whose rate of requests one route remembers: about 10 MiB when they are all different. */
   rateLimitClientsMax: 65_536,
+  /** Parameters of a query that a route looks at; what comes behind them is not seen by routes. */
+  queryParametersMax: 100,
   /** Bodies that are taken whole, on the disk, per process; a request whose body finds no room is answered 503. */
   bufferedDiskBytesMax: 4_294_967_296,
   /** Of one such body, on its way to the disk: its client has to wait. */

@@ -117,6 +117,9 @@ test("a parameter's value, escapes undone", () => {
     ["/?", null],
   ];
   for (const [target, value] of cases) assert.equal(parameterValue(target, "q"), value, target);
+  // However many there are, it costs no more than this.
+  assert.equal(parameterValue(`/?${"&".repeat(99)}q=1`, "q"), "1");
+  assert.equal(parameterValue(`/?${"&".repeat(100)}q=1`, "q"), null);
 });
 
 test("what $1 stands for", () => {

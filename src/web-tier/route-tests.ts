@@ -2,6 +2,7 @@
 import { type BlockList, isIPv6 } from "node:net";
 import type { NamedText, Route } from "../config/model.ts";
 import { compileRegex } from "../config/regex.ts";
+import { route as limits } from "../support/limits.ts";
 import { trustedNetworks } from "./forwarded.ts";
 
 /** What routes look at. `RequestHead` has it all. */
@@ -186,7 +187,8 @@ function hasParameter(target: string, { name, value }: NamedText): boolean {
 export function parameterValue(target: string, name: string): string | null {
   const question = target.indexOf("?");
   if (question < 0) return null;
-  for (let at = question + 1; at <= target.length; ) {
+  let at = question + 1;
+  for (let count = 0; count < limits.queryParametersMax && at <= target.length; count++) {
     let end = target.indexOf("&", at);
     if (end < 0) end = target.length;
     let equals = target.indexOf("=", at);
