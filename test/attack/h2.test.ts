@@ -76,6 +76,9 @@ test("A25 requests given up one by one: so many at once, then GOAWAY", async (t)
     await turn();
   }
   assert.equal(await client.goawayCode(), ErrorCode.calm);
+  assert.deepEqual(here.web.warnings, [
+    "127.0.0.1 gave up requests too often on an HTTP/2 connection: closed",
+  ]);
   await visitorIsServed(here);
   assert.ok(here.origin.requests <= 2 + limits.resetsBurst + limits.resetsPerSecond);
 });

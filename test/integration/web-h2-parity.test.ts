@@ -144,6 +144,7 @@ test("requests: fields, targets, bodies", async (t) => {
   }
   await same(t, { path: `/${"x".repeat(9_000)}` }, fine);
   await same(t, { path: "/", method: "TRACE" }, fine);
+  await same(t, { path: "*", method: "OPTIONS" }, fine);
   await same(t, { path: "/", fields: { "x-long": "y".repeat(17_000) } }, fine);
 });
 

@@ -3,7 +3,19 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type TestContext, test } from "node:test";
 import { connect } from "node:tls";
-import { ask, ErrorCode, get, http2Session } from "../harness/http2.ts";
+import {
+  ask,
+  ErrorCode,
+  Flag,
+  FrameType,
+  frame,
+  get,
+  hpack,
+  http2Session,
+  RawHttp2,
+  requestFields,
+  uint32,
+} from "../harness/http2.ts";
 import { ok, type RawClient, RawOrigin } from "../harness/raw.ts";
 import { tlsSettings } from "../harness/tls.ts";
 import { type WebSite, type WebSiteOptions, webSite } from "../harness/web-site.ts";
@@ -175,14 +187,29 @@ test("an answer that breaks off is reset, never ended, and the connection goes o
   }
 });
 
-test("a client that gives up is told to the app server", async (t) => {
-  const { web, origin } = await site(t, later);
-  const session = await http2Session(t, web.port);
-  const asked = ask(session, { ":path": "/" });
-  await origin.arrived(/\r\n\r\n$/);
-  asked.close(ErrorCode.cancel);
-  await origin.connections[0]!.ended();
-  assert.equal((await web.logged(0)).status, 0);
+test("a client that gives up is told to the app server, whatever it says, and whether it reads or not", async (t) => {
+  const { web, origin } = await site(t, (_connection, head) =>
+    head.includes(" /long ")
+      ? `HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n${"x".repeat(1_000_000)}`
+      : null,
+  );
+  let count = 0;
+  for (const path of ["/", "/long"])
+    for (const code of [ErrorCode.cancel, ErrorCode.noError])
+      for (const method of ["GET", "POST"]) {
+        const client = await RawHttp2.open(t, web.port);
+        const end = method === "GET" ? Flag.endStream : 0;
+        const fields = requestFields(path).map(
+          ([name, value]) => [name, name === ":method" ? method : value] as const,
+        );
+        client.send(frame(FrameType.headers, Flag.endHeaders | end, 1, hpack(fields)));
+        if (path === "/long") await client.next(FrameType.data, 1);
+        else while (origin.requests === count) await new Promise((resolve) => setImmediate(resolve));
+        client.send(frame(FrameType.rstStream, 0, 1, uint32(code)));
+        await origin.connections[count]!.ended();
+        assert.equal((await web.logged(count++)).status, path === "/" ? 0 : 200);
+        client.socket.destroy();
+      }
 });
 
 test("a hundred requests at once on one connection, each with its own answer", async (t) => {

@@ -85,7 +85,7 @@ export class Http2Connection implements StreamOwner {
   #refuseFlood(what: string): void {
     if (this.#ending) return;
     this.#ending = true;
-    this.#site.log.info(`${this.origin.address} ${what} too often on an HTTP/2 connection: closed`);
+    this.#pool.tellFlood(this.origin.address, what);
     // Not at once: this may be one of nghttp2's own callbacks.
     process.nextTick(() => this.#end(constants.NGHTTP2_ENHANCE_YOUR_CALM));
   }

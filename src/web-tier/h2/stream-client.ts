@@ -77,14 +77,13 @@ export class StreamClient implements Client {
     this.#stream.client = this;
     this.#requestEnded = ended;
     this.#phase = ended ? "wait" : "body";
+    stream.on("aborted", onAborted);
     stream.on("close", onClose);
     const error = readHead(raw, !ended, this.#site.limits, this.head);
     if (error !== null) return this.#refuseHead(error);
     const { bodySilenceTimeoutMs, requestTimeoutMs } = this.#site.timeouts;
     this.#site.wheel.start(this.#deadline, ended ? requestTimeoutMs : bodySilenceTimeoutMs);
     if (!ended) {
-      // Without a body `close` comes as soon.
-      stream.on("aborted", onAborted);
       stream.on("data", onData);
       stream.on("trailers", onTrailers);
       stream.on("end", onEnd);
@@ -271,8 +270,8 @@ export class StreamClient implements Client {
   /** @internal The client, or we, gave up the stream. */
   aborted(): void {
     this.#leave();
-    // Unread bytes would keep the stream.
-    this.#stream?.resume();
+    // After RST_STREAM with NO_ERROR Node waits for what nobody will read or write any more. Not at once: this is in its midst.
+    process.nextTick(cut, this.#stream);
   }
 
   /** @internal */
