@@ -172,9 +172,9 @@ test("a client that does not read holds the app server, and no memory", async (t
   let sent = 0;
   const origin = await RawOrigin.start(t, (connection) => {
     const { socket } = connection;
-    socket.write(`HTTP/1.1 200 OK\r\n${html}Content-Length: ${65_536 * 1_600}\r\n\r\n`);
+    socket.write(`HTTP/1.1 200 OK\r\n${html}Content-Length: ${65_536 * 400}\r\n\r\n`);
     const more = (): void => {
-      while (sent < 1_600) {
+      while (sent < 400) {
         sent++;
         if (!socket.write(noise)) return;
       }
@@ -195,7 +195,7 @@ test("a client that does not read holds the app server, and no memory", async (t
   const kernelBytes = 16 * 1_048_576;
   assert.ok(sent * 65_536 < kernelBytes + http.answerBufferBytesMax, `${sent * 65_536} bytes sent`);
   client.socket.resume();
-  while (sent < 1_600) await new Promise((resolve) => setTimeout(resolve, 50));
+  while (sent < 400) await new Promise((resolve) => setTimeout(resolve, 50));
   client.destroy();
   await noneLeft();
 });
@@ -245,9 +245,13 @@ test("HTTP/2: the same, stream by stream; one that is cancelled frees its encode
     paths.map((path) => (path === "/short" ? page.length : long.length)),
   );
   await noneLeft();
-  const endless = ask("/endless");
-  await once(endless, "response");
-  assert.equal(openCompressors(), 1);
-  endless.close(constants.NGHTTP2_CANCEL);
-  await noneLeft();
+  // Browsers cancel; a reset without an error means the same.
+  for (let times = 0; times < 20; times++) {
+    const endless = ask("/endless");
+    await once(endless, "response");
+    assert.equal(openCompressors(), 1);
+    endless.close(times % 2 === 0 ? constants.NGHTTP2_CANCEL : constants.NGHTTP2_NO_ERROR);
+    await noneLeft();
+    assert.equal((await web.logged(paths.length + times)).ending, "CD");
+  }
 });
