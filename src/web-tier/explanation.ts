@@ -1,16 +1,22 @@
 /** What `flotilla explain` tells: which route would take a request, and what would happen to it. Asks nobody; sends nothing. */
 import { statSync } from "node:fs";
-import type { Cluster, ClusterFile, FieldRules, Listener, Route } from "../config/model.ts";
+import type { Cluster, ClusterFile, FieldRules, Listener, Maintenance, Route } from "../config/model.ts";
 import { formatDuration, formatSize } from "../config/quantities.ts";
 import { parseRequestHead, RequestHead } from "../http/request-head.ts";
+import { compression as compressionLimits } from "../support/limits.ts";
 import { silentLog } from "../support/silent-log.ts";
 import type { OwnAnswer } from "./actions/action.ts";
 import { compileAdmission } from "./actions/admission.ts";
+import { redirectToHttps } from "./actions/to-https.ts";
 import type { AnswerHead } from "./client.ts";
+import { clientAddressOf } from "./client-address.ts";
+import { type Coding, codingFor } from "./compression.ts";
 import { FileCache } from "./files/file-cache.ts";
 import { fileNameOf } from "./files/file-names.ts";
+import { isTrusted, trustedNetworks } from "./forwarded.ts";
+import { mayHaveSessionId, routeWithSessionId } from "./path-session.ts";
 import { compileRoute } from "./route.ts";
-import { testsOf } from "./route-tests.ts";
+import { type RoutedHead, testsOf } from "./route-tests.ts";
 import { RoutedRequest } from "./routed-request.ts";
 
 export interface AskedRequest {
@@ -50,6 +56,8 @@ export interface Step {
   readonly text: string;
 }
 
+type Tell = (what: string, text: string) => void;
+
 /** @param cluster of the web tier. @param listener where the request comes in, or null. */
 export function explain(
   file: ClusterFile,
@@ -61,92 +69,158 @@ export function explain(
   const lines = asked.fields.map(({ name, value }) => `${name}: ${value}\r\n`).join("");
   const bytes = `${asked.method} ${asked.target} HTTP/1.1\r\nHost: ${asked.authority}\r\n${lines}\r\n`;
   const text = Buffer.from(bytes, "latin1");
-  const nothing = { target: null, routes: [] };
   if (parseRequestHead(text, 0, text.length, cluster.limits, head) <= 0) {
     const { status, message } = head.error ?? { status: 400, message: "The request has no end." };
-    return { ...nothing, steps: [{ what: "refused", text: `${status}: ${message}` }], status };
+    return { target: null, routes: [], steps: refused(cluster, status, message), status };
   }
+  const trusted = trustedNetworks(cluster.trustedNetworks);
+  const origin = { address: asked.from, scheme: asked.scheme, trusted: isTrusted(trusted, asked.from) };
+  const request = new RoutedRequest({ head, origin });
+  request.begin(clientAddressOf(head, origin, trusted));
+  const steps: Step[] = [];
+  if (request.client !== asked.from)
+    steps.push({ what: "trust", text: `the client is ${request.client}, as X-Forwarded-For says` });
+  const nothing = { target: head.target, routes: [] };
   if (listener !== null && listener.redirectPort !== null) {
-    const step = { what: "redirectTo", text: `308 to HTTPS on port ${listener.redirectPort}` };
-    return { ...nothing, target: head.target, steps: [step], status: 308 };
+    const answer = new Heard();
+    redirectToHttps(request, listener.redirectPort, knowsHost(cluster, head), answer);
+    const { status } = answer;
+    if (status === 308) steps.push({ what: "redirectTo", text: answer.text });
+    else steps.push(...refused(cluster, status, "no route takes this host"));
+    return { ...nothing, steps, status };
   }
   if (cluster.maintenance !== null) {
-    const step = { what: "maintenance", text: `503: ${cluster.name} is closed` };
-    return { ...nothing, target: head.target, steps: [step], status: 503 };
+    steps.push(closed(cluster, cluster.maintenance));
+    return { ...nothing, steps, status: 503 };
   }
-  return explainRoutes(file, cluster, asked, head);
+  return explainRoutes(file, cluster, head, request, steps);
 }
 
 function explainRoutes(
   file: ClusterFile,
   cluster: Cluster,
-  asked: AskedRequest,
   head: RequestHead,
+  request: RoutedRequest,
+  steps: Step[],
 ): Explanation {
-  const { target } = head;
-  const routes: TriedRoute[] = [];
-  const found = cluster.routes.find((route) => {
-    const tests = testsOf(route);
-    const against = tests.find((test) => !test.fits(head, asked.from));
-    const why = against === undefined ? tests : [against];
-    const text = why.map(({ key, wants }) => `${key} ${wants}`).join("; ");
-    routes.push({ at: route.at, takes: against === undefined, why: text });
-    return against === undefined;
-  });
-  if (found === undefined) {
-    const knowsHost = cluster.routes.some((route) =>
-      testsOf({ ...route, ...anyButHost }).every((test) => test.fits(head, "")),
-    );
-    const status = knowsHost ? 404 : 421;
-    const text = knowsHost ? "404: no route takes it" : "421: no route takes this host";
-    return { target, routes, steps: [{ what: "refused", text }], status };
+  const { target, path } = head;
+  const tell: Tell = (what, text) => void steps.push({ what, text });
+  const routes = new TriedRoutes(cluster.routes);
+  const found = mayHaveSessionId(path)
+    ? routeWithSessionId(
+        { routes, sessionIdNetworks: trustedNetworks(cluster.sessionIdNetworks) },
+        head,
+        request,
+      )
+    : routes.find(head, request.client);
+  if (found === null) {
+    const isKnown = knowsHost(cluster, head);
+    const status = isKnown ? 404 : 421;
+    const why = isKnown ? "no route takes it" : "no route takes this host";
+    steps.push(...refused(cluster, status, why));
+    return { target, routes: routes.tried, steps, status };
   }
-  return { target, routes, ...followed(file, cluster, found, asked, head) };
+  const route = found.source;
+  if (head.path !== path) tellSessionId(file, route, request, tell);
+  const status =
+    letIn(cluster, route, request.client, steps) ?? act(file, cluster, route, head, request, steps);
+  return { target, routes: routes.tried, steps, status };
+}
+
+/** The routes of the file, tried one after the other; what was tried is noted. */
+class TriedRoutes {
+  tried: TriedRoute[] = [];
+  readonly #routes: readonly Route[];
+
+  constructor(routes: readonly Route[]) {
+    this.#routes = routes;
+  }
+
+  find(head: RoutedHead, address: string): { readonly source: Route } | null {
+    this.tried = [];
+    for (const source of this.#routes) {
+      const tests = testsOf(source);
+      const against = tests.find((test) => !test.fits(head, address));
+      const told = against === undefined ? tests : [against];
+      const why = told.map(({ key, wants }) => `${key} ${wants}`).join("; ");
+      this.tried.push({ at: source.at, takes: against === undefined, why });
+      if (against === undefined) return { source };
+    }
+    return null;
+  }
 }
 
 const anyButHost = { path: null, pathRegex: null, methods: [], fields: [], query: [], from: [] };
 
-function followed(
+function knowsHost({ routes }: Cluster, head: RequestHead): boolean {
+  return routes.some((route) => testsOf({ ...route, ...anyButHost }).every((test) => test.fits(head, "")));
+}
+
+/** @returns the steps of an answer that the web tier gives instead, with its page. */
+function refused({ errorPages }: Cluster, status: number, why: string): Step[] {
+  const steps = [{ what: "refused", text: `${status}: ${why}` }];
+  const key = [String(status), `${String(status)[0]}xx`].find((name) => errorPages.has(name));
+  if (key !== undefined) steps.push({ what: "errorPages", text: `the site's page for ${key}` });
+  return steps;
+}
+
+function closed({ name }: Cluster, { page }: Maintenance): Step {
+  const how = page === null ? "the page for 503, or words of ours" : "a page of its own";
+  return { what: "maintenance", text: `503: ${name} is closed, with ${how}` };
+}
+
+function tellSessionId(file: ClusterFile, { to }: Route, request: RoutedRequest, tell: Tell): void {
+  const { sessionId, client } = request;
+  if (sessionId === "")
+    return tell("sessionIdInPath", `taken off; it chooses nothing for ${client} (sessionIdFrom)`);
+  const servers = to === null ? [] : file.clusters.get(to)!.servers;
+  // An id of a session begins with the letters of its two servers, as others name them.
+  const named = [...sessionId.slice(0, 2)].flatMap((letter) =>
+    servers.filter((server) => server.letter === letter),
+  );
+  const names = named.map(({ name }) => name).join(", else ");
+  tell("sessionIdInPath", `taken off; ${names === "" ? "no server has these letters" : `chooses ${names}`}`);
+}
+
+/** @returns the status when the client may not; null when it may. */
+function letIn(cluster: Cluster, route: Route, client: string, steps: Step[]): number | null {
+  const { allow, deny, rateLimit } = route;
+  const refusal = compileAdmission(route)?.(client) ?? null;
+  if (deny.length > 0) steps.push({ what: "deny", text: deny.join(", ") });
+  if (allow.length > 0) steps.push({ what: "allow", text: allow.join(", ") });
+  if (refusal !== null) {
+    steps.push(...refused(cluster, refusal.status, `${client} may not`));
+    return refusal.status;
+  }
+  if (rateLimit === null) return null;
+  const { count, perMs, burst } = rateLimit;
+  const text = `${count} in ${formatDuration(perMs)} per client, ${burst} at once; more are answered 429`;
+  steps.push({ what: "rateLimit", text });
+  return null;
+}
+
+/** @returns the answer's status, where the web tier makes it itself. */
+function act(
   file: ClusterFile,
   cluster: Cluster,
   route: Route,
-  asked: AskedRequest,
   head: RequestHead,
-): { readonly steps: readonly Step[]; readonly status: number | null } {
-  const steps: Step[] = [];
-  const tell = (what: string, text: string): void => void steps.push({ what, text });
-  const { allow, deny, rateLimit } = route;
-  const refusal = compileAdmission(route)?.(asked.from) ?? null;
-  if (deny.length > 0) tell("deny", deny.join(", "));
-  if (allow.length > 0) tell("allow", allow.join(", "));
-  if (refusal !== null) {
-    tell("refused", `${refusal.status}: ${asked.from} may not`);
-    return { steps, status: refusal.status };
-  }
-  if (rateLimit !== null) {
-    const { count, perMs, burst } = rateLimit;
-    tell(
-      "rateLimit",
-      `${count} in ${formatDuration(perMs)} per client, ${burst} at once; more are answered 429`,
-    );
-  }
-  const request = new RoutedRequest({ head, origin: { scheme: asked.scheme } });
-  request.begin(asked.from);
+  request: RoutedRequest,
+  steps: Step[],
+): number | null {
+  const tell: Tell = (what, text) => void steps.push({ what, text });
   const compiled = compileRoute(
     { ...route, to: null },
     { pools: new Map(), files: new FileCache(), log: silentLog, compress: cluster.compress },
   );
   const wrong = request.follow(compiled, cluster.limits.targetBytesMax);
-  if (route.rewrite !== null) tell("rewrite", wrong === 0 ? request.target : `${wrong}: makes no path`);
-  if (wrong !== 0) return { steps, status: wrong };
-  const body = route.bodyBytesMax ?? cluster.limits.bodyBytesMax;
-  if (route.to !== null && body !== Number.POSITIVE_INFINITY) {
-    tell("bodyMax", `${formatSize(body)}; a longer body is answered 413`);
+  if (wrong !== 0) {
+    steps.push(...refused(cluster, wrong, "rewrite makes no path of it"));
+    return wrong;
   }
-  const rules = rulesText(route.requestFields);
-  if (route.to !== null && rules !== "") tell("headers.request", rules);
+  if (route.rewrite !== null) tell("rewrite", request.target);
   let status: number | null = null;
-  if (route.to !== null) tellServers(file, cluster, route, tell);
+  if (route.to !== null) status = tellServers(file, cluster, route, tell);
   else if (route.files !== null) tellFile(route, request.path, tell);
   else {
     const answer = new Heard();
@@ -154,10 +228,15 @@ function followed(
     status = answer.status;
     tell(route.redirect === null ? "respond" : "redirect", answer.text);
   }
-  if (compiled.compresses) tell("compress", "where the type and the browser allow it");
+  if (compiled.compresses && route.redirect === null) tell("compress", codingText(codingFor(head)));
   const answerRules = rulesText(route.answerFields);
   if (answerRules !== "") tell("headers.response", answerRules);
-  return { steps, status };
+  return status;
+}
+
+function codingText(coding: Coding | null): string {
+  if (coding === null) return "not this answer: Accept-Encoding names no coding of ours";
+  return `${coding}, for text, JSON and the like from ${formatSize(compressionLimits.bytesMin)} on`;
 }
 
 /** Names alone: values may be secrets. */
@@ -172,24 +251,35 @@ function rulesText({ set, add, remove }: FieldRules): string {
   return parts.filter((part) => part !== "").join("; ");
 }
 
-function tellServers(
-  file: ClusterFile,
-  { timeouts }: Cluster,
-  { to, timeoutMs }: Route,
-  tell: (what: string, text: string) => void,
-): void {
-  const target = file.clusters.get(to!)!;
-  if (target.maintenance !== null) return tell("maintenance", `503: ${to} is closed`);
-  tell("to", `${to}: ${target.servers.map(({ name, authority }) => `${name} (${authority})`).join(", ")}`);
-  const cookie = target.sessions?.cookieName ?? "sid";
-  tell(
-    "balance",
-    `${target.balance}; a request with the session cookie ${cookie} goes to the session's server`,
-  );
-  tell("timeout", `the answer must begin within ${formatDuration(timeoutMs ?? timeouts.requestTimeoutMs)}`);
+/** @returns 503 when the cluster is closed. */
+function tellServers(file: ClusterFile, cluster: Cluster, route: Route, tell: Tell): number | null {
+  const target = file.clusters.get(route.to!)!;
+  const { maintenance, name, servers, sessions, balance } = target;
+  if (maintenance !== null) {
+    const { what, text } = closed(target, maintenance);
+    tell(what, text);
+    return 503;
+  }
+  const body = route.bodyBytesMax ?? cluster.limits.bodyBytesMax;
+  if (body !== Number.POSITIVE_INFINITY)
+    tell("bodyMax", `${formatSize(body)}; a longer body is answered 413`);
+  if (route.buffer) tell("buffer", "a body is taken whole before the application gets any of it");
+  const rules = rulesText(route.requestFields);
+  if (rules !== "") tell("headers.request", rules);
+  tell("to", `${name}: ${servers.map((server) => `${server.name} (${server.authority})`).join(", ")}`);
+  const cookie = sessions?.cookieName ?? "sid";
+  tell("balance", `${balance}; a request with the session cookie ${cookie} goes to the session's server`);
+  const timeoutMs = route.timeoutMs ?? cluster.timeouts.requestTimeoutMs;
+  tell("timeout", `the answer must begin within ${formatDuration(timeoutMs)}`);
+  const { errorPages, interceptErrors } = cluster;
+  const whose = interceptErrors
+    ? "for the application's errors too"
+    : "for errors of the web tier; the application's stay";
+  if (errorPages.size > 0) tell("errorPages", `${[...errorPages.keys()].join(", ")}, ${whose}`);
+  return null;
 }
 
-function tellFile({ files }: Route, path: string, tell: (what: string, text: string) => void): void {
+function tellFile({ files }: Route, path: string, tell: Tell): void {
   const { folder, index, fallback } = files!;
   const name = fileNameOf(path);
   if (name === null) tell("files", `no file has such a name${fallback === null ? ": 404" : ""}`);

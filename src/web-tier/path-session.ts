@@ -2,27 +2,34 @@
  * `;jsessionid=` at the end of a path (R21): for operators and tests that want a certain server. It chooses a server and nothing
  * else: it ends here, so that no application and no log ever takes a session from a URL, which is copied, bookmarked and sent around.
  */
+import type { BlockList } from "node:net";
+import type { Route } from "../config/model.ts";
 import { canonicalPath } from "../http/canonical.ts";
 import type { RequestHead } from "../http/request-head.ts";
 import { isTrusted } from "./forwarded.ts";
-import type { CompiledRoute } from "./route.ts";
-import type { Asking, RoutedRequest } from "./routed-request.ts";
-import type { Site } from "./site.ts";
+import type { RoutedHead } from "./route-tests.ts";
+import type { RoutedRequest } from "./routed-request.ts";
 
 const name = ";jsessionid=";
 /** In the last segment only: elsewhere a parameter is data of the application's. */
 const parameter = /;jsessionid=([A-Za-z0-9._-]{0,128})(?=;|$)/;
+
+interface RoutesWithIds<Found> {
+  readonly routes: { find(head: RoutedHead, address: string): Found | null };
+  /** Clients whose ids choose a server. */
+  readonly sessionIdNetworks: BlockList;
+}
 
 export function mayHaveSessionId(path: string): boolean {
   return path.includes(name);
 }
 
 /** The request's route. Of routes that do not take session ids, one is a part of the path. */
-export function routeWithSessionId(
-  { routes, sessionIdNetworks }: Site,
-  { head }: Asking,
+export function routeWithSessionId<Found extends { readonly source: Route }>(
+  { routes, sessionIdNetworks }: RoutesWithIds<Found>,
+  head: RequestHead,
   request: RoutedRequest,
-): CompiledRoute | null {
+): Found | null {
   const { target, path } = head;
   const id = takeSessionId(head);
   if (id !== null) {

@@ -138,7 +138,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     const { routes } = this.#site;
     const route =
       routes.takeSessionIds && mayHaveSessionId(head.path)
-        ? routeWithSessionId(this.#site, this.#client, this.#request)
+        ? routeWithSessionId(this.#site, head, this.#request)
         : routes.find(head, this.#request.client);
     if (route === null) {
       this.#record.ending = "PR";

@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { runFlotilla, temporaryFolder } from "../harness/process.ts";
+import { tlsFile } from "../harness/tls.ts";
 
 const file = `secret: ${"s".repeat(32)}
 clusters:
@@ -93,6 +94,65 @@ test("explain: what is refused ends with 1", async (t) => {
     const { code, out } = await explained(t, ...words);
     assert.match(out, says);
     assert.equal(code, 1, words.join(" "));
+  }
+});
+
+const siteOfMany = `secret: ${"s".repeat(32)}
+clusters:
+  web:
+    servers: { web-a: { address: 127.0.0.1 } }
+    listen: [{ http: 8080, redirectTo: https }, { http: 8081 }, { https: 8443, tls: { cert: a.pem, key: a.key } }]
+    trust: [10.9.9.9]
+    sessionIdFrom: [10.0.0.0/8]
+    compress: true
+    interceptErrors: true
+    errorPages: { 404: none.html, 5xx: sorry.html }
+    routes:
+      - { host: a.example, path: "/cart/*", sessionIdInPath: true, buffer: true, bodyMax: 1MiB, to: app }
+      - { host: a.example, path: "/closed/*", to: closed }
+      - { host: a.example, path: "/plain/*", compress: false, to: app }
+  app:
+    servers: { app-a: { address: 127.0.0.2 }, app-b: { address: 127.0.0.3, processes: 2 } }
+  closed:
+    servers: { old-a: { address: 127.0.0.4 } }
+    maintenance: true
+`;
+
+test("explain: what holds besides the action", async (t) => {
+  const folder = temporaryFolder(t, {
+    ...{ "flotilla.yaml": siteOfMany, "none.html": "none", "sorry.html": "sorry" },
+    ...{ "a.pem": tlsFile("a.pem"), "a.key": tlsFile("a.key") },
+  });
+  const cases: readonly [url: string, words: readonly string[], says: readonly RegExp[]][] = [
+    [
+      "https://a.example:8443/cart/x;jsessionid=b",
+      ["--from", "10.1.1.1", "--header", "Accept-Encoding: gzip, br"],
+      [
+        /sessionIdInPath +taken off; chooses app-b\.1, else app-b\.2\n/,
+        /bodyMax +1MiB; .*\n +buffer +a body is taken whole/,
+        /compress +br, for text, JSON and the like from 1KiB on\n/,
+        /errorPages +404, 5xx, for the application's errors too\n/,
+      ],
+    ],
+    [
+      "http://a.example:8081/cart/;jsessionid=b",
+      [],
+      [/taken off; it chooses nothing for 127\.0\.0\.1 \(sessionIdFrom\)/],
+    ],
+    [
+      "http://a.example:8081/cart/;jsessionid=z",
+      ["--from", "10.9.9.9", "--header", "X-Forwarded-For: 10.2.2.2"],
+      [/trust +the client is 10\.2\.2\.2, /, /no server has these letters/, /compress +not this answer/],
+    ],
+    ["http://a.example:8081/plain/;jsessionid=a", [], [/^(?![\s\S]*(?:sessionIdInPath|compress))/]],
+    ["http://a.example:8081/closed/", [], [/maintenance +503: closed is closed, with the page for 503/]],
+    ["http://a.example:8081/none", [], [/refused +404: .*\n +errorPages +the site's page for 404/]],
+    ["http://a.example:8080/x?y", [], [/redirectTo +308 to https:\/\/a\.example:8443\/x\?y/]],
+    ["http://b.example:8080/x", [], [/refused +421: no route takes this host/]],
+  ];
+  for (const [url, words, says] of cases) {
+    const { stdout } = await runFlotilla(t, ["explain", url, ...words], { cwd: folder });
+    for (const pattern of says) assert.match(stdout, pattern, url);
   }
 });
 
