@@ -42,6 +42,8 @@ export interface InheritedSocket extends Endpoint {
 
 export class ListeningSockets {
   readonly #open: Map<string, SocketHandle> = new Map();
+  /** Being opened: several workers ask for a new address at once. */
+  readonly #opening: Map<string, Promise<SocketHandle>> = new Map();
   readonly #inherited: InheritedSocket[];
 
   constructor(inherited: readonly InheritedSocket[]) {
@@ -56,9 +58,24 @@ export class ListeningSockets {
   /** @throws FlotillaError FLOTILLA_PORT_IN_USE, FLOTILLA_NO_PERMISSION, FLOTILLA_ADDRESS_NOT_HERE, FLOTILLA_LISTEN_FAILED */
   async open(endpoint: Endpoint): Promise<SocketHandle> {
     const key = keyOf(endpoint);
-    const open = this.#open.get(key) ?? this.#takeInherited(endpoint) ?? (await bind(endpoint));
-    this.#open.set(key, open);
-    return open;
+    const open = this.#open.get(key) ?? this.#takeInherited(endpoint);
+    if (open !== null) {
+      this.#open.set(key, open);
+      return open;
+    }
+    const opening = this.#opening.get(key) ?? this.#bind(endpoint, key);
+    this.#opening.set(key, opening);
+    return opening;
+  }
+
+  async #bind(endpoint: Endpoint, key: string): Promise<SocketHandle> {
+    try {
+      const handle = await bind(endpoint);
+      this.#open.set(key, handle);
+      return handle;
+    } finally {
+      this.#opening.delete(key);
+    }
   }
 
   /** Closes those of other addresses. */

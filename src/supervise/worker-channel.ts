@@ -16,9 +16,15 @@ export interface WorkerOrders {
   orphaned(): void;
 }
 
+interface Waiting {
+  resolve(handle: object): void;
+  reject(error: Error): void;
+}
+
 export class WorkerChannel {
   readonly #orders: WorkerOrders;
-  readonly #waiting: Map<string, { resolve(handle: object): void; reject(error: Error): void }> = new Map();
+  /** Asked for and not given yet, by address, in the order of the questions. */
+  readonly #waiting: Map<string, Waiting[]> = new Map();
   #begin!: (file: ClusterFile | null | Error) => void;
   readonly #begun: Promise<ClusterFile | null | Error>;
 
@@ -43,10 +49,11 @@ export class WorkerChannel {
     return file;
   }
 
-  /** The socket of an address under `listen:`. @throws FlotillaError when it can't be had. */
+  /** A handle of the socket of an address under `listen:`, another one each time. @throws FlotillaError when it can't be had. */
   socket(endpoint: Endpoint): Promise<object> {
     return new Promise((resolve, reject) => {
-      this.#waiting.set(keyOf(endpoint), { resolve, reject });
+      const key = keyOf(endpoint);
+      this.#waiting.set(key, [...(this.#waiting.get(key) ?? []), { resolve, reject }]);
       this.tell({ kind: "open", endpoint: { address: endpoint.address, port: endpoint.port } });
     });
   }
@@ -83,11 +90,8 @@ export class WorkerChannel {
     }
   }
 
-  #take(endpoint: Endpoint): { resolve(handle: object): void; reject(error: Error): void } | undefined {
-    const key = keyOf(endpoint);
-    const waiting = this.#waiting.get(key);
-    this.#waiting.delete(key);
-    return waiting;
+  #take(endpoint: Endpoint): Waiting | undefined {
+    return this.#waiting.get(keyOf(endpoint))?.shift();
   }
 }
 

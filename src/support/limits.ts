@@ -71,6 +71,8 @@ export const http = {
   readBytes: 65_536,
   /** Connections that the kernel accepts ahead of us. */
   backlog: 1_024,
+  /** Connections that a worker accepts from one socket in one turn of its event loop: it holds as many handles of it. */
+  acceptsPerTurn: 8,
   /** Connections of one web server; one more is closed at once. */
   connectionsMax: 50_000,
   /** An answer's bytes waiting for one slow reader. */

@@ -17,12 +17,15 @@ export class BrowserListener {
   readonly settings: Listener;
   readonly #site: Site;
   readonly #facts: ListenerFacts;
-  readonly #server: NetServer;
+  /** All of one socket; each accepts one connection per turn of the event loop (`acceptsPerTurn`). */
+  #servers: readonly NetServer[] = [];
   /** Null on a port without TLS. */
   readonly #secure: SecureServer | null;
   readonly #streams: StreamPool;
   /** Null where connections begin with TLS or HTTP. */
   readonly #proxies: ProxyReaders | null;
+  /** Over TLS: accepted and not closed, those in the middle of their handshake too. */
+  #accepted = 0;
   /** What balancers said of connections whose handshake is under way. */
   readonly #announced = new WeakMap<Socket, Ends>();
   readonly #connections = new Set<ClientConnection | Http2Connection>();
@@ -37,14 +40,10 @@ export class BrowserListener {
       ? new ProxyReaders(site.wheel, site.timeouts.headTimeoutMs, site.log)
       : null;
     this.#secure = settings.tls === null ? null : this.#secureServer(settings.tls);
-    const options = { allowHalfOpen: this.#secure === null, noDelay: true, pauseOnConnect: true };
-    this.#server = createServer(options, (accepted) => this.#accept(accepted));
-    // Those in the middle of their handshake count too.
-    if (this.#secure !== null) this.#server.maxConnections = site.limits.connectionsMax;
   }
 
   get port(): number {
-    const address = this.#server.address();
+    const address = this.#servers[0]?.address();
     return typeof address === "object" && address !== null ? address.port : this.settings.port;
   }
 
@@ -63,13 +62,16 @@ export class BrowserListener {
   }
 
   /**
-   * @param handle of a bound socket that is held elsewhere; without, one is opened.
+   * @param handles of one bound socket that is held elsewhere; without, one is opened.
    * @throws FlotillaError when the port can't be had.
    */
-  listen(handle?: object): Promise<void> {
+  async listen(handles: readonly (object | undefined)[] = [undefined]): Promise<void> {
     const { address: host, port } = this.settings;
+    const accepting = { allowHalfOpen: this.#secure === null, noDelay: true, pauseOnConnect: true };
+    this.#servers = handles.map(() => createServer(accepting, (accepted) => this.#accept(accepted)));
     const options = { host, port, backlog: limits.backlog };
-    return listenOn(this.#server, "the address under listen:", options, this.#site.log, handle);
+    for (const [at, server] of this.#servers.entries())
+      await listenOn(server, "the address under listen:", options, this.#site.log, handles[at]);
   }
 
   /**
@@ -77,7 +79,7 @@ export class BrowserListener {
    * @param idleMs those without a request are closed only then: what is on its way on them is answered.
    */
   drain(idleMs = 0): Promise<void> {
-    this.#server.close();
+    this.retire();
     this.#proxies?.close();
     if (idleMs === 0) this.#closeIdle();
     else setTimeout(() => this.#closeIdle(), idleMs).unref();
@@ -93,12 +95,12 @@ export class BrowserListener {
 
   /** Accepts no more; its connections go on for as long as they would. */
   retire(): void {
-    this.#server.close();
+    for (const server of this.#servers) server.close();
   }
 
   /** Cuts what is left. */
   close(): void {
-    this.#server.close();
+    this.retire();
     this.#secure?.close();
     this.#proxies?.close();
     for (const connection of this.#connections) connection.destroy();
@@ -108,7 +110,14 @@ export class BrowserListener {
     if (this.#proxies !== null) this.#askWho(accepted, this.#proxies);
     else if (this.#secure === null)
       readShared(accepted, nothing, (socket) => this.#connected(socket, "", null));
-    else this.#secure.accept(accepted);
+    else this.#beginTls(accepted, this.#secure);
+  }
+
+  #beginTls(socket: Socket, secure: SecureServer): void {
+    if (this.#accepted >= this.#site.limits.connectionsMax) return void socket.destroy();
+    this.#accepted++;
+    socket.once("close", this.#onTlsClosed);
+    secure.accept(socket);
   }
 
   /** Before TLS and HTTP the balancer tells for whom it connects (A17: one that is not trusted tells nothing). */
@@ -123,7 +132,7 @@ export class BrowserListener {
         return readShared(socket, rest, (shared) => this.#connected(shared, "", ends));
       if (ends !== null) this.#announced.set(socket, ends);
       if (rest.length > 0) socket.unshift(rest);
-      this.#secure.accept(socket);
+      this.#beginTls(socket, this.#secure);
     });
   }
 
@@ -188,6 +197,10 @@ export class BrowserListener {
     this.#site.accessLog.openConnections++;
     return new ClientOrigin(ends, this.#facts, trusted, tlsVersion, client);
   }
+
+  readonly #onTlsClosed = (): void => {
+    this.#accepted--;
+  };
 
   readonly #onClosed = (closed: ClientConnection | Http2Connection): void => {
     this.#site.accessLog.openConnections--;

@@ -6,7 +6,11 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { ClusterFile, Endpoint, Listener } from "../config/model.ts";
 import type { Member, WorkerReport } from "../member/member.ts";
-import { accessLog as accessLogLimits, upstream as upstreamLimits } from "../support/limits.ts";
+import {
+  accessLog as accessLogLimits,
+  http as httpLimits,
+  upstream as upstreamLimits,
+} from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import { TimerWheel } from "../support/timer-wheel.ts";
 import { AccessLog } from "./access-log.ts";
@@ -21,7 +25,7 @@ import type { Site, SiteSettings } from "./site.ts";
 import { Upstreams } from "./upstreams.ts";
 import { BodyFolder } from "./whole-body.ts";
 
-/** Gives the bound socket of an address under `listen:`. */
+/** Gives a handle of the bound socket of an address under `listen:`, another one each time. */
 type SocketOf = (endpoint: Endpoint) => Promise<object>;
 
 /** A file that could be in force at once. One of the two has to be called. */
@@ -117,9 +121,9 @@ export class WebServer {
       const sockets = await this.#sockets(
         cluster.listen.filter((own) => this.#listenerOf(own) === undefined),
       );
-      for (const [own, socket] of sockets) {
+      for (const [own, handles] of sockets) {
         opened.push(new BrowserListener(this.#site, own));
-        await opened.at(-1)!.listen(socket);
+        await opened.at(-1)!.listen(handles);
       }
     } catch (error) {
       discard();
@@ -196,8 +200,10 @@ export class WebServer {
     return this.#listeners.find((listener) => isDeepStrictEqual(listener.settings, settings));
   }
 
-  async #sockets(listen: readonly Listener[]): Promise<Map<Listener, object>> {
-    const sockets = await Promise.all(listen.map(this.#socketOf));
+  async #sockets(listen: readonly Listener[]): Promise<Map<Listener, readonly object[]>> {
+    const handlesOf = (settings: Listener): Promise<object[]> =>
+      Promise.all(Array.from({ length: httpLimits.acceptsPerTurn }, () => this.#socketOf(settings)));
+    const sockets = await Promise.all(listen.map(handlesOf));
     return new Map(listen.map((settings, at) => [settings, sockets[at]!]));
   }
 

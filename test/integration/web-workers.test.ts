@@ -1,11 +1,12 @@
 /** Workers of one web server: they share its ports, die and are replaced, and no visitor notices. */
 import assert from "node:assert/strict";
-import { readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { clusterStatus } from "../../src/admin/cluster-status.ts";
 import { loadOrThrow } from "../../src/config/load.ts";
+import { http } from "../../src/support/limits.ts";
 import { processState } from "../../src/support/processes.ts";
 import { freePorts, runFlotilla, start, startFlotilla, statusOf, until } from "../harness/process.ts";
 import { get, Visitors, type WorkerSite, workerSite } from "../harness/worker-site.ts";
@@ -17,6 +18,15 @@ async function workersOf(site: WorkerSite) {
 
 async function pidsOf(site: WorkerSite): Promise<number[]> {
   return (await workersOf(site)).workers!.map(({ pid }) => pid);
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    // A descriptor that was closed meanwhile.
+    return "";
+  }
 }
 
 const accessLine = /^127\.0\.0\.1 - - \[[^\]]+\] "GET \/ HTTP\/1\.1" 200 4 "-" "-"$/;
@@ -43,6 +53,20 @@ test("workers share the port, are one server in status, and their access lines a
   assert.equal(lines.pop(), "");
   assert.equal(lines.length, visitors.answered);
   for (const line of lines) assert.match(line, accessLine);
+});
+
+test("a worker holds several handles of the one socket: it accepts one connection with each in a turn", async (t) => {
+  const site = await workerSite(t, { workers: 1 });
+  const local = `:${site.port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const sockets = readFileSync("/proc/net/tcp", "latin1").split("\n");
+  const inodes = sockets
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, from = "", , state]) => from.endsWith(local) && state === "0A")
+    .map((fields) => fields[9]);
+  assert.equal(inodes.length, 1, "it has one queue");
+  const folder = `/proc/${(await pidsOf(site))[0]}/fd`;
+  const handles = readdirSync(folder).filter((fd) => linkOf(join(folder, fd)) === `socket:[${inodes[0]}]`);
+  assert.equal(handles.length, http.acceptsPerTurn);
 });
 
 test("a worker that dies is started again; nobody is refused a connection meanwhile", async (t) => {
