@@ -22,6 +22,7 @@ const systemPackages = [
   ["haproxy", "haproxy", "the benchmark's answers beside HAProxy"],
   ["wrk", "wrk", "the benchmark's saturation load"],
   ["chromium", "chromium", "the shop in a real browser"],
+  ["slowhttptest", "slowhttptest", "other visitors' waiting time under slow clients"],
 ];
 
 function step(name, command, args, env = {}) {
