@@ -64,10 +64,17 @@ export async function wrk(url: string, durationMs: number): Promise<LoadReport> 
   return { requests: Number(requests), perSecond: Number(requests) / elapsedS, p99Ms: null };
 }
 
-/** Over HTTP/2: as many connections, one request at a time on each, so many in all. @throws as `saturate`. */
-export async function h2load(url: string, requests: number): Promise<LoadReport> {
+/** Over HTTP/2: as many requests at a time, so many in all. @param streams of them on each connection. @throws as `saturate`. */
+export async function h2load(url: string, requests: number, streams: number): Promise<LoadReport> {
   const headers = browserHeaders.flatMap(([name, value]) => ["-H", `${name.toLowerCase()}: ${value}`]);
-  const stdout = await run(["h2load", `-c${connections}`, "-m1", `-n${requests}`, ...headers, url]);
+  const stdout = await run([
+    "h2load",
+    `-c${connections / streams}`,
+    `-m${streams}`,
+    `-n${requests}`,
+    ...headers,
+    url,
+  ]);
   const [, perSecond] = /finished in [^,]+, ([0-9.]+) req\/s/.exec(stdout) ?? [];
   if (perSecond === undefined || !stdout.includes(`status codes: ${requests} 2xx`))
     throw new Error(`h2load: ${stdout}`);

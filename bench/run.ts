@@ -4,7 +4,6 @@
  *
  *   npm run bench -- --quick             short rounds, under two minutes
  *   npm run bench -- --json FILE         the rows as JSON besides
- *   npm run bench -- --https             over TLS, in HTTP/1.1 and HTTP/2
  *   npm run bench -- --edge              plain servers, TLS, HTTP/2 and files, beside Caddy and http-proxy too
  *   npm run bench -- --sessions          sessions instead, beside connect-redis; --servers 2 or 3 (default)
  */
@@ -15,7 +14,6 @@ import { isInstalled, pinning } from "./commands.ts";
 import { type AppKind, Contender, type ContenderName, setups } from "./contenders.ts";
 import { cpuTimeUs } from "./cpu-time.ts";
 import { runEdgeBench } from "./edge/run.ts";
-import { runHttpsBench } from "./https.ts";
 import { constantRate, type LoadReport, saturate } from "./load.ts";
 import { type LoadKind, ratioTable, rowsOf, type Sample, table, verdicts } from "./report.ts";
 import { answersOf, differences } from "./same-answers.ts";
@@ -27,7 +25,6 @@ const { values: options } = parseArgs({
     json: { type: "string" },
     sessions: { type: "boolean", default: false },
     servers: { type: "string", default: "3" },
-    https: { type: "boolean", default: false },
     edge: { type: "boolean", default: false },
   },
 });
@@ -42,15 +39,11 @@ async function main(): Promise<number> {
   if (!pinning) say("note: one core or no taskset: nothing is pinned, figures will waver more");
   const busy = loadavg()[0]!;
   if (busy > 1) say(`note: the machine is busy (load average ${busy.toFixed(1)}): figures will waver more`);
-  const { quick, json, https, sessions, servers, edge } = options;
+  const { quick, json, sessions, servers, edge } = options;
   if (edge) return await runEdgeBench({ quick, json });
   if (sessions) return await runSessionBench({ quick, json, servers: servers === "2" ? 2 : 3 });
   const contenders = contendersHere();
   if (contenders === null) return 1;
-  if (https) {
-    await runHttpsBench(contenders, { rounds, roundMs, json });
-    return 0;
-  }
   if (!isInstalled("wrk")) say("note: wrk is not installed, our own slower generator saturates instead");
   const samples: Sample[] = [];
   for (const app of ["express", "plain"] as const) {

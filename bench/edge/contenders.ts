@@ -9,6 +9,7 @@ const peer = (template: string): URL => new URL(`peers/${template}`, import.meta
 export const staticFiles: Readonly<Record<string, Buffer>> = {
   "2k.txt": Buffer.alloc(2_048, "two kibibytes of text\n"),
   "100k.txt": Buffer.alloc(102_400, "a hundred kibibytes of text\n"),
+  "1m.txt": Buffer.alloc(1_048_576, "a mebibyte of text\n"),
 };
 
 const files = Object.fromEntries(

@@ -21,6 +21,8 @@ interface Scenario {
   readonly path: string;
   readonly peers: readonly EdgeName[];
   readonly protocol: "http" | "https" | "h2";
+  /** Of HTTP/2: requests at a time on one connection. */
+  readonly streams?: number;
 }
 
 const all: readonly EdgeName[] = ["nginx", "haproxy", "caddy", "http-proxy"];
@@ -29,8 +31,11 @@ const scenarios: readonly Scenario[] = [
   { name: "http", path: "/", peers: all, protocol: "http" },
   { name: "https", path: "/", peers: encrypting, protocol: "https" },
   { name: "h2", path: "/", peers: encrypting, protocol: "h2" },
+  // Pages with many parts.
+  { name: "h2/8", path: "/", peers: encrypting, protocol: "h2", streams: 8 },
   { name: "file/2k", path: "/static/2k.txt", peers: ["nginx", "caddy"], protocol: "http" },
   { name: "file/100k", path: "/static/100k.txt", peers: ["nginx", "caddy"], protocol: "http" },
+  { name: "file/1m", path: "/static/1m.txt", peers: ["nginx", "caddy"], protocol: "http" },
   { name: "file/2k/https", path: "/static/2k.txt", peers: ["nginx", "caddy"], protocol: "https" },
 ];
 
@@ -174,9 +179,10 @@ async function sample(contender: Edge, scenario: Scenario, durationMs: number): 
   return { scenario: scenario.name, contender: contender.name, proxyUs, perSecond };
 }
 
-function load(contender: Edge, { protocol, path }: Scenario, durationMs: number): Promise<LoadReport> {
+function load(contender: Edge, scenario: Scenario, durationMs: number): Promise<LoadReport> {
+  const { protocol, path, streams = 1 } = scenario;
   if (protocol === "h2")
-    return h2load(`https://127.0.0.1:${contender.tlsPort}${path}`, durationMs * h2RequestsPerMs);
+    return h2load(`https://127.0.0.1:${contender.tlsPort}${path}`, durationMs * h2RequestsPerMs, streams);
   const port = protocol === "http" ? contender.port : contender.tlsPort;
   return wrk(`${protocol}://127.0.0.1:${port}${path}`, durationMs);
 }
