@@ -2,6 +2,7 @@
  * A web server's main process: holds the sockets on which browsers connect, keeps the workers running that accept on
  * them, and answers for all of them: the cluster port, `health:`, the service manager.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { recordServer } from "../admin/run-record.ts";
 import { answerQuestions, type Question, serverAnswers } from "../admin/service.ts";
 import type { ClusterFile, Server } from "../config/model.ts";
@@ -81,7 +82,7 @@ export async function runWebServer(
   const { drainTimeoutMs, drainDelayMs } = working.cluster.timeouts;
   if (drainDelayMs > 0) {
     log.info(`${why}: not ready any more, takes requests for ${drainDelayMs / 1_000} s more`);
-    await Promise.race([hurried.promise, delay(drainDelayMs)]);
+    await Promise.race([hurried.promise, sleep(drainDelayMs)]);
   }
   log.info(stopping(why, drainTimeoutMs, [`${count(workers.openRequests, "request")} under way`]));
   sockets.close();
@@ -141,10 +142,4 @@ function record(file: ClusterFile, server: Server, log: Log): void {
   } catch (error) {
     log.warn(`flotilla stop will not find this process when it does not answer: ${messageOf(error)}`);
   }
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
 }

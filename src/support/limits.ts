@@ -55,6 +55,8 @@ export const http = {
   targetBytesMax: 8_192,
   /** Ranges of one Range field; with more it is ignored, and the answer is the whole. */
   rangesMax: 16,
+  /** Codings of one Accept-Encoding that are looked at. */
+  codingsMax: 16,
   /** One chunk-size line with its extensions. */
   chunkLineBytesMax: 256,
   /** All chunk extensions of one body. */
@@ -95,7 +97,7 @@ export const http = {
   /** After so much of it the kernel asks whether the other side is there (TCP keep-alive). */
   tunnelProbeAfterMs: 60_000,
   /** Visitors of a cluster in maintenance are asked to come back after so many seconds. */
-  maintenanceRetryS: 300,
+  maintenanceRetrySeconds: 300,
   /** Interim (1xx) answers before the final one. */
   interimAnswersMax: 16,
 } as const;
@@ -524,8 +526,6 @@ export const compression = {
   encodersMax: 128,
   /** What an encoder that is at work is given next. */
   gatherBytesMax: 65_536,
-  /** Codings of one Accept-Encoding that are looked at. */
-  codingsMax: 16,
 } as const;
 
 /** Routes of the web tier. */
@@ -548,8 +548,6 @@ export const files = {
   openMax: 4_096,
   /** A file that is kept open is looked at again after so long. */
   recheckMs: 1_000,
-  /** Ranges asked for at once; more are refused. */
-  rangesMax: 16,
   /** That a file could not be read is logged once in this time. */
   complaintIntervalMs: 5_000,
 } as const;

@@ -76,7 +76,7 @@ export class AnswerPages {
   }
 
   maintenance({ page }: Maintenance, requestId: string): Page {
-    const retry = `Retry-After: ${limits.maintenanceRetryS}\r\n`;
+    const retry = `Retry-After: ${limits.maintenanceRetrySeconds}\r\n`;
     if (page !== null) return pageOf(503, pages[503][0], `${retry}X-Request-Id: ${requestId}\r\n`, page);
     return this.page(
       503,

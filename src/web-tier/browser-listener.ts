@@ -6,9 +6,10 @@ import { http as limits } from "../support/limits.ts";
 import { listenOn, urlOf } from "../support/listen.ts";
 import { SecureServer } from "../tls/secure-server.ts";
 import { ClientConnection } from "./client-connection.ts";
-import { ClientOrigin, certificateFields, factsOf, isTrusted, type ListenerFacts } from "./forwarded.ts";
+import { ClientOrigin, certificateFields, factsOf, type ListenerFacts } from "./forwarded.ts";
 import { Http2Connection } from "./h2/connection.ts";
 import { StreamPool } from "./h2/stream-pool.ts";
+import { inNetworks } from "./networks.ts";
 import type { Ends } from "./proxy-header.ts";
 import { ProxyReaders } from "./proxy-reader.ts";
 import type { Site } from "./site.ts";
@@ -123,7 +124,7 @@ export class BrowserListener {
   /** Before TLS and HTTP the balancer tells for whom it connects (A17: one that is not trusted tells nothing). */
   #askWho(accepted: Socket, proxies: ProxyReaders): void {
     const { remoteAddress } = accepted;
-    if (remoteAddress === undefined || !isTrusted(this.#site.trusted, remoteAddress))
+    if (remoteAddress === undefined || !inNetworks(this.#site.trusted, remoteAddress))
       return proxies.refuse(accepted, "proxyProtocol: is on, and its address is not in trust:");
     if (proxies.size + this.#connections.size >= this.#site.limits.connectionsMax)
       return void accepted.destroy();
@@ -192,7 +193,7 @@ export class BrowserListener {
       localAddress: localAddress ?? "",
       localPort: localPort ?? 0,
     };
-    const trusted = isTrusted(this.#site.trusted, ends.address);
+    const trusted = inNetworks(this.#site.trusted, ends.address);
     const tlsVersion = socket instanceof TLSSocket ? (socket.getProtocol() ?? "") : "";
     this.#site.accessLog.openConnections++;
     return new ClientOrigin(ends, this.#facts, trusted, tlsVersion, client);

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { clientAddressOf } from "./client-address.ts";
-import { trustedNetworks } from "./forwarded.ts";
+import { networksOf } from "./networks.ts";
 
 test("A17 the client is the last address that no trusted balancer has", () => {
-  const trusted = trustedNetworks(["10.0.0.0/8", "fd00::/8"]);
+  const trusted = networksOf(["10.0.0.0/8", "fd00::/8"]);
   const cases: readonly [forwardedFor: string, client: string][] = [
     ["", "10.0.0.1"],
     ["192.0.2.1", "192.0.2.1"],

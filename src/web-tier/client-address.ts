@@ -1,6 +1,6 @@
 /** Who asks, where balancers that the file trusts stand in front of us: what `from`, `allow`, `deny` and `rateLimit` go by. */
 import { type BlockList, isIP } from "node:net";
-import { isTrusted, plainAddress } from "./forwarded.ts";
+import { inNetworks, plainAddress } from "./networks.ts";
 
 /**
  * The last address of X-Forwarded-For that is not one of a trusted balancer: each of these has written down who came to it, and
@@ -19,7 +19,7 @@ export function clientAddressOf(
     // "unknown", or a name of its own: nobody further left can be known either.
     if (isIP(hop) === 0) return client;
     client = plainAddress(hop);
-    if (!isTrusted(trusted, client)) return client;
+    if (!inNetworks(trusted, client)) return client;
     end = comma;
   }
   return client;

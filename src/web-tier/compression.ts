@@ -6,13 +6,12 @@
 import * as zlib from "node:zlib";
 import type { RequestHead } from "../http/request-head.ts";
 import { compression as limits } from "../support/limits.ts";
+import { type Coding, preferredCoding } from "./accept-encoding.ts";
 import type { AnswerHead } from "./client.ts";
 import type { Encoder } from "./compressor.ts";
 import { fieldValue } from "./route-tests.ts";
 
-export type Coding = "zstd" | "br" | "gzip";
-
-// What is cheap for the size it gives: these answers are made while somebody waits. Windows bound an encoder's memory.
+// Windows bound an encoder's memory.
 const gzipOptions: zlib.ZlibOptions = { level: 4, flush: zlib.constants.Z_SYNC_FLUSH };
 const brotliOptions: zlib.BrotliOptions = {
   flush: zlib.constants.BROTLI_OPERATION_FLUSH,
@@ -29,7 +28,7 @@ const zstdOptions: zlib.ZstdOptions = {
 
 /** Node has it from 22.15 on. */
 const hasZstd = typeof zlib.createZstdCompress === "function";
-/** In the order of our choice, where the client has none. */
+/** Those that cost least for what they save come first: these answers are made while somebody waits. */
 const codings: readonly Coding[] = hasZstd ? ["zstd", "br", "gzip"] : ["br", "gzip"];
 
 /** An encoder that gives out at once all that was written to it. */
@@ -99,30 +98,11 @@ export function codingFor(request: RequestHead): Coding | null {
   if (accepted === null) return null;
   // Most browsers send one and the same.
   if (accepted !== lastAccepted) {
-    lastCoding = chosen(accepted);
+    lastCoding = preferredCoding(accepted, codings);
     // Not a part of the request's text: it would keep that alive.
     lastAccepted = Buffer.from(accepted, "latin1").toString("latin1");
   }
   return lastCoding;
-}
-
-/** @param accepted a value of Accept-Encoding. What is not understood in it is passed over. */
-export function chosen(accepted: string): Coding | null {
-  const weights = new Map<string, number>();
-  for (const part of accepted.toLowerCase().split(",", limits.codingsMax)) {
-    const match = /^\s*([a-z0-9*-]+)\s*(?:;\s*q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*)?$/.exec(part);
-    if (match === null) continue;
-    weights.set(match[1] === "x-gzip" ? "gzip" : match[1]!, match[2] === undefined ? 1 : Number(match[2]));
-  }
-  let best: Coding | null = null;
-  let bestWeight = 0;
-  for (const coding of codings) {
-    const weight = weights.get(coding) ?? weights.get("*") ?? 0;
-    if (weight <= bestWeight) continue;
-    best = coding;
-    bestWeight = weight;
-  }
-  return best;
 }
 
 /** Fields that speak of the very bytes of the body. */

@@ -5,15 +5,16 @@ import { formatDuration, formatSize } from "../config/quantities.ts";
 import { parseRequestHead, RequestHead } from "../http/request-head.ts";
 import { compression as compressionLimits } from "../support/limits.ts";
 import { silentLog } from "../support/silent-log.ts";
+import type { Coding } from "./accept-encoding.ts";
 import type { OwnAnswer } from "./actions/action.ts";
 import { compileAdmission } from "./actions/admission.ts";
 import { redirectToHttps } from "./actions/to-https.ts";
 import type { AnswerHead } from "./client.ts";
 import { clientAddressOf } from "./client-address.ts";
-import { type Coding, codingFor } from "./compression.ts";
+import { codingFor } from "./compression.ts";
 import { FileCache } from "./files/file-cache.ts";
 import { fileNameOf } from "./files/file-names.ts";
-import { isTrusted, trustedNetworks } from "./forwarded.ts";
+import { inNetworks, networksOf } from "./networks.ts";
 import { mayHaveSessionId, routeWithSessionId } from "./path-session.ts";
 import { compileRoute } from "./route.ts";
 import { type RoutedHead, testsOf } from "./route-tests.ts";
@@ -73,8 +74,8 @@ export function explain(
     const { status, message } = head.error ?? { status: 400, message: "The request has no end." };
     return { target: null, routes: [], steps: refused(cluster, status, message), status };
   }
-  const trusted = trustedNetworks(cluster.trustedNetworks);
-  const origin = { address: asked.from, scheme: asked.scheme, trusted: isTrusted(trusted, asked.from) };
+  const trusted = networksOf(cluster.trustedNetworks);
+  const origin = { address: asked.from, scheme: asked.scheme, trusted: inNetworks(trusted, asked.from) };
   const request = new RoutedRequest({ head, origin });
   request.begin(clientAddressOf(head, origin, trusted));
   const steps: Step[] = [];
@@ -107,11 +108,7 @@ function explainRoutes(
   const tell: Tell = (what, text) => void steps.push({ what, text });
   const routes = new TriedRoutes(cluster.routes);
   const found = mayHaveSessionId(path)
-    ? routeWithSessionId(
-        { routes, sessionIdNetworks: trustedNetworks(cluster.sessionIdNetworks) },
-        head,
-        request,
-      )
+    ? routeWithSessionId({ routes, sessionIdNetworks: networksOf(cluster.sessionIdNetworks) }, head, request)
     : routes.find(head, request.client);
   if (found === null) {
     const isKnown = knowsHost(cluster, head);

@@ -3,11 +3,12 @@
  * sends under these names goes on only when it comes from a network that the file trusts (A17).
  */
 import { randomBytes } from "node:crypto";
-import { BlockList, isIPv4, isIPv6 } from "node:net";
+import { isIPv4, isIPv6 } from "node:net";
 import type { Listener } from "../config/model.ts";
 import { hostOf } from "../http/host.ts";
 import { type RequestHead, versionOf } from "../http/request-head.ts";
 import type { ClientCertificate } from "../tls/client-certificate.ts";
+import { plainAddress } from "./networks.ts";
 
 /** What the settings of its listener mean for all requests of a connection. */
 export interface ListenerFacts {
@@ -137,26 +138,4 @@ export class RequestIds {
   next(): string {
     return `${this.#prefix}-${(++this.#last).toString(36)}`;
   }
-}
-
-/** @param networks addresses or CIDR ranges of the file's `trust:`, checked there. */
-export function trustedNetworks(networks: readonly string[]): BlockList {
-  const list = new BlockList();
-  for (const network of networks) {
-    const [address = "", bits] = network.split("/");
-    const family = isIPv6(address) ? "ipv6" : "ipv4";
-    if (bits === undefined) list.addAddress(address, family);
-    else list.addSubnet(address, Number(bits), family);
-  }
-  return list;
-}
-
-export function isTrusted(list: BlockList, address: string): boolean {
-  const plain = plainAddress(address);
-  return list.check(plain, isIPv6(plain) ? "ipv6" : "ipv4");
-}
-
-/** An IPv4 client of a socket that listens on "::" is shown as ::ffff:192.0.2.1. */
-export function plainAddress(address: string): string {
-  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
 }

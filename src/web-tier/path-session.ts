@@ -6,7 +6,7 @@ import type { BlockList } from "node:net";
 import type { Route } from "../config/model.ts";
 import { canonicalPath } from "../http/canonical.ts";
 import type { RequestHead } from "../http/request-head.ts";
-import { isTrusted } from "./forwarded.ts";
+import { inNetworks } from "./networks.ts";
 import type { RoutedHead } from "./route-tests.ts";
 import type { RoutedRequest } from "./routed-request.ts";
 
@@ -36,7 +36,7 @@ export function routeWithSessionId<Found extends { readonly source: Route }>(
     const route = routes.find(head, request.client);
     if (route?.source.sessionIdInPath) {
       request.begin(request.client);
-      if (isTrusted(sessionIdNetworks, request.client)) request.sessionId = id;
+      if (inNetworks(sessionIdNetworks, request.client)) request.sessionId = id;
       return route;
     }
     head.target = target;

@@ -3,10 +3,11 @@
  * with `compress:` it is compressed here.
  */
 import type { BodySink } from "../http/body.ts";
+import type { Coding } from "./accept-encoding.ts";
 import type { CompiledFieldRules } from "./actions/field-rules.ts";
 import type { TemplateValues } from "./actions/template-text.ts";
 import type { AnswerBody, AnswerHead, Client } from "./client.ts";
-import { type Coding, codingFor, compressed, encoderOf, isWorthIt, variedHead } from "./compression.ts";
+import { codingFor, compressed, encoderOf, isWorthIt, variedHead } from "./compression.ts";
 import { Compressor, type CompressorOwner, hasRoomForCompressor } from "./compressor.ts";
 import { withTransportSecurity } from "./transport-security.ts";
 

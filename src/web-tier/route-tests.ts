@@ -1,9 +1,8 @@
 /** What a route asks of a request, one test per key of the file; compiled once, when the file is loaded. */
-import { type BlockList, isIPv6 } from "node:net";
 import type { NamedText, Route } from "../config/model.ts";
 import { compileRegex } from "../config/regex.ts";
 import { route as limits } from "../support/limits.ts";
-import { trustedNetworks } from "./forwarded.ts";
+import { inNetworks, networksOf } from "./networks.ts";
 
 /** What routes look at. `RequestHead` has it all. */
 export interface RoutedHead {
@@ -58,7 +57,7 @@ export function testsOf(route: Route): RouteTest[] {
     tests.push({ key: "header", wants: wantedText(wanted), fits: (head) => hasField(head.fields, wanted) });
   }
   if (from.length > 0) {
-    const networks = trustedNetworks(from);
+    const networks = networksOf(from);
     tests.push({
       key: "from",
       wants: from.join(", "),
@@ -107,7 +106,7 @@ export function folderOf(pattern: string): string | null {
 }
 
 /** "*.{png,gif}" is "*.png" and "*.gif". */
-export function withoutChoice(pattern: string): string[] {
+function withoutChoice(pattern: string): string[] {
   const from = pattern.indexOf("{");
   const to = pattern.indexOf("}");
   if (from < 0) return [pattern];
@@ -208,9 +207,4 @@ function unescaped(text: string): string {
   } catch {
     return spaced;
   }
-}
-
-/** @param address not an IPv4 address in the form of IPv6. */
-export function inNetworks(list: BlockList, address: string): boolean {
-  return list.check(address, isIPv6(address) ? "ipv6" : "ipv4");
 }

@@ -3,6 +3,7 @@
  * the app servers. A web server has one such process or several; their main process answers the cluster port.
  */
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { ClusterFile, Endpoint, Listener } from "../config/model.ts";
 import type { Member, WorkerReport } from "../member/member.ts";
@@ -17,7 +18,8 @@ import { AccessLog } from "./access-log.ts";
 import { AnswerPages } from "./answer-pages.ts";
 import { BrowserListener } from "./browser-listener.ts";
 import { FileCache } from "./files/file-cache.ts";
-import { RequestIds, trustedNetworks } from "./forwarded.ts";
+import { RequestIds } from "./forwarded.ts";
+import { networksOf } from "./networks.ts";
 import { compileRoute } from "./route.ts";
 import { RouteTable } from "./route-table.ts";
 import type { ServerPool } from "./server-pool.ts";
@@ -144,7 +146,7 @@ export class WebServer {
     this.#site.draining = true;
     const listeners = [...this.#listeners, ...this.#retired];
     const drained = Promise.all(listeners.map((listener) => listener.drain(idleMs)));
-    await Promise.race([drained, delay(Math.min(timeoutMs, this.#site.timeouts.drainTimeoutMs))]);
+    await Promise.race([drained, pause(Math.min(timeoutMs, this.#site.timeouts.drainTimeoutMs))]);
   }
 
   /** The access log goes on in a new file of its name. */
@@ -157,7 +159,7 @@ export class WebServer {
     for (const listener of [...this.#listeners, ...this.#retired]) listener.close();
     this.#upstreams.close();
     this.#files.close();
-    await Promise.race([this.#site.accessLog.close(), delay(accessLogLimits.flushIntervalMs)]);
+    await Promise.race([this.#site.accessLog.close(), pause(accessLogLimits.flushIntervalMs)]);
   }
 
   /** @param accessLog goes on if the file wants the same. */
@@ -174,8 +176,8 @@ export class WebServer {
       routes: new RouteTable(cluster.routes.map((route) => compileRoute(route, parts))),
       limits: cluster.limits,
       timeouts: cluster.timeouts,
-      trusted: trustedNetworks(cluster.trustedNetworks),
-      sessionIdNetworks: trustedNetworks(cluster.sessionIdNetworks),
+      trusted: networksOf(cluster.trustedNetworks),
+      sessionIdNetworks: networksOf(cluster.sessionIdNetworks),
       pages: new AnswerPages(cluster.errorPages, cluster.interceptErrors),
       maintenance: cluster.maintenance,
       accessLog: isSame ? accessLog : new AccessLog(cluster.accessLog, name, cluster.name, this.#log),
@@ -226,7 +228,7 @@ export class WebServer {
   async #firstServers(): Promise<void> {
     const until = performance.now() + upstreamLimits.firstServersWaitMs;
     const ready = (): boolean => [...this.#upstreams.pools.values()].every(isServed);
-    while (!ready() && performance.now() < until) await delay(10);
+    while (!ready() && performance.now() < until) await pause(10);
   }
 }
 
@@ -235,8 +237,7 @@ function isServed({ cluster, upstreams }: ServerPool): boolean {
   return cluster.maintenance !== null || upstreams.some((upstream) => upstream.usable);
 }
 
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms).unref();
-  });
+/** Keeps no process alive. */
+function pause(ms: number): Promise<void> {
+  return sleep(ms, undefined, { ref: false });
 }

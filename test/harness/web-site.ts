@@ -32,9 +32,10 @@ import { type AccessEntry, AccessLog } from "../../src/web-tier/access-log.ts";
 import { AnswerPages } from "../../src/web-tier/answer-pages.ts";
 import { BrowserListener } from "../../src/web-tier/browser-listener.ts";
 import { FileCache } from "../../src/web-tier/files/file-cache.ts";
-import { RequestIds, trustedNetworks } from "../../src/web-tier/forwarded.ts";
+import { RequestIds } from "../../src/web-tier/forwarded.ts";
 import { HttpUpstream } from "../../src/web-tier/http-upstream.ts";
 import { LinkUpstream } from "../../src/web-tier/link-upstream.ts";
+import { networksOf } from "../../src/web-tier/networks.ts";
 import { compileRoute } from "../../src/web-tier/route.ts";
 import { RouteTable } from "../../src/web-tier/route-table.ts";
 import { ServerPool } from "../../src/web-tier/server-pool.ts";
@@ -160,8 +161,8 @@ export async function startWebSite(
     ),
     limits: { ...web.limits, ...options.limits },
     timeouts,
-    trusted: trustedNetworks(options.trusted ?? []),
-    sessionIdNetworks: trustedNetworks(options.sessionIdFrom ?? []),
+    trusted: networksOf(options.trusted ?? []),
+    sessionIdNetworks: networksOf(options.sessionIdFrom ?? []),
     wheel,
     accessLog: recordingLog(entries),
     bodies: new BodyFolder(join(tmpdir(), `flotilla-bodies-${process.pid}`), options.bodiesBytesMax),

@@ -1,8 +1,7 @@
 /** Who may use a route, and how often: `allow:`, `deny:`, `rateLimit:`. */
 import type { Route } from "../../config/model.ts";
 import type { PageStatus } from "../answer-pages.ts";
-import { trustedNetworks } from "../forwarded.ts";
-import { inNetworks } from "../route-tests.ts";
+import { inNetworks, networksOf } from "../networks.ts";
 import { RateLimit } from "./rate-limit.ts";
 
 export interface Refusal {
@@ -19,8 +18,8 @@ const forbidden: Refusal = { status: 403, fields: "" };
 /** @returns null where everybody may. Who is refused does not count for the rate. */
 export function compileAdmission({ allow, deny, rateLimit }: Route): Admission | null {
   if (allow.length + deny.length === 0 && rateLimit === null) return null;
-  const allowed = allow.length === 0 ? null : trustedNetworks(allow);
-  const denied = deny.length === 0 ? null : trustedNetworks(deny);
+  const allowed = allow.length === 0 ? null : networksOf(allow);
+  const denied = deny.length === 0 ? null : networksOf(deny);
   const rate = rateLimit === null ? null : new RateLimit(rateLimit);
   return (address) => {
     if (denied !== null && inNetworks(denied, address)) return forbidden;

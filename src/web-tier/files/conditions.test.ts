@@ -1,7 +1,6 @@
-/** Preconditions, ranges and codings, row by row. */
+/** Preconditions, ranges and names, row by row. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { preferredCoding } from "./coding.ts";
 import { fileFieldsOf, verdictOn } from "./conditions.ts";
 import { contentTypeOf, fileNameOf } from "./file-names.ts";
 
@@ -43,7 +42,7 @@ test("preconditions, in the order of RFC 9110, 13.2.2", () => {
   for (const [fields, expected] of rows) assert.equal(verdict(fields), expected, fields);
 });
 
-test("A37 one range is sent, several are the whole, very many and impossible ones are refused", () => {
+test("A37 one range is sent, several are the whole, impossible ones are refused", () => {
   const rows: readonly [range: string, verdict: string][] = [
     ["bytes=0-0", "206 0-1"],
     ["bytes=10-19", "206 10-20"],
@@ -57,8 +56,8 @@ test("A37 one range is sent, several are the whole, very many and impossible one
     ["bytes=99999999999999999999999999-", "416"],
     ["bytes=-0", "416"],
     ["bytes=0-0,2-2", "200"],
-    [`bytes=${Array.from({ length: 1_000 }, (_, at) => `${at}-${at}`).join(",")}`, "416"],
-    [`bytes=${"0-,".repeat(1_000)}`, "416"],
+    [`bytes=${Array.from({ length: 1_000 }, (_, at) => `${at}-${at}`).join(",")}`, "200"],
+    [`bytes=${"0-,".repeat(1_000)}`, "200"],
     // Not understood: as if it were not there.
     ["bytes=5-4", "200"],
     ["bytes=-", "200"],
@@ -84,28 +83,6 @@ test("If-Range: the range only of what the client has a part of", () => {
   assert.equal(verdict(`Range: bytes=0-0; If-Range: ${after}`), "200");
   assert.equal(verdict("Range: bytes=0-0; If-Range: x"), "200");
   assert.equal(verdict('Range: bytes=500-; If-None-Match: "abc"'), "304");
-});
-
-test("the coding that the client likes best, of those that are there", () => {
-  const all = ["br", "zstd", "gzip"];
-  const rows: readonly [accept: string, available: readonly string[], coding: string | null][] = [
-    ["gzip, deflate, br, zstd", all, "br"],
-    ["gzip, zstd", all, "zstd"],
-    ["gzip, br", ["gzip"], "gzip"],
-    ["br;q=0.5, gzip;q=0.8", all, "gzip"],
-    ["br;q=0, *", all, "zstd"],
-    ["br;q=0", all, null],
-    ["*;q=0", all, null],
-    ["x-gzip", all, "gzip"],
-    ["identity, br;q=0.5", all, null],
-    ["identity;q=0.5, br", all, "br"],
-    ["BR", all, "br"],
-    ["", all, null],
-    ["br", [], null],
-    ["brr, gzi", all, null],
-  ];
-  for (const [accept, available, coding] of rows)
-    assert.equal(preferredCoding(accept, available), coding, accept);
 });
 
 test("A21 the name of a file, and what has none", () => {

@@ -1,10 +1,11 @@
 /** The action `files`: sends what lies in a folder. It lists nothing, and never leaves the folder. */
 import type { FilesSettings } from "../../config/model.ts";
+import { type Coding, preferredCoding } from "../accept-encoding.ts";
 import type { OwnAction, OwnAnswer, OwnWork } from "../actions/action.ts";
 import { redirectTo } from "../actions/redirect.ts";
 import type { AnswerHead } from "../client.ts";
 import type { RoutedRequest } from "../routed-request.ts";
-import { codingSuffixes, codings, preferredCoding } from "./coding.ts";
+import { codingSuffixes, codings } from "./coding.ts";
 import { type FileFields, fileFieldsOf, type Verdict, verdictOn } from "./conditions.ts";
 import type { CachedFile, FileCache } from "./file-cache.ts";
 import { contentTypeOf, fileNameOf } from "./file-names.ts";
@@ -121,13 +122,13 @@ class FileSearch implements OwnWork {
     this.#lookForVariants(name, file, 0, []);
   }
 
-  #lookForVariants(name: string, file: CachedFile, at: number, found: string[]): void {
+  #lookForVariants(name: string, file: CachedFile, at: number, found: Coding[]): void {
     const coding = codings[at];
     if (coding === undefined) {
       file.variants = found;
       return this.#chooseCoding(name, file, found);
     }
-    this.#of.cache.get(this.#of.folder, name + codingSuffixes[coding]!, (variant) => {
+    this.#of.cache.get(this.#of.folder, name + codingSuffixes[coding], (variant) => {
       if (variant !== null) {
         this.#of.cache.done(variant);
         found.push(coding);
@@ -137,10 +138,10 @@ class FileSearch implements OwnWork {
     });
   }
 
-  #chooseCoding(name: string, file: CachedFile, available: readonly string[]): void {
+  #chooseCoding(name: string, file: CachedFile, available: readonly Coding[]): void {
     const coding = preferredCoding(this.#fields.acceptEncoding, available);
     if (coding === null) return this.#send(name, file, null);
-    this.#of.cache.get(this.#of.folder, name + codingSuffixes[coding]!, (variant) => {
+    this.#of.cache.get(this.#of.folder, name + codingSuffixes[coding], (variant) => {
       if (variant === null || this.#over) {
         if (variant !== null) this.#of.cache.done(variant);
         return this.#over ? this.#of.cache.done(file) : this.#send(name, file, null);

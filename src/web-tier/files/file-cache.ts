@@ -2,8 +2,10 @@
  * Files that are kept open, so that what is asked for often costs neither an opening nor a look at the disk: each is
  * looked at again once a second. Short ones are kept as text. Bounded in files and, by the length of such a text, in bytes.
  */
+
 import { close, type Stats, stat } from "node:fs";
 import { files } from "../../support/limits.ts";
+import type { Coding } from "../accept-encoding.ts";
 import type { Folder, NoFile } from "./open-file.ts";
 
 /** One opening of one file; it stays what it is when another file takes its name. */
@@ -13,7 +15,7 @@ export class CachedFile {
   /** All of it in latin1, once it was read; null while it was not, or when it is long. */
   text: string | null = null;
   /** Codings in which it lies beside itself, once they were looked for. */
-  variants: readonly string[] | null = null;
+  variants: readonly Coding[] | null = null;
   /** @internal Requests that send it, or are about to. */ users = 0;
   /** @internal Out of the cache: the last user closes it. */ retired = false;
   /** @internal */ closed = false;
