@@ -8,10 +8,10 @@
  *   act                            #act          actions/, files/: redirect, respond, files; or, for an app server:
  *   take the body (if wanted)      #act          request-body.ts, whole-body.ts
  *   tell who asks                  #prepare      upstream-fields.ts, forwarded.ts
- *   choose server                  #choose       server-pool.ts (sticky, then balance)
- *   send                           #send         link-upstream.ts or http-upstream.ts
+ *   choose server                  #send         attempts.ts, server-pool.ts (sticky, then balance)
+ *   send                           #send         attempts.ts, link-upstream.ts or http-upstream.ts
  *   read head                      #readHead     answer-reader.ts, http/response-head.ts
- *   retry or continue              #failed
+ *   retry or continue              #failed       attempts.ts
  *   reply                          #reply        http/body.ts, reply.ts, client.ts
  *   log                            #finish       request-record.ts, access-log.ts
  *
@@ -28,6 +28,7 @@ import type { OwnWork } from "./actions/action.ts";
 import { redirectToHttps } from "./actions/to-https.ts";
 import { type PageStatus, proxyStatus } from "./answer-pages.ts";
 import { AnswerReader, type InterimSink } from "./answer-reader.ts";
+import { Attempts } from "./attempts.ts";
 import type { Client } from "./client.ts";
 import { clientAddressOf } from "./client-address.ts";
 import { requestIdOf } from "./forwarded.ts";
@@ -38,9 +39,8 @@ import { RequestBody, type RequestBodyOwner } from "./request-body.ts";
 import { RequestRecord } from "./request-record.ts";
 import type { CompiledRoute } from "./route.ts";
 import { RoutedRequest } from "./routed-request.ts";
-import type { ServerPool } from "./server-pool.ts";
 import type { Site } from "./site.ts";
-import { isIdempotent, type Upstream, type UpstreamRequest, type UpstreamStream } from "./upstream.ts";
+import type { Upstream, UpstreamRequest, UpstreamStream } from "./upstream.ts";
 import { upstreamFields } from "./upstream-fields.ts";
 
 type Phase = "idle" | "waiting" | "answering" | "tunnel";
@@ -63,12 +63,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
   upgrading = false;
   readonly #requestBody: RequestBody;
 
-  // The attempt.
-  #pool: ServerPool | null = null;
-  #upstream: Upstream | null = null;
-  #stream: UpstreamStream | null = null;
-  /** A server that may have acted upon it failed. */
-  #lost = false;
+  readonly #attempts: Attempts;
   nextWaiting: UpstreamRequest | null = null;
   previousWaiting: UpstreamRequest | null = null;
 
@@ -91,6 +86,8 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     this.#requestBody = new RequestBody(client, this);
     this.#reply = new Reply(client, this.#request, this);
     this.#own = new OwnReply(site, client, this.#reply, this.#record, this);
+    const parts = { client, routed: this.#request, body: this.#requestBody, record: this.#record };
+    this.#attempts = new Attempts(this, parts);
   }
 
   /** The client has sent all: the answer has to begin in this time. */
@@ -186,13 +183,13 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
       this.#work = route.action.begin(this.#request, this.#own);
       return;
     }
-    this.#pool = route.pool;
+    this.#attempts.pool = route.pool;
     this.#record.cluster = route.pool!.cluster.name;
     const { maintenance } = route.pool!.cluster;
     if (maintenance !== null) return this.#answerMaintenance(maintenance);
     if (route.source.buffer && !this.bodyless) return this.#requestBody.takeWhole(this.#site.bodies);
     this.#prepare();
-    this.#send(this.#choose(null));
+    this.#send(this.#attempts.choose(null));
   }
 
   #answerMaintenance(maintenance: Maintenance): void {
@@ -205,7 +202,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     // A trailer needs chunks.
     if (trailer === "") this.bodyLength = bytes;
     this.#prepare();
-    this.#send(this.#choose(null));
+    this.#send(this.#attempts.choose(null));
   }
 
   bodyFailed(error: Error): void {
@@ -233,32 +230,11 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     );
   }
 
-  #choose(tried: Upstream | null): Upstream | null {
-    const { sessionId } = this.#request;
-    const explicit = sessionId === "" ? null : this.#pool!.chooseExplicit(sessionId, tried);
-    return explicit ?? this.#pool!.choose(this.#client.head.cookie, tried);
-  }
-
-  /** Sends to this server, or to the next one for as long as nothing could be sent. */
   #send(first: Upstream | null): void {
-    let upstream = first;
-    for (let tries = this.#pool!.size; upstream !== null && tries > 0; tries--) {
-      this.#record.sentAtMs = this.#record.connectedAtMs = performance.now();
-      const stream = upstream.send(this);
-      if (stream !== null) return this.#sent(upstream, stream);
-      upstream = this.#choose(upstream);
-    }
-    this.#pool!.tellUnusable(this.#site.log);
-    this.#record.connectedAtMs = 0;
+    if (this.#attempts.send(first)) return;
+    this.#attempts.pool!.tellUnusable(this.#site.log);
     this.#record.ending = "SC";
     this.#own.answerItself(503, "", proxyStatus("destination_unavailable"));
-  }
-
-  #sent(upstream: Upstream, stream: UpstreamStream): void {
-    this.#upstream = upstream;
-    this.#stream = stream;
-    this.#record.attempts++;
-    if (!this.bodyless) this.#requestBody.sendTo(stream);
   }
 
   onConnecting(): void {
@@ -280,11 +256,11 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
 
   /** The app server's answer, as it comes. */
   onData(stream: UpstreamStream, bytes: Buffer): void {
-    if (stream !== this.#stream) return;
+    if (stream !== this.#attempts.stream) return;
     if (this.#phase === "tunnel") this.#reply.tunnelBytes(bytes);
     else if (this.#phase === "answering") this.#replyBytes(bytes, 0);
     else this.#readHead(bytes);
-    if (stream !== this.#stream) return;
+    if (stream !== this.#attempts.stream) return;
     if (this.#reply.congested) this.#unconsumedBytes += bytes.length;
     else {
       stream.consumed(bytes.length);
@@ -310,7 +286,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     const bodyBytes = kind === "length" ? head.contentLength : 0;
     const sized = kind === "none" || kind === "length";
     if (sized && bytes.length - at > bodyBytes) return this.#badAnswer("bytes after the end of the answer");
-    this.#upstream!.answered(this);
+    this.#attempts.upstream!.answered(this);
     this.#record.answeredAtMs = performance.now();
     this.#phase = "answering";
     if (!this.bodyless) this.#requestBody.answered();
@@ -337,7 +313,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
   #intercept(whole: boolean): void {
     const page = this.#site.pages.intercepted(this.#answer.head);
     if (!whole) {
-      const stream = this.#stream!;
+      const stream = this.#attempts.stream!;
       this.#leave(false);
       stream.reset(ResetCode.cancel, "the site has a page of its own for it");
     }
@@ -372,16 +348,16 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     if (this.#unconsumedBytes === 0) return;
     const bytes = this.#unconsumedBytes;
     this.#unconsumedBytes = 0;
-    this.#stream?.consumed(bytes);
+    this.#attempts.stream?.consumed(bytes);
   }
 
   /** The app server has read what was written: the client may go on with its body. */
   onDrain(stream: UpstreamStream): void {
-    if (stream === this.#stream) this.#requestBody.drained();
+    if (stream === this.#attempts.stream) this.#requestBody.drained();
   }
 
   onEnd(stream: UpstreamStream, _trailer: string): void {
-    if (stream !== this.#stream) return;
+    if (stream !== this.#attempts.stream) return;
     if (this.#phase === "tunnel") return this.#client.endTunnel();
     if (this.#phase === "waiting") {
       this.#failed(ResetCode.linkLost, "ended without an answer");
@@ -394,37 +370,31 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
   }
 
   onReset(stream: UpstreamStream, code: ResetCode, message: string): void {
-    if (stream === this.#stream) this.#failed(code, message);
+    if (stream === this.#attempts.stream) this.#failed(code, message);
   }
 
   /** The server fell silent: who waits for its answer moves on where that is safe, and where there is another one. */
   onSilent(): void {
-    if (this.#phase !== "waiting" || !this.#mayRetry(ResetCode.linkLost)) return;
-    const next = this.#choose(this.#upstream);
+    if (this.#phase !== "waiting") return;
+    const next = this.#attempts.next(ResetCode.linkLost, this.#answer.interims > 0);
     if (next === null) return;
-    const stream = this.#stream!;
+    const stream = this.#attempts.stream!;
     this.#leave(false);
     stream.reset(ResetCode.cancel);
-    this.#lost = true;
     this.#send(next);
   }
 
   #failed(code: ResetCode, message: string): void {
-    const failed = this.#upstream!;
+    const failed = this.#attempts.upstream!;
     if (this.#phase !== "waiting") {
       this.#record.ending = "SD";
       this.#logBroken(failed, message);
       this.#leave(false);
       return this.#client.destroy();
     }
-    const retry = this.#mayRetry(code);
-    const again = retry && failed.worthAnother(this.#stream!);
+    const next = this.#attempts.next(code, this.#answer.interims > 0);
     this.#leave(false);
-    if (retry) {
-      const next = this.#choose(failed) ?? (again ? failed : null);
-      this.#lost ||= code === ResetCode.linkLost;
-      if (next !== null) return this.#send(next);
-    }
+    if (next !== null) return this.#send(next);
     this.#logBroken(failed, message);
     this.#record.ending = this.#record.connectedAtMs === 0 ? "SC" : code === ResetCode.timeout ? "sH" : "SH";
     this.#answerFailure(code);
@@ -439,21 +409,11 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     else this.#own.answerItself(502, "", proxyStatus("connection_terminated"));
   }
 
-  /**
-   * Of which nothing was sent may go to one server after the other. What a server may have acted upon goes to one
-   * other at most, and only when acting twice does no harm (A49).
-   */
-  #mayRetry(code: ResetCode): boolean {
-    if (!this.#requestBody.repeatable || this.#answer.interims > 0) return false;
-    if (code === ResetCode.refused) return this.#record.attempts <= this.#pool!.size;
-    return code === ResetCode.linkLost && !this.#lost && !this.upgrading && isIdempotent(this.method);
-  }
-
   /** An answer that can't be trusted: the client never sees it, the connection it came on is given up (RFC 9112, 11.2). */
   #badAnswer(what: string): void {
-    const { server } = this.#upstream!;
+    const { server } = this.#attempts.upstream!;
     this.#site.log.warn(`${server.name} gave a wrong answer to ${this.method} ${this.target}: ${what}`);
-    const stream = this.#stream!;
+    const stream = this.#attempts.stream!;
     this.#leave(false);
     stream.reset(ResetCode.protocol, what);
     this.#record.ending = this.#phase === "waiting" ? "PH" : "PD";
@@ -469,7 +429,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     if (!this.upgrading) return this.#badAnswer("101 to a request that asked for no upgrade");
     const { head } = this.#answer;
     if (head.upgrade === "") return this.#badAnswer("101 that does not say to what");
-    this.#upstream!.answered(this);
+    this.#attempts.upstream!.answered(this);
     this.#phase = "tunnel";
     this.#reply.beginTunnel(head, head.upgrade);
     if (at < bytes.length) this.#reply.tunnelBytes(bytes.subarray(at));
@@ -477,17 +437,17 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
 
   /** Bytes of the client in a tunnel. */
   tunnelBytes(bytes: Buffer): void {
-    if (this.#stream !== null && !this.#stream.write(bytes)) this.#client.holdRequestBody(true);
+    if (this.#attempts.stream !== null && !this.#attempts.stream.write(bytes))
+      this.#client.holdRequestBody(true);
   }
 
   tunnelEnd(): void {
-    this.#stream?.end();
+    this.#attempts.stream?.end();
   }
 
   /** The time for an answer is over. */
   timedOut(): void {
-    const stream = this.#stream;
-    const upstream = this.#upstream;
+    const { stream, upstream } = this.#attempts;
     if (stream !== null) {
       this.#logBroken(upstream!, "no answer in time");
       this.#leave(false);
@@ -501,7 +461,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
   /** The client's connection is gone, or its body broke the rules: the app server need not go on. */
   clientGone(): void {
     if (this.#phase === "idle") return;
-    const stream = this.#stream;
+    const { stream } = this.#attempts;
     if (this.#record.ending === "--" && this.#phase !== "tunnel")
       this.#record.ending = this.#phase === "answering" ? "CD" : this.#requestBody.ended ? "CH" : "CR";
     this.#leave(false);
@@ -512,7 +472,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
 
   /** The body broke the rules or the limit before an answer came. */
   refuse(status: PageStatus, why: string): void {
-    const stream = this.#stream;
+    const { stream } = this.#attempts;
     this.#leave(false);
     stream?.reset(ResetCode.cancel, why);
     this.#record.ending = status === 408 ? "cR" : "PR";
@@ -545,7 +505,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
 
   /** The app server has done its part. */
   #release(): void {
-    const stream = this.#stream;
+    const { stream } = this.#attempts;
     // Our direction is open: the rest of a body is not wanted, or an upgrade was answered like any other request.
     const abandoned = stream !== null && (this.upgrading || this.#requestBody.open);
     this.#leave(this.#answer.head.keepAlive && !abandoned);
@@ -554,27 +514,21 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
 
   /** Ends the attempt; whatever its stream still tells is not heard. */
   #leave(reusable: boolean): void {
-    const upstream = this.#upstream;
     this.#answer.forget();
     this.#work?.over();
     this.#work = null;
     this.#requestBody.stop();
-    if (upstream === null) return;
-    upstream.done(this, this.#stream!, reusable);
-    this.#record.server = upstream.server.name;
-    this.#upstream = null;
-    this.#stream = null;
+    this.#attempts.leave(reusable);
   }
 
   #reset(): void {
     this.#phase = "idle";
-    this.#pool = null;
+    this.#attempts.reset();
     this.#record.reset();
     this.#taken = null;
     this.linkMeta = "";
     this.upstreamFields = "";
     this.#requestBody.reset();
-    this.#lost = false;
     this.#answer.interims = 0;
     this.#reply.reset();
     this.#unconsumedBytes = 0;

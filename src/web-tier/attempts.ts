@@ -1,0 +1,108 @@
+/**
+ * Steps "choose server", "send" and "retry": the servers that get a request, one after the other, until one of them answers. Who
+ * may get it again is decided here, and nowhere else.
+ */
+import { ResetCode } from "../link/api.ts";
+import type { Client } from "./client.ts";
+import type { RequestBody } from "./request-body.ts";
+import type { RequestRecord } from "./request-record.ts";
+import type { RoutedRequest } from "./routed-request.ts";
+import type { ServerPool } from "./server-pool.ts";
+import { isIdempotent, type Upstream, type UpstreamRequest, type UpstreamStream } from "./upstream.ts";
+
+/** Of one request. */
+interface AttemptParts {
+  readonly client: Client;
+  readonly routed: RoutedRequest;
+  readonly body: RequestBody;
+  readonly record: RequestRecord;
+}
+
+/** Made once per connection and used for one request after the other. */
+export class Attempts {
+  /** The servers that may get it; null when none has to. */
+  pool: ServerPool | null = null;
+  // The one under way, or null.
+  upstream: Upstream | null = null;
+  stream: UpstreamStream | null = null;
+  /** A server that may have acted upon it failed. */
+  #lost = false;
+  readonly #request: UpstreamRequest;
+  readonly #client: Client;
+  readonly #routed: RoutedRequest;
+  readonly #body: RequestBody;
+  readonly #record: RequestRecord;
+
+  constructor(request: UpstreamRequest, { client, routed, body, record }: AttemptParts) {
+    this.#request = request;
+    this.#client = client;
+    this.#routed = routed;
+    this.#body = body;
+    this.#record = record;
+  }
+
+  /** @param tried a server that failed it already, or null. @returns null when no other can take it. */
+  choose(tried: Upstream | null): Upstream | null {
+    const { sessionId } = this.#routed;
+    const explicit = sessionId === "" ? null : this.pool!.chooseExplicit(sessionId, tried);
+    return explicit ?? this.pool!.choose(this.#client.head.cookie, tried);
+  }
+
+  /** To this server, or to the next one for as long as nothing could be sent. @returns whether it is on its way. */
+  send(first: Upstream | null): boolean {
+    const record = this.#record;
+    let upstream = first;
+    for (let tries = this.pool!.size; upstream !== null && tries > 0; tries--) {
+      record.sentAtMs = record.connectedAtMs = performance.now();
+      const stream = upstream.send(this.#request);
+      if (stream !== null) {
+        this.upstream = upstream;
+        this.stream = stream;
+        record.attempts++;
+        if (!this.#request.bodyless) this.#body.sendTo(stream);
+        return true;
+      }
+      upstream = this.choose(upstream);
+    }
+    record.connectedAtMs = 0;
+    return false;
+  }
+
+  /**
+   * The server that gets the request after the one under way failed; asked before `leave`.
+   * @param begun some of an answer was passed on. @returns null when it must go to nobody, or nobody can take it.
+   */
+  next(code: ResetCode, begun: boolean): Upstream | null {
+    if (begun || !this.#mayRepeat(code)) return null;
+    const failed = this.upstream!;
+    const next = this.choose(failed) ?? (failed.worthAnother(this.stream!) ? failed : null);
+    if (next !== null) this.#lost ||= code === ResetCode.linkLost;
+    return next;
+  }
+
+  /**
+   * Of which nothing was sent may go to one server after the other. What a server may have acted upon goes to one
+   * other at most, and only when acting twice does no harm (A49).
+   */
+  #mayRepeat(code: ResetCode): boolean {
+    const { method, upgrading } = this.#request;
+    if (!this.#body.repeatable) return false;
+    if (code === ResetCode.refused) return this.#record.attempts <= this.pool!.size;
+    return code === ResetCode.linkLost && !this.#lost && !upgrading && isIdempotent(method);
+  }
+
+  /** Ends the one under way. @param reusable its answer is whole: its connection can serve another request. */
+  leave(reusable: boolean): void {
+    const upstream = this.upstream;
+    if (upstream === null) return;
+    upstream.done(this.#request, this.stream!, reusable);
+    this.#record.server = upstream.server.name;
+    this.upstream = null;
+    this.stream = null;
+  }
+
+  reset(): void {
+    this.pool = null;
+    this.#lost = false;
+  }
+}
