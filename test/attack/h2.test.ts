@@ -210,6 +210,19 @@ test("A27 a hundred long answers that are not read: little is asked for, and the
   assert.equal(client.closed, false);
 });
 
+test("A27 an early answer that is not read, to an upload that never ends: it is reset, and the window opens in vain", async (t) => {
+  const here = await site(t, { timeouts: { writeSilenceTimeoutMs: 100 }, limits: { bodyBytesMax: 1 } });
+  const client = await RawHttp2.open(t, here.web.port, setting(4, 0));
+  const fields = [...requestFields("/"), ["content-length", "1000"]] as const;
+  client.send(frame(FrameType.headers, Flag.endHeaders, 1, hpack(fields)));
+  assert.equal(await client.resetCode(1), ErrorCode.internal);
+  client.send(frame(FrameType.settings, 0, 0, setting(4, 65_535)));
+  client.send(frame(FrameType.windowUpdate, 0, 1, uint32(65_535)));
+  await visitorIsServed(here);
+  assert.equal(client.closed, false);
+  assert.equal(here.origin.requests, 1);
+});
+
 const controls: readonly (readonly [string, Buffer])[] = [
   ["PING", frame(FrameType.ping, 0, 0, Buffer.alloc(8))],
   ["SETTINGS", frame(FrameType.settings, 0, 0, setting(4, 65_535))],

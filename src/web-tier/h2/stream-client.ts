@@ -307,9 +307,17 @@ function cut(stream: ServerHttp2Stream): void {
   stream.destroy(broken);
 }
 
-/** RST_STREAM with NO_ERROR, once the answer is sent. */
+/**
+ * RST_STREAM with NO_ERROR, once the answer is sent. Node's `close` would wait for that too, but a stream that is cut while it
+ * waits leaves without RST_STREAM: nghttp2 keeps it, and packs empty DATA for it for ever as soon as its window opens.
+ */
 function closeAnswered(stream: ServerHttp2Stream): void {
-  stream.close(constants.NGHTTP2_NO_ERROR);
+  if (stream.writableFinished) closeSent.call(stream);
+  else stream.once("finish", closeSent);
+}
+
+function closeSent(this: ServerHttp2Stream): void {
+  if (!this.destroyed) this.close(constants.NGHTTP2_NO_ERROR);
 }
 
 function onAborted(this: CarryingStream): void {
