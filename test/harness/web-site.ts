@@ -21,6 +21,7 @@ import type {
 } from "../../src/config/model.ts";
 import { linkKeys } from "../../src/link/keys.ts";
 import { Member } from "../../src/member/member.ts";
+import type { Clock } from "../../src/support/clock.ts";
 import {
   http2 as http2Limits,
   http as limits,
@@ -68,6 +69,8 @@ export interface WebSiteOptions {
   /** A name instead of 127.0.0.1 for the servers of "app", and who knows its addresses. */
   readonly name?: string;
   readonly resolver?: NameResolver;
+  /** By which plain HTTP servers are tried again. */
+  readonly clock?: Clock;
   /** The ports are cluster ports. */
   readonly link?: boolean;
   /** With `tls`; true without. */
@@ -133,6 +136,7 @@ export async function startWebSite(
         ? new HttpUpstream(server, timeouts, wheel, {
             log,
             ...(options.resolver ? { resolver: options.resolver } : {}),
+            ...(options.clock ? { clock: options.clock } : {}),
           })
         : new LinkUpstream(server, {
             self: { name: "web-a", incarnation: "test" },

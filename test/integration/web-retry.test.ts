@@ -1,6 +1,7 @@
 /** When an app server fails: one other server where that is safe, else a clear page; and when it is asked again (R11). */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { FakeClock } from "../harness/link-pair.ts";
 import { closedPort, exchange, ok, RawClient, RawOrigin } from "../harness/raw.ts";
 import { type WebSiteOptions, webSite } from "../harness/web-site.ts";
 
@@ -219,7 +220,8 @@ test("pages tell a visitor nothing of the servers behind; HEAD gets the same hea
 
 test("R11 a server that can't be reached is asked by one request per recover time", async (t) => {
   const good = await RawOrigin.start(t, () => ok("good"));
-  const web = await webSite(t, [await closedPort(), good.port], { timeouts: { recoverTimeMs: 300 } });
+  const clock = new FakeClock();
+  const web = await webSite(t, [await closedPort(), good.port], { clock, timeouts: { recoverTimeMs: 300 } });
   const attempts = async (count: number): Promise<number> => {
     const first = web.log.length;
     for (let at = 0; at < count; at++) assert.match(await exchange(web.port, get), /^HTTP\/1\.1 200 OK/);
@@ -227,7 +229,9 @@ test("R11 a server that can't be reached is asked by one request per recover tim
     return web.log.slice(first).reduce((sum, entry) => sum + entry.attempts, 0);
   };
   assert.equal(await attempts(6), 7);
-  await new Promise((resolve) => setTimeout(resolve, 320));
+  clock.advance(299);
+  assert.equal(await attempts(6), 6);
+  clock.advance(1);
   assert.equal(await attempts(6), 7);
 });
 
@@ -235,10 +239,11 @@ test("R11 a server that is back gets requests again", async (t) => {
   const back = new RawOrigin(() => ok("back"));
   const port = await back.listen();
   back.close();
-  const web = await webSite(t, [port], { timeouts: { recoverTimeMs: 100 } });
+  const clock = new FakeClock();
+  const web = await webSite(t, [port], { clock, timeouts: { recoverTimeMs: 100 } });
   assert.match(await exchange(web.port, get), /^HTTP\/1\.1 503 /);
   const again = await RawOrigin.start(t, () => ok("back"), port);
-  await new Promise((resolve) => setTimeout(resolve, 120));
+  clock.advance(100);
   for (let count = 0; count < 5; count++) assert.match(await exchange(web.port, get), /back$/);
   assert.equal(again.requests, 5);
 });

@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { deafPort } from "../harness/deaf-port.ts";
+import { FakeClock } from "../harness/link-pair.ts";
 import { exchange, ok, RawClient, RawOrigin } from "../harness/raw.ts";
 import { type WebSiteOptions, webSite } from "../harness/web-site.ts";
 
@@ -51,11 +52,12 @@ test("a Unix socket", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "flotilla-"));
   t.after(() => rmSync(folder, { recursive: true }));
   const socketPath = join(folder, "app.sock");
-  const web = await webSite(t, [1], { plain: { socketPath }, timeouts: { recoverTimeMs: 100 } });
+  const clock = new FakeClock();
+  const web = await webSite(t, [1], { clock, plain: { socketPath }, timeouts: { recoverTimeMs: 100 } });
   assert.match(await exchange(web.port, get), /^HTTP\/1\.1 503 /);
   assert.match(web.warnings.join("\n"), /ENOENT/);
   await listening(t, createServer(), { path: socketPath });
-  await new Promise((resolve) => setTimeout(resolve, 120));
+  clock.advance(100);
   for (let count = 0; count < 3; count++)
     assert.match(await exchange(web.port, get), /host=shop\.example \/$/);
   // HTTP/1.0 may come without Host; the server gets one all the same.
