@@ -11,7 +11,6 @@ import { type InheritedSocket, inheritedSocket } from "./listening-sockets.ts";
 
 /** Where sd_listen_fds(3) begins. */
 const firstDescriptor = 3;
-const descriptorsMax = 256;
 /** How a supervisor hands them on: "4=http 5=https". Theirs names the process, which it can't know before. */
 const handedOn = "FLOTILLA_SOCKETS";
 
@@ -96,7 +95,7 @@ function descriptorsOf(environment: NodeJS.ProcessEnv): Descriptor[] {
   // Left over from a parent that they were meant for.
   if (LISTEN_PID !== String(process.pid) || !/^\d{1,3}$/.test(LISTEN_FDS)) return [];
   const names = LISTEN_FDNAMES.split(":");
-  return Array.from({ length: Math.min(Number(LISTEN_FDS), descriptorsMax) }, (_, index) => ({
+  return Array.from({ length: Math.min(Number(LISTEN_FDS), limits.descriptorsMax) }, (_, index) => ({
     number: firstDescriptor + index,
     // In the list above a blank would divide.
     name: (names[index] ?? "").replaceAll(/[\s=]/g, "-"),

@@ -183,8 +183,10 @@ export const upstream = {
   /** One question to one DNS server, and how often it is asked. */
   dnsTimeoutMs: 2_000,
   dnsTries: 2,
-  /** A web server that starts waits so long for its first app servers before it accepts browsers. */
+  /** A web server that starts waits so long for its first app servers before it accepts browsers, */
   firstServersWaitMs: 1_000,
+  /** and looks so often whether they are there. */
+  firstServersLookMs: 10,
   /** A server that a new file leaves out is looked at so often: whether it has answered what it had begun. */
   retiredLookMs: 1_000,
   /** That no server of a cluster takes requests is logged once in this time, with how often it happened. */
@@ -469,6 +471,8 @@ export const supervise = {
   outputLineBytesMax: 16_384,
   /** A line without an end is shown after so long. */
   outputPartialAfterMs: 250,
+  /** Sockets that a service manager hands over. */
+  descriptorsMax: 256,
   /** For telling the service manager something. */
   notifyTimeoutMs: 5_000,
   /** A supervisor asks its servers so often whether they are up, while a service manager waits for that. */
@@ -542,6 +546,8 @@ export const route = {
 
 /** Files that the web tier sends itself. */
 export const files = {
+  /** Of a name below the folder; Linux opens no longer one (PATH_MAX). */
+  nameCharactersMax: 4_096,
   /** Kept open for the next request, per process. */
   cachedMax: 1_024,
   /** Open at once, those that are being sent included; a request for one more is answered 503. */

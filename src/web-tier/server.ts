@@ -228,7 +228,7 @@ export class WebServer {
   async #firstServers(): Promise<void> {
     const until = performance.now() + upstreamLimits.firstServersWaitMs;
     const ready = (): boolean => [...this.#upstreams.pools.values()].every(isServed);
-    while (!ready() && performance.now() < until) await pause(10);
+    while (!ready() && performance.now() < until) await pause(upstreamLimits.firstServersLookMs);
   }
 }
 

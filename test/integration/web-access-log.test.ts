@@ -157,7 +157,8 @@ test("where the time went: head, connection, answer", async (t) => {
     setTimeout(() => connection.send(ok("late")), 60);
     return null;
   });
-  const web = await webSite(t, [origin.port], { timeouts: { requestTimeoutMs: 50 } });
+  const routes = [{ path: "/never", to: "app", timeoutMs: 50 }, { to: "app" }];
+  const web = await webSite(t, [origin.port], { routes });
   const client = await RawClient.open(web.port);
   client.send("GET /never HTTP/1.1\r\nHo");
   await sleep(40);

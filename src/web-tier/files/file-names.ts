@@ -1,5 +1,6 @@
 /** From the path of a request to the name of a file, and what a file of that name is called in a head. */
 import { mimes } from "mrmime";
+import { files as limits } from "../../support/limits.ts";
 
 /** By the ending, without its dot. A map: "constructor" is no ending (A40). */
 const types: ReadonlyMap<string, string> = new Map(Object.entries(mimes));
@@ -20,7 +21,7 @@ export function fileNameOf(path: string): string | null {
     }
     if (/[\0-\x1f\x7f]/.test(name)) return null;
   }
-  if (!name.startsWith("/") || name.length > 4_096) return null;
+  if (!name.startsWith("/") || name.length > limits.nameCharactersMax) return null;
   return isHidden(name) ? null : name;
 }
 
