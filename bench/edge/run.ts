@@ -46,7 +46,6 @@ const targets: readonly { scenario: string; peer: EdgeName; ratioMax: number }[]
 ];
 
 const packages = { nginx: "nginx-light", haproxy: "haproxy", caddy: "caddy" } as const;
-const warmUpRoundsMax = 8;
 const warmUpRoundMs = 1_000;
 /** About what all of them do. */
 const h2RequestsPerMs = 8;
@@ -155,7 +154,7 @@ async function measure(scenario: Scenario, running: readonly Edge[], quick: bool
   if (scenario.protocol === "h2" && !isInstalled("h2load")) return [];
   const contenders = takingPart(scenario, running);
   const samples: Sample[] = [];
-  for (const contender of contenders) await warmUp(contender, scenario, quick ? 25_000 : 100_000);
+  for (const contender of contenders) await warmUp(contender, scenario, quick);
   const rounds = quick ? 3 : 7;
   for (let round = 1; round <= rounds; round++) {
     say(`${scenario.name}: round ${round} of ${rounds}`);
@@ -165,9 +164,11 @@ async function measure(scenario: Scenario, running: readonly Edge[], quick: bool
   return samples;
 }
 
-async function warmUp(contender: Edge, scenario: Scenario, enough: number): Promise<void> {
+async function warmUp(contender: Edge, scenario: Scenario, quick: boolean): Promise<void> {
+  const enough = quick ? 25_000 : 100_000;
+  const roundsMax = quick ? 4 : 8;
   let requests = 0;
-  for (let round = 0; round < warmUpRoundsMax && requests < enough; round++)
+  for (let round = 0; round < roundsMax && requests < enough; round++)
     requests += (await load(contender, scenario, warmUpRoundMs)).requests;
 }
 

@@ -63,6 +63,13 @@ function withCheckFlag(words: readonly string[]): readonly string[] {
   return isFirst ? ["check", ...words.toSpliced(at, 1)] : words;
 }
 
+interface Cli {
+  readonly program: Command;
+  /** Path of the file of the cluster. */
+  readonly config: () => string;
+  readonly done: (exitCode: number) => void;
+}
+
 function describeCommands(done: (exitCode: number) => void): Command {
   const program = new Command("flotilla")
     .description(
@@ -82,7 +89,15 @@ function describeCommands(done: (exitCode: number) => void): Command {
     .showHelpAfterError("(flotilla --help explains the commands)")
     .addHelpText("after", firstSteps);
   const config = (): string => program.opts<{ config: string }>().config;
+  const cli = { program, config, done };
+  describeFile(cli);
+  describeRunning(cli);
+  describeChanges(cli);
+  describeRest(cli);
+  return program;
+}
 
+function describeFile({ program, config, done }: Cli): void {
   program
     .command("check")
     .description("check the file and tell everything that is wrong with it (also: flotilla -t)")
@@ -109,7 +124,9 @@ function describeCommands(done: (exitCode: number) => void): Command {
       const { explain } = await import("./explain.ts");
       done(explain(config(), url, { ...options, json: options.json === true }));
     });
+}
 
+function describeRunning({ program, config, done }: Cli): void {
   program
     .command("start")
     .argument("[names...]", "servers of the file, e.g. web-a app-a")
@@ -147,7 +164,9 @@ function describeCommands(done: (exitCode: number) => void): Command {
       const { stop } = await import("./stop.ts");
       done(await stop(config(), names, { json: options.json === true, force: options.force === true }));
     });
+}
 
+function describeChanges({ program, config, done }: Cli): void {
   program
     .command("reload")
     .description("put the changed file in force on this machine, without a dropped connection")
@@ -176,7 +195,9 @@ function describeCommands(done: (exitCode: number) => void): Command {
       const { runWebWorker } = await import("./run-web-worker.ts");
       done(await runWebWorker(config(), name));
     });
+}
 
+function describeRest({ program, done }: Cli): void {
   program
     .command("demo")
     .description("run a small shop on a cluster of this machine, to see how it works")
@@ -202,8 +223,6 @@ function describeCommands(done: (exitCode: number) => void): Command {
       const { secret } = await import("./secret.ts");
       done(secret(options));
     });
-
-  return program;
 }
 
 const firstSteps = `
