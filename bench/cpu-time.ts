@@ -13,7 +13,8 @@ export function cpuTimeUs(roots: readonly number[]): number {
   return totalNs / 1_000;
 }
 
-function withDescendants(roots: readonly number[]): Set<number> {
+/** And everything below them. */
+export function withDescendants(roots: readonly number[]): Set<number> {
   const found = new Set(roots);
   const parents = new Map<number, number>();
   for (const name of entries("/proc")) {

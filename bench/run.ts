@@ -5,6 +5,7 @@
  *   npm run bench -- --quick             short rounds, under two minutes
  *   npm run bench -- --json FILE         the rows as JSON besides
  *   npm run bench -- --edge              plain servers, TLS, HTTP/2 and files, beside Caddy and http-proxy too
+ *   npm run bench -- --idle            memory of 10,000 kept connections without a request
  *   npm run bench -- --sessions          sessions instead, beside connect-redis; --servers 2 or 3 (default)
  */
 import { writeFileSync } from "node:fs";
@@ -14,6 +15,7 @@ import { isInstalled, pinning } from "./commands.ts";
 import { type AppKind, Contender, type ContenderName, setups } from "./contenders.ts";
 import { cpuTimeUs } from "./cpu-time.ts";
 import { runEdgeBench } from "./edge/run.ts";
+import { runIdleBench } from "./idle/run.ts";
 import { constantRate, type LoadReport, saturate } from "./load.ts";
 import { type LoadKind, ratioTable, rowsOf, type Sample, table, verdicts } from "./report.ts";
 import { answersOf, differences } from "./same-answers.ts";
@@ -26,6 +28,7 @@ const { values: options } = parseArgs({
     sessions: { type: "boolean", default: false },
     servers: { type: "string", default: "3" },
     edge: { type: "boolean", default: false },
+    idle: { type: "boolean", default: false },
   },
 });
 const rounds = options.quick ? 3 : 7;
@@ -40,6 +43,7 @@ async function main(): Promise<number> {
   const busy = loadavg()[0]!;
   if (busy > 1) say(`note: the machine is busy (load average ${busy.toFixed(1)}): figures will waver more`);
   const { quick, json, sessions, servers, edge } = options;
+  if (options.idle) return await runIdleBench({ quick, json });
   if (edge) return await runEdgeBench({ quick, json });
   if (sessions) return await runSessionBench({ quick, json, servers: servers === "2" ? 2 : 3 });
   const contenders = contendersHere();
