@@ -1,5 +1,6 @@
 /** `flotilla reload`: running servers of this machine go on by the file as it is on the disk now. */
 import { Asker } from "../admin/ask.ts";
+import { livingRecords } from "../admin/run-record.ts";
 import type { ReloadAnswer } from "../admin/started-file.ts";
 import type { ClusterFile, Server } from "../config/model.ts";
 import { codeOf, FlotillaError } from "../support/errors.ts";
@@ -43,7 +44,19 @@ function tell(file: ClusterFile, reloaded: readonly Reloaded[]): void {
     say(
       `${enumerate(web.map(({ name }) => name))} ${web.length === 1 ? "goes" : "go"} on by ${shortName(file)}`,
     );
-  for (const note of reloaded.flatMap(({ notes }) => notes)) complain(`note: ${note}`);
+  for (const note of [...reloaded.flatMap(({ notes }) => notes), ...left(file)]) complain(`note: ${note}`);
+}
+
+/** They run on, and no other command speaks of them: a file that lost a part of itself looks like that too. */
+function left(file: ClusterFile): string[] {
+  const running = new Set(livingRecords(file).flatMap(({ servers }) => servers));
+  return [...running]
+    .filter((name) => !file.servers.has(name))
+    .map(
+      (name) =>
+        `${name} runs on this machine, and ${shortName(file)} names it no more: put its entry back, ` +
+        `\`flotilla stop ${name}\`, and take it out again`,
+    );
 }
 
 function tierOf(file: ClusterFile, { cluster }: Server): number {

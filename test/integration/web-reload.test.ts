@@ -139,6 +139,27 @@ test("a wrong file changes nothing, and the command says why", async (t) => {
   assert.equal((await reload(t, site.folder)).code, 0);
 });
 
+test("a server that runs on and is in the file no more is told, and how to stop it", async (t) => {
+  const site = await workerSite(t, { workers: 1 });
+  const text = textOf(site.config);
+  const [clusterPort, port] = await freePorts(2);
+  const other = `
+  other:
+    servers: { web-b: { address: 127.0.0.1, port: ${clusterPort} } }
+    listen: [{ http: "127.0.0.1:${port}" }]
+    routes: [{ respond: 204 }]
+`;
+  writeFileSync(site.config, text + other);
+  await startFlotilla(t, ["start", "web-b"], { cwd: site.folder }).line(/up at http/);
+  writeFileSync(site.config, text);
+  const { code, stdout, stderr } = await reload(t, site.folder);
+  assert.deepEqual([code, stdout], [0, "web-a goes on by flotilla.yaml\n"]);
+  assert.match(
+    stderr,
+    /^note: web-b runs on this machine, and flotilla\.yaml names it no more: .*flotilla stop web-b/,
+  );
+});
+
 test("a worker that dies after a reload begins with the changed file", async (t) => {
   const site = await workerSite(t, { workers: 1 });
   writeFileSync(site.config, textOf(site.config).replace("to: app", 'respond: { body: "changed" }'));
