@@ -1,7 +1,8 @@
 /** One worker of a web server: this process does its work, below the main process (run-web-server.ts). */
 import { loadOrThrow } from "../config/load.ts";
+import type { ClusterFile } from "../config/model.ts";
 import { Member } from "../member/member.ts";
-import { WorkerChannel } from "../supervise/worker-channel.ts";
+import { WorkerChannel, type WorkerOrders } from "../supervise/worker-channel.ts";
 import { codeOf, FlotillaError, messageOf } from "../support/errors.ts";
 import { workers as limits } from "../support/limits.ts";
 import { createLog } from "../support/log.ts";
@@ -11,63 +12,97 @@ import { type Prepared, startWebServer, type WebServer } from "../web-tier/serve
 export async function runWebWorker(path: string, name: string): Promise<number> {
   if (process.send === undefined)
     throw new FlotillaError("FLOTILLA_WORKER_PROTOCOL", `a worker is begun by: flotilla start ${name}`);
-  const log = createLog(name);
-  let web: WebServer | null = null;
-  const report = (): void => {
-    if (web !== null) channel.tell({ kind: "report", report: web.report() });
-  };
-  const end = async (drained: Promise<unknown>): Promise<void> => {
-    await Promise.race([drained, cut.promise]);
-    await web?.close();
-    report();
+  await new WebWorker(name).begin(path);
+  return await new Promise(() => {});
+}
+
+class WebWorker implements WorkerOrders {
+  readonly #name: string;
+  readonly #channel: WorkerChannel;
+  readonly #started = Promise.withResolvers<WebServer>();
+  readonly #cut = Promise.withResolvers<void>();
+  #web: WebServer | null = null;
+  #prepared: Prepared | null = null;
+
+  constructor(name: string) {
+    this.#name = name;
+    this.#channel = new WorkerChannel(this);
+  }
+
+  /** Resolves when it takes requests, or when the main process was told why it can't. */
+  async begin(path: string): Promise<void> {
+    const log = createLog(this.#name);
+    try {
+      const file = (await this.#channel.begun()) ?? loadOrThrow(path);
+      const server = file.servers.get(this.#name);
+      if (server === undefined)
+        throw new FlotillaError(
+          "FLOTILLA_SERVER_UNKNOWN",
+          `there is no server ${this.#name} in ${path} any more`,
+        );
+      const member = new Member(file, server);
+      this.#web = await startWebServer(member, log, (endpoint) => this.#channel.socket(endpoint));
+      this.#started.resolve(this.#web);
+      this.report();
+      this.#channel.tell({ kind: "ready", urls: this.#web.urls, file });
+    } catch (error) {
+      this.#channel.tell({ kind: "failed", code: codeOf(error), message: messageOf(error) });
+      setImmediate(() => process.exit(1));
+    }
+  }
+
+  report(): void {
+    if (this.#web !== null) this.#channel.tell({ kind: "report", report: this.#web.report() });
+  }
+
+  prepare(file: ClusterFile): void {
+    void this.#started.promise
+      .then((web) => web.prepare(file))
+      .then(
+        (prepared) => {
+          this.#prepared = prepared;
+          this.#channel.tell({ kind: "prepared", failure: null });
+        },
+        (error) => {
+          const failure = { code: codeOf(error), message: messageOf(error) };
+          this.#channel.tell({ kind: "prepared", failure });
+        },
+      );
+  }
+
+  commit(): void {
+    this.#prepared?.commit();
+    this.#prepared = null;
+    this.#channel.tell({ kind: "committed", urls: this.#web?.urls ?? [] });
+    this.report();
+  }
+
+  discard(): void {
+    this.#prepared?.discard();
+    this.#prepared = null;
+  }
+
+  reopenLogs(): void {
+    this.#web?.reopenLogs();
+  }
+
+  drain(idleMs: number): void {
+    void this.#end(idleMs, Number.POSITIVE_INFINITY);
+  }
+
+  cut(): void {
+    this.#cut.resolve();
+  }
+
+  orphaned(): void {
+    void this.#end(0, limits.orphanDrainMs);
+  }
+
+  async #end(idleMs: number, timeoutMs: number): Promise<void> {
+    if (this.#web !== null) await Promise.race([this.#web.drain(idleMs, timeoutMs), this.#cut.promise]);
+    await this.#web?.close();
+    this.report();
     // Not by itself: a browser's connection or a timer could hold the process. Once the report is on its way.
     setImmediate(() => process.exit(0));
-  };
-  const cut = Promise.withResolvers<void>();
-  const drain = (idleMs: number, timeoutMs: number): void =>
-    void end(web === null ? Promise.resolve() : web.drain(idleMs, timeoutMs));
-  const started = Promise.withResolvers<WebServer>();
-  let prepared: Prepared | null = null;
-  const channel: WorkerChannel = new WorkerChannel({
-    report,
-    prepare: (file) =>
-      void started.promise
-        .then((server) => server.prepare(file))
-        .then(
-          (ready) => {
-            prepared = ready;
-            channel.tell({ kind: "prepared", failure: null });
-          },
-          (error) =>
-            channel.tell({ kind: "prepared", failure: { code: codeOf(error), message: messageOf(error) } }),
-        ),
-    commit() {
-      prepared?.commit();
-      prepared = null;
-      channel.tell({ kind: "committed", urls: web?.urls ?? [] });
-      report();
-    },
-    discard() {
-      prepared?.discard();
-      prepared = null;
-    },
-    drain: (idleMs) => drain(idleMs, Number.POSITIVE_INFINITY),
-    reopenLogs: () => web?.reopenLogs(),
-    cut: () => cut.resolve(),
-    orphaned: () => drain(0, limits.orphanDrainMs),
-  });
-  try {
-    const file = (await channel.begun()) ?? loadOrThrow(path);
-    const server = file.servers.get(name);
-    if (server === undefined)
-      throw new FlotillaError("FLOTILLA_SERVER_UNKNOWN", `there is no server ${name} in ${path} any more`);
-    web = await startWebServer(new Member(file, server), log, (endpoint) => channel.socket(endpoint));
-    started.resolve(web);
-    report();
-    channel.tell({ kind: "ready", urls: web.urls, file });
-  } catch (error) {
-    channel.tell({ kind: "failed", code: codeOf(error), message: messageOf(error) });
-    setImmediate(() => process.exit(1));
   }
-  return await new Promise(() => {});
 }
