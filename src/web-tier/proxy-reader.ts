@@ -4,6 +4,7 @@ import { proxyProtocol as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import { Seldom } from "../support/seldom.ts";
 import { type TimerWheel, WheelEntry } from "../support/timer-wheel.ts";
+import { plainAddress } from "./networks.ts";
 import { type Ends, parseProxyHeader } from "./proxy-header.ts";
 
 /** @param ends null: the connection's own. @param rest bytes behind the header that were read with it. */
@@ -42,12 +43,12 @@ export class ProxyReaders {
 
   /** Closes it, and tells the operator now and then: a balancer that is set up wrongly looks like a site that is down. */
   refuse(socket: Socket, why: string): void {
-    const { remoteAddress } = socket;
+    const from = plainAddress(socket.remoteAddress ?? "a client that is gone");
     socket.destroy();
     const times = this.#refusals.add();
     if (times === 0) return;
     const others = times > 1 ? ` (${times} connections since the last such line)` : "";
-    this.#log.warn(`a connection from ${remoteAddress} was closed: ${why}${others}`);
+    this.#log.warn(`a connection from ${from} was closed: ${why}${others}`);
   }
 
   close(): void {
