@@ -92,7 +92,7 @@ export interface WorkerReport {
   /** Being read, answered, or upgraded. */
   readonly openRequests: number;
   readonly connections: number;
-  /** Clusters of its routes of which no server takes requests. */
+  /** All clusters of its routes, when no server of any of them takes requests; else none. */
   readonly unserved: readonly string[];
 }
 

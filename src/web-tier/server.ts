@@ -98,10 +98,14 @@ export class WebServer {
       requests: this.#member.requests,
       openRequests: listeners.reduce((sum, listener) => sum + listener.openRequests, 0),
       connections: listeners.reduce((sum, listener) => sum + listener.connections, 0),
-      unserved: [...this.#upstreams.pools.values()]
-        .filter((pool) => !isServed(pool))
-        .map((pool) => pool.cluster.name),
+      unserved: this.#unserved(),
     };
+  }
+
+  /** With one cluster that is served we are of use: a balancer that took us out for the others would make it worse. */
+  #unserved(): string[] {
+    const pools = [...this.#upstreams.pools.values()];
+    return pools.some(isServed) ? [] : pools.map((pool) => pool.cluster.name);
   }
 
   /**

@@ -12,6 +12,9 @@ export interface WorkerSiteShape {
   readonly access?: string;
   /** `timeouts:` of the web tier. */
   readonly timeouts?: string;
+  /** In front of the one to the origin, as in the file; and clusters for them. */
+  readonly moreRoutes?: string;
+  readonly moreClusters?: string;
   /** Starts the web server; default: `flotilla start web-a`. */
   readonly start?: (site: WorkerSitePorts) => Promise<TestProcess>;
   /** Where browsers connect; default: any that is free. */
@@ -77,6 +80,7 @@ function webServerFile(
   origin: AddressInfo,
 ): string {
   const { workers = 2, timeouts = "drain: 5s", access = "access.log", clusterPort, port, healthPort } = shape;
+  const { moreRoutes = "", moreClusters = "" } = shape;
   return `secret: ${testSecret}
 clusters:
   web:
@@ -86,10 +90,10 @@ clusters:
     workers: ${workers}
     log: { access: "${access}" }
     timeouts: { ${timeouts} }
-    routes: [{ to: app }]
+    routes: [${moreRoutes}{ to: app }]
   app:
     servers: { plain-a: { http: "http://127.0.0.1:${origin.port}" } }
-`;
+${moreClusters}`;
 }
 
 /** Visitors that ask one request after the other, half of them on a connection that they keep. */
