@@ -95,7 +95,8 @@ class WebWorker implements WorkerOrders {
   }
 
   orphaned(): void {
-    void this.#end(0, limits.orphanDrainMs);
+    // What has just connected is about to ask.
+    void this.#end(limits.orphanDrainMs / 2, limits.orphanDrainMs);
   }
 
   async #end(idleMs: number, timeoutMs: number): Promise<void> {

@@ -20,8 +20,8 @@ const deaf = `
 
 export interface DeafPort {
   readonly port: number;
-  /** From now on it takes connections and answers "back". */
-  wake(): void;
+  /** Resolves when it takes connections; it answers "back". */
+  wake(): Promise<void>;
 }
 
 export async function deafPort(t: { after(end: () => Promise<void>): void }): Promise<DeafPort> {
@@ -34,6 +34,13 @@ export async function deafPort(t: { after(end: () => Promise<void>): void }): Pr
     Atomics.store(new Int32Array(shared), 0, 1);
     Atomics.notify(new Int32Array(shared), 0);
   };
+  const isAwake = async (): Promise<void> => {
+    wake();
+    // Its queue may be full for a moment: the kernel asks again then.
+    const asked = connect({ port, host: "127.0.0.1" });
+    await once(asked, "connect");
+    asked.destroy();
+  };
   t.after(async () => {
     wake();
     await worker.terminate();
@@ -45,5 +52,5 @@ export async function deafPort(t: { after(end: () => Promise<void>): void }): Pr
     await once(filler, "connect");
     fillers.push(filler);
   }
-  return { port, wake };
+  return { port, wake: isAwake };
 }

@@ -227,7 +227,7 @@ test("R11 one request per recover time waits for a server that is not there; the
   assert.equal(await slow(), 0);
   clock.advance(1_500);
   assert.equal(await slow(), 1);
-  deaf.wake();
+  await deaf.wake();
   clock.advance(1_500);
   const answers = [];
   for (let count = 0; count < 8; count++) answers.push(await exchange(web.port, get));
