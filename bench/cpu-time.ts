@@ -2,13 +2,13 @@
  * CPU time of processes with all their threads and children, from /proc. `schedstat` counts the same time as
  * utime + stime of `stat`, in nanoseconds instead of hundredths of a second.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { procEntries, processState, procText } from "../src/support/processes.ts";
 
 /** User and system time in microseconds of these processes and everything below them. */
 export function cpuTimeUs(roots: readonly number[]): number {
   let totalNs = 0;
   for (const pid of withDescendants(roots)) {
-    for (const thread of entries(`/proc/${pid}/task`)) totalNs += threadNs(pid, thread);
+    for (const thread of procEntries(`/proc/${pid}/task`)) totalNs += threadNs(pid, thread);
   }
   return totalNs / 1_000;
 }
@@ -17,9 +17,9 @@ export function cpuTimeUs(roots: readonly number[]): number {
 export function withDescendants(roots: readonly number[]): Set<number> {
   const found = new Set(roots);
   const parents = new Map<number, number>();
-  for (const name of entries("/proc")) {
+  for (const name of procEntries("/proc")) {
     const pid = Number(name);
-    if (Number.isInteger(pid)) parents.set(pid, parentOf(pid));
+    if (Number.isInteger(pid)) parents.set(pid, processState(pid)?.parent ?? 0);
   }
   for (let before = 0; before !== found.size; ) {
     before = found.size;
@@ -28,29 +28,6 @@ export function withDescendants(roots: readonly number[]): Set<number> {
   return found;
 }
 
-function parentOf(pid: number): number {
-  const stat = read(`/proc/${pid}/stat`);
-  // The second field is the program's name in parentheses and may hold blanks.
-  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1] ?? 0);
-}
-
 function threadNs(pid: number, thread: string): number {
-  return Number(read(`/proc/${pid}/task/${thread}/schedstat`).split(" ")[0] ?? 0);
-}
-
-function entries(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    // It ended meanwhile.
-    return [];
-  }
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, "latin1");
-  } catch {
-    return "";
-  }
+  return Number(procText(`/proc/${pid}/task/${thread}/schedstat`).split(" ")[0] ?? 0);
 }

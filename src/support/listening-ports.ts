@@ -1,6 +1,6 @@
 /** On which TCP ports the processes of a group listen, as the kernel tells (proc(5)): for telling why a server is not reached. */
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { processState } from "./processes.ts";
+import { readlinkSync } from "node:fs";
+import { procEntries, processState, procText } from "./processes.ts";
 
 export interface ListeningPort {
   readonly port: number;
@@ -16,12 +16,12 @@ export function portsOfGroup(group: number): readonly ListeningPort[] {
   const found = new Map<number, ListeningPort>();
   // They share one network, that of their supervisor.
   const ports = portsOfInodes();
-  for (const entry of entriesOf("/proc")) {
+  for (const entry of procEntries("/proc")) {
     const pid = Number(entry);
     if (!Number.isInteger(pid) || processState(pid)?.group !== group) continue;
-    for (const descriptor of entriesOf(`/proc/${pid}/fd`)) {
+    for (const descriptor of procEntries(`/proc/${pid}/fd`)) {
       const port = ports.get(inodeOf(`/proc/${pid}/fd/${descriptor}`));
-      if (port !== undefined) found.set(port, { port, pid, program: read(`/proc/${pid}/comm`).trim() });
+      if (port !== undefined) found.set(port, { port, pid, program: procText(`/proc/${pid}/comm`).trim() });
     }
   }
   return [...found.values()].toSorted((one, other) => one.port - other.port);
@@ -55,7 +55,7 @@ interface ListeningSocket {
 
 /** Those of our network namespace. */
 function sockets(family: "tcp" | "tcp6"): ListeningSocket[] {
-  return read(`/proc/self/net/${family}`)
+  return procText(`/proc/self/net/${family}`)
     .split("\n")
     .flatMap((line) => {
       const [, at = "", , state, , , , , , inode = ""] = line.trim().split(/ +/);
@@ -68,23 +68,6 @@ function sockets(family: "tcp" | "tcp6"): ListeningSocket[] {
 function inodeOf(descriptor: string): string {
   try {
     return /^socket:\[(\d+)\]$/.exec(readlinkSync(descriptor))?.[1] ?? "";
-  } catch {
-    return "";
-  }
-}
-
-/** Processes end while we look. */
-function entriesOf(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, "latin1");
   } catch {
     return "";
   }

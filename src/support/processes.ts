@@ -2,7 +2,7 @@
  * What the kernel says of other processes (proc(5)). A process number alone names nobody for long: with the
  * time of its start it does, and only such a pair is ever sent a signal.
  */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 export interface ProcessState {
   /** "R" running, "S" sleeping, "T" stopped, "Z" ended and not yet collected, ... */
@@ -16,12 +16,8 @@ export interface ProcessState {
 
 /** @returns null when there is no such process, or the kernel does not tell. */
 export function processState(pid: number): ProcessState | null {
-  let line: string;
-  try {
-    line = readFileSync(`/proc/${pid}/stat`, "latin1");
-  } catch {
-    return null;
-  }
+  const line = procText(`/proc/${pid}/stat`);
+  if (line === "") return null;
   // The second field is the program's name in parentheses and may hold anything, ")" and blanks too.
   const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
   const [letter = "", startTime = ""] = [fields[0], fields[19]];
@@ -42,11 +38,7 @@ export function isAlive(pid: number, startTime: string): boolean {
 
 /** Another one for every start of the machine; "" where the kernel has none. */
 export function bootId(): string {
-  try {
-    return readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
-  } catch {
-    return "";
-  }
+  return procText("/proc/sys/kernel/random/boot_id").trim();
 }
 
 /**
@@ -63,5 +55,23 @@ export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
     return process.kill(pid, signal);
   } catch {
     return false;
+  }
+}
+
+/** The names in a folder below /proc; none when its process has ended meanwhile. */
+export function procEntries(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+/** A file below /proc, likewise "". */
+export function procText(path: string): string {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return "";
   }
 }
