@@ -36,6 +36,17 @@ interface Candidate {
   listenAsAsked(): void;
 }
 
+/** A server on its way to the cluster port. */
+interface Joining {
+  readonly server: HttpServer;
+  readonly asked: Asked;
+  readonly member: Member;
+  /** It is to be a server like any other. */
+  readonly listenAsAsked: () => void;
+  /** The preload module's file. */
+  readonly preload: string;
+}
+
 let candidate: Candidate | null = null;
 /** Of the attached one. */
 let attached: Asked | null = null;
@@ -68,8 +79,9 @@ export function listen(server: Server, args: unknown[], plainListen: Listen, pre
   };
   if (asked.callback !== null) server.once("listening", asked.callback);
   asked.signal?.addEventListener("abort", () => server.close(), { once: true });
-  if (isOnPort || !PORT) join(http, asked, member, listenAsAsked, preload);
-  else waitForOthers(http, asked, member, listenAsAsked, preload);
+  const joining = { server: http, asked, member, listenAsAsked, preload };
+  if (isOnPort || !PORT) join(joining);
+  else waitForOthers(joining);
   return server;
 }
 
@@ -87,16 +99,11 @@ export function refuseOtherKind(): void {
 }
 
 /** Since who listens elsewhere than on $PORT is only attached when nobody else listens there. */
-function waitForOthers(
-  server: HttpServer,
-  asked: Asked,
-  member: Member,
-  listenAsAsked: () => void,
-  preload: string,
-): void {
+function waitForOthers(joining: Joining): void {
+  const { server, asked, member, listenAsAsked } = joining;
   const timer = setTimeout(() => {
     candidate = null;
-    join(server, asked, member, listenAsAsked, preload);
+    join(joining);
   }, limits.otherServersWaitMs);
   const end = (): void => {
     clearTimeout(timer);
@@ -114,13 +121,7 @@ function waitForOthers(
   (server as unknown as NodeServer)._handle = new VirtualHandle(address, port, end);
 }
 
-function join(
-  server: HttpServer,
-  asked: Asked,
-  member: Member,
-  listenAsAsked: () => void,
-  preload: string,
-): void {
+function join({ server, asked, member, listenAsAsked, preload }: Joining): void {
   const { port } = member.server;
   const { group } = processState(process.pid) ?? { group: 0 };
   if (portsOfGroup(group).some((listening) => listening.port === port && listening.pid !== process.pid)) {
