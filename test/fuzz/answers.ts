@@ -1,7 +1,7 @@
 /** Seeded makers of what an app server sends on one connection for one request, before it ends the connection. */
 import type { Random } from "../../src/support/clock.ts";
 import { damaged, pick } from "./heads.ts";
-import { chunks, mostly } from "./requests.ts";
+import { chunks, lengthLines, mostly } from "./requests.ts";
 
 export function answerStream(random: Random): string {
   let text = "";
@@ -93,25 +93,7 @@ function bodyOf(random: Random): [string[], string] {
   const kind = random();
   if (kind < 0.12) return [[], content];
   if (kind < 0.55) {
-    const length = mostly(
-      random,
-      String(content.length),
-      ["", "+1", "0x1", "1,1", "18446744073709551617", "00", "-1", "5", "0", "1 1"],
-      0.1,
-    );
-    const line = `Content-Length:${mostly(random, " ", ["", "\t", "\x0b"], 0.03)}${length}`;
-    return [
-      mostly(
-        random,
-        [line],
-        [
-          [line, line],
-          [line, "Transfer-Encoding: chunked"],
-        ],
-        0.05,
-      ),
-      content,
-    ];
+    return [lengthLines(random, content, 0.1, 0.05), content];
   }
   const coding = mostly(
     random,

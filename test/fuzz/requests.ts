@@ -206,25 +206,7 @@ function bodyOf(random: Random): [string[], string] {
     "\n",
   ]);
   if (kind < 0.72) {
-    const length = mostly(
-      random,
-      String(content.length),
-      ["", "+1", "0x1", "1,1", "18446744073709551617", "1 1", "00", "-1", "5", "0"],
-      0.12,
-    );
-    const line = `Content-Length:${mostly(random, " ", ["", "\t", "\x0b"], 0.03)}${length}`;
-    return [
-      mostly(
-        random,
-        [line],
-        [
-          [line, line],
-          [line, "Transfer-Encoding: chunked"],
-        ],
-        0.04,
-      ),
-      content,
-    ];
+    return [lengthLines(random, content, 0.12, 0.04), content];
   }
   const coding = mostly(
     random,
@@ -294,4 +276,25 @@ export function chunks(random: Random, content: string): string {
 
 function newline(random: Random): string {
   return mostly(random, "\r\n", ["\n", "\r", "QQ", "", "\r\r\n"], 0.008);
+}
+
+/** Content-Length of this body. @param wrongShare how often with another value. @param moreShare how often beside another line that frames. */
+export function lengthLines(
+  random: Random,
+  content: string,
+  wrongShare: number,
+  moreShare: number,
+): string[] {
+  const length = mostly(
+    random,
+    String(content.length),
+    ["", "+1", "0x1", "1,1", "18446744073709551617", "1 1", "00", "-1", "5", "0"],
+    wrongShare,
+  );
+  const line = `Content-Length:${mostly(random, " ", ["", "\t", "\x0b"], 0.03)}${length}`;
+  const more = [
+    [line, line],
+    [line, "Transfer-Encoding: chunked"],
+  ];
+  return mostly(random, [line], more, moreShare);
 }

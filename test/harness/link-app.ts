@@ -1,7 +1,7 @@
 /** An application behind a real cluster port, inside the test's own process: link listener, streams, Node's own classes. */
 import http from "node:http";
 import { attachServer } from "../../src/app-tier/virtual-listener.ts";
-import { type LinkStream, StreamKind } from "../../src/link/api.ts";
+import { type Link, type LinkStream, StreamKind } from "../../src/link/api.ts";
 import { linkKeys } from "../../src/link/keys.ts";
 import { LinkListener } from "../../src/link/listener.ts";
 import { silentLog } from "../../src/support/log.ts";
@@ -44,10 +44,11 @@ export async function linkApp(
   return app;
 }
 
-/** An app server that answers each request on the link with exact bytes, sound or not. @returns its port. */
+/** An app server that answers each request on the link with exact bytes, sound or not. @param onUp told of each link. @returns its port. */
 export async function rawLinkApp(
   t: { after(end: () => Promise<void>): void },
   answer: (stream: LinkStream) => void,
+  onUp: (link: Link) => void = () => {},
 ): Promise<number> {
   const listener = new LinkListener({
     self: { name: "app-a", incarnation: "test" },
@@ -66,6 +67,7 @@ export async function rawLinkApp(
         },
       ],
     ]),
+    observer: { onUp, onChange() {}, onDown() {} },
     log: silentLog,
   });
   await listener.listen();

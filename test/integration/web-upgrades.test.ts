@@ -1,13 +1,11 @@
 /** Upgrades (A30, A32): bytes in both directions after 101, never before; ends of either side; bounds. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { type Link, StreamKind } from "../../src/link/api.ts";
-import { linkKeys } from "../../src/link/keys.ts";
-import { LinkListener } from "../../src/link/listener.ts";
+import type { Link } from "../../src/link/api.ts";
 import { http as limits } from "../../src/support/limits.ts";
-import { silentLog } from "../../src/support/log.ts";
+import { rawLinkApp } from "../harness/link-app.ts";
 import { ok, RawClient, RawOrigin } from "../harness/raw.ts";
-import { secret, type WebSite, type WebSiteOptions, webSite } from "../harness/web-site.ts";
+import { type WebSite, type WebSiteOptions, webSite } from "../harness/web-site.ts";
 
 const upgrade =
   "GET /ws HTTP/1.1\r\nHost: a\r\nOrigin: https://a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
@@ -202,30 +200,15 @@ test("A32 an upgrade that is answered like any other request leaves no stream on
   const links: Link[] = [];
   const texts = ["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno", ""];
   let asked = 0;
-  const listener = new LinkListener({
-    self: { name: "app-a", incarnation: "test" },
-    address: "127.0.0.1",
-    port: 0,
-    keys: linkKeys(secret, null),
-    knows: () => true,
-    services: new Map([
-      [
-        StreamKind.http,
-        {
-          onStream(stream) {
-            stream.write(texts[asked++ % texts.length]!);
-            stream.end();
-            return { onData() {}, onEnd() {}, onReset() {}, onDrain() {} };
-          },
-        },
-      ],
-    ]),
-    observer: { onUp: (link) => void links.push(link), onChange() {}, onDown() {} },
-    log: silentLog,
-  });
-  await listener.listen();
-  t.after(() => listener.close());
-  const web = await webSite(t, [listener.port], { link: true });
+  const port = await rawLinkApp(
+    t,
+    (stream) => {
+      stream.write(texts[asked++ % texts.length]!);
+      stream.end();
+    },
+    (link) => void links.push(link),
+  );
+  const web = await webSite(t, [port], { link: true });
   for (const status of [200, 502, 200, 502]) {
     const client = await RawClient.open(web.port);
     client.send(upgrade);
