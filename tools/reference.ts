@@ -1,6 +1,6 @@
 /** The table of settings as a page for people: docs/reference.md. */
 import { defaultText, scalars } from "../src/config/scalars.ts";
-import type { Setting } from "../src/config/settings.ts";
+import type { Setting } from "../src/config/settings/setting.ts";
 import { fileShape, type Shape } from "../src/config/shape.ts";
 
 const head = `# Reference of flotilla.yaml
@@ -76,11 +76,7 @@ function defaultOf(setting: Setting): string {
   return text === null ? "" : `\`${text}\``;
 }
 
-function notes({ planned, plannedChoices, tier }: Setting): string {
+function notes({ planned, tier }: Setting): string {
   const planning = planned === true ? "**Not in force in this version.** " : "";
-  const choices =
-    plannedChoices === undefined
-      ? ""
-      : `(Not in force in this version: ${Object.keys(plannedChoices).join(", ")}.) `;
-  return `${planning}${choices}${tier === undefined ? "" : `(${tier === "web" ? "Web" : "App"} tier.) `}`;
+  return `${planning}${tier === undefined ? "" : `(${tier === "web" ? "Web" : "App"} tier.) `}`;
 }

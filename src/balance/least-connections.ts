@@ -1,10 +1,16 @@
 /** The usable server with the fewest requests in flight; equal ones in turn. */
 import type { Candidate, Policy } from "./policy.ts";
 
-export class LeastConnections implements Policy {
+export class LeastConnections<C extends Candidate> implements Policy<C> {
+  #candidates: readonly C[] = [];
   #next = 0;
 
-  pick<C extends Candidate>(candidates: readonly C[], excluded: C | null): C | null {
+  update(candidates: readonly C[]): void {
+    this.#candidates = candidates;
+  }
+
+  pick(excluded: C | null): C | null {
+    const candidates = this.#candidates;
     const count = candidates.length;
     if (this.#next >= count) this.#next = 0;
     let best: C | null = null;

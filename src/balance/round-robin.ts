@@ -1,10 +1,16 @@
 /** Every usable server in turn. */
 import type { Candidate, Policy } from "./policy.ts";
 
-export class RoundRobin implements Policy {
+export class RoundRobin<C extends Candidate> implements Policy<C> {
+  #candidates: readonly C[] = [];
   #next = 0;
 
-  pick<C extends Candidate>(candidates: readonly C[], excluded: C | null): C | null {
+  update(candidates: readonly C[]): void {
+    this.#candidates = candidates;
+  }
+
+  pick(excluded: C | null): C | null {
+    const candidates = this.#candidates;
     const count = candidates.length;
     for (let tried = 0; tried < count; tried++) {
       if (this.#next >= count) this.#next = 0;

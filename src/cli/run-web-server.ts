@@ -11,6 +11,7 @@ import { linkKeys } from "../link/keys.ts";
 import { LinkListener } from "../link/listener.ts";
 import { Member } from "../member/member.ts";
 import { ListeningSockets } from "../supervise/listening-sockets.ts";
+import { NewsBoard } from "../supervise/news-board.ts";
 import { WorkingFile } from "../supervise/reload.ts";
 import { ServiceManager } from "../supervise/service-manager.ts";
 import { WebWorkers } from "../supervise/web-workers.ts";
@@ -34,9 +35,10 @@ export async function runWebServer(
   const member = new Member(file, server);
   const { cluster } = member;
   const manager = new ServiceManager(process.env, log);
+  const news = new NewsBoard();
   const sockets = new ListeningSockets(manager.sockets());
   const command = [process.argv[1]!, "worker", server.name, "--config", file.path] as const;
-  const workers = new WebWorkers({ file, cluster, command, sockets, log });
+  const workers = new WebWorkers({ file, cluster, command, sockets, news, log });
   const health = {
     unready: (): string => (member.state === "starting" ? "it is starting" : workers.unreadyReason),
     unlive: (): string => workers.stuckReason,

@@ -1,6 +1,7 @@
 /** One worker of a web server: this process does its work, below the main process (run-web-server.ts). */
 import { loadOrThrow } from "../config/load.ts";
 import type { ClusterFile } from "../config/model.ts";
+import type { ServerNews } from "../health/server-news.ts";
 import { Member } from "../member/member.ts";
 import { WorkerChannel, type WorkerOrders } from "../supervise/worker-channel.ts";
 import { codeOf, FlotillaError, messageOf } from "../support/errors.ts";
@@ -33,7 +34,8 @@ class WebWorker implements WorkerOrders {
   async begin(path: string): Promise<void> {
     const log = createLog(this.#name);
     try {
-      const file = (await this.#channel.begun()) ?? loadOrThrow(path);
+      const beginning = await this.#channel.begun();
+      const file = beginning.file ?? loadOrThrow(path);
       const server = file.servers.get(this.#name);
       if (server === undefined)
         throw new FlotillaError(
@@ -41,7 +43,9 @@ class WebWorker implements WorkerOrders {
           `there is no server ${this.#name} in ${path} any more`,
         );
       const member = new Member(file, server);
-      this.#web = await startWebServer(member, log, (endpoint) => this.#channel.socket(endpoint));
+      this.#web = await startWebServer(member, beginning.news, log, (endpoint) =>
+        this.#channel.socket(endpoint),
+      );
       this.#started.resolve(this.#web);
       this.report();
       this.#channel.tell({ kind: "ready", urls: this.#web.urls, file });
@@ -53,6 +57,10 @@ class WebWorker implements WorkerOrders {
 
   report(): void {
     if (this.#web !== null) this.#channel.tell({ kind: "report", report: this.#web.report() });
+  }
+
+  servers(news: readonly ServerNews[]): void {
+    this.#web?.hear(news);
   }
 
   prepare(file: ClusterFile): void {

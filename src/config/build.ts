@@ -1,6 +1,7 @@
 /** Values -> ClusterFile: one cluster after the other, then what must agree between them. */
 import { type Stats, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { buildBalancing } from "./balancing.ts";
 import type { ClusterDraft, Context, Placed } from "./context.ts";
 import { checkCookies } from "./cookies.ts";
 import { buildListeners } from "./listeners.ts";
@@ -124,7 +125,7 @@ function buildCluster(
     routes: routes.map(({ value }) => value),
     run: section.text("run"),
     attach: section.flag("attach") !== false,
-    balance: section.text("balance") as Cluster["balance"],
+    ...buildBalancing(section, servers, context),
     sessions: section.has("sessions")
       ? {
           store: "cluster",

@@ -102,11 +102,6 @@ describe("the checked file", () => {
     assert.equal(shop.servers[0]!.address, "app.internal");
   });
 
-  test("a policy that is not in force yet is not in the result", () => {
-    const file = loadText(app("      app-a: { address: 10.0.0.1 }", "    balance: least-load\n"));
-    assert.equal(file.clusters.get("app")!.balance, "least-connections");
-  });
-
   test("R20: letters go by place; explicit ones first; an entry whose letter is taken gets the first free one", () => {
     assert.equal(letters(null, null, null), "abc");
     assert.equal(letters(null, "Z", null), "aZc");

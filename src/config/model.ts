@@ -36,8 +36,14 @@ export interface Cluster {
   readonly run: string | null;
   /** False: the program of `run:` listens on PORT of the loopback, and its server is a proxy in front of it. */
   readonly attach: boolean;
-  /** What is in force: "least-load" of the file is "least-connections" in this version. */
-  readonly balance: "round-robin" | "least-connections";
+  readonly balance: BalanceSettings;
+  /** Keeps visitors at servers; null: only sessions of ours do. */
+  readonly affinity: AffinitySettings | null;
+  /** Null: servers are judged by their connections and answers alone. */
+  readonly check: CheckSettings | null;
+  readonly slowStartMs: number;
+  /** Share of requests that may be sent once more: 0.2 for 20%. */
+  readonly retryBudget: number;
   /** Null: the cluster's applications have no sessions of ours by the file (session() still works with defaults). */
   readonly sessions: SessionSettings | null;
   readonly trustedNetworks: readonly string[];
@@ -73,6 +79,14 @@ export interface Server {
   readonly port: number;
   /** "192.168.0.30:8080". Plain servers get it as Host where a client (HTTP/1.0) sent none. */
   readonly authority: string;
+  /** Its share of requests beside the others of the cluster; 0: none but those that it keeps. */
+  readonly weight: number;
+  /** It gets requests only while no other can take any. */
+  readonly isBackup: boolean;
+  /** Of one process of a web server, at once. Of a plain server its connections count instead. */
+  readonly requestsMax: number;
+  /** Requests that wait while no server has room. */
+  readonly waitingMax: number;
   /** How a plain server is reached; null of the others. */
   readonly plain: PlainServer | null;
 }
@@ -87,8 +101,8 @@ export interface PlainServer {
   /** Of one web server, at once. */
   readonly connectionsMax: number;
   readonly idleConnectionsMax: number;
-  /** Requests that wait for a connection while all are busy. */
-  readonly waitingMax: number;
+  /** Where its load can be asked for, or null. */
+  readonly agent: Endpoint | null;
 }
 
 export interface PlainServerTls {
@@ -238,6 +252,50 @@ export interface RespondSettings {
   readonly status: number;
   readonly body: string;
   readonly type: string;
+}
+
+export interface BalanceSettings {
+  readonly policy:
+    | "round-robin"
+    | "least-connections"
+    | "random-of-two"
+    | "least-load"
+    | "latency"
+    | "consistent-hash";
+  /** Of `consistent-hash`: requests alike in this go to one server. */
+  readonly by: "client-address" | "path" | "header" | "cookie";
+  /** Of the header (lower case) or the cookie; "" with the others. */
+  readonly name: string;
+  /** Of `consistent-hash`: the most that a server gets, in means of the requests in flight (1.25). */
+  readonly loadBound: number;
+}
+
+export interface AffinitySettings {
+  readonly by: "cookie" | "client-address";
+  readonly cookieName: string;
+  /** Of client addresses: for so long after the last request. */
+  readonly keptMs: number;
+}
+
+export interface CheckSettings {
+  /** Null: a connection that opens is enough. */
+  readonly http: HttpCheck | null;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** Good ones in a row after which a server is up. */
+  readonly rise: number;
+  /** Bad ones in a row after which it is down. */
+  readonly fall: number;
+}
+
+export interface HttpCheck {
+  readonly target: string;
+  /** Sent as Host; null: the server's own. */
+  readonly host: string | null;
+  readonly statusMin: number;
+  readonly statusMax: number;
+  /** Has to be found in the answer; "" for nothing. */
+  readonly text: string;
 }
 
 export interface SessionSettings {

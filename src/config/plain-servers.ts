@@ -3,14 +3,15 @@ import { X509Certificate } from "node:crypto";
 import { resolve } from "node:path";
 import { config } from "../support/limits.ts";
 import type { ClusterDraft, Context, Placed } from "./context.ts";
-import type { PlainServerTls, Server } from "./model.ts";
+import type { Endpoint, PlainServerTls, Server } from "./model.ts";
 import { type Problems, quote } from "./problems.ts";
 import { readTextFile } from "./read-file.ts";
-import { type PlainTarget, parsePlainServer } from "./scalars.ts";
+import { type PlainTarget, parseEndpoint, parsePlainServer } from "./scalars.ts";
 import type { NamedSection, Section } from "./section.ts";
+import { sharesOf } from "./shares.ts";
 
-const memberKeys = ["port", "processes"];
-const plainKeys = ["host", "connections", "idleConnections", "queue", "tls"];
+const memberKeys = ["port", "processes", "requests"];
+const plainKeys = ["host", "connections", "idleConnections", "agent", "tls"];
 
 /** Of an entry with `address:`. */
 export function refusePlainKeys(section: Section, problems: Problems): void {
@@ -36,13 +37,15 @@ export function buildPlainServer(
   const value: Server = {
     ...{ name, entry: name, cluster, letter, processIndex: 0, kind: "http" },
     ...{ address: target.address, port: target.port, authority: target.authority },
+    ...sharesOf(section),
+    requestsMax: section.number("connections"),
     plain: {
       socketPath: target.socketPath,
       tls: buildTls(section, target, context),
       host: section.text("host"),
       connectionsMax: section.number("connections"),
       idleConnectionsMax: section.number("idleConnections"),
-      waitingMax: section.number("queue"),
+      agent: buildAgent(section, context),
     },
   };
   return [{ at: section.atOf("http"), value }];
@@ -100,4 +103,16 @@ function checkAuthority(tls: Section, path: string, problems: Problems): void {
   } catch {
     problems.error(tls.atOf("ca"), `there is no certificate in PEM form in ${shown}`);
   }
+}
+
+/** Its load is asked for at a host and a port. */
+function buildAgent(section: Section, { problems }: Context): Endpoint | null {
+  const endpoint = parseEndpoint(section.text("agent") ?? "");
+  if (endpoint === null) return null;
+  if (endpoint.address !== null) return { address: endpoint.address, port: endpoint.port };
+  problems.error(
+    section.atOf("agent"),
+    `${section.where}: agent: found ${section.text("agent")}, allowed is "host:port"`,
+  );
+  return null;
 }

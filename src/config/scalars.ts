@@ -11,7 +11,7 @@ import {
   sizePattern,
 } from "./quantities.ts";
 import { regexTrouble } from "./regex.ts";
-import type { NameType, ScalarType, Setting } from "./settings.ts";
+import type { NameType, ScalarType, Setting } from "./settings/setting.ts";
 import { templateTrouble } from "./template.ts";
 
 export type ScalarValue = string | number | boolean;
@@ -186,9 +186,9 @@ export const scalars: Readonly<Record<ScalarType, Scalar>> = {
     schema: () => ofPattern(`^unlimited$|${sizePattern}`),
   },
   choice: {
-    parse: (text, setting) => (choicesOf(setting).includes(text) ? text : null),
-    allowed: (setting) => choicesOf(setting).join(", "),
-    schema: (setting) => ({ enum: choicesOf(setting) }),
+    parse: (text, { choices = [] }) => (choices.includes(text) ? text : null),
+    allowed: ({ choices = [] }) => choices.join(", "),
+    schema: ({ choices = [] }) => ({ enum: choices }),
   },
   letter: {
     parse: (text) => (/^[a-zA-Z0-9]$/.test(text) ? text : null),
@@ -320,6 +320,26 @@ export const scalars: Readonly<Record<ScalarType, Scalar>> = {
     allowed: () => "a number of requests per s, m or h, as 10/s",
     schema: () => ofPattern(ratePattern),
   },
+  percent: {
+    parse: (text) => (/^\d{1,6}%$/.test(text) ? Number(text.slice(0, -1)) : null),
+    allowed: ({ minimum, maximum }) => `a percentage from ${minimum}% to ${maximum}%`,
+    schema: () => ofPattern("^[0-9]{1,6}%$"),
+  },
+  statusRange: {
+    parse: (text) => (parseStatusRange(text) === null ? null : text),
+    allowed: () => 'a status from 200 to 599 or a range of them, as "200-399"',
+    schema: () => ({
+      type: ["string", "integer"],
+      pattern: "^[2-5][0-9]{2}(-[2-5][0-9]{2})?$",
+      minimum: 200,
+      maximum: 599,
+    }),
+  },
+  checkTarget: {
+    parse: (text) => (/^\/[!-~]{0,1023}$/.test(text) && !text.includes("#") ? text : null),
+    allowed: () => 'a path, perhaps with a query, as "/healthz"',
+    schema: () => ofPattern("^/[^#\\s]*$"),
+  },
   logTarget: {
     parse: (text) => (/[{}]/.test(text.replaceAll("{server}", "")) ? null : parsePath(text)),
     allowed: () => 'the name of a file (with {server} for the server\'s name), "-" or off',
@@ -327,17 +347,22 @@ export const scalars: Readonly<Record<ScalarType, Scalar>> = {
   },
 };
 
-/** In force or not. */
-export function choicesOf({ choices = [], plannedChoices = {} }: Setting): readonly string[] {
-  return [...choices, ...Object.keys(plannedChoices)];
-}
-
 /** A default as the file would write it, or null. */
 export function defaultText({ type, default: value }: Setting): string | null {
   if (value === undefined) return null;
   if (value === Number.POSITIVE_INFINITY) return "unlimited";
   if (type === "duration") return formatDuration(Number(value));
+  if (type === "percent") return `${value}%`;
   return type === "size" || type === "sizeOrUnlimited" ? formatSize(Number(value)) : String(value);
+}
+
+/** "200-399" or "204"; @returns null when it is no range. */
+export function parseStatusRange(text: string): { readonly from: number; readonly to: number } | null {
+  const parts = /^([2-5]\d\d)(?:-([2-5]\d\d))?$/.exec(text);
+  if (parts === null) return null;
+  const from = Number(parts[1]);
+  const to = Number(parts[2] ?? parts[1]);
+  return from <= to ? { from, to } : null;
 }
 
 function parsePath(text: string): string | null {

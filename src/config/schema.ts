@@ -1,6 +1,6 @@
 /** The table of settings as a JSON Schema (draft-07, which editors' YAML support knows), for completion and hints. */
 import { defaultText, nameTypes, scalars } from "./scalars.ts";
-import type { ScalarType, Setting } from "./settings.ts";
+import type { ScalarType, Setting } from "./settings/setting.ts";
 import { fileShape, type Shape } from "./shape.ts";
 
 /** A fresh copy at every call. Published as `flotilla/schema.json`. */

@@ -5,8 +5,8 @@
 
 import { nearest, suggestion } from "./nearest.ts";
 import { type Position, type Problems, quote } from "./problems.ts";
-import { choicesOf, nameTypes, type ScalarValue, scalars } from "./scalars.ts";
-import type { Setting } from "./settings.ts";
+import { nameTypes, type ScalarValue, scalars } from "./scalars.ts";
+import type { Setting } from "./settings/setting.ts";
 import type { Shape } from "./shape.ts";
 import { isSubstituted, type SubstituteSources, substitute } from "./substitute.ts";
 import { describe, type Entry, type ListNode, type MapNode, type ScalarNode, type TreeNode } from "./tree.ts";
@@ -290,7 +290,7 @@ export class SectionReader {
     if (type === "secret") return this.#readSecret(node, text, where, setting);
     const value = scalars[type].parse(text, setting);
     if (value === null || outOfBounds(value, setting)) {
-      const hint = isSubstituted(node) ? "" : suggestion(text, choicesOf(setting));
+      const hint = isSubstituted(node) ? "" : suggestion(text, setting.choices ?? []);
       const trouble = isSubstituted(node) ? null : (scalars[type].trouble?.(text) ?? null);
       const why = trouble === null ? "" : ` (${trouble})`;
       this.#problems.error(
@@ -299,10 +299,7 @@ export class SectionReader {
       );
       return null;
     }
-    const inForce = inForceInstead(text, setting);
-    if (inForce === null) return { kind: "scalar", at: node.at, value, written: node.text };
-    this.#problems.warning(node.at, `${where}: ${text} is not in force in this version; ${inForce} is used`);
-    return { kind: "scalar", at: node.at, value: inForce, written: node.text };
+    return { kind: "scalar", at: node.at, value, written: node.text };
   }
 
   /** Apart from the other values, because no message may show any of it. */
@@ -323,10 +320,6 @@ export class SectionReader {
     this.#problems.error(at, `unknown key ${quote(key)} in ${place}${hint}; allowed are ${keyList(shape)}`);
     return nearest(key, shape.keys.keys());
   }
-}
-
-function inForceInstead(choice: string, { plannedChoices = {} }: Setting): string | null {
-  return Object.hasOwn(plannedChoices, choice) ? plannedChoices[choice]! : null;
 }
 
 function outOfBounds(value: ScalarValue, { minimum, maximum }: Setting): boolean {

@@ -3,6 +3,7 @@ import type { Context, Placed } from "./context.ts";
 import type { Server } from "./model.ts";
 import { buildPlainServer, refusePlainKeys } from "./plain-servers.ts";
 import type { NamedSection } from "./section.ts";
+import { sharesOf } from "./shares.ts";
 
 const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
@@ -70,6 +71,8 @@ function buildEntry(
       address,
       port,
       authority: authorityOf(address, port),
+      ...sharesOf(section),
+      requestsMax: section.number("requests"),
       plain: null,
     },
   });
@@ -97,7 +100,7 @@ export function buildWitness(entries: readonly NamedSection[], cluster: string):
   const authority = authorityOf(address, port);
   const value: Server = {
     ...{ name, entry: name, cluster, letter: "", processIndex: 0, kind: "witness" },
-    ...{ address, port, authority, plain: null },
+    ...{ address, port, authority, weight: 0, isBackup: false, requestsMax: 0, waitingMax: 0, plain: null },
   };
   return { at: section.atOf(section.has("port") ? "port" : "address"), value };
 }

@@ -1,5 +1,7 @@
 /** The table of settings as a tree, in the form in which the file and the JSON Schema nest. */
-import { type Setting, settings } from "./settings.ts";
+
+import type { Setting } from "./settings/setting.ts";
+import { settings } from "./settings.ts";
 
 export interface Shape {
   readonly setting: Setting;

@@ -1,6 +1,7 @@
 /** This process as a member of the cluster: which server of which file it is, and what it tells of itself. */
 import { randomBytes } from "node:crypto";
 import type { Cluster, ClusterFile, Server } from "../config/model.ts";
+import type { ServerView } from "../health/server-news.ts";
 import { count } from "../support/words.ts";
 
 export type ServerState = "up" | "starting" | "draining" | "maintenance" | "down";
@@ -94,6 +95,8 @@ export interface WorkerReport {
   readonly connections: number;
   /** All clusters of its routes, when no server of any of them takes requests; else none. */
   readonly unserved: readonly string[];
+  /** The app servers that its routes lead to. */
+  readonly servers: readonly ServerView[];
 }
 
 /** One process of a web server; what it has counted is of its whole life. */

@@ -11,6 +11,7 @@ import { FlotillaError } from "../support/errors.ts";
 import { workers as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import type { ListeningSockets } from "./listening-sockets.ts";
+import type { NewsBoard } from "./news-board.ts";
 import { Generation } from "./worker-generation.ts";
 import type { ToWorker } from "./worker-messages.ts";
 import type { WorkerProcess } from "./worker-process.ts";
@@ -21,6 +22,8 @@ export interface WebWorkersOptions {
   /** The program that is a worker, and its words. */
   readonly command: readonly [string, ...string[]];
   readonly sockets: ListeningSockets;
+  /** What is known of app servers; changes go to the workers. */
+  readonly news: NewsBoard;
   readonly log: Log;
 }
 
@@ -43,6 +46,7 @@ export class WebWorkers {
     this.#options = options;
     this.#cluster = options.cluster;
     this.#current = this.#generation(options.file);
+    options.news.onChange = (news) => this.tell({ kind: "servers", news: [news] });
   }
 
   get urls(): readonly string[] {
@@ -191,13 +195,13 @@ export class WebWorkers {
   }
 
   #generation(file: ClusterFile | null): Generation {
-    const { command, sockets, log } = this.#options;
+    const { command, sockets, news, log } = this.#options;
     const cluster = this.#cluster;
     const count = cluster.workers ?? Math.min(availableParallelism(), limits.workersMax);
     const firstNumber = this.#workersBegun + 1;
     this.#workersBegun += count;
     return new Generation({
-      ...{ count, firstNumber, command, file, sockets, log },
+      ...{ count, firstNumber, command, file, sockets, news, log },
       gatherLines: count > 1 && cluster.accessLog.path === "-",
       drainTimeoutMs: cluster.timeouts.drainTimeoutMs,
       clock: systemClock,

@@ -1,11 +1,13 @@
 /** A worker's side of the channel to its main process. */
 import type { ClusterFile, Endpoint } from "../config/model.ts";
+import type { ServerNews } from "../health/server-news.ts";
 import { FlotillaError } from "../support/errors.ts";
 import { type FromWorker, type ToWorker, workerProtocol } from "./worker-messages.ts";
 
 /** What the main process wants; the first ones come after `begin`. */
 export interface WorkerOrders {
   report(): void;
+  servers(news: readonly ServerNews[]): void;
   prepare(file: ClusterFile): void;
   commit(): void;
   discard(): void;
@@ -14,6 +16,12 @@ export interface WorkerOrders {
   cut(): void;
   /** The main process is gone: nobody would start this worker again, or end it. */
   orphaned(): void;
+}
+
+export interface Beginning {
+  /** Null for what the disk holds. */
+  readonly file: ClusterFile | null;
+  readonly news: readonly ServerNews[];
 }
 
 interface Waiting {
@@ -25,8 +33,8 @@ export class WorkerChannel {
   readonly #orders: WorkerOrders;
   /** Asked for and not given yet, by address, in the order of the questions. */
   readonly #waiting: Map<string, Waiting[]> = new Map();
-  #begin!: (file: ClusterFile | null | Error) => void;
-  readonly #begun: Promise<ClusterFile | null | Error>;
+  #begin!: (beginning: Beginning | Error) => void;
+  readonly #begun: Promise<Beginning | Error>;
 
   constructor(orders: WorkerOrders) {
     this.#orders = orders;
@@ -40,13 +48,13 @@ export class WorkerChannel {
   }
 
   /**
-   * The file to work with; null for what the disk holds.
+   * What to begin with.
    * @throws FlotillaError FLOTILLA_WORKER_PROTOCOL
    */
-  async begun(): Promise<ClusterFile | null> {
-    const file = await this.#begun;
-    if (file instanceof Error) throw file;
-    return file;
+  async begun(): Promise<Beginning> {
+    const beginning = await this.#begun;
+    if (beginning instanceof Error) throw beginning;
+    return beginning;
   }
 
   /** A handle of the socket of an address under `listen:`, another one each time. @throws FlotillaError when it can't be had. */
@@ -66,7 +74,7 @@ export class WorkerChannel {
   #heard(message: ToWorker, handle: object): void {
     switch (message.kind) {
       case "begin":
-        return this.#begin(message.protocol === workerProtocol ? message.file : wrongProtocol());
+        return this.#begin(message.protocol === workerProtocol ? message : wrongProtocol());
       case "socket":
         return this.#take(message.endpoint)?.resolve(handle);
       case "no-socket": {
@@ -79,6 +87,8 @@ export class WorkerChannel {
         return this.#orders.commit();
       case "discard":
         return this.#orders.discard();
+      case "servers":
+        return this.#orders.servers(message.news);
       case "report":
         return this.#orders.report();
       case "drain":

@@ -5,6 +5,7 @@ import type { Clock, Random } from "../support/clock.ts";
 import { FlotillaError, messageOf } from "../support/errors.ts";
 import type { Log } from "../support/log.ts";
 import type { ListeningSockets } from "./listening-sockets.ts";
+import type { NewsBoard } from "./news-board.ts";
 import type { Ending } from "./program.ts";
 import { inWords, Unit } from "./unit.ts";
 import { WorkerProcess } from "./worker-process.ts";
@@ -18,6 +19,7 @@ export interface GenerationOptions {
   /** Null: each reads what the disk holds when the generation begins. */
   readonly file: ClusterFile | null;
   readonly sockets: ListeningSockets;
+  readonly news: NewsBoard;
   readonly gatherLines: boolean;
   readonly drainTimeoutMs: number;
   readonly clock: Clock;
@@ -148,7 +150,7 @@ export class Generation {
   }
 
   #start(slot: Slot, onEnd: (ending: Ending) => void): WorkerProcess {
-    const { command, sockets, clock, log, gatherLines } = this.#options;
+    const { command, sockets, news, clock, log, gatherLines } = this.#options;
     const events = {
       onReady: (urls: readonly string[], file: ClusterFile) => this.#ready(urls, file),
       onCommitted: (urls: readonly string[]) => {
@@ -160,7 +162,7 @@ export class Generation {
       },
     };
     const worker = new WorkerProcess(
-      { command, sockets, clock, gatherLines, file: this.#file },
+      { command, sockets, news, clock, gatherLines, file: this.#file },
       events,
       (ending) => {
         slot.worker = null;

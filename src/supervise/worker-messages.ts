@@ -4,13 +4,19 @@
  * older side would not understand, and a worker that finds another one refuses to begin.
  */
 import type { ClusterFile, Endpoint } from "../config/model.ts";
+import type { ServerNews } from "../health/server-news.ts";
 import type { WorkerReport } from "../member/member.ts";
 
-export const workerProtocol = 1;
+export const workerProtocol = 2;
 
 export type ToWorker =
   /** The first message. `file`: null for what the disk holds now. */
-  | { readonly kind: "begin"; readonly protocol: number; readonly file: ClusterFile | null }
+  | {
+      readonly kind: "begin";
+      readonly protocol: number;
+      readonly file: ClusterFile | null;
+      readonly news: readonly ServerNews[];
+    }
   /** With the socket's handle. */
   | { readonly kind: "socket"; readonly endpoint: Endpoint }
   | {
@@ -24,7 +30,9 @@ export type ToWorker =
   /** It is in force; `committed` answers. */
   | { readonly kind: "commit" }
   | { readonly kind: "discard" }
-  /** Asks for a report. */
+  /** Of app servers: what main found out, or an operator wants. Those that are not named are as they were. */
+  | { readonly kind: "servers"; readonly news: readonly ServerNews[] }
+  /** Asks for a report; what was told before is in force when it comes. */
   | { readonly kind: "report" }
   /** Accept no more, end what is open, then the process. `idleMs`: idle connections are kept for so long. */
   | { readonly kind: "drain"; readonly idleMs: number }

@@ -7,6 +7,7 @@ import { codeOf, FlotillaError, messageOf } from "../support/errors.ts";
 import { workers as limits } from "../support/limits.ts";
 import { sendSignal } from "../support/processes.ts";
 import type { ListeningSockets } from "./listening-sockets.ts";
+import type { NewsBoard } from "./news-board.ts";
 import type { Ending, Program } from "./program.ts";
 import { printWholeLines } from "./whole-lines.ts";
 import { type FromWorker, type ToWorker, workerProtocol } from "./worker-messages.ts";
@@ -18,6 +19,7 @@ export interface WorkerOptions {
   readonly clock: Clock;
   /** Null for what the disk holds now. */
   readonly file: ClusterFile | null;
+  readonly news: NewsBoard;
   /** What it prints goes to our standard output by whole lines: others print there too. */
   readonly gatherLines: boolean;
 }
@@ -30,7 +32,13 @@ export interface WorkerEvents {
   onFailed(error: FlotillaError): void;
 }
 
-const nothingReported: WorkerReport = { requests: 0, openRequests: 0, connections: 0, unserved: [] };
+const nothingReported: WorkerReport = {
+  requests: 0,
+  openRequests: 0,
+  connections: 0,
+  unserved: [],
+  servers: [],
+};
 
 export class WorkerProcess implements Program {
   readonly pid: number;
@@ -67,7 +75,7 @@ export class WorkerProcess implements Program {
     if (this.#child.stdout !== null) printWholeLines(this.#child.stdout, process.stdout);
     this.#child.on("message", (message) => void this.#heard(message as FromWorker));
     this.#awaitEnd(onEnd);
-    this.tell({ kind: "begin", protocol: workerProtocol, file: options.file });
+    this.tell({ kind: "begin", protocol: workerProtocol, file: options.file, news: options.news.all });
     this.#late = options.clock.after(limits.readyTimeoutMs, () => {
       this.#failed("FLOTILLA_WORKER_LATE", `it took no requests within ${limits.readyTimeoutMs / 1_000} s`);
       this.kill();

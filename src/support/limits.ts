@@ -161,7 +161,9 @@ export const upstream = {
   idleSocketsMax: 256,
   /** Connections to one plain HTTP server, WebSockets included; a request above goes to another server, or waits. */
   socketsMax: 4_096,
-  /** Requests that wait for a connection to one plain HTTP server; one more is answered 503. */
+  /** Requests of one process of a web server to one app server, upgraded connections included. */
+  requestsMax: 10_000,
+  /** Requests that wait for room at one server; one more is answered 503. */
   waitingMax: 1_024,
   /** And so long. */
   queueTimeoutMs: 5_000,
@@ -191,6 +193,30 @@ export const upstream = {
   retiredLookMs: 1_000,
   /** That no server of a cluster takes requests is logged once in this time, with how often it happened. */
   complaintIntervalMs: 5_000,
+} as const;
+
+/** Balancing. */
+export const balance = {
+  /** `consistent-hash`: requests in flight of one server, in percent of the mean. */
+  loadBoundPercent: 125,
+} as const;
+
+/** Visitors that are kept at servers without sessions of ours. */
+export const affinity = {
+  /** A client's address is kept for so long after its last request. */
+  addressKeptMs: 1_800_000,
+} as const;
+
+/** Whether servers are well. */
+export const serverHealth = {
+  checkIntervalMs: 2_000,
+  checkTimeoutMs: 1_000,
+  rise: 2,
+  fall: 3,
+  /** A server that is new or came back gets its full share only after so long. */
+  slowStartMs: 10_000,
+  /** Requests that may be sent once more, in percent of those of the last ten seconds. */
+  retryBudgetPercent: 20,
 } as const;
 
 /** Sessions. */

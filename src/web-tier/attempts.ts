@@ -3,7 +3,6 @@
  * may get it again is decided here, and nowhere else.
  */
 import { ResetCode } from "../link/api.ts";
-import type { Client } from "./client.ts";
 import type { RequestBody } from "./request-body.ts";
 import type { RequestRecord } from "./request-record.ts";
 import type { RoutedRequest } from "./routed-request.ts";
@@ -12,7 +11,6 @@ import { isIdempotent, type Upstream, type UpstreamRequest, type UpstreamStream 
 
 /** Of one request. */
 interface AttemptParts {
-  readonly client: Client;
   readonly routed: RoutedRequest;
   readonly body: RequestBody;
   readonly record: RequestRecord;
@@ -28,14 +26,12 @@ export class Attempts {
   /** A server that may have acted upon it failed. */
   #lost = false;
   readonly #request: UpstreamRequest;
-  readonly #client: Client;
   readonly #routed: RoutedRequest;
   readonly #body: RequestBody;
   readonly #record: RequestRecord;
 
-  constructor(request: UpstreamRequest, { client, routed, body, record }: AttemptParts) {
+  constructor(request: UpstreamRequest, { routed, body, record }: AttemptParts) {
     this.#request = request;
-    this.#client = client;
     this.#routed = routed;
     this.#body = body;
     this.#record = record;
@@ -43,9 +39,10 @@ export class Attempts {
 
   /** @param tried a server that failed it already, or null. @returns null when no other can take it. */
   choose(tried: Upstream | null): Upstream | null {
-    const { sessionId } = this.#routed;
+    const routed = this.#routed;
+    const { sessionId } = routed;
     const explicit = sessionId === "" ? null : this.pool!.chooseExplicit(sessionId, tried);
-    return explicit ?? this.pool!.choose(this.#client.head.cookie, tried);
+    return explicit ?? this.pool!.choose(routed, tried);
   }
 
   /** To this server, or to the next one for as long as nothing could be sent. @returns whether it is on its way. */

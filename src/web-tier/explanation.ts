@@ -265,7 +265,10 @@ function tellServers(file: ClusterFile, cluster: Cluster, route: Route, tell: Te
   if (rules !== "") tell("headers.request", rules);
   tell("to", `${name}: ${servers.map((server) => `${server.name} (${server.authority})`).join(", ")}`);
   const cookie = sessions?.cookieName ?? "sid";
-  tell("balance", `${balance}; a request with the session cookie ${cookie} goes to the session's server`);
+  tell(
+    "balance",
+    `${balance.policy}; a request with the session cookie ${cookie} goes to the session's server`,
+  );
   const timeoutMs = route.timeoutMs ?? cluster.timeouts.requestTimeoutMs;
   tell("timeout", `the answer must begin within ${formatDuration(timeoutMs)}`);
   const { errorPages, interceptErrors } = cluster;

@@ -1,5 +1,6 @@
 /** An app server in any language: plain HTTP/1.1 over a pool of connections (R8 to R11). */
 import type { PlainServer, Server, Timeouts } from "../config/model.ts";
+import { ServerHealth } from "../health/server-health.ts";
 import { type Clock, systemClock } from "../support/clock.ts";
 import { upstream as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
@@ -22,6 +23,10 @@ const systemResolver = new SystemResolver();
 
 export class HttpUpstream implements Upstream, HttpPool {
   readonly server: Server;
+  readonly health: ServerHealth;
+  readonly name: string;
+  readonly slowness = 1;
+  readonly latencyMs = 0;
   inFlight = 0;
   readonly timeouts: Timeouts;
   readonly wheel: TimerWheel;
@@ -37,6 +42,8 @@ export class HttpUpstream implements Upstream, HttpPool {
   constructor(server: Server, timeouts: Timeouts, wheel: TimerWheel, options: HttpUpstreamOptions) {
     const { log, resolver = systemResolver, clock = systemClock } = options;
     this.server = server;
+    this.name = server.name;
+    this.health = new ServerHealth(server.name, server.weight, clock);
     this.timeouts = timeouts;
     this.wheel = wheel;
     this.#plain = server.plain!;
@@ -50,6 +57,18 @@ export class HttpUpstream implements Upstream, HttpPool {
    * costs the request nothing, which goes to another server: it is tried sooner, for most likely it restarts.
    */
   get usable(): boolean {
+    return this.health.takesNew && this.#isReachable;
+  }
+
+  get keeps(): boolean {
+    return this.health.takesKept && this.#isReachable;
+  }
+
+  get weight(): number {
+    return this.health.weight;
+  }
+
+  get #isReachable(): boolean {
     return this.#hasRoom && !this.#closed && this.#addresses.usable;
   }
 
@@ -58,13 +77,14 @@ export class HttpUpstream implements Upstream, HttpPool {
   }
 
   get unusableReason(): string {
+    if (this.health.reason !== "") return this.health.reason;
     if (!this.#addresses.usable) return this.#addresses.reason;
     return this.#hasRoom ? "" : `all ${this.#plain.connectionsMax} connections are busy`;
   }
 
   get placeInQueue(): number {
-    if (this.#hasRoom || this.#closed || !this.#addresses.usable) return -1;
-    return this.#queue.length < this.#plain.waitingMax ? this.#queue.length : -1;
+    if (!this.health.takesNew || this.#hasRoom || this.#closed || !this.#addresses.usable) return -1;
+    return this.#queue.length < this.server.waitingMax ? this.#queue.length : -1;
   }
 
   send(request: UpstreamRequest): UpstreamStream | null {

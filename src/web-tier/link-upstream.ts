@@ -1,11 +1,17 @@
 /** An app server reached over its cluster port. */
 import type { Server } from "../config/model.ts";
+import { ServerHealth } from "../health/server-health.ts";
 import { type Link, type LinkObserver, StreamKind } from "../link/api.ts";
 import { LinkDialer, type LinkDialerOptions } from "../link/dialer.ts";
+import { systemClock } from "../support/clock.ts";
 import { type Upstream, type UpstreamRequest, type UpstreamStream, WaitingList } from "./upstream.ts";
 
 export class LinkUpstream implements Upstream, LinkObserver {
   readonly server: Server;
+  readonly health: ServerHealth;
+  readonly name: string;
+  readonly slowness = 1;
+  readonly latencyMs = 0;
   inFlight = 0;
   readonly placeInQueue = -1;
   readonly #dialer: LinkDialer;
@@ -17,6 +23,8 @@ export class LinkUpstream implements Upstream, LinkObserver {
     options: Omit<LinkDialerOptions, "expected" | "address" | "port" | "observer">,
   ) {
     this.server = server;
+    this.name = server.name;
+    this.health = new ServerHealth(server.name, server.weight, systemClock);
     this.#dialer = new LinkDialer({
       ...options,
       expected: server.name,
@@ -27,11 +35,24 @@ export class LinkUpstream implements Upstream, LinkObserver {
     this.#dialer.start();
   }
 
+  get weight(): number {
+    return this.health.weight;
+  }
+
   get usable(): boolean {
+    return this.#isReachable && this.health.takesNew;
+  }
+
+  get keeps(): boolean {
+    return this.#isReachable && this.health.takesKept;
+  }
+
+  get #isReachable(): boolean {
     return this.#link?.usable === true && !this.#link.silent;
   }
 
   get unusableReason(): string {
+    if (this.health.reason !== "") return this.health.reason;
     if (this.#link === null)
       return this.#dialer.lastError === "" ? "not connected yet" : this.#dialer.lastError;
     if (this.#link.silent) return "silent";

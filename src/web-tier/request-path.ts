@@ -86,7 +86,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     this.#requestBody = new RequestBody(client, this);
     this.#reply = new Reply(client, this.#request, this);
     this.#own = new OwnReply(site, client, this.#reply, this.#record, this);
-    const parts = { client, routed: this.#request, body: this.#requestBody, record: this.#record };
+    const parts = { routed: this.#request, body: this.#requestBody, record: this.#record };
     this.#attempts = new Attempts(this, parts);
   }
 

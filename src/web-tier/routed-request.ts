@@ -84,6 +84,11 @@ export class RoutedRequest implements TemplateValues {
     return this.#client.origin.scheme;
   }
 
+  /** The Cookie field, or "". */
+  get cookie(): string {
+    return this.#client.head.cookie;
+  }
+
   get fields(): string {
     return this.#client.head.fields;
   }

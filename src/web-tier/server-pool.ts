@@ -5,12 +5,13 @@ import type { Cluster } from "../config/model.ts";
 import { SessionIds, type VerifiedId } from "../session/id.ts";
 import { upstream as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
+import type { RoutedRequest } from "./routed-request.ts";
 import type { Upstream } from "./upstream.ts";
 
 export class ServerPool {
   readonly cluster: Cluster;
   readonly upstreams: readonly Upstream[];
-  readonly #policy: Policy;
+  readonly #policy: Policy<Upstream>;
   readonly #ids: SessionIds;
   readonly #cookieName: string;
   /** Owner's letter and process index, as one text: the server that holds the session. */
@@ -28,6 +29,7 @@ export class ServerPool {
     this.cluster = cluster;
     this.upstreams = upstreams;
     this.#policy = createPolicy(cluster.balance);
+    this.#policy.update(upstreams);
     this.#ids = new SessionIds(secret, previousSecret, cluster.name);
     this.#cookieName = cluster.sessions?.cookieName ?? "sid";
     this.#owners = new Map(
@@ -41,10 +43,10 @@ export class ServerPool {
   }
 
   /**
-   * @param cookie the request's Cookie field, or "". @param tried a server that failed it already, or null.
+   * @param tried a server that failed it already, or null.
    * @returns null when no other server can take requests.
    */
-  choose(cookie: string, tried: Upstream | null): Upstream | null {
+  choose({ cookie }: RoutedRequest, tried: Upstream | null): Upstream | null {
     if (cookie !== "") {
       const id = this.#ids.fromCookie(cookie, this.#cookieName);
       if (id !== null) {
@@ -52,7 +54,7 @@ export class ServerPool {
         if (kept !== null) return kept;
       }
     }
-    return this.#policy.pick(this.upstreams, tried) ?? this.#shortestQueue(tried);
+    return this.#policy.pick(tried, 0) ?? this.#shortestQueue(tried);
   }
 
   /**
@@ -80,14 +82,14 @@ export class ServerPool {
    */
   #keeperOf(id: VerifiedId, tried: Upstream | null): Upstream | null {
     const owner = this.#owners.get(ownerOf(id.owner, id.processIndex)) ?? this.#firstOf(id.owner, tried);
-    if (owner?.usable && owner !== tried) return owner;
+    if (owner?.keeps && owner !== tried) return owner;
     return this.#firstOf(id.backup, tried);
   }
 
   #firstOf(letter: string, tried: Upstream | null): Upstream | null {
     const upstreams = this.#byLetter.get(letter);
     if (upstreams === undefined) return null;
-    for (const upstream of upstreams) if (upstream.usable && upstream !== tried) return upstream;
+    for (const upstream of upstreams) if (upstream.keeps && upstream !== tried) return upstream;
     return null;
   }
 

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { ClusterFile, Endpoint, Listener } from "../config/model.ts";
+import type { ServerNews } from "../health/server-news.ts";
 import type { Member, WorkerReport } from "../member/member.ts";
 import {
   accessLog as accessLogLimits,
@@ -40,8 +41,13 @@ export interface Prepared {
  * Resolves when it takes requests.
  * @throws FlotillaError when it can't; nothing is left open then.
  */
-export async function startWebServer(member: Member, log: Log, socketOf: SocketOf): Promise<WebServer> {
-  const web = new WebServer(member, log, socketOf);
+export async function startWebServer(
+  member: Member,
+  news: readonly ServerNews[],
+  log: Log,
+  socketOf: SocketOf,
+): Promise<WebServer> {
+  const web = new WebServer(member, news, log, socketOf);
   try {
     await web.start();
   } catch (error) {
@@ -63,12 +69,12 @@ export class WebServer {
   readonly #retired: Set<BrowserListener> = new Set();
 
   /** @throws FlotillaError when the access log can't be opened. */
-  constructor(member: Member, log: Log, socketOf: SocketOf) {
+  constructor(member: Member, news: readonly ServerNews[], log: Log, socketOf: SocketOf) {
     const wheel = new TimerWheel();
     this.#member = member;
     this.#log = log;
     this.#socketOf = socketOf;
-    this.#upstreams = new Upstreams(member, log, wheel);
+    this.#upstreams = new Upstreams(member, news, log, wheel);
     const pools = this.#upstreams.prepare(member.file, member.cluster);
     this.#site = {
       ...this.#settings(member.file, pools.pools, null),
@@ -99,7 +105,13 @@ export class WebServer {
       openRequests: listeners.reduce((sum, listener) => sum + listener.openRequests, 0),
       connections: listeners.reduce((sum, listener) => sum + listener.connections, 0),
       unserved: this.#unserved(),
+      servers: this.#upstreams.views(),
     };
+  }
+
+  /** From the main process: what it found out of app servers, or an operator wants of them. */
+  hear(news: readonly ServerNews[]): void {
+    this.#upstreams.hear(news);
   }
 
   /** With one cluster that is served we are of use: a balancer that took us out for the others would make it worse. */

@@ -1,6 +1,7 @@
 /** An app server as the web tier sees it: reached over the link or over plain HTTP, the request path does not care. */
 import type { Candidate } from "../balance/policy.ts";
 import type { Server } from "../config/model.ts";
+import type { ServerHealth } from "../health/server-health.ts";
 import type { LinkStream, ResetCode } from "../link/api.ts";
 
 /** One request's way to an app server and back. A stream of the link is one; a pooled HTTP socket behaves as one. */
@@ -39,6 +40,9 @@ export interface UpstreamRequest {
 
 export interface Upstream extends Candidate {
   readonly server: Server;
+  readonly health: ServerHealth;
+  /** Takes a request of those that it keeps, which one that drains does too. */
+  readonly keeps: boolean;
   /** One word on why it is not usable, for the log and pages; "" when it is. */
   readonly unusableReason: string;
   inFlight: number;

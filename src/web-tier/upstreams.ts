@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import type { Cluster, ClusterFile, Server, Timeouts } from "../config/model.ts";
+import type { ServerNews, ServerView } from "../health/server-news.ts";
 import { linkKeys } from "../link/keys.ts";
 import type { Member } from "../member/member.ts";
 import { upstream as limits } from "../support/limits.ts";
@@ -29,8 +30,10 @@ export class Upstreams {
   #pools: Pools = new Map();
   /** Of an earlier file, with requests. */
   readonly #retired: Set<Upstream> = new Set();
+  #news: ReadonlyMap<string, ServerNews>;
 
-  constructor(member: Member, log: Log, wheel: TimerWheel) {
+  constructor(member: Member, news: readonly ServerNews[], log: Log, wheel: TimerWheel) {
+    this.#news = new Map(news.map((one) => [one.name, one]));
     this.#member = member;
     this.#log = log;
     this.#wheel = wheel;
@@ -63,6 +66,22 @@ export class Upstreams {
     };
   }
 
+  /** From the main process. */
+  hear(news: readonly ServerNews[]): void {
+    this.#news = new Map([...this.#news, ...news.map((one) => [one.name, one] as const)]);
+    for (const { upstream } of this.#known) this.#tell(upstream);
+  }
+
+  /** What is seen of each server. */
+  views(): ServerView[] {
+    return this.#known.map(({ upstream }) => viewOf(upstream));
+  }
+
+  #tell({ name, health }: Upstream): void {
+    const news = this.#news.get(name);
+    if (news !== undefined) health.hear(news);
+  }
+
   close(): void {
     for (const { upstream } of this.#known) upstream.close();
     for (const upstream of this.#retired) upstream.close();
@@ -73,6 +92,7 @@ export class Upstreams {
     const own = target.servers.map(
       (server) => this.#knownAs(server, timeouts) ?? this.#open(server, file, timeouts),
     );
+    for (const { upstream } of own) this.#tell(upstream);
     known.push(...own);
     const upstreams = own.map(({ upstream }) => upstream);
     const pool = this.#pools.get(target.name);
@@ -118,4 +138,9 @@ export class Upstreams {
     };
     look();
   }
+}
+
+function viewOf({ name, health, inFlight, weight, slowness, latencyMs }: Upstream): ServerView {
+  const { state, reason, forMs } = health;
+  return { name, state, reason, forMs, inFlight, weight, slowness, latencyMs };
 }

@@ -66,6 +66,10 @@ export interface WebSiteOptions {
   readonly clusters?: Readonly<Record<string, readonly number[]>>;
   /** Over the defaults, of every plain HTTP server. */
   readonly plain?: Partial<PlainServer>;
+  /** Over the defaults, of every server. */
+  readonly server?: Partial<Server>;
+  /** Over the defaults, of every app cluster. */
+  readonly app?: Partial<Cluster>;
   /** A name instead of 127.0.0.1 for the servers of "app", and who knows its addresses. */
   readonly name?: string;
   readonly resolver?: NameResolver;
@@ -123,7 +127,7 @@ export async function startWebSite(
   const pools = new Map<string, ServerPool>();
   for (const [name, ports] of Object.entries({ app: origins, ...options.clusters })) {
     const servers = ports.map((port, at) => {
-      const server = serverAt(name, port, at, options.link ? "link" : "http");
+      const server = { ...serverAt(name, port, at, options.link ? "link" : "http"), ...options.server };
       if (server.plain === null) return server;
       return {
         ...server,
@@ -145,7 +149,7 @@ export async function startWebSite(
             log: silentLog,
           }),
     );
-    const shape = cluster(name, "app", servers, timeouts);
+    const shape = { ...cluster(name, "app", servers, timeouts), ...options.app };
     const maintenance = name === "app" ? (options.appMaintenance ?? null) : null;
     pools.set(name, new ServerPool({ ...shape, maintenance }, upstreams, secret, null));
   }
@@ -266,7 +270,7 @@ const plainDefaults: PlainServer = {
   host: null,
   connectionsMax: upstreamLimits.socketsMax,
   idleConnectionsMax: upstreamLimits.idleSocketsMax,
-  waitingMax: upstreamLimits.waitingMax,
+  agent: null,
 };
 
 /** "app-a" with the letter a, "app-b" with b, ... */
@@ -282,6 +286,10 @@ function serverAt(clusterName: string, port: number, at: number, kind: Server["k
     address: "127.0.0.1",
     port,
     authority: `127.0.0.1:${port}`,
+    weight: 1,
+    isBackup: false,
+    requestsMax: upstreamLimits.requestsMax,
+    waitingMax: upstreamLimits.waitingMax,
     plain: kind === "http" ? { ...plainDefaults } : null,
   };
 }
@@ -303,7 +311,11 @@ function cluster(
     routes: [],
     run: null,
     attach: true,
-    balance: "round-robin",
+    balance: { policy: "round-robin", by: "client-address", name: "", loadBound: 1.25 },
+    affinity: null,
+    check: null,
+    slowStartMs: 0,
+    retryBudget: 0.2,
     sessions: null,
     trustedNetworks: [],
     sessionIdNetworks: [],

@@ -85,7 +85,8 @@ test("who waits has its place when a busy connection breaks, and its body with i
 test("who waits too long, and who finds the queue full, is told 503", async (t) => {
   const origin = await RawOrigin.start(t, () => null);
   const web = await webSite(t, [origin.port], {
-    plain: { connectionsMax: 1, waitingMax: 1 },
+    plain: { connectionsMax: 1 },
+    server: { waitingMax: 1 },
     timeouts: { queueTimeoutMs: 300 },
   });
   const busy = await RawClient.open(web.port);
@@ -143,7 +144,10 @@ test("who waits for a server that goes down goes to the next", async (t) => {
 
 test("who leaves the queue leaves no place behind", async (t) => {
   const origin = await RawOrigin.start(t, () => null);
-  const web = await webSite(t, [origin.port], { plain: { connectionsMax: 1, waitingMax: 1 } });
+  const web = await webSite(t, [origin.port], {
+    plain: { connectionsMax: 1 },
+    server: { waitingMax: 1 },
+  });
   const busy = await RawClient.open(web.port);
   busy.send(get);
   await origin.arrived(/GET/);

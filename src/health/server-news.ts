@@ -1,0 +1,40 @@
+/** What a web server's main process and its workers tell each other of an app server. */
+
+/** An operator's. `drain`: those that it keeps, and nobody new. `maint`: nobody. */
+export type Order = "ready" | "drain" | "maint";
+
+/** From the main process: what it alone finds out. */
+export interface ServerNews {
+  readonly name: string;
+  readonly order: Order;
+  /** An operator's, in place of the file's; null: the file's. */
+  readonly weight: number | null;
+  /** Of active checks; null: there are none, or none has ended yet. */
+  readonly check: CheckVerdict | null;
+}
+
+export interface CheckVerdict {
+  readonly passed: boolean;
+  /** Why it did not pass, or "". */
+  readonly reason: string;
+}
+
+export function noNews(name: string): ServerNews {
+  return { name, order: "ready", weight: null, check: null };
+}
+
+export type HealthState = "up" | "slow-start" | "draining" | "maintenance" | "down" | "recovering";
+
+/** From a worker: what it sees. */
+export interface ServerView {
+  readonly name: string;
+  readonly state: HealthState;
+  /** Why it is not simply up, or "". */
+  readonly reason: string;
+  /** For how long it has been in this state. */
+  readonly forMs: number;
+  readonly inFlight: number;
+  readonly weight: number;
+  readonly slowness: number;
+  readonly latencyMs: number;
+}
