@@ -110,6 +110,7 @@ export class AppServer implements Served {
       services: new Map([
         [StreamKind.http, this.#service],
         [StreamKind.admin, this.#admin],
+        [StreamKind.load, this.#service.load],
         ...(sessions?.services ?? []),
       ]),
       log: this.#log,

@@ -5,6 +5,7 @@
 import { channel } from "node:diagnostics_channel";
 import { linkRequestLines } from "../http/link-request.ts";
 import { type LinkStream, ResetCode, type StreamHandler, type StreamService } from "../link/api.ts";
+import { LoadReports } from "../load/report-service.ts";
 import { CompatConnection } from "./compat-connection.ts";
 import { LinkDuplex } from "./link-duplex.ts";
 import {
@@ -22,6 +23,8 @@ const startChannel = channel("http.server.request.start");
 
 export class HttpService implements StreamService {
   readonly sockets: SocketList = new SocketList();
+  /** Serves StreamKind.load: how busy this process is. */
+  readonly load: LoadReports = new LoadReports(() => this.#inFlight);
   /** Upgraded connections, and those of `compat`. */
   readonly duplexes: Set<LinkDuplex> = new Set();
   /** False once the server closes: what still comes is refused untouched, and the web tier sends it elsewhere. */
@@ -37,6 +40,7 @@ export class HttpService implements StreamService {
     this.#server = server;
     this.#counter = counter;
     this.#compat = compat;
+    this.sockets.onAnswered = (stream) => this.load.answered(stream);
     this.#Request = requestClassOf(server);
     this.#Response = responseClassOf(server);
   }
@@ -44,6 +48,11 @@ export class HttpService implements StreamService {
   /** Requests and upgraded connections. */
   get open(): number {
     return this.sockets.size + this.duplexes.size;
+  }
+
+  /** Requests that wait for their answer or its end, and upgraded connections. */
+  get #inFlight(): number {
+    return this.sockets.answering + this.duplexes.size;
   }
 
   onStream(stream: LinkStream, meta: string, ended: boolean): StreamHandler | null {

@@ -1,5 +1,7 @@
 /** The sockets of one server that live: for closing them all, and for closing the finished ones once per turn. */
 
+import type { LinkStream } from "../link/api.ts";
+
 /** What the list needs of a socket. */
 export interface ListedSocket {
   /** Neighbours in the list. */
@@ -14,6 +16,10 @@ export class SocketList {
   #first: ListedSocket | null = null;
   #finished: ListedSocket[] = [];
   #size = 0;
+  /** Sockets whose answer is not complete yet. */
+  answering = 0;
+  /** Told of each answer when its last byte is written, or will not be. */
+  onAnswered: (stream: LinkStream) => void = () => {};
   #onEmpty: (() => void) | null = null;
 
   get size(): number {
@@ -22,6 +28,7 @@ export class SocketList {
 
   add(socket: ListedSocket): void {
     this.#size++;
+    this.answering++;
     socket.next = this.#first;
     if (this.#first !== null) this.#first.previous = socket;
     this.#first = socket;
@@ -35,6 +42,11 @@ export class SocketList {
     socket.previous = null;
     socket.next = null;
     if (this.#size === 0) this.#onEmpty?.();
+  }
+
+  answered(stream: LinkStream): void {
+    this.answering--;
+    this.onAnswered(stream);
   }
 
   /** Resolves when the last socket is gone. */

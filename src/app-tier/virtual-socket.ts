@@ -46,6 +46,8 @@ export class VirtualSocket extends SocketOutput implements StreamHandler, Listed
   #answered = false;
   /** Stands in the list of sockets that close at the end of this turn. */
   #closing = false;
+  /** The list counts it as one that answers. */
+  #answering = true;
 
   constructor(stream: LinkStream, head: readonly string[], server: NodeServer, sockets: SocketList) {
     super(stream);
@@ -177,6 +179,17 @@ export class VirtualSocket extends SocketOutput implements StreamHandler, Listed
     if (!this.blocked && !this.destroyed) this.sendEnd();
   }
 
+  protected override sendEnd(): void {
+    super.sendEnd();
+    this.#leaveAnswering();
+  }
+
+  #leaveAnswering(): void {
+    if (!this.#answering) return;
+    this.#answering = false;
+    this.#sockets.answered(this.linkStream);
+  }
+
   /** `finish` of the response: resOnFinish. */
   answerFinished(res: NodeResponse): void {
     const req = this.req!;
@@ -283,6 +296,7 @@ export class VirtualSocket extends SocketOutput implements StreamHandler, Listed
 
   #forget(): void {
     this.closed = true;
+    this.#leaveAnswering();
     this.#sockets.remove(this);
     if (--this.server._connections === 0) this.server._emitCloseIfDrained();
   }

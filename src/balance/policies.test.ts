@@ -9,6 +9,7 @@ const servers = (...inFlight: number[]): Candidate[] =>
     name: `app-${at}`,
     usable: count >= 0,
     inFlight: count,
+    inFlightElsewhere: 0,
     weight: 1,
     slowness: 1,
     latencyMs: 0,

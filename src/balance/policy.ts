@@ -10,6 +10,8 @@ export interface Candidate {
   readonly weight: number;
   /** Requests sent and not answered yet, by this web server. */
   readonly inFlight: number;
+  /** Requests that others have sent there and that are not answered, as the server says; 0 when not known. */
+  readonly inFlightElsewhere: number;
   /** How much longer a request takes there for what else its processor has to do: 1 is not at all, and unknown. */
   readonly slowness: number;
   /** What answers take of late, in milliseconds; 0 when not known. */

@@ -36,5 +36,7 @@ export interface ServerView {
   readonly inFlight: number;
   readonly weight: number;
   readonly slowness: number;
+  /** What it says of its load, in words, or "". */
+  readonly load: string;
   readonly latencyMs: number;
 }

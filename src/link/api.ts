@@ -7,7 +7,7 @@
  */
 
 /** What a stream is for; the first byte of its opening frame. A peer refuses a kind it does not serve. */
-export const StreamKind = { http: 1, admin: 2, session: 3, register: 4 } as const;
+export const StreamKind = { http: 1, admin: 2, session: 3, register: 4, load: 5 } as const;
 export type StreamKind = (typeof StreamKind)[keyof typeof StreamKind];
 
 /** Why a stream was reset. Numbers are on the wire: never renumber. */

@@ -460,6 +460,31 @@ export const workers = {
   drainingMax: 4,
 } as const;
 
+/** What servers and agents report of their load; docs/load.md says why. */
+export const load = {
+  /** An app server looks at itself, and tells each web server, so often while it has requests, */
+  reportIntervalMs: 250,
+  /** so often without, */
+  idleReportIntervalMs: 1_000,
+  /** and beside an answer when the last report is so old. */
+  answerReportMs: 25,
+  /** A web server's processes that one app server reports to. */
+  readersMax: 4_096,
+  /** One report, or the text behind an agent's answer. */
+  recordBytesMax: 512,
+  /** Reports on their way to a web server that stands still. */
+  windowBytes: 4_096,
+  /** Averages over about so long; the run queue, of which a process sees a sample now and then, over longer. */
+  smoothingMs: 1_000,
+  queueSmoothingMs: 3_000,
+  /** An event loop that came later counts as so late. */
+  lateMsMax: 1_000,
+  /** Older figures count as unknown. */
+  expireMs: 3_000,
+  /** No server counts as slower. */
+  slownessMax: 20,
+} as const;
+
 /** The listener of `health:`. */
 export const health = {
   connectionsMax: 64,

@@ -1,6 +1,7 @@
 /** An app server in any language: plain HTTP/1.1 over a pool of connections (R8 to R11). */
 import type { PlainServer, Server, Timeouts } from "../config/model.ts";
 import { ServerHealth } from "../health/server-health.ts";
+import { LoadFigures } from "../load/figures.ts";
 import { type Clock, systemClock } from "../support/clock.ts";
 import { upstream as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
@@ -25,9 +26,10 @@ export class HttpUpstream implements Upstream, HttpPool {
   readonly server: Server;
   readonly health: ServerHealth;
   readonly name: string;
-  readonly slowness = 1;
   readonly latencyMs = 0;
   inFlight = 0;
+  /** As its agent tells, if it has one. */
+  readonly load: LoadFigures;
   readonly timeouts: Timeouts;
   readonly wheel: TimerWheel;
   readonly tls: UpstreamTls | null;
@@ -44,6 +46,7 @@ export class HttpUpstream implements Upstream, HttpPool {
     this.server = server;
     this.name = server.name;
     this.health = new ServerHealth(server.name, server.weight, clock);
+    this.load = new LoadFigures(clock);
     this.timeouts = timeouts;
     this.wheel = wheel;
     this.#plain = server.plain!;
@@ -66,6 +69,14 @@ export class HttpUpstream implements Upstream, HttpPool {
 
   get weight(): number {
     return this.health.weight;
+  }
+
+  get slowness(): number {
+    return this.load.slowness;
+  }
+
+  get inFlightElsewhere(): number {
+    return this.load.inFlightElsewhere;
   }
 
   get #isReachable(): boolean {
@@ -126,6 +137,7 @@ export class HttpUpstream implements Upstream, HttpPool {
 
   close(): void {
     this.#closed = true;
+    this.load.forget();
     this.#addresses.close();
     this.#queue.giveUp("the web server stops");
     for (const connection of this.#all) connection.destroy();

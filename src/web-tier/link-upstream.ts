@@ -3,6 +3,8 @@ import type { Server } from "../config/model.ts";
 import { ServerHealth } from "../health/server-health.ts";
 import { type Link, type LinkObserver, StreamKind } from "../link/api.ts";
 import { LinkDialer, type LinkDialerOptions } from "../link/dialer.ts";
+import { LoadFigures } from "../load/figures.ts";
+import { readLoad } from "../load/report-reader.ts";
 import { systemClock } from "../support/clock.ts";
 import { type Upstream, type UpstreamRequest, type UpstreamStream, WaitingList } from "./upstream.ts";
 
@@ -10,10 +12,10 @@ export class LinkUpstream implements Upstream, LinkObserver {
   readonly server: Server;
   readonly health: ServerHealth;
   readonly name: string;
-  readonly slowness = 1;
   readonly latencyMs = 0;
   inFlight = 0;
   readonly placeInQueue = -1;
+  readonly load: LoadFigures = new LoadFigures();
   readonly #dialer: LinkDialer;
   readonly #waiting = new WaitingList();
   #link: Link | null = null;
@@ -37,6 +39,14 @@ export class LinkUpstream implements Upstream, LinkObserver {
 
   get weight(): number {
     return this.health.weight;
+  }
+
+  get slowness(): number {
+    return this.load.slowness;
+  }
+
+  get inFlightElsewhere(): number {
+    return this.load.inFlightElsewhere;
   }
 
   get usable(): boolean {
@@ -93,6 +103,7 @@ export class LinkUpstream implements Upstream, LinkObserver {
 
   onUp(link: Link): void {
     this.#link = link;
+    readLoad(link, (record) => this.load.update(record, this.inFlight));
   }
 
   onChange(link: Link): void {
@@ -100,6 +111,8 @@ export class LinkUpstream implements Upstream, LinkObserver {
   }
 
   onDown(link: Link): void {
-    if (link === this.#link) this.#link = null;
+    if (link !== this.#link) return;
+    this.#link = null;
+    this.load.forget();
   }
 }

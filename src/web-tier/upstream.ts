@@ -3,6 +3,7 @@ import type { Candidate } from "../balance/policy.ts";
 import type { Server } from "../config/model.ts";
 import type { ServerHealth } from "../health/server-health.ts";
 import type { LinkStream, ResetCode } from "../link/api.ts";
+import type { LoadFigures } from "../load/figures.ts";
 
 /** One request's way to an app server and back. A stream of the link is one; a pooled HTTP socket behaves as one. */
 export type UpstreamStream = Pick<LinkStream, "write" | "end" | "reset" | "consumed" | "pendingBytes">;
@@ -41,6 +42,8 @@ export interface UpstreamRequest {
 export interface Upstream extends Candidate {
   readonly server: Server;
   readonly health: ServerHealth;
+  /** What the server, or its machine, says of itself. */
+  readonly load: LoadFigures;
   /** Takes a request of those that it keeps, which one that drains does too. */
   readonly keeps: boolean;
   /** One word on why it is not usable, for the log and pages; "" when it is. */

@@ -140,7 +140,7 @@ export class Upstreams {
   }
 }
 
-function viewOf({ name, health, inFlight, weight, slowness, latencyMs }: Upstream): ServerView {
+function viewOf({ name, health, load, inFlight, weight, slowness, latencyMs }: Upstream): ServerView {
   const { state, reason, forMs } = health;
-  return { name, state, reason, forMs, inFlight, weight, slowness, latencyMs };
+  return { name, state, reason, forMs, inFlight, weight, slowness, load: load.inWords, latencyMs };
 }

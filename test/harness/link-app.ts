@@ -1,7 +1,7 @@
 /** An application behind a real cluster port, inside the test's own process: link listener, streams, Node's own classes. */
 import http from "node:http";
 import { attachServer } from "../../src/app-tier/virtual-listener.ts";
-import { type Link, type LinkStream, StreamKind } from "../../src/link/api.ts";
+import { type Link, type LinkStream, StreamKind, type StreamService } from "../../src/link/api.ts";
 import { linkKeys } from "../../src/link/keys.ts";
 import { LinkListener } from "../../src/link/listener.ts";
 import { silentLog } from "../../src/support/log.ts";
@@ -35,7 +35,10 @@ export async function linkApp(
     port,
     keys: linkKeys(secret, null),
     knows: () => true,
-    services: new Map([[StreamKind.http, service]]),
+    services: new Map<StreamKind, StreamService>([
+      [StreamKind.http, service],
+      [StreamKind.load, service.load],
+    ]),
     log: silentLog,
   });
   await listener.listen();
