@@ -11,6 +11,7 @@ const servers = (...inFlight: number[]): Candidate[] =>
     inFlight: count,
     inFlightElsewhere: 0,
     weight: 1,
+    fullWeight: 1,
     slowness: 1,
     latencyMs: 0,
   }));

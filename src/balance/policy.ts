@@ -8,6 +8,8 @@ export interface Candidate {
   readonly usable: boolean;
   /** Its share of new requests beside the others, above 0. Of one that starts slowly it grows. */
   readonly weight: number;
+  /** The same once it has started: as the file, or an operator, wants it. */
+  readonly fullWeight: number;
   /** Requests sent and not answered yet, by this web server. */
   readonly inFlight: number;
   /** Requests that others have sent there and that are not answered, as the server says; 0 when not known. */

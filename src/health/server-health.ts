@@ -20,6 +20,10 @@ export class ServerHealth {
   }
 
   get weight(): number {
+    return this.fullWeight;
+  }
+
+  get fullWeight(): number {
     return this.#news.weight ?? this.#weight;
   }
 

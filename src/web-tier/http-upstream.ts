@@ -71,6 +71,10 @@ export class HttpUpstream implements Upstream, HttpPool {
     return this.health.weight;
   }
 
+  get fullWeight(): number {
+    return this.health.fullWeight;
+  }
+
   get slowness(): number {
     return this.load.slowness;
   }

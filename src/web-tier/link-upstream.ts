@@ -41,6 +41,10 @@ export class LinkUpstream implements Upstream, LinkObserver {
     return this.health.weight;
   }
 
+  get fullWeight(): number {
+    return this.health.fullWeight;
+  }
+
   get slowness(): number {
     return this.load.slowness;
   }
