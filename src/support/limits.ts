@@ -207,6 +207,18 @@ export const affinity = {
   addressKeptMs: 1_800_000,
 } as const;
 
+/** What is asked of servers again and again (polling.ts). */
+export const polling = {
+  /** First questions are spread over so long, or over their interval where that is shorter. */
+  firstWithinMs: 1_000,
+  /** An interval is longer or shorter by up to this share of it, so that many web servers do not ask in step. */
+  jitterShare: 0.1,
+  /** While a question is open, it is looked so often whether our own process stands still, */
+  lookIntervalMs: 100,
+  /** which a look that is so late tells: answers that are waited for judge nobody then. */
+  ownPauseMs: 300,
+} as const;
+
 /** Whether servers are well. */
 export const serverHealth = {
   checkIntervalMs: 2_000,

@@ -5,6 +5,7 @@
 import { connect, type OnReadOpts, type Socket } from "node:net";
 import type { Server, Timeouts } from "../config/model.ts";
 import { ResetCode } from "../link/api.ts";
+import type { UpstreamTls } from "../plain/tls.ts";
 import { codeOf, messageOf } from "../support/errors.ts";
 import { http as httpLimits, upstream as limits } from "../support/limits.ts";
 import { type TimerWheel, WheelEntry } from "../support/timer-wheel.ts";
@@ -13,7 +14,6 @@ import { CopiedWrites } from "./copied-writes.ts";
 import { EarlyBody } from "./early-body.ts";
 import type { UpstreamRequest, UpstreamStream } from "./upstream.ts";
 import type { Address } from "./upstream-addresses.ts";
-import type { UpstreamTls } from "./upstream-tls.ts";
 
 const sharedBuffer = Buffer.allocUnsafeSlow(httpLimits.readBytes);
 const goOn = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n", "latin1");

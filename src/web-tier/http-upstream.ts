@@ -2,6 +2,8 @@
 import type { PlainServer, Server, Timeouts } from "../config/model.ts";
 import { ServerHealth } from "../health/server-health.ts";
 import { LoadFigures } from "../load/figures.ts";
+import { type NameResolver, SystemResolver } from "../plain/resolver.ts";
+import { UpstreamTls } from "../plain/tls.ts";
 import { type Clock, systemClock } from "../support/clock.ts";
 import { upstream as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
@@ -10,8 +12,6 @@ import { HttpConnection, type HttpPool } from "./http-connection.ts";
 import { isIdempotent, type Upstream, type UpstreamRequest, type UpstreamStream } from "./upstream.ts";
 import { type Address, UpstreamAddresses } from "./upstream-addresses.ts";
 import { QueuedRequest, UpstreamQueue } from "./upstream-queue.ts";
-import { type NameResolver, SystemResolver } from "./upstream-resolver.ts";
-import { UpstreamTls } from "./upstream-tls.ts";
 
 export interface HttpUpstreamOptions {
   readonly log: Log;

@@ -10,7 +10,7 @@
  *   tell who asks                  #prepare      upstream-fields.ts, forwarded.ts
  *   choose server                  #send         attempts.ts, server-pool.ts (sticky, then balance)
  *   send                           #send         attempts.ts, link-upstream.ts or http-upstream.ts
- *   read head                      #readHead     answer-reader.ts, http/response-head.ts
+ *   read head                      #readHead     http/answer-reader.ts
  *   retry or continue              #failed       attempts.ts
  *   reply                          #reply        http/body.ts, reply.ts, client.ts
  *   log                            #finish       request-record.ts, access-log.ts
@@ -19,6 +19,7 @@
  * called by the bytes or the failure that makes it possible. There are no promises, streams or closures per request.
  */
 import type { Maintenance } from "../config/model.ts";
+import { AnswerReader, type InterimSink } from "../http/answer-reader.ts";
 import { BodyDecoder } from "../http/body.ts";
 import { encodeLinkRequest } from "../http/link-request.ts";
 import { isEventStream, type ResponseHead, responseBodyKind } from "../http/response-head.ts";
@@ -27,7 +28,6 @@ import { http as limits } from "../support/limits.ts";
 import type { OwnWork } from "./actions/action.ts";
 import { redirectToHttps } from "./actions/to-https.ts";
 import { type PageStatus, proxyStatus } from "./answer-pages.ts";
-import { AnswerReader, type InterimSink } from "./answer-reader.ts";
 import { Attempts } from "./attempts.ts";
 import type { Client } from "./client.ts";
 import { clientAddressOf } from "./client-address.ts";

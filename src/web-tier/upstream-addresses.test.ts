@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeClock, LogRecorder } from "../../test/harness/link-pair.ts";
 import type { Server } from "../config/model.ts";
+import type { Resolution } from "../plain/resolver.ts";
 import { upstream as limits } from "../support/limits.ts";
 import { UpstreamAddresses } from "./upstream-addresses.ts";
-import type { Resolution } from "./upstream-resolver.ts";
 
 /** A server named "app.example"; the test says what each question is answered. */
 function named(address: string = "app.example") {

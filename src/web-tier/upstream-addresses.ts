@@ -4,11 +4,11 @@
  */
 import { isIP } from "node:net";
 import type { Server } from "../config/model.ts";
+import type { NameResolver } from "../plain/resolver.ts";
 import type { Clock, Timer } from "../support/clock.ts";
 import { messageOf } from "../support/errors.ts";
 import { upstream as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
-import type { NameResolver } from "./upstream-resolver.ts";
 
 export class Address {
   /** IP address, or the path of a Unix socket. */

@@ -147,8 +147,13 @@ export class FakeClock implements Clock {
 
   /** The process stands still: timers that were due in between fire late, at the end. */
   pause(ms: number): void {
-    this.#now += ms;
+    this.standStill(ms);
     this.advance(0);
+  }
+
+  /** The process stands still, and has come to no timer yet. */
+  standStill(ms: number): void {
+    this.#now += ms;
   }
 }
 

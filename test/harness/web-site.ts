@@ -21,6 +21,7 @@ import type {
 } from "../../src/config/model.ts";
 import { linkKeys } from "../../src/link/keys.ts";
 import { Member } from "../../src/member/member.ts";
+import type { NameResolver } from "../../src/plain/resolver.ts";
 import type { Clock } from "../../src/support/clock.ts";
 import {
   http2 as http2Limits,
@@ -42,7 +43,6 @@ import { RouteTable } from "../../src/web-tier/route-table.ts";
 import { ServerPool } from "../../src/web-tier/server-pool.ts";
 import type { Site } from "../../src/web-tier/site.ts";
 import type { Upstream } from "../../src/web-tier/upstream.ts";
-import type { NameResolver } from "../../src/web-tier/upstream-resolver.ts";
 import { BodyFolder } from "../../src/web-tier/whole-body.ts";
 import { Notes } from "./link-pair.ts";
 import { anyRoute } from "./routes.ts";

@@ -1,7 +1,7 @@
-/** Step "read head": the head of an app server's answer, out of pieces of any size, behind the interim answers before it. */
-import { findHeadEnd } from "../http/fields.ts";
-import { parseResponseHead, ResponseHead } from "../http/response-head.ts";
+/** The head of an app server's answer, out of pieces of any size, behind the interim answers before it. */
 import { http as limits } from "../support/limits.ts";
+import { findHeadEnd } from "./fields.ts";
+import { parseResponseHead, ResponseHead } from "./response-head.ts";
 
 const headLimits = {
   headBytesMax: limits.responseHeadBytesMax,

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
 import { upstream as limits } from "../support/limits.ts";
-import { type ResolverParts, SystemResolver } from "./upstream-resolver.ts";
+import { type ResolverParts, SystemResolver } from "./resolver.ts";
 
 type Zone = Readonly<Record<string, readonly [type: number, ttl: number, bytes: readonly number[]][]>>;
 
