@@ -84,11 +84,12 @@ export function outcomeOf(
   const got = [...new Set(arrivals)].flatMap((number) => asked[number] ?? []).filter(isIll);
   const hurt = asked.filter(isIll).filter((each) => each.failure !== "" || tookMs(each) > slowMs);
   const lastAtMs = dies ? (hurt.at(-1)?.dueAtMs ?? struckAtMs) : lastBeforeGap(got, struckAtMs);
+  const isLeft = dies || wellAtMs - lastAtMs >= leftMs;
   const back = right.filter(({ dueAtMs, server }) => server === victim && dueAtMs >= wellAtMs);
   const sorted = right.map(tookMs).sort((left, other) => left - other);
   return {
     requests: asked.length,
-    leftAfterMs: wellAtMs - lastAtMs < leftMs ? null : lastAtMs - struckAtMs,
+    leftAfterMs: isLeft ? lastAtMs - struckAtMs : null,
     gotWhileIll: got.length,
     failedGets: wrong.filter(({ method }) => method === "GET").length,
     failedPosts: wrong.filter(({ method }) => method === "POST").length,

@@ -71,12 +71,12 @@ export const faults: readonly Fault[] = [
   },
   {
     name: "slow-start",
-    title: `kill -9, started again at once; for ${slowForMs / 1_000} s each of its answers takes 400 ms`,
+    title: `kill -9; started again after ${downMs / 1_000} s, and for ${slowForMs / 1_000} s each of its answers takes 400 ms`,
     afterMs,
     dies: true,
     run: async (victim) => {
       await victim.kill();
-      await sleep(soonMs);
+      await sleep(downMs);
       await victim.start({ SLOW_FOR_MS: String(slowForMs), SLOW_MS: "400" });
       await sleep(slowForMs);
     },

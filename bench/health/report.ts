@@ -72,12 +72,12 @@ const compared: readonly { what: string; of: (outcome: Outcome) => number; toler
 
 const chance = 1.05;
 
-/** PASS or FAIL for what is promised of a frozen server, and for each pair of ours and a peer. */
+/** PASS or FAIL for what is promised, and for each pair of ours and a peer. */
 export function verdicts(outcomes: readonly Outcome[]): string[] {
   const lines: string[] = [];
   for (const outcome of outcomes.filter(({ balancer }) => ours.includes(balancer))) {
     const { fault, balancer } = outcome;
-    if (fault === "frozen") lines.push(frozenVerdict(outcome));
+    if (promisedOf.includes(fault)) lines.push(promiseVerdict(outcome));
     for (const peer of outcomes.filter((each) => each.fault === fault && peers.includes(each.balancer))) {
       const worse = compared.filter(({ of, tolerance }) => of(outcome) > of(peer) * chance + tolerance);
       const better = compared.filter(({ of, tolerance }) => of(outcome) * chance + tolerance < of(peer));
@@ -94,15 +94,16 @@ export function verdicts(outcomes: readonly Outcome[]): string[] {
   return lines;
 }
 
-/** What is promised of a frozen server. */
-export const frozenTargets = { leftAfterMs: 1_000, failedGets: 0, slow: 15 } as const;
+/** What is promised of a server that is frozen, or mute. */
+const promisedOf: readonly string[] = ["frozen", "mute"];
+export const promises = { leftAfterMs: 1_000, failedGets: 0, slow: 15 } as const;
 
-function frozenVerdict({ balancer, leftAfterMs, failedGets, slow }: Outcome): string {
+function promiseVerdict({ fault, balancer, leftAfterMs, failedGets, slow }: Outcome): string {
   const isMet =
-    (leftAfterMs ?? Number.POSITIVE_INFINITY) <= frozenTargets.leftAfterMs &&
-    failedGets <= frozenTargets.failedGets &&
-    slow <= frozenTargets.slow;
-  return `  ${isMet ? "PASS" : "FAIL"}  frozen: ${balancer} leaves it after ${seconds(leftAfterMs, "never")} (1.00 s), ${failedGets} GETs fail (0), ${slow} are slow (${frozenTargets.slow})`;
+    (leftAfterMs ?? Number.POSITIVE_INFINITY) <= promises.leftAfterMs &&
+    failedGets <= promises.failedGets &&
+    slow <= promises.slow;
+  return `  ${isMet ? "PASS" : "FAIL"}  ${fault}: ${balancer} leaves it after ${seconds(leftAfterMs, "never")} (1.00 s), ${failedGets} GETs fail (0), ${slow} are slow (${promises.slow})`;
 }
 
 function seconds(ms: number | null, otherwise: string): string {

@@ -21,7 +21,7 @@ export interface Asked {
 export interface VisitorsOptions {
   readonly port: number;
   readonly perSecond: number;
-  /** Every so manieth is a POST; 0 for none. */
+  /** One request in so many is a POST; 0 for none. */
   readonly postEvery: number;
   /** A visitor without an answer gives up after so long. */
   readonly patienceMs: number;
