@@ -1,6 +1,6 @@
 /**
- * Two clusters with sessions that a browser meets under one host name must name their cookies differently:
- * each would overwrite the other's, and visitors would lose their sessions at every change between them.
+ * Two clusters that a browser meets under one host name must name the cookies of their sessions, or of `affinity: cookie`,
+ * differently: each would overwrite the other's, and visitors would lose their sessions at every change between them.
  */
 import type { ClusterDraft } from "./context.ts";
 import type { Problems } from "./problems.ts";
@@ -12,16 +12,16 @@ const anyOther = "any host";
 export function checkCookies(drafts: readonly ClusterDraft[], problems: Problems): void {
   const routes = drafts.flatMap((draft) => draft.routes.map(({ value }) => value));
   const hosts = new Set([...routes.flatMap(({ host }) => host ?? []), anyOther]);
-  const withSessions = new Map(
-    drafts.flatMap((draft) => (draft.cluster.sessions === null ? [] : [[draft.cluster.name, draft]])),
+  const withCookies = new Map(
+    drafts.flatMap((draft) => (cookieOf(draft) === null ? [] : [[draft.cluster.name, draft]])),
   );
   const told = new Set<string>();
   for (const host of hosts) {
     const owners = new Map<string, ClusterDraft>();
     for (const name of clustersOf(host, drafts)) {
-      const draft = withSessions.get(name);
-      const cookie = draft?.cluster.sessions?.cookieName;
-      if (draft === undefined || cookie === undefined) continue;
+      const draft = withCookies.get(name);
+      if (draft === undefined) continue;
+      const cookie = cookieOf(draft)!;
       const other = owners.get(cookie);
       if (other === undefined) owners.set(cookie, draft);
       else if (!told.has(`${other.cluster.name} ${name}`)) {
@@ -30,6 +30,11 @@ export function checkCookies(drafts: readonly ClusterDraft[], problems: Problems
       }
     }
   }
+}
+
+/** Its name, or null. */
+function cookieOf({ cluster: { sessions, affinity } }: ClusterDraft): string | null {
+  return sessions?.cookieName ?? (affinity?.by === "cookie" ? affinity.cookieName : null);
 }
 
 /** The clusters that requests for the host can come to. */
@@ -53,10 +58,13 @@ function tell(
   problems: Problems,
 ): void {
   const { section } = draft.entry;
-  const sessions = section.section("sessions");
-  const at = sessions.has("cookie") ? sessions.section("cookie").atOf("name") : section.atOf("sessions");
+  const isAffinity = draft.cluster.affinity !== null;
+  const owner = isAffinity ? "affinity" : "sessions";
+  const named = isAffinity ? section.section(owner) : section.section(owner).section("cookie");
+  const where = host === anyOther ? host : `the host ${host}`;
+  const example = isAffinity ? "{ by: cookie, name: ... }" : "{ cookie: { name: ... } }";
   problems.error(
-    at,
-    `${draft.cluster.name} and ${other.cluster.name} both have the session cookie "${cookie}" and are both reached on ${host === anyOther ? host : `the host ${host}`}; give one another sessions: { cookie: { name: ... } }`,
+    named.has("name") ? named.atOf("name") : section.atOf(owner),
+    `${draft.cluster.name} and ${other.cluster.name} both have the cookie "${cookie}" and are both reached on ${where}; give one another ${owner}: ${example}`,
   );
 }

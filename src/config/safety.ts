@@ -10,8 +10,8 @@ import type { Problems } from "./problems.ts";
 export function noteSafety(drafts: readonly ClusterDraft[], problems: Problems): void {
   for (const draft of drafts) {
     const keepers = draft.cluster.servers.filter(({ kind }) => kind === "link");
-    const { tier, attach } = draft.cluster;
-    if (tier === "web" || !attach || keepers.length === 0) continue;
+    const { tier, attach, affinity } = draft.cluster;
+    if (tier === "web" || !attach || affinity !== null || keepers.length === 0) continue;
     const { section, at: atName } = draft.entry;
     const at = section.has("sessions") ? section.atOf("sessions") : atName;
     const what = shortcoming(draft, keepers);

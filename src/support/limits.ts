@@ -205,6 +205,8 @@ export const balance = {
 export const affinity = {
   /** A client's address is kept for so long after its last request. */
   addressKeptMs: 1_800_000,
+  /** Cookies of one name that are looked at. */
+  cookiesLookedAtMax: 4,
 } as const;
 
 /** What is asked of servers again and again (polling.ts). */

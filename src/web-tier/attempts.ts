@@ -72,9 +72,16 @@ export class Attempts {
   next(code: ResetCode, begun: boolean): Upstream | null {
     if (begun || !this.#mayRepeat(code)) return null;
     const failed = this.upstream!;
-    const next = this.choose(failed) ?? (failed.worthAnother(this.stream!) ? failed : null);
+    const next = this.#elsewhere(failed);
     if (next !== null) this.#lost ||= code === ResetCode.linkLost;
     return next;
+  }
+
+  /** @returns the failed server itself, when a new connection to it may do and no other takes the request, or keeps the visitor. */
+  #elsewhere(failed: Upstream): Upstream | null {
+    const isWorthAnother = failed.worthAnother(this.stream!);
+    if (isWorthAnother && this.pool!.affinity !== null) return failed;
+    return this.choose(failed) ?? (isWorthAnother ? failed : null);
   }
 
   /**
@@ -86,6 +93,12 @@ export class Attempts {
     if (!this.#body.repeatable) return false;
     if (code === ResetCode.refused) return this.#record.attempts <= this.pool!.size;
     return code === ResetCode.linkLost && !this.#lost && !upgrading && isIdempotent(method);
+  }
+
+  /** What the head of its answer needs, so that the visitor stays where he is: "Set-Cookie: ... CR LF", or "". */
+  get setCookie(): string {
+    const { affinity } = this.pool!;
+    return affinity === null ? "" : affinity.setCookie(this.#routed, this.upstream!);
   }
 
   /** Ends the one under way. @param reusable its answer is whole: its connection can serve another request. */

@@ -9,6 +9,7 @@ import type { Coding } from "./accept-encoding.ts";
 import type { OwnAnswer } from "./actions/action.ts";
 import { compileAdmission } from "./actions/admission.ts";
 import { redirectToHttps } from "./actions/to-https.ts";
+import { RouteCookies } from "./affinity/route-cookies.ts";
 import type { AnswerHead } from "./client.ts";
 import { clientAddressOf } from "./client-address.ts";
 import { codingFor } from "./compression.ts";
@@ -217,7 +218,7 @@ function act(
   }
   if (route.rewrite !== null) tell("rewrite", request.target);
   let status: number | null = null;
-  if (route.to !== null) status = tellServers(file, cluster, route, tell);
+  if (route.to !== null) status = tellServers(file, cluster, route, request, tell);
   else if (route.files !== null) tellFile(route, request.path, tell);
   else {
     const answer = new Heard();
@@ -249,9 +250,15 @@ function rulesText({ set, add, remove }: FieldRules): string {
 }
 
 /** @returns 503 when the cluster is closed. */
-function tellServers(file: ClusterFile, cluster: Cluster, route: Route, tell: Tell): number | null {
+function tellServers(
+  file: ClusterFile,
+  cluster: Cluster,
+  route: Route,
+  request: RoutedRequest,
+  tell: Tell,
+): number | null {
   const target = file.clusters.get(route.to!)!;
-  const { maintenance, name, servers, sessions, balance } = target;
+  const { maintenance, name, servers, balance } = target;
   if (maintenance !== null) {
     const { what, text } = closed(target, maintenance);
     tell(what, text);
@@ -264,11 +271,7 @@ function tellServers(file: ClusterFile, cluster: Cluster, route: Route, tell: Te
   const rules = rulesText(route.requestFields);
   if (rules !== "") tell("headers.request", rules);
   tell("to", `${name}: ${servers.map((server) => `${server.name} (${server.authority})`).join(", ")}`);
-  const cookie = sessions?.cookieName ?? "sid";
-  tell(
-    "balance",
-    `${balance.policy}; a request with the session cookie ${cookie} goes to the session's server`,
-  );
+  tell("balance", `${balance.policy}; ${keepingText(file, target, request)}`);
   const timeoutMs = route.timeoutMs ?? cluster.timeouts.requestTimeoutMs;
   tell("timeout", `the answer must begin within ${formatDuration(timeoutMs)}`);
   const { errorPages, interceptErrors } = cluster;
@@ -277,6 +280,24 @@ function tellServers(file: ClusterFile, cluster: Cluster, route: Route, tell: Te
     : "for errors of the web tier; the application's stay";
   if (errorPages.size > 0) tell("errorPages", `${[...errorPages.keys()].join(", ")}, ${whose}`);
   return null;
+}
+
+/** Who keeps a visitor at one server. */
+function keepingText(
+  file: ClusterFile,
+  { name, servers, sessions, affinity }: Cluster,
+  request: RoutedRequest,
+): string {
+  if (affinity === null) {
+    const cookie = sessions?.cookieName ?? "sid";
+    return `a request with the session cookie ${cookie} goes to the session's server`;
+  }
+  if (affinity.by === "client-address")
+    return `all requests of ${request.client} go to one server, until ${formatDuration(affinity.keptMs)} after the last`;
+  const { secret, previousSecret } = file;
+  const found = new RouteCookies(affinity, servers, { secret, previousSecret, name }).find(request.cookie);
+  const names = found === null ? "this one has none" : `this one names ${servers[found.at]!.name}`;
+  return `a request goes to the server that its cookie ${affinity.cookieName} names; ${names}`;
 }
 
 function tellFile({ files }: Route, path: string, tell: Tell): void {

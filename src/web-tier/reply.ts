@@ -6,6 +6,7 @@ import type { BodySink } from "../http/body.ts";
 import type { Coding } from "./accept-encoding.ts";
 import type { CompiledFieldRules } from "./actions/field-rules.ts";
 import type { TemplateValues } from "./actions/template-text.ts";
+import { withRouteCookie } from "./affinity/route-cookie-fields.ts";
 import type { AnswerBody, AnswerHead, Client } from "./client.ts";
 import { codingFor, compressed, encoderOf, isWorthIt, variedHead } from "./compression.ts";
 import { Compressor, type CompressorOwner, hasRoomForCompressor } from "./compressor.ts";
@@ -30,6 +31,8 @@ export class Reply implements BodySink, CompressorOwner {
   compresses = false;
   /** Of the route, or null. */
   fieldRules: CompiledFieldRules | null = null;
+  /** Keeps the visitor at his server: "Set-Cookie: ... CR LF", or "". */
+  setCookie = "";
   readonly #client: Client;
   readonly #values: TemplateValues;
   readonly #owner: ReplyOwner;
@@ -43,7 +46,7 @@ export class Reply implements BodySink, CompressorOwner {
   }
 
   begin(made: AnswerHead, body: AnswerBody): void {
-    const head = withTransportSecurity(this.#dressed(made), this.#client.origin.hstsLine);
+    const head = this.#dressed(made);
     this.status = head.status;
     if (!this.compresses || !isWorthIt(head)) return this.#client.beginAnswer(head, body);
     const coding = hasRoomForCompressor() ? codingFor(this.#client.head) : null;
@@ -54,7 +57,7 @@ export class Reply implements BodySink, CompressorOwner {
 
   /** All of it in one write. @param text the body, latin1. */
   send(made: AnswerHead, body: AnswerBody, text: string): void {
-    const head = withTransportSecurity(this.#dressed(made), this.#client.origin.hstsLine);
+    const head = this.#dressed(made);
     this.status = head.status;
     if (this.compresses && isWorthIt(head)) return this.#sendVaried(head, body, text);
     this.sentBytes = text.length;
@@ -72,8 +75,13 @@ export class Reply implements BodySink, CompressorOwner {
     this.#client.sendAnswer(variedHead(head, isSmaller ? coding : null, sent.length), body, sent);
   }
 
-  /** With the fields that the route wants. */
+  /** With the fields that the route wants, and ours. */
   #dressed(head: AnswerHead): AnswerHead {
+    const kept = withRouteCookie(this.#ruled(head), this.setCookie);
+    return withTransportSecurity(kept, this.#client.origin.hstsLine);
+  }
+
+  #ruled(head: AnswerHead): AnswerHead {
     if (this.fieldRules === null) return head;
     const { status, reason, contentLength, hasDate } = head;
     const fields = this.fieldRules.ofAnswer(head.fields, this.#values);
@@ -135,7 +143,7 @@ export class Reply implements BodySink, CompressorOwner {
 
   beginTunnel(head: AnswerHead, upgrade: string): void {
     this.status = 101;
-    this.#client.beginTunnel(head, upgrade);
+    this.#client.beginTunnel(withRouteCookie(head, this.setCookie), upgrade);
   }
 
   tunnelBytes(bytes: Buffer): void {
@@ -149,6 +157,7 @@ export class Reply implements BodySink, CompressorOwner {
     this.congested = false;
     this.compresses = false;
     this.fieldRules = null;
+    this.setCookie = "";
     if (this.#compressor === null) return;
     this.#compressor.destroy();
     this.#compressor = null;

@@ -7,8 +7,8 @@
  *   rewrite                        #rewrite      routed-request.ts
  *   act                            #act          actions/, files/: redirect, respond, files; or, for an app server:
  *   take the body (if wanted)      #act          request-body.ts, whole-body.ts
+ *   choose server                  #choose       attempts.ts, server-pool.ts (sticky, then balance)
  *   tell who asks                  #prepare      upstream-fields.ts, forwarded.ts
- *   choose server                  #send         attempts.ts, server-pool.ts (sticky, then balance)
  *   send                           #send         attempts.ts, link-upstream.ts or http-upstream.ts
  *   read head                      #readHead     http/answer-reader.ts
  *   retry or continue              #failed       attempts.ts
@@ -188,8 +188,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     const { maintenance } = route.pool!.cluster;
     if (maintenance !== null) return this.#answerMaintenance(maintenance);
     if (route.source.buffer && !this.bodyless) return this.#requestBody.takeWhole(this.#site.bodies);
-    this.#prepare();
-    this.#send(this.#attempts.choose(null));
+    this.#choose();
   }
 
   #answerMaintenance(maintenance: Maintenance): void {
@@ -201,13 +200,18 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     const { trailer, bytes } = this.#requestBody.whole!;
     // A trailer needs chunks.
     if (trailer === "") this.bodyLength = bytes;
-    this.#prepare();
-    this.#send(this.#attempts.choose(null));
+    this.#choose();
   }
 
   bodyFailed(error: Error): void {
     this.#site.log.warn(`the body of ${this.method} ${this.target} can't be kept: ${error.message}`);
     this.refuse(503, "");
+  }
+
+  #choose(): void {
+    const first = this.#attempts.choose(null);
+    this.#prepare();
+    this.#send(first);
   }
 
   #prepare(): void {
@@ -289,6 +293,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     this.#attempts.upstream!.answered(this);
     this.#record.answeredAtMs = performance.now();
     this.#phase = "answering";
+    this.#reply.setCookie = this.#attempts.setCookie;
     if (!this.bodyless) this.#requestBody.answered();
     if (head.status >= 400 && this.#site.pages.intercepts(head.status))
       return this.#intercept(sized && bytes.length - at === bodyBytes);
@@ -431,6 +436,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     if (head.upgrade === "") return this.#badAnswer("101 that does not say to what");
     this.#attempts.upstream!.answered(this);
     this.#phase = "tunnel";
+    this.#reply.setCookie = this.#attempts.setCookie;
     this.#reply.beginTunnel(head, head.upgrade);
     if (at < bytes.length) this.#reply.tunnelBytes(bytes.subarray(at));
   }

@@ -3,6 +3,7 @@ import type { Template } from "../config/model.ts";
 import { canonicalPath } from "../http/canonical.ts";
 import type { RequestHead } from "../http/request-head.ts";
 import { type TemplateValues, templateText } from "./actions/template-text.ts";
+import type { RouteCookie } from "./affinity/route-cookies.ts";
 import type { PageStatus } from "./answer-pages.ts";
 
 const noGroups: readonly string[] = [];
@@ -10,7 +11,7 @@ const noGroups: readonly string[] = [];
 /** Who asks for what: a client. */
 export interface Asking {
   readonly head: RequestHead;
-  readonly origin: { readonly scheme: "http" | "https" };
+  readonly origin: { readonly scheme: "http" | "https"; readonly trusted: boolean };
 }
 
 export interface Rewriting {
@@ -29,6 +30,8 @@ export class RoutedRequest implements TemplateValues {
   /** Of the path, from a client that may choose the server by it; or "". */
   sessionId = "";
   client = "";
+  /** Names the server that keeps the visitor. Looked for when a server is chosen, by clusters that have such cookies; or null. */
+  routeCookie: RouteCookie | null = null;
   readonly #client: Asking;
 
   constructor(client: Asking) {
@@ -42,6 +45,7 @@ export class RoutedRequest implements TemplateValues {
     this.path = this.#client.head.path;
     this.groups = noGroups;
     this.sessionId = "";
+    this.routeCookie = null;
   }
 
   /** @returns 0, or the status to refuse with: what came with the request makes the new path no path. */
@@ -82,6 +86,12 @@ export class RoutedRequest implements TemplateValues {
 
   get scheme(): string {
     return this.#client.origin.scheme;
+  }
+
+  /** The browser's own connection is encrypted, as far as we or balancers that the file trusts know. */
+  get isSecure(): boolean {
+    const { head, origin } = this.#client;
+    return origin.scheme === "https" || (origin.trusted && head.xForwardedProto.toLowerCase() === "https");
   }
 
   /** The Cookie field, or "". */

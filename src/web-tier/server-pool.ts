@@ -5,12 +5,16 @@ import type { Cluster } from "../config/model.ts";
 import { SessionIds, type VerifiedId } from "../session/id.ts";
 import { upstream as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
+import type { Affinity } from "./affinity/affinity.ts";
+import { CookieAffinity } from "./affinity/cookie-affinity.ts";
 import type { RoutedRequest } from "./routed-request.ts";
 import type { Upstream } from "./upstream.ts";
 
 export class ServerPool {
   readonly cluster: Cluster;
   readonly upstreams: readonly Upstream[];
+  /** Of an application that has no sessions of ours; or null. */
+  readonly affinity: Affinity | null;
   readonly #policy: Policy<Upstream>;
   readonly #ids: SessionIds;
   readonly #cookieName: string;
@@ -30,6 +34,7 @@ export class ServerPool {
     this.upstreams = upstreams;
     this.#policy = createPolicy(cluster.balance);
     this.#policy.update(upstreams);
+    this.affinity = affinityOf(cluster, upstreams, secret, previousSecret);
     this.#ids = new SessionIds(secret, previousSecret, cluster.name);
     this.#cookieName = cluster.sessions?.cookieName ?? "sid";
     this.#owners = new Map(
@@ -46,15 +51,10 @@ export class ServerPool {
    * @param tried a server that failed it already, or null.
    * @returns null when no other server can take requests.
    */
-  choose({ cookie }: RoutedRequest, tried: Upstream | null): Upstream | null {
-    if (cookie !== "") {
-      const id = this.#ids.fromCookie(cookie, this.#cookieName);
-      if (id !== null) {
-        const kept = this.#keeperOf(id, tried);
-        if (kept !== null) return kept;
-      }
-    }
-    return this.#policy.pick(tried, 0) ?? this.#shortestQueue(tried);
+  choose(request: RoutedRequest, tried: Upstream | null): Upstream | null {
+    const kept =
+      this.affinity === null ? this.#sessionKeeper(request, tried) : this.affinity.keeper(request, tried);
+    return kept ?? this.#policy.pick(tried, 0) ?? this.#shortestQueue(tried);
   }
 
   /**
@@ -65,6 +65,12 @@ export class ServerPool {
     const verified = this.#ids.verify(id);
     if (verified !== null) return this.#keeperOf(verified, tried);
     return this.#firstOf(id.charAt(0), tried) ?? this.#firstOf(id.charAt(1), tried);
+  }
+
+  #sessionKeeper({ cookie }: RoutedRequest, tried: Upstream | null): Upstream | null {
+    if (cookie === "") return null;
+    const id = this.#ids.fromCookie(cookie, this.#cookieName);
+    return id === null ? null : this.#keeperOf(id, tried);
   }
 
   #shortestQueue(tried: Upstream | null): Upstream | null {
@@ -107,6 +113,16 @@ export class ServerPool {
     this.#toldAtMs = now;
     this.#refused = 0;
   }
+}
+
+function affinityOf(
+  { name, affinity }: Cluster,
+  upstreams: readonly Upstream[],
+  secret: Buffer,
+  previousSecret: Buffer | null,
+): Affinity | null {
+  if (affinity?.by !== "cookie") return null;
+  return new CookieAffinity(affinity, upstreams, { secret, previousSecret, name });
 }
 
 function ownerOf(letter: string, processIndex: number): string {

@@ -1,4 +1,5 @@
 /** Step "prepare": the fields of a request as the application shall see them. */
+import { withoutRouteCookie } from "./affinity/route-cookie-fields.ts";
 import type { Client } from "./client.ts";
 import { forwardedFields } from "./forwarded.ts";
 import type { CompiledRoute } from "./route.ts";
@@ -16,7 +17,9 @@ export function upstreamFields(
   requestId: string,
   whole: WholeBody | null,
 ): string {
-  let fields = head.fields + forwardedFields(head, origin, requestId);
+  const { routeCookie } = request;
+  const own = routeCookie === null ? head.fields : withoutRouteCookie(head.fields, routeCookie.pair);
+  let fields = own + forwardedFields(head, origin, requestId);
   if (requestFields !== null) fields = requestFields.ofRequest(fields, request);
   // A trailer needs chunks.
   if (whole !== null && whole.trailer === "") return `${fields}\nContent-Length\n${whole.bytes}`;

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { RouteCookies } from "../../src/web-tier/affinity/route-cookies.ts";
 import { runFlotilla, temporaryFolder } from "../harness/process.ts";
 import { tlsFile } from "../harness/tls.ts";
 
@@ -168,4 +169,36 @@ test("explain: JSON, a port on which nobody listens, and no URL", async (t) => {
   const wrong = await explained(t, "www.example/health");
   assert.deepEqual([wrong.code, wrong.out], [1, ""]);
   assert.match(wrong.err, /FLOTILLA_URL_WRONG/);
+});
+
+test("explain: the server that a cookie of affinity names", async (t) => {
+  const keeping = file.replace(
+    "{ app-a: { address: 127.0.0.2 } }",
+    "{ app-a: { address: 127.0.0.2 }, app-b: { address: 127.0.0.3 } }\n    affinity: cookie",
+  );
+  const secret = Buffer.from("s".repeat(32));
+  const servers = ["a", "b"].map((letter) => ({ letter, processIndex: 0 }));
+  const keys = { secret, previousSecret: null, name: "app" };
+  const line = new RouteCookies({ cookieName: "route" }, servers, keys).line(1, false);
+  const folder = temporaryFolder(t, { "flotilla.yaml": keeping });
+  const words = [
+    "explain",
+    "http://www.example/api/a",
+    "--from",
+    "10.1.1.1",
+    "--header",
+    "X-Key: not-to-be-printed",
+  ];
+  const cookie = `Cookie: ${line.slice("Set-Cookie: ".length, line.indexOf(";"))}`;
+  for (const [more, names] of [
+    [[], "this one has none"],
+    [["--header", "Cookie: route=bA.made-up"], "this one has none"],
+    [["--header", cookie], "this one names app-b"],
+  ] as const) {
+    const { stdout } = await runFlotilla(t, [...words, ...more], { cwd: folder });
+    assert.match(
+      stdout,
+      new RegExp(`round-robin; a request goes to the server that its cookie route names; ${names}\n`),
+    );
+  }
 });
