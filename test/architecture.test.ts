@@ -34,7 +34,7 @@ const layers: Record<string, readonly string[]> = {
     "support",
   ],
   "app-tier": ["admin", "session", "load", "member", "tls", "http", "link", "config", "support"],
-  supervise: ["admin", "health", "load", "member", "link", "config", "support"],
+  supervise: ["admin", "health", "load", "member", "plain", "link", "config", "support"],
   demo: ["session", "admin", "supervise", "member", "link", "config", "support"],
   cli: [
     "demo",
@@ -46,6 +46,7 @@ const layers: Record<string, readonly string[]> = {
     "admin",
     "health",
     "member",
+    "plain",
     "link",
     "config",
     "support",

@@ -10,11 +10,14 @@ import { StreamKind } from "../link/api.ts";
 import { linkKeys } from "../link/keys.ts";
 import { LinkListener } from "../link/listener.ts";
 import { Member } from "../member/member.ts";
+import { SystemResolver } from "../plain/resolver.ts";
 import { ListeningSockets } from "../supervise/listening-sockets.ts";
 import { NewsBoard } from "../supervise/news-board.ts";
 import { WorkingFile } from "../supervise/reload.ts";
+import { ServerChecks } from "../supervise/server-checks.ts";
 import { ServiceManager } from "../supervise/service-manager.ts";
 import { WebWorkers } from "../supervise/web-workers.ts";
+import { systemClock } from "../support/clock.ts";
 import { messageOf } from "../support/errors.ts";
 import { createLog, type Log } from "../support/log.ts";
 import { interruptedCode, onStopSignals, stopping } from "../support/signals.ts";
@@ -43,7 +46,16 @@ export async function runWebServer(
     unready: (): string => (member.state === "starting" ? "it is starting" : workers.unreadyReason),
     unlive: (): string => workers.stuckReason,
   };
-  const working = new WorkingFile({ file, server, workers, health, log });
+  const checks = new ServerChecks({
+    self: { name: server.name, incarnation: member.incarnation },
+    ownAddress: server.address,
+    news,
+    resolver: new SystemResolver(),
+    clock: systemClock,
+    random: Math.random,
+    log,
+  });
+  const working = new WorkingFile({ file, server, workers, news, checks, health, log });
   const stopAsked = Promise.withResolvers<string>();
   const hurried = Promise.withResolvers<void>();
   let isHurried = false;
@@ -69,6 +81,7 @@ export async function runWebServer(
   for (const listener of cluster.listen) await sockets.open(listener);
   for (const { name, address, port: number } of supervised ? [] : sockets.unused)
     log.warn(`the service manager's socket ${name} (${address}:${number}) fits no address under listen:`);
+  working.startChecks();
   await workers.begin();
   member.state = "up";
   record(file, server, log);
@@ -91,6 +104,7 @@ export async function runWebServer(
   const drained = workers.drain();
   if (isHurried) workers.hurry();
   await drained;
+  checks.stop();
   working.closeHealth();
   log.info("stopped");
   // Not by itself: an operator's connection could hold the process.

@@ -9,12 +9,16 @@ import type { Cluster, ClusterFile, Server } from "../config/model.ts";
 import { codeOf, FlotillaError, messageOf } from "../support/errors.ts";
 import type { Log } from "../support/log.ts";
 import { type HealthAnswers, openHealth } from "./health-listener.ts";
+import type { NewsBoard } from "./news-board.ts";
+import type { ServerChecks } from "./server-checks.ts";
 import type { WebWorkers } from "./web-workers.ts";
 
 export interface ReloadParts {
   readonly file: ClusterFile;
   readonly server: Server;
   readonly workers: WebWorkers;
+  readonly news: NewsBoard;
+  readonly checks: ServerChecks;
   readonly health: HealthAnswers;
   readonly log: Log;
 }
@@ -38,6 +42,11 @@ export class WorkingFile {
   /** Opens `health:`. @throws FlotillaError when the port can't be had. */
   async openHealth(): Promise<void> {
     this.#health = await this.#healthOf(this.cluster);
+  }
+
+  /** Begins to ask app servers how they are. */
+  startChecks(): void {
+    this.#parts.checks.follow(this.#file, this.cluster);
   }
 
   closeHealth(): void {
@@ -78,7 +87,7 @@ export class WorkingFile {
   }
 
   async #reload(): Promise<ReloadAnswer> {
-    const { server, workers, log } = this.#parts;
+    const { server, workers, news, checks, log } = this.#parts;
     const before = this.cluster;
     const file = loadOrThrow(this.#file.path);
     refuseWhatStays(this.#file, file, server);
@@ -93,6 +102,8 @@ export class WorkingFile {
       throw error;
     }
     this.#file = file;
+    news.keepOnly(new Set(file.servers.keys()));
+    checks.follow(file, cluster);
     if (isHealthNew) {
       this.#health?.close();
       this.#health = health;

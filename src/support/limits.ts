@@ -221,6 +221,14 @@ export const polling = {
   ownPauseMs: 300,
 } as const;
 
+/** Active checks, of the main process of a web server. */
+export const checks = {
+  /** Of an answer, its body: what is behind is not read. */
+  bodyBytesMax: 16_384,
+  /** Checks that are under way; with more servers, those that do not answer make the others wait. */
+  atOnceMax: 512,
+} as const;
+
 /** Whether servers are well. */
 export const serverHealth = {
   checkIntervalMs: 2_000,

@@ -2,9 +2,10 @@
  * One connection of the pool to a plain HTTP server. While it serves a request it behaves as a stream of the link:
  * body bytes in, the answer's bytes out, credit, reset; so the request path knows no difference.
  */
-import { connect, type OnReadOpts, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Server, Timeouts } from "../config/model.ts";
 import { ResetCode } from "../link/api.ts";
+import { connectPlain, openEvent } from "../plain/connect.ts";
 import type { UpstreamTls } from "../plain/tls.ts";
 import { codeOf, messageOf } from "../support/errors.ts";
 import { http as httpLimits, upstream as limits } from "../support/limits.ts";
@@ -84,9 +85,9 @@ export class HttpConnection implements UpstreamStream {
     this.#address = address;
     this.#failure = "";
     this.#refused = false;
-    this.#socket = tls === null ? openSocket(server, address, onread) : tls.connect(address.host, onread);
+    this.#socket = connectPlain(server, tls, address.host, onread);
     this.#copied = new CopiedWrites(this.#socket);
-    this.#socket.on(tls === null ? "connect" : "secureConnect", () => this.#established());
+    this.#socket.on(openEvent(tls), () => this.#established());
     this.#socket.on("drain", () => this.#request?.onDrain(this));
     this.#socket.on("end", () => this.#ended());
     this.#socket.on("error", (error) => {
@@ -323,11 +324,4 @@ export class HttpConnection implements UpstreamStream {
     const reason = `no connection within ${this.#upstream.timeouts.connectTimeoutMs} ms`;
     this.#upstream.unreachable(this.#address, reason, false);
   }
-}
-
-function openSocket(server: Server, { host }: Address, onread: OnReadOpts): Socket {
-  const options = { noDelay: true, allowHalfOpen: true, onread };
-  return server.plain!.socketPath === null
-    ? connect({ ...options, host, port: server.port })
-    : connect({ ...options, path: host });
 }

@@ -58,6 +58,7 @@ export class Upstreams {
         const gone = this.#known.filter((old) => !known.includes(old));
         this.#known = known;
         this.#pools = pools;
+        this.#news = new Map([...this.#news].filter(([name]) => file.servers.has(name)));
         for (const { upstream } of gone) this.#retire(upstream, cluster.timeouts.drainTimeoutMs);
       },
       discard: () => {
