@@ -199,6 +199,18 @@ export const upstream = {
 export const balance = {
   /** `consistent-hash`: requests in flight of one server, in percent of the mean. */
   loadBoundPercent: 125,
+  /** A server with fewer in flight (of one process of a web server) is not passed over for having too many. */
+  unboundedRequests: 4,
+  /** Places of its table: primes. The larger one is for more servers than a hundredth of the smaller one. */
+  tableSizes: [65_537, 655_373],
+  /** Places looked at for one that can take the request; then the servers are looked through. */
+  tableStepsMax: 64,
+  /** Servers whose requests in flight are counted with each choice. */
+  countedPerChoice: 4,
+  /** Servers that are compared for one choice. */
+  comparedMax: 16,
+  /** Servers drawn at random for one that can take the request. */
+  drawsMax: 16,
 } as const;
 
 /** Visitors that are kept at servers without sessions of ours. */

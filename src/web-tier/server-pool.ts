@@ -1,12 +1,15 @@
 /** Step "choose server": the servers of one cluster; those that keep the session first, else the policy's choice. */
+import { HalfSipHash } from "../balance/half-sip-hash.ts";
 import { createPolicy } from "../balance/policies.ts";
 import type { Policy } from "../balance/policy.ts";
 import type { Cluster } from "../config/model.ts";
 import { SessionIds, type VerifiedId } from "../session/id.ts";
+import { deriveKey } from "../support/keys.ts";
 import { upstream as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import type { Affinity } from "./affinity/affinity.ts";
 import { CookieAffinity } from "./affinity/cookie-affinity.ts";
+import { keyFinder } from "./request-key.ts";
 import type { RoutedRequest } from "./routed-request.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -16,6 +19,8 @@ export class ServerPool {
   /** Of an application that has no sessions of ours; or null. */
   readonly affinity: Affinity | null;
   readonly #policy: Policy<Upstream>;
+  /** Null: the policy does not ask what is in a request. */
+  readonly #keyOf: ((request: RoutedRequest) => number) | null;
   readonly #ids: SessionIds;
   readonly #cookieName: string;
   /** Owner's letter and process index, as one text: the server that holds the session. */
@@ -32,7 +37,9 @@ export class ServerPool {
   ) {
     this.cluster = cluster;
     this.upstreams = upstreams;
-    this.#policy = createPolicy(cluster.balance);
+    const hash = new HalfSipHash(deriveKey(secret, "balance", cluster.name, 8));
+    this.#policy = createPolicy(cluster.balance, hash);
+    this.#keyOf = keyFinder(cluster.balance, hash);
     this.#policy.update(upstreams);
     this.affinity = affinityOf(cluster, upstreams, secret, previousSecret);
     this.#ids = new SessionIds(secret, previousSecret, cluster.name);
@@ -54,7 +61,11 @@ export class ServerPool {
   choose(request: RoutedRequest, tried: Upstream | null): Upstream | null {
     const kept =
       this.affinity === null ? this.#sessionKeeper(request, tried) : this.affinity.keeper(request, tried);
-    return kept ?? this.#policy.pick(tried, 0) ?? this.#shortestQueue(tried);
+    return kept ?? this.#newcomer(request, tried) ?? this.#shortestQueue(tried);
+  }
+
+  #newcomer(request: RoutedRequest, tried: Upstream | null): Upstream | null {
+    return this.#policy.pick(tried, this.#keyOf === null ? 0 : this.#keyOf(request));
   }
 
   /**
