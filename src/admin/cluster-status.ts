@@ -4,9 +4,10 @@
  */
 import { connect } from "node:net";
 import type { ClusterFile, Server } from "../config/model.ts";
-import type { MemberStatus } from "../member/member.ts";
+import type { MemberStatus, OperatorOrder, ServerState } from "../member/member.ts";
 import { codeOf, messageOf } from "../support/errors.ts";
 import { processState } from "../support/processes.ts";
+import { ago } from "../support/words.ts";
 import { announcedSupervisors } from "./announcement.ts";
 import { Asker } from "./ask.ts";
 import { livingRecords, type RunRecord } from "./run-record.ts";
@@ -36,8 +37,8 @@ export async function clusterStatus(file: ClusterFile, timeoutMs: number): Promi
   const records = livingRecords(file);
   const asker = new Asker(file);
   const units = unitsOf(asker, controlPorts(file, records), timeoutMs);
-  return await Promise.all(
-    [...file.servers.values()].map(async (server) => {
+  const servers = await Promise.all(
+    [...file.servers.values()].map(async (server): Promise<ServerStatus> => {
       try {
         if (server.kind !== "http") return await askMember(asker, server, timeoutMs);
         await connectOnce(server, timeoutMs);
@@ -49,6 +50,40 @@ export async function clusterStatus(file: ClusterFile, timeoutMs: number): Promi
       }
     }),
   );
+  return withOrders(servers);
+}
+
+/** What operators want of app servers is known to web servers alone. */
+function withOrders(servers: readonly ServerStatus[]): ServerStatus[] {
+  const said = servers.flatMap(({ name, orders = [] }) => orders.map((order) => ({ order, at: name })));
+  return servers.map((server) => {
+    const own = said.filter(({ order }) => order.name === server.name);
+    if (own.length === 0) return server;
+    // One that was cut off may not know the newest.
+    const order = own.map((one) => one.order).reduce((one, other) => (isLater(other, one) ? other : one));
+    const at = own.map((one) => one.at);
+    const note = [orderInWords(order, at), server.note].filter((part) => part !== undefined).join("; ");
+    return { ...server, state: stateUnder(order, server.state), order: { ...order, at }, note };
+  });
+}
+
+function isLater(one: OperatorOrder, than: OperatorOrder): boolean {
+  return (one.orderedAtMs ?? 0) > (than.orderedAtMs ?? 0);
+}
+
+function stateUnder({ order }: OperatorOrder, state: ServerState): ServerState {
+  if (state !== "up" || order === "ready") return state;
+  return order === "drain" ? "draining" : "maintenance";
+}
+
+function orderInWords({ order, orderedAtMs, weight }: OperatorOrder, at: readonly string[]): string {
+  const what = { drain: "drained", maint: "put in maintenance", ready: null }[order];
+  const since = orderedAtMs === null ? "" : ` ${ago(Date.now() - orderedAtMs)} ago`;
+  return [
+    ...(what === null ? [] : [`${what} by an operator${since}`]),
+    ...(weight === null ? [] : [`given weight ${weight} by an operator`]),
+    `at ${at.length < 2 ? at.join("") : `${at.slice(0, -1).join(", ")} and ${at.at(-1)}`}`,
+  ].join(", ");
 }
 
 async function askMember(asker: Asker, server: Server, timeoutMs: number): Promise<ServerStatus> {

@@ -17,6 +17,8 @@ export interface Question {
   readonly force?: boolean;
   /** `reload`: the file that is meant. */
   readonly path?: string;
+  /** Anything that whoever is asked looks at itself, because it may come from anybody. */
+  readonly content?: unknown;
 }
 
 /** What an asked one does for each question it knows; the returned object, now or later, is the answer. */
@@ -25,6 +27,11 @@ export type Answers = Readonly<Record<string, (question: Question) => object | P
 /** A server's answer to `stop`. */
 export interface StopAnswer {
   readonly pid: number;
+}
+
+/** An app server's answer to `order`: by which it goes. */
+export interface OrderAnswer {
+  readonly order: string;
 }
 
 /** A server's answer to `holding`: that it stays only for sessions that it can't save (yet), or nothing. */
@@ -42,6 +49,10 @@ export function serverAnswers(member: Member, actions: { stop(force: boolean): v
     "stop-check": ({ servers = [] }): StopCheck => member.holding?.() ?? member.stopCheck(servers),
     holding: (): HoldingAnswer => member.holding?.() ?? {},
     reload: ({ path }): ReloadAnswer => compareWithStarted(member, path),
+    order: ({ content }): OrderAnswer => {
+      member.hearOrder(content);
+      return { order: member.order };
+    },
     stop: ({ force = false }): StopAnswer => {
       // The answer leaves in this turn of the event loop; a drain may close the link in its first.
       setImmediate(() => setImmediate(() => actions.stop(force)));
@@ -95,11 +106,14 @@ function parseQuestion(meta: string): Question {
   const question = value as Partial<Question> | null;
   if (typeof question !== "object" || question === null || typeof question.ask !== "string")
     throw new Error('a question is an object with "ask"');
-  const { ask, servers, path } = question;
-  const force = question.force === true ? { force: true } : {};
+  const { ask, servers, path, content } = question;
+  const rest = {
+    ...(question.force === true ? { force: true } : {}),
+    ...(content === undefined ? {} : { content }),
+  };
   if (typeof path === "string") return { ask, path };
-  if (servers === undefined) return { ask, ...force };
+  if (servers === undefined) return { ask, ...rest };
   if (!Array.isArray(servers) || !servers.every((name) => typeof name === "string"))
     throw new Error('"servers" is a list of names');
-  return { ask, servers, ...force };
+  return { ask, servers, ...rest };
 }

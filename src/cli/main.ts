@@ -1,6 +1,7 @@
 /** The command line: which words mean what. Each command is a file of its own; this one only reads the words. */
 import { existsSync, readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { parseDuration } from "../config/quantities.ts";
 import { codeOf, messageOf } from "../support/errors.ts";
 import { complain, outputTrouble, watchOutput } from "./terminal.ts";
 
@@ -52,6 +53,12 @@ function fileName(text: string): string {
   return text;
 }
 
+function duration(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === null || ms === 0) throw new InvalidArgumentError("It is a duration, such as 30s or 5m.");
+  return ms;
+}
+
 function collected(text: string, before: string[]): string[] {
   return [...before, text];
 }
@@ -93,6 +100,7 @@ function describeCommands(done: (exitCode: number) => void): Command {
   describeFile(cli);
   describeRunning(cli);
   describeChanges(cli);
+  describeOperations(cli);
   describeRest(cli);
   return program;
 }
@@ -197,6 +205,53 @@ function describeChanges({ program, config, done }: Cli): void {
     });
 }
 
+/** What operators do to app servers while all runs. */
+function describeOperations({ program, config, done }: Cli): void {
+  const meanings = {
+    drain:
+      "give app servers no new visitors; those whose sessions they keep stay, and sessions go to other servers",
+    maint: "send app servers no requests at all; their visitors go to other servers",
+    ready: "put app servers back in service",
+  } as const;
+  for (const order of ["drain", "maint", "ready"] as const) {
+    const command = program
+      .command(order)
+      .argument("<servers...>", "app servers of the file, on any machine")
+      .description(meanings[order])
+      .option("--json", "print one JSON object");
+    if (order !== "ready")
+      command
+        .option("--wait", "return when their last request is over, and their sessions are elsewhere")
+        .option("--timeout <duration>", "with --wait: for so long at most, e.g. 30s", duration);
+    command
+      .addHelpText("after", orderNotes)
+      .action(async (names: string[], { json, wait, timeout }: OperateWords, given: Command) => {
+        if (timeout !== undefined && wait !== true) given.error("error: --timeout goes with --wait");
+        const operate = await import("./operate.ts");
+        const options = { json: json === true, wait: wait === true, timeoutMs: timeout ?? null };
+        done(await operate.order(config(), names, order, options));
+      });
+  }
+
+  program
+    .command("weight")
+    .argument("<server>", "an app server of the file; one with `processes:` means all of them")
+    .argument("[weight]", "0 to 1000, or a share of the file's: 50%; without: tell it")
+    .description("change an app server's share of requests; 100% is that of the file again")
+    .option("--json", "print one JSON object")
+    .addHelpText("after", orderNotes)
+    .action(async (name: string, text: string | undefined, { json }: { json?: true }) => {
+      const operate = await import("./operate.ts");
+      done(await operate.weight(config(), [name], text ?? null, { json: json === true }));
+    });
+}
+
+interface OperateWords {
+  readonly json?: true;
+  readonly wait?: true;
+  readonly timeout?: number;
+}
+
 function describeRest({ program, done }: Cli): void {
   program
     .command("demo")
@@ -248,6 +303,11 @@ Examples:
 TERM or INT lets open requests end first, for at most the drain time of the file; a second one cuts them, and sessions
 are kept all the same; a third INT ends at once, and sessions that nobody else has are lost.
 Logs are readable lines on a terminal and one JSON object per line when piped.
+`;
+
+const orderNotes = `
+It returns when the order is in force in all workers of all web servers in front, which keep it over reloads, upgrades and
+restarts. A web server that does not run learns it from the others when it is back. flotilla status shows it.
 `;
 
 function readVersion(): string {

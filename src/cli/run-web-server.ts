@@ -3,6 +3,7 @@
  * them, and answers for all of them: the cluster port, `health:`, the service manager.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { Asker } from "../admin/ask.ts";
 import { recordServer } from "../admin/run-record.ts";
 import { answerQuestions, type Question, serverAnswers } from "../admin/service.ts";
 import type { ClusterFile, Server } from "../config/model.ts";
@@ -13,6 +14,7 @@ import { Member } from "../member/member.ts";
 import { SystemResolver } from "../plain/resolver.ts";
 import { ListeningSockets } from "../supervise/listening-sockets.ts";
 import { NewsBoard } from "../supervise/news-board.ts";
+import { Operations } from "../supervise/operations.ts";
 import { WorkingFile } from "../supervise/reload.ts";
 import { ServerChecks } from "../supervise/server-checks.ts";
 import { ServiceManager } from "../supervise/service-manager.ts";
@@ -55,7 +57,10 @@ export async function runWebServer(
     random: Math.random,
     log,
   });
-  const working = new WorkingFile({ file, server, workers, news, checks, health, log });
+  const asker = new Asker(file);
+  const parts = { server, file, news, workers, asker, clock: systemClock, random: Math.random, log };
+  const operations = new Operations(parts);
+  const working = new WorkingFile({ file, server, workers, news, checks, operations, health, log });
   const stopAsked = Promise.withResolvers<string>();
   const hurried = Promise.withResolvers<void>();
   let isHurried = false;
@@ -74,7 +79,8 @@ export async function runWebServer(
     },
   });
   process.on("SIGUSR1", () => workers.tell({ kind: "reopen-logs" }));
-  const port = clusterPort(member, { workers, working, log }, () => stopAsked.resolve("flotilla stop"));
+  const main = { workers, working, operations, log };
+  const port = clusterPort(member, main, () => stopAsked.resolve("flotilla stop"));
   await port.listen();
   await working.openHealth();
   // Before the workers ask for them, so that a port that can't be had is told at once.
@@ -82,6 +88,7 @@ export async function runWebServer(
   for (const { name, address, port: number } of supervised ? [] : sockets.unused)
     log.warn(`the service manager's socket ${name} (${address}:${number}) fits no address under listen:`);
   working.startChecks();
+  await operations.begin();
   await workers.begin();
   member.state = "up";
   record(file, server, log);
@@ -93,6 +100,7 @@ export async function runWebServer(
   member.state = "draining";
   workers.isStopping = true;
   manager.stopping();
+  operations.stop();
   await workers.askReports();
   const { drainTimeoutMs, drainDelayMs } = working.cluster.timeouts;
   if (drainDelayMs > 0) {
@@ -114,20 +122,25 @@ export async function runWebServer(
 interface MainParts {
   readonly workers: WebWorkers;
   readonly working: WorkingFile;
+  readonly operations: Operations;
   readonly log: Log;
 }
 
-function clusterPort(member: Member, { workers, working, log }: MainParts, stop: () => void): LinkListener {
+function clusterPort(member: Member, parts: MainParts, stop: () => void): LinkListener {
+  const { workers, working, operations, log } = parts;
   const { file, server } = member;
   const answers = {
     ...serverAnswers(member, { stop }),
+    ...operations.answers,
     status: async () => {
       await workers.askReports();
       member.requests = workers.requests;
       const note = workers.stuckReason;
+      const orders = operations.standing;
       return {
         ...member.status(),
         ...{ connections: workers.connections, workers: workers.status() },
+        ...(orders.length === 0 ? {} : { orders }),
         ...(note === "" ? {} : { note }),
       };
     },

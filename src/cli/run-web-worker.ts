@@ -23,6 +23,8 @@ class WebWorker implements WorkerOrders {
   readonly #started = Promise.withResolvers<WebServer>();
   readonly #cut = Promise.withResolvers<void>();
   #web: WebServer | null = null;
+  /** Told while it begins. */
+  #early: readonly ServerNews[] = [];
   #prepared: Prepared | null = null;
 
   constructor(name: string) {
@@ -46,6 +48,7 @@ class WebWorker implements WorkerOrders {
       this.#web = await startWebServer(member, beginning.news, log, (endpoint) =>
         this.#channel.socket(endpoint),
       );
+      this.#web.hear(this.#early);
       this.#started.resolve(this.#web);
       this.report();
       this.#channel.tell({ kind: "ready", urls: this.#web.urls, file });
@@ -60,7 +63,8 @@ class WebWorker implements WorkerOrders {
   }
 
   servers(news: readonly ServerNews[]): void {
-    this.#web?.hear(news);
+    if (this.#web === null) this.#early = [...this.#early, ...news];
+    else this.#web.hear(news);
   }
 
   prepare(file: ClusterFile): void {

@@ -38,14 +38,19 @@ export function slowStartNote(servers: readonly Pick<ServerStatus, "state">[], s
 /** The fields that scripts rely on, in the documented order, then those that not every server has. */
 function inOrder(status: ServerStatus): object {
   const { name, cluster, letter, state, pid, requests, sessions, voterProblem, note } = status;
-  const { connections, workers } = status;
+  const { connections, workers, order } = status;
   return {
     ...{ name, cluster, letter, state, pid, requests, sessions },
     ...(workers === undefined ? {} : { connections, workers }),
     ...(isSharing(status) ? copyFields(status) : {}),
+    ...(order === undefined ? {} : { order: orderFields(order) }),
     ...(voterProblem === undefined ? {} : { voterProblem }),
     ...(note === undefined ? {} : { note }),
   };
+}
+
+function orderFields({ order, orderedAtMs, weight, at }: NonNullable<ServerStatus["order"]>): object {
+  return { order, since: orderedAtMs === null ? null : new Date(orderedAtMs).toISOString(), weight, at };
 }
 
 function copyFields(counts: SlotCounts): SlotCounts {
@@ -233,6 +238,11 @@ function troubles(servers: readonly ServerStatus[], memberRuns: boolean): string
     notUp.length === servers.length
       ? "No server is up"
       : `${count(notUp.length, "server")} of ${servers.length} not up`;
-  const hint = memberRuns ? "Their logs say why." : "Start those of this machine with: flotilla start --all";
+  const isOrdered = notUp.every(({ order }) => order !== undefined && order.order !== "ready");
+  const hint = isOrdered
+    ? `Back in service with: flotilla ready ${notUp.map(({ name }) => name).join(" ")}`
+    : memberRuns
+      ? "Their logs say why."
+      : "Start those of this machine with: flotilla start --all";
   return [...noted, ...lines, `${sum}. ${hint}`];
 }

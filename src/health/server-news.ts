@@ -7,6 +7,8 @@ export type Order = "ready" | "drain" | "maint";
 export interface ServerNews {
   readonly name: string;
   readonly order: Order;
+  /** When it was given: milliseconds since 1970 on the operator's clock. Null: never. */
+  readonly orderedAtMs: number | null;
   /** An operator's, in place of the file's; null: the file's. */
   readonly weight: number | null;
   /** Of active checks; null: there are none, or none has ended yet. */
@@ -20,7 +22,7 @@ export interface CheckVerdict {
 }
 
 export function noNews(name: string): ServerNews {
-  return { name, order: "ready", weight: null, check: null };
+  return { name, order: "ready", orderedAtMs: null, weight: null, check: null };
 }
 
 export type HealthState = "up" | "slow-start" | "draining" | "maintenance" | "down" | "recovering";

@@ -1,7 +1,8 @@
 /** This process as a member of the cluster: which server of which file it is, and what it tells of itself. */
 import { randomBytes } from "node:crypto";
 import type { Cluster, ClusterFile, Server } from "../config/model.ts";
-import type { ServerView } from "../health/server-news.ts";
+import { isNewer, readServerWords, type ServerWords } from "../health/operator-words.ts";
+import type { Order, ServerView } from "../health/server-news.ts";
 import { count } from "../support/words.ts";
 
 export type ServerState = "up" | "starting" | "draining" | "maintenance" | "down";
@@ -27,10 +28,27 @@ export class Member {
   /** It has come to its end, and stays only to write these sessions; `problem` says why that failed. Set likewise. */
   holding: (() => StopCheck | null) | null = null;
 
+  /** Called when `order` has changed; set likewise. */
+  onOrder: () => void = () => {};
+  #ordered: ServerWords["order"] = null;
+
   constructor(file: ClusterFile, server: Server) {
     this.file = file;
     this.server = server;
     this.cluster = file.clusters.get(server.cluster)!;
+  }
+
+  /** What an operator wants of this server, as web servers have told it. */
+  get order(): Order {
+    return this.#ordered?.value ?? "ready";
+  }
+
+  /** @param words ServerWords of this server, as they came; older ones than those that are known are of no account. */
+  hearOrder(words: unknown): void {
+    const heard = readServerWords(words);
+    if (heard?.name !== this.server.name || !isNewer(heard.order, this.#ordered)) return;
+    this.#ordered = heard.order;
+    this.onOrder();
   }
 
   status(): MemberStatus {
@@ -40,6 +58,8 @@ export class Member {
       letter: this.server.letter,
       state: this.state,
       pid: process.pid,
+      incarnation: this.incarnation,
+      isKeptRunning: isKeptRunning(),
       requests: this.requests,
       sessions: this.sessionCount(),
       ...this.slotCounts?.(),
@@ -55,6 +75,11 @@ export class Member {
       ...(held === null ? {} : { note: heldInWords(held) }),
     };
   }
+}
+
+/** Whether a supervisor starts it again when it ends: it gives this variable to what it starts by `run:`. */
+export function isKeptRunning(): boolean {
+  return process.env.FLOTILLA_RUN !== undefined;
 }
 
 /** Of a server that stays only to write its sessions: a sentence about it. */
@@ -74,6 +99,8 @@ export interface StopCheck {
 export interface SlotCounts {
   /** Session slots that it owns. */
   readonly slots: number;
+  /** Those that it owns or backs up, or is being given; of one of an older release not told. */
+  readonly keptSlots?: number;
   /** Those of them of which no other server has a copy. */
   readonly singleCopySlots: number;
   /** The sessions in these. */
@@ -108,6 +135,16 @@ export interface WorkerStatus {
   readonly connections: number;
 }
 
+/** What an operator wants of an app server. */
+export interface OperatorOrder {
+  readonly name: string;
+  readonly order: Order;
+  /** When that was said: milliseconds since 1970; null: never. */
+  readonly orderedAtMs: number | null;
+  /** "5", or "50%" of the file's; null: the file's. */
+  readonly weight: string | null;
+}
+
 /** One row of `flotilla status --json`. */
 export interface MemberStatus extends Partial<SlotCounts> {
   readonly name: string;
@@ -116,6 +153,10 @@ export interface MemberStatus extends Partial<SlotCounts> {
   readonly state: ServerState;
   /** The process that serves and holds the sessions; null when there is none. */
   readonly pid: number | null;
+  /** Another one for every start of the process; of those that were asked. */
+  readonly incarnation?: string;
+  /** A supervisor starts it again when it ends; of those that were asked. */
+  readonly isKeptRunning?: boolean;
   readonly requests: number;
   /** Those that it owns. */
   readonly sessions: number;
@@ -123,6 +164,10 @@ export interface MemberStatus extends Partial<SlotCounts> {
   readonly connections?: number;
   /** Web servers: the processes that do its work. */
   readonly workers?: readonly WorkerStatus[];
+  /** Web servers: the app servers that operators took out of service, or gave another weight. */
+  readonly orders?: readonly OperatorOrder[];
+  /** App servers: what an operator wants of it, and the web servers that say so; left out when that is nothing. */
+  readonly order?: OperatorOrder & { readonly at: readonly string[] };
   /** Its machine votes in the register, and can't write its vote: why, where, and what to do. Left out while it can. */
   readonly voterProblem?: string;
   /** What is wrong with it, most of the time because it is not up. */

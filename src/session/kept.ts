@@ -18,6 +18,9 @@ export interface KeptSessions {
    */
   leave(until: () => number): Promise<void>;
 
+  /** An operator takes the server out of service: it keeps nothing that others can; or he puts it back. It goes on answering. */
+  standAside(isAside: boolean): void;
+
   /** Whether something is left that has to be saved: it takes some of the drain time. */
   readonly mustSave: boolean;
 

@@ -99,6 +99,8 @@ export function placeOf(member: Member): MemberPlace {
   member.sessionCount = () => store.count;
   member.slotCounts = () => replicas.counts;
   member.stopCheck = (others) => replicas.stopCheck(others);
+  member.onOrder = () => replicas.standAside(member.order !== "ready");
+  member.onOrder();
   return { place: { ...place, store }, kept: replicas };
 }
 

@@ -10,6 +10,7 @@ import { codeOf, FlotillaError, messageOf } from "../support/errors.ts";
 import type { Log } from "../support/log.ts";
 import { type HealthAnswers, openHealth } from "./health-listener.ts";
 import type { NewsBoard } from "./news-board.ts";
+import type { Operations } from "./operations.ts";
 import type { ServerChecks } from "./server-checks.ts";
 import type { WebWorkers } from "./web-workers.ts";
 
@@ -20,6 +21,7 @@ export interface ReloadParts {
   readonly news: NewsBoard;
   readonly checks: ServerChecks;
   readonly health: HealthAnswers;
+  readonly operations: Operations;
   readonly log: Log;
 }
 
@@ -87,7 +89,7 @@ export class WorkingFile {
   }
 
   async #reload(): Promise<ReloadAnswer> {
-    const { server, workers, news, checks, log } = this.#parts;
+    const { server, workers, news, checks, operations, log } = this.#parts;
     const before = this.cluster;
     const file = loadOrThrow(this.#file.path);
     refuseWhatStays(this.#file, file, server);
@@ -104,6 +106,7 @@ export class WorkingFile {
     this.#file = file;
     news.keepOnly(new Set(file.servers.keys()));
     checks.follow(file, cluster);
+    operations.follow(file);
     if (isHealthNew) {
       this.#health?.close();
       this.#health = health;

@@ -5,6 +5,7 @@
  */
 import { availableParallelism } from "node:os";
 import type { Cluster, ClusterFile } from "../config/model.ts";
+import type { ServerView } from "../health/server-news.ts";
 import type { WorkerStatus } from "../member/member.ts";
 import { systemClock, type Timer } from "../support/clock.ts";
 import { FlotillaError } from "../support/errors.ts";
@@ -71,6 +72,30 @@ export class WebWorkers {
     return this.#all.reduce((sum, { report }) => sum + report.connections, 0);
   }
 
+  /** What each worker that takes requests sees of app servers, as last reported. */
+  get views(): readonly ServerView[] {
+    return this.workers.flatMap(({ report }) => report.servers);
+  }
+
+  /** Requests that the server has from here, those of workers that drain among them. */
+  inFlightAt(name: string): number {
+    const views = this.#all.flatMap(({ report }) => report.servers);
+    return views.reduce((sum, view) => (view.name === name ? sum + view.inFlight : sum), 0);
+  }
+
+  /** Resolves when all that take requests go by what they were told before. @throws FlotillaError when one does not say so. */
+  async inForce(timeoutMs: number): Promise<void> {
+    const ready = this.workers.filter(({ isReady }) => isReady);
+    const answered = await Promise.all(ready.map((worker) => worker.askReport(timeoutMs)));
+    const silent = ready.filter((_, index) => !answered[index]).map(({ pid }) => pid);
+    if (silent.length === 0) return;
+    throw new FlotillaError(
+      "FLOTILLA_NOT_IN_FORCE",
+      `worker process ${silent.join(", ")} did not take it up within ${timeoutMs / 1_000} s, and will when it answers`,
+      { source: "server" },
+    );
+  }
+
   /** Resolves when all take requests. @throws FlotillaError when one can't. */
   async begin(): Promise<void> {
     await this.#current.begin();
@@ -84,7 +109,7 @@ export class WebWorkers {
 
   /** Has all tell how they are; one that does not answer soon keeps its last report. */
   async askReports(): Promise<void> {
-    await Promise.all(this.#all.map((worker) => worker.askReport()));
+    await Promise.all(this.#all.map((worker) => worker.askReport(limits.reportTimeoutMs)));
   }
 
   status(): WorkerStatus[] {

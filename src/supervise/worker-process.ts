@@ -87,13 +87,13 @@ export class WorkerProcess implements Program {
     this.#child.send(message, handle as SendHandle | undefined, {}, () => {});
   }
 
-  /** Resolves when it has told how it is, or its time to do so is over. */
-  askReport(): Promise<void> {
+  /** Resolves when it has told how it is, or has ended; with false when its time to do so is over. */
+  askReport(timeoutMs: number): Promise<boolean> {
     return new Promise((resolve) => {
-      const timer = this.#options.clock.after(limits.reportTimeoutMs, resolve);
+      const timer = this.#options.clock.after(timeoutMs, () => resolve(false));
       this.#onReport.push(() => {
         timer.cancel();
-        resolve();
+        resolve(true);
       });
       this.tell({ kind: "report" });
     });

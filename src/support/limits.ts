@@ -464,6 +464,7 @@ export const config = {
   includedBytesMax: 65_536,
   serversPerClusterMax: 62,
   processesMax: 62,
+  weightMax: 1_000,
   secretBytesMin: 32,
   /** Keys and values of the file, those behind an alias counted at every use. */
   nodesMax: 20_000,
@@ -597,6 +598,34 @@ export const admin = {
   startTurnTimeoutMs: 10_000,
   runRecordsMax: 4_096,
   runRecordBytesMax: 65_536,
+} as const;
+
+/** What operators want of app servers (drain, maint, weight), and restarts one by one. */
+export const operations = {
+  /** A web server asks another one so often what operators told that one; by chance half of it more or less. */
+  compareIntervalMs: 3_000,
+  /** Servers that are out of service are told so again so often: they may have been started anew. */
+  tellIntervalMs: 3_000,
+  /** At the same time. */
+  toldAtOnceMax: 32,
+  /** The file of one web server. */
+  fileBytesMax: 4_194_304,
+  /** In one question. */
+  namesMax: 64,
+  /** Workers have so long to take an order up; one that has not is named. */
+  inForceTimeoutMs: 2_000,
+  /** An order at a web server, that included. */
+  orderTimeoutMs: 4_000,
+  waitIntervalMs: 200,
+  /** On a terminal, what is waited for is told again at most so often. */
+  progressIntervalMs: 2_000,
+  /** `restart` says so often that it is still at work, and is taken for dead after so long. */
+  turnRenewMs: 5_000,
+  turnMs: 20_000,
+  /** And waits so long for one server, unless told otherwise. */
+  comeBackTimeoutMs: 60_000,
+  /** A program that ended in order to be started again, and had been up for less than this, waits like one that died. */
+  againAfterMs: 1_000,
 } as const;
 
 /** The PROXY protocol of balancers in front. */

@@ -48,3 +48,24 @@ test("a copy of which the register made nothing does not keep its server from st
   let lived = 0;
   for (let seed = 1; lived < 40; seed++) if (live(seed)) lived++;
 });
+
+test("a server that is taken out of service comes to keep nothing while it runs on, and takes its share again", () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const site = new Simulation(seed, { register: "model", rollsOut: false });
+    const { world, register, places, apps } = site;
+    for (const { server } of places) site.start(server);
+    world.runUntil(world.now + 10_000);
+    assert.ok(site.isWhole(), `seed ${seed}: not whole`);
+    const { node, process } = apps.get(world.pick(places).server)!;
+    node.standAside(true);
+    world.runUntil(world.now + 10_000);
+    assert.equal(node.isDrained, true, `seed ${seed}: ${process.name} keeps something`);
+    const keepers = register.state!.value.slots.flatMap(({ owner, backup }) => [owner, backup]);
+    assert.ok(keepers.every((keeper) => keeper?.server !== process.server));
+    node.standAside(false);
+    world.runUntil(world.now + 20_000);
+    assert.ok(site.isWhole(), `seed ${seed}: not whole again`);
+    assert.equal(node.isDrained, false, `seed ${seed}: ${process.name} has no share`);
+    assert.deepEqual(site.oracle.violations, []);
+  }
+});

@@ -57,7 +57,7 @@ export const serverSettings: readonly Setting[] = [
     since,
     tier: "app",
     minimum: 0,
-    maximum: 1_000,
+    maximum: limits.config.weightMax,
     default: 1,
     description:
       "Its share of the requests beside the other servers of the cluster. 0: none but those of sessions that it keeps.",

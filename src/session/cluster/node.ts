@@ -55,6 +55,7 @@ export class SessionNode {
   readonly #sinks: Map<Peer, PeerSink> = new Map();
   #isStarted = false;
   #isEnded = false;
+  #isLeavingForGood = false;
   #isReading = false;
   #readsAgain = false;
   #settling: (() => void)[] = [];
@@ -146,7 +147,16 @@ export class SessionNode {
 
   /** Begins to hand everything over; `isDrained` tells when that is done. */
   leave(): void {
+    this.#isLeavingForGood = true;
     this.context.isLeaving = true;
+  }
+
+  /**
+   * An operator takes it out of service, and may put it back: it hands over as one that leaves does, is given nothing
+   * meanwhile, and goes on answering.
+   */
+  standAside(isAside: boolean): void {
+    if (!this.#isLeavingForGood) this.context.isLeaving = isAside;
   }
 
   /** Somebody is there who stays and can be given something. */

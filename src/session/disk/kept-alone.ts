@@ -70,6 +70,8 @@ export class KeptAlone implements KeptSessions {
 
   async leave(): Promise<void> {}
 
+  standAside(): void {}
+
   get mustSave(): boolean {
     return this.#store.count > 0;
   }

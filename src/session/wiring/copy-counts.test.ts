@@ -21,7 +21,14 @@ test("the share of sessions that have a second copy again", () => {
 
   one.backup = two.backup = gives("app-b", 0);
   const whole = {
-    ...{ slots: 2, singleCopySlots: 0, singleCopySessions: 0, copyingTo: [], copiedPercent: 100 },
+    ...{
+      slots: 2,
+      keptSlots: 2,
+      singleCopySlots: 0,
+      singleCopySessions: 0,
+      copyingTo: [],
+      copiedPercent: 100,
+    },
     seesRegister: true,
   };
   assert.deepEqual(counts.take(), whole);

@@ -16,9 +16,10 @@ export class CopyCounts {
   /** Also to be called when the map changes, so that the begin of a loss is not missed. */
   take(): SlotCounts {
     const { context } = this.#node;
-    let [slots, singleCopySlots, singleCopySessions, sent] = [0, 0, 0, 0];
+    let [slots, keptSlots, singleCopySlots, singleCopySessions, sent] = [0, 0, 0, 0, 0];
     const copyingTo = new Set<string>();
     for (const { role, backup, joining, sessions } of context.slots) {
+      if (role !== Role.nobody) keptSlots++;
       if (role !== Role.owner) continue;
       slots++;
       if (backup !== null) continue;
@@ -31,7 +32,7 @@ export class CopyCounts {
     this.#missingAtMost = singleCopySessions === 0 ? 0 : Math.max(this.#missingAtMost, singleCopySessions);
     const done = this.#missingAtMost - singleCopySessions + sent;
     return {
-      ...{ slots, singleCopySlots, singleCopySessions, copyingTo: [...copyingTo].sort() },
+      ...{ slots, keptSlots, singleCopySlots, singleCopySessions, copyingTo: [...copyingTo].sort() },
       copiedPercent: this.#missingAtMost === 0 ? 100 : Math.floor((100 * done) / this.#missingAtMost),
       seesRegister: context.clock.now() <= context.registerLease.until - limits.blindLeaseMs,
     };

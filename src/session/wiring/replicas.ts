@@ -202,6 +202,10 @@ export class Replicas implements PairEvents, KeptSessions {
     );
   }
 
+  standAside(isAside: boolean): void {
+    this.#node.standAside(isAside);
+  }
+
   get mustSave(): boolean {
     return this.#isStarted && !this.#node.isDrained;
   }

@@ -37,6 +37,7 @@ const cut = (begin: Strike["begin"]): Strike => ({ cuts: true, begin });
 const restarts: readonly Strike[] = [
   hit((harm, app) => harm.crash(app, false, 300)),
   hit((harm, app) => harm.restart(app, false)),
+  hit((harm, app) => harm.standAside(app)),
 ];
 const silences: readonly Strike[] = [
   hit((harm, app) => harm.pause(app)),
@@ -83,6 +84,7 @@ const awkwardMoments: readonly Moment[] = [
 ];
 
 const strikes: readonly Strike[] = [
+  hit((harm, app) => harm.standAside(app)),
   hit((harm, app) => harm.crash(app, false)),
   hit((harm, app) => harm.crash(app, true)),
   hit((harm, app) => harm.pause(app)),
@@ -237,6 +239,12 @@ export const episodes: readonly Episode[] = [
     weight: 2,
     isSingleFault: true,
     begin: withApp((harm, app) => harm.restart(app, true)),
+  },
+  {
+    name: "stands aside",
+    weight: 2,
+    isSingleFault: true,
+    begin: withApp((harm, app) => harm.standAside(app)),
   },
   {
     name: "left to one without register",

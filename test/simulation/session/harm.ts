@@ -272,6 +272,14 @@ export class Harm {
     look();
   }
 
+  /** An operator takes it out of service, and puts it back. */
+  standAside({ process, node }: App): void {
+    const forMs = this.world.chance(0.5) ? this.world.between(50, 3_000) : this.world.between(3_000, 15_000);
+    this.tell(`${process.name} stands aside for ${forMs.toFixed(0)} ms`);
+    node.standAside(true);
+    this.healAfter(forMs, () => node.standAside(false));
+  }
+
   /** All are told to stop, and one of them will not find what it has saved. */
   breakCopies(): void {
     const app = this.anyApp();
