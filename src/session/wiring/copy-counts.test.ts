@@ -23,7 +23,7 @@ test("the share of sessions that have a second copy again", () => {
   const whole = {
     ...{
       slots: 2,
-      keptSlots: 2,
+      keptSlots: 3,
       singleCopySlots: 0,
       singleCopySessions: 0,
       copyingTo: [],
