@@ -19,7 +19,7 @@ const chosen = process.argv.slice(2);
 /** System packages that some tests need: [Debian package, program, what is tested with it]. */
 const systemPackages = [
   ["nginx-light", "nginx", "the benchmark's answers beside nginx"],
-  ["haproxy", "haproxy", "the benchmark's answers beside HAProxy"],
+  ["haproxy", "haproxy", "the benchmark's answers beside HAProxy, and what it makes of our load agent"],
   ["wrk", "wrk", "the benchmark's saturation load"],
   ["chromium", "chromium", "the shop in a real browser"],
   ["slowhttptest", "slowhttptest", "other visitors' waiting time under slow clients"],

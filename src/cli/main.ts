@@ -34,9 +34,9 @@ async function run(words: readonly string[]): Promise<number> {
   try {
     await program.parseAsync(withCheckFlag(words), { from: "user" });
     const isDefaultFile = program.getOptionValueSource("config") === "default";
-    // The demo has a file of its own.
-    if (exitCode !== 0 && program.args[0] !== "demo" && isDefaultFile && !existsSync(defaultFile))
-      complain(howToBegin);
+    // The demo has a file of its own, and an agent has none.
+    const needsFile = program.args[0] !== "demo" && program.args[0] !== "agent";
+    if (exitCode !== 0 && needsFile && isDefaultFile && !existsSync(defaultFile)) complain(howToBegin);
     return exitCode;
   } catch (error) {
     // Commander has printed it already: help, the version, or what it did not understand.
@@ -267,6 +267,27 @@ function describeRest({ program, done }: Cli): void {
     });
 
   program
+    .command("agent")
+    .description("tell dispatchers, ours or HAProxy, how busy this machine is; needs no file")
+    .addOption(
+      new Option("--listen <[address:]port>", "where they ask; may stand more than once")
+        .default([], "port 6801 of all addresses")
+        .argParser(collected),
+    )
+    .addOption(
+      new Option("--allow <network>", "who may ask; may stand more than once")
+        .default([], "this machine, and private networks")
+        .argParser(collected),
+    )
+    .option("--state <file>", "a file of one word: drain, maint, down, fail, stopped; none: ready", fileName)
+    .option("--drain <time>", "when it is told to stop, say drain for so long first, e.g. 10s", "0s")
+    .addHelpText("after", agentNotes)
+    .action(async (options: { listen: string[]; allow: string[]; state?: string; drain: string }) => {
+      const { agent } = await import("./agent.ts");
+      done(await agent(options));
+    });
+
+  program
     .command("secret")
     .description("make a new cluster key")
     .option(
@@ -308,6 +329,17 @@ Logs are readable lines on a terminal and one JSON object per line when piped.
 const orderNotes = `
 It returns when the order is in force in all workers of all web servers in front, which keep it over reloads, upgrades and
 restarts. A web server that does not run learns it from the others when it is back. flotilla status shows it.
+`;
+
+const agentNotes = `
+For machines without an app server of ours. In HAProxy, where \`weight 100\` matters (of the default, 1, there is no half):
+
+  server php-a 192.168.0.30:80 check weight 100 agent-check agent-port 6801 agent-inter 1s
+
+In flotilla.yaml:
+
+  servers:
+    php-a: { http: 192.168.0.30:80, agent: 192.168.0.30:6801 }
 `;
 
 function readVersion(): string {

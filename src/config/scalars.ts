@@ -393,7 +393,7 @@ function isFilePath(text: string): boolean {
   return /^(\/[^/\0-\x1f.][^/\0-\x1f]{0,254})+$/.test(text) && text.length <= 1_024;
 }
 
-function isNetwork(text: string): boolean {
+export function isNetwork(text: string): boolean {
   const parts = /^([^/]+?)(?:\/(\d{1,3}))?$/.exec(text);
   const family = parts === null || parts[1]!.includes("%") ? 0 : isIP(parts[1]!);
   if (parts === null || family === 0) return false;

@@ -1,31 +1,9 @@
 /** Looks at a made-up /proc by a made-up clock; and once at the real one. */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
+import { meminfo, procFolder, twoCpus } from "../../test/harness/proc-folder.ts";
 import { Machine } from "./machine.ts";
 import { LoadSampler, type ProcessFigures } from "./sampler.ts";
-
-/** A folder as /proc, whose files the test writes again when time passes. */
-function proc(
-  t: TestContext,
-  files: Readonly<Record<string, string>>,
-): (path: string, text: string) => string {
-  const folder = mkdtempSync(join(tmpdir(), "flotilla-proc-"));
-  t.after(() => rmSync(folder, { recursive: true }));
-  mkdirSync(join(folder, "self"));
-  const write = (path: string, text: string): string => {
-    writeFileSync(join(folder, path), text);
-    return folder;
-  };
-  for (const [path, text] of Object.entries(files)) write(path, text);
-  return write;
-}
-
-const twoCpus =
-  "cpu  100 0 50 1000 9 1 2 3 0 0\ncpu0 50 0 25 500 9 1 2 3 0 0\ncpu1 50 0 25 500 0 0 0 0 0 0\nintr 1\n";
-const meminfo = "MemTotal:        2000 kB\nMemFree:          500 kB\nMemAvailable:    1500 kB\n";
 
 const quiet: ProcessFigures = {
   cpuSeconds: () => 1,
@@ -35,10 +13,11 @@ const quiet: ProcessFigures = {
 };
 
 test("run and wait of its thread are shares of time, over about the last second", (t) => {
-  const write = proc(t, { "self/schedstat": "5000000 1000000 7\n", loadavg: "", stat: twoCpus });
-  const sampler = new LoadSampler(1_000, write("loadavg", "0.20 0.18 0.12 4/80 11206\n"), quiet);
+  const proc = procFolder(t, { "self/schedstat": "5000000 1000000 7\n", stat: twoCpus });
+  proc.runQueue(3);
+  const sampler = new LoadSampler(1_000, proc.path, quiet);
   // 300 ms of the next second it ran, 600 ms it waited.
-  write("self/schedstat", "305000000 601000000 9\n");
+  proc.write("self/schedstat", "305000000 601000000 9\n");
   sampler.tick(2_000, 3);
   const record = sampler.record(12);
   assert.equal(record.run?.toFixed(3), "0.300");
@@ -57,8 +36,8 @@ test("run and wait of its thread are shares of time, over about the last second"
 });
 
 test("a stop counts for the time that it was looked at, and no longer than a second", (t) => {
-  const write = proc(t, { "self/schedstat": "5 1 7\n", stat: twoCpus });
-  const sampler = new LoadSampler(0, write("loadavg", "0 0 0 1/1 1\n"), quiet);
+  const proc = procFolder(t, { "self/schedstat": "5 1 7\n", stat: twoCpus });
+  const sampler = new LoadSampler(0, proc.path, quiet);
   sampler.tick(250, 0);
   sampler.tick(60_500, 60_000);
   const late = sampler.record(0).lateMs!;
@@ -73,13 +52,13 @@ for (const [what, files] of [
   ["empty files", { "self/schedstat": "", loadavg: "", stat: "", meminfo: "" }],
 ] as const)
   test(`/proc with ${what}: nothing is known of it`, (t) => {
-    const folder = proc(t, files)("odd", "");
-    const sampler = new LoadSampler(0, folder, quiet);
+    const { path } = procFolder(t, files);
+    const sampler = new LoadSampler(0, path, quiet);
     sampler.tick(1_000, 0);
     const { run, wait, queue, cpus } = sampler.record(0);
     assert.deepEqual({ run, wait, queue, cpus }, { run: null, wait: null, queue: null, cpus: null });
     sampler.close();
-    const machine = new Machine(folder);
+    const machine = new Machine(path);
     assert.deepEqual(
       [machine.runnable(), machine.busySeconds(), machine.memory(), machine.cpus],
       [null, null, null, null],
@@ -88,7 +67,9 @@ for (const [what, files] of [
   });
 
 test("the machine: tasks beside the one that asks, CPUs at work, memory", (t) => {
-  const machine = new Machine(proc(t, { stat: twoCpus, meminfo })("loadavg", "0.20 0.18 0.12 4/80 11206\n"));
+  const proc = procFolder(t, { stat: twoCpus, meminfo });
+  proc.runQueue(3);
+  const machine = new Machine(proc.path);
   assert.equal(machine.runnable(), 3);
   assert.equal(machine.busySeconds(), 1.53);
   assert.deepEqual(machine.memory(), { usedBytes: 512_000, totalBytes: 2_048_000 });

@@ -520,6 +520,32 @@ export const load = {
   slownessMax: 20,
 } as const;
 
+/** `flotilla agent`, and questions to agents. */
+export const agent = {
+  port: 6_801,
+  /** It looks at the run queue so often. */
+  lookIntervalMs: 100,
+  /** At once; one more has the oldest closed. */
+  visitorsMax: 64,
+  /** From the connection to its end. */
+  visitMs: 1_000,
+  /** What a visitor may send, unread, before it is closed. */
+  visitorBytesMax: 4_096,
+  /** "ready" is said for so long after a start, and after the end of a drain: HAProxy asks every 2 s. */
+  readyMs: 60_000,
+  /** Of --state. */
+  stateBytesMax: 256,
+  /** One answer, and what of it may be text. */
+  lineBytesMax: 1_024,
+  textBytesMax: 512,
+  /** That visitors were refused is logged once in this time. */
+  complaintIntervalMs: 60_000,
+  /** A web server asks each agent so often, give or take a tenth, */
+  askIntervalMs: 1_000,
+  /** and waits so long for the whole answer. */
+  askTimeoutMs: 1_000,
+} as const;
+
 /** The listener of `health:`. */
 export const health = {
   connectionsMax: 64,
