@@ -23,8 +23,11 @@ export class RoundRobin<C extends Candidate> implements Policy<C> {
   update(candidates: readonly C[]): void {
     const saved = carried(this.#candidates, this.#saved, candidates, Number.NaN);
     this.#saved = saved.map((part, at) => (Number.isNaN(part) ? (at * golden) % 1 : part));
+    // Whose turn it was has it still.
+    const turns = [...this.#candidates.slice(this.#next), ...this.#candidates.slice(0, this.#next)];
+    const next = turns.find((candidate) => candidates.includes(candidate));
+    this.#next = next === undefined ? 0 : candidates.indexOf(next);
     this.#candidates = candidates;
-    if (this.#next >= candidates.length) this.#next = 0;
   }
 
   pick(excluded: C | null): C | null {

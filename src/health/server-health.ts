@@ -1,63 +1,447 @@
-/** The state of one app server as one process of a web server knows it, and why it is in it. */
-import type { Clock } from "../support/clock.ts";
+/**
+ * The state of one app server as one process of a web server knows it, and why it is in it. What is found out comes in as a
+ * method each; `#stateNow` is the whole machine, and docs/health.md has it as a table. What needs others to compare with is
+ * decided above (cluster-judge.ts).
+ */
+import type { Server } from "../config/model.ts";
+import type { Clock, Random, Timer } from "../support/clock.ts";
+import { serverHealth as limits } from "../support/limits.ts";
+import type { Log } from "../support/log.ts";
+import { Answering } from "./answering.ts";
+import { ChangeLog } from "./change-log.ts";
+import { isServerFault, Outcomes } from "./outcomes.ts";
 import { type HealthState, noNews, type ServerNews } from "./server-news.ts";
+import { SlowStart } from "./slow-start.ts";
+import type { Waiting } from "./waiting-list.ts";
+
+export interface HealthSettings {
+  readonly slowStartMs: number;
+  readonly recoverTimeMs: number;
+}
+
+/** What the servers of one process share. */
+export interface HealthContext {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Which servers take whom, or with what weight, has changed. */
+  changed(): void;
+}
+
+/**
+ * Why a server is out, by what brings it back: its link (`link`), a connection (`connect`), or an answer (`stalled`, `failing`).
+ * But for the first kind one request tries it when its time has come.
+ */
+interface Fault {
+  readonly kind: "link" | "connect" | "stalled" | "failing";
+  readonly reason: string;
+}
 
 export class ServerHealth {
-  state: HealthState = "up";
+  readonly name: string;
+  settings: HealthSettings;
+  state: HealthState;
   /** Why it is not simply up, or "". */
   reason = "";
-  readonly #clock: Clock;
+  /** It may be chosen for visitors whom it does not know, though not in every moment. */
+  isCandidate = false;
+  /** It takes such a visitor now. */
+  usable = false;
+  /** It takes those whose sessions it keeps. */
+  keeps = false;
+  /** Its share of new requests now; of one that starts slowly it grows. */
+  weight: number;
+  /** It has requests waiting and answers nothing: it is passed over while others are not suspect. */
+  suspect = false;
+  /** The next request that is sent tries it; a second one is not. */
+  onTrial = false;
+  readonly answering: Answering = new Answering();
+  readonly outcomes: Outcomes = new Outcomes();
+
+  readonly #context: HealthContext;
+  readonly #log: ChangeLog;
+  readonly #slowStart: SlowStart;
   /** Of the file. */
-  readonly #weight: number;
+  readonly #fileWeight: number;
   #news: ServerNews;
+  #fault: Fault | null = null;
+  /** The peer has said that it stops. */
+  #isLeaving = false;
+  #incarnation = "";
+  readonly #isNew: boolean;
+  /** As far as this process knows. */
+  #wasUp = false;
+  #retry: Timer | null = null;
+  /** Under way while the server recovers. */
+  #trial: Waiting | null = null;
+  /** Judged so often in a row, last at this time. */
+  #judgedInRow = 0;
+  #judgedAtMs = Number.NEGATIVE_INFINITY;
+  #suspectSinceMs = 0;
+  #trialAtMs = 0;
   #sinceMs: number;
+  #downSinceMs = 0;
 
-  constructor(name: string, weight: number, clock: Clock) {
-    this.#clock = clock;
-    this.#weight = weight;
+  /** @param isNew it has joined while this web server runs. One that was there before may have been up for days. */
+  constructor(
+    { name, weight, kind }: Pick<Server, "name" | "weight" | "kind">,
+    settings: HealthSettings,
+    context: HealthContext,
+    isNew: boolean,
+  ) {
+    this.name = name;
+    this.settings = settings;
+    this.state = "up";
+    this.weight = this.#fileWeight = weight;
+    this.#context = context;
+    this.#isNew = isNew;
+    this.#log = new ChangeLog(context.log, context.clock);
+    this.#slowStart = new SlowStart(context.clock, () => this.#settle());
     this.#news = noNews(name);
-    this.#sinceMs = clock.now();
-  }
-
-  get weight(): number {
-    return this.fullWeight;
+    this.#sinceMs = this.#downSinceMs = context.clock.now();
+    if (kind === "link") this.#fault = { kind: "link", reason: "not connected yet" };
+    this.#settle();
   }
 
   get fullWeight(): number {
-    return this.#news.weight ?? this.#weight;
+    return this.#news.weight ?? this.#fileWeight;
   }
 
-  /** It may get a visitor whom it does not know. */
-  get takesNew(): boolean {
-    return this.state === "up" && this.weight > 0;
-  }
-
-  /** It may get those whose sessions it keeps. */
-  get takesKept(): boolean {
-    return this.state === "up" || this.state === "draining";
-  }
-
+  /** For how long it has been in its state, tries to recover included. */
   get forMs(): number {
-    return this.#clock.now() - this.#sinceMs;
+    return this.#context.clock.now() - (this.isOut ? this.#downSinceMs : this.#sinceMs);
   }
 
+  /** Down, or about to be tried. */
+  get isOut(): boolean {
+    return this.state === "down" || this.state === "recovering";
+  }
+
+  /** It was put down for how it answers. */
+  get isJudged(): boolean {
+    return this.#fault?.kind === "stalled" || this.#fault?.kind === "failing";
+  }
+
+  /** What tries it may not be answered: only what can be sent to another server then is of use. */
+  get isTrialRisky(): boolean {
+    return this.suspect || this.isJudged;
+  }
+
+  /** Checks and orders, from the main process. */
   hear(news: ServerNews): void {
+    const before = this.#news;
     this.#news = news;
-    this.#judge();
+    const isBack = before.check?.passed === false && news.check?.passed === true;
+    if (isBack && this.#fault?.kind !== "link") this.#endFault();
+    if (isBack || (before.order === "maint" && news.order !== "maint")) this.#startSlowly();
+    this.#settle();
   }
 
-  #judge(): void {
+  // Whether it can be reached.
+
+  /** Its link is there. */
+  connected(incarnation: string): void {
+    const isOther = this.#incarnation !== "" && this.#incarnation !== incarnation;
+    this.#incarnation = incarnation;
+    this.#isLeaving = false;
+    if (isOther) this.#forget();
+    this.#endFault();
+    if (isOther) this.#startSlowly();
+    this.#settle();
+  }
+
+  /** No link; it comes back by itself. */
+  lost(reason: string): void {
+    this.#isLeaving = false;
+    this.#fail({ kind: "link", reason });
+    this.#settle();
+  }
+
+  /** Its link says that it stops: what it has begun comes to its end. */
+  leaving(): void {
+    this.#isLeaving = true;
+    this.#settle();
+  }
+
+  /** No byte came on its link for so long. Its waiting requests move on. */
+  fellSilent(silentMs: number): void {
+    this.#fail({ kind: "link", reason: `silent for ${Math.round(silentMs)} ms` });
+    this.#settle();
+    this.answering.waiting.tellSilent();
+  }
+
+  spoke(): void {
+    if (this.#fault?.kind !== "link") return;
+    this.#endFault();
+    this.#settle();
+  }
+
+  /** No connection can be had. @param waitMs until one request tries it. */
+  unreachable(reason: string, waitMs: number): void {
+    this.#fail({ kind: "connect", reason });
+    this.#retryAfter(waitMs);
+    this.#settle();
+  }
+
+  /** A connection was made. */
+  reached(): void {
+    if (this.#fault?.kind !== "connect") return;
+    this.#forget();
+    this.#endFault();
+    this.#startSlowly();
+    this.#settle();
+  }
+
+  /** There may be a way to it now: it is tried at once. */
+  mayBeReached(): void {
+    if (this.#fault?.kind === "connect") this.#letTry();
+  }
+
+  // What becomes of requests.
+
+  sent(request: Waiting): void {
+    this.answering.waiting.add(request);
+    if (!this.onTrial) return;
+    this.onTrial = false;
+    if (this.#fault !== null) this.#trial = request;
+    this.#settle();
+  }
+
+  /** The head of its answer is there. @param nowMs as of `performance.now()`. */
+  answered(request: Waiting, status: number, nowMs: number): void {
+    const isFault = isServerFault(status);
+    this.answering.answered(request, nowMs);
+    this.answering.waiting.remove(request);
+    this.outcomes.count(isFault);
+    if (this.suspect || this.#fault !== null) this.#lives(request, isFault);
+  }
+
+  /** It answered what is no answer, broke an answer off, or gave none in time. */
+  failed(request: Waiting): void {
+    this.outcomes.count(true);
+    if (request === this.#trial) this.#judgeAgain();
+  }
+
+  /** Its connection broke. A process that ends breaks many at once, and may be back already. */
+  brokeOff(request: Waiting): void {
+    this.outcomes.countBreak();
+    if (request === this.#trial) this.#judgeAgain();
+  }
+
+  /** The request is over, or goes elsewhere. */
+  done(request: Waiting): void {
+    this.answering.waiting.remove(request);
+    // Its visitor left, and nothing is known: somebody else tries it.
+    if (request === this.#trial) this.#waitAgain();
+  }
+
+  // What a look at all servers of the cluster finds (cluster-judge.ts).
+
+  suspectOf(isSuspect: boolean, nowMs: number): void {
+    if (isSuspect === this.suspect) return;
+    this.suspect = isSuspect;
+    this.#suspectSinceMs = this.#trialAtMs = nowMs;
+    this.onTrial = false;
+    this.#settle();
+  }
+
+  /** A suspect server that nobody asks could never answer. */
+  trySuspect(nowMs: number): void {
+    const everyMs = Math.max(limits.suspectTrialMs, this.answering.expectedMs);
+    if (this.onTrial || nowMs - this.#trialAtMs < everyMs) return;
+    this.#trialAtMs = nowMs;
+    this.onTrial = true;
+    this.#settle();
+  }
+
+  /** It did not answer either what it was sent when it was suspect already: so it is not that a few requests take long. */
+  didNotClear(nowMs: number): boolean {
+    const waitMs = Math.max(limits.suspectTrialMs, this.answering.expectedMs);
+    return this.suspect && this.answering.hasUnanswered(this.#suspectSinceMs, nowMs - waitMs);
+  }
+
+  /** It is put down. Requests that wait for a stalled one move on. */
+  judge(kind: "stalled" | "failing", reason: string): void {
+    const now = this.#context.clock.now();
+    this.#judgedInRow = now - this.#judgedAtMs < this.#calmMs ? this.#judgedInRow + 1 : 1;
+    this.#judgedAtMs = now;
+    this.#fail({ kind, reason });
+    this.#waitAgain();
+    if (kind === "stalled") this.answering.waiting.tellSilent();
+  }
+
+  /** The request that tries it has waited for so long without an answer. */
+  trialIsLate(nowMs: number, awakeSinceMs: number): boolean {
+    if (this.#trial === null || !this.isJudged) return false;
+    const sinceMs = this.#trial.awaitedSinceMs;
+    const lateMs = Math.max(limits.stalledAfterMs, 2 * this.answering.expectedMs);
+    return sinceMs !== 0 && nowMs - Math.max(sinceMs, awakeSinceMs) >= lateMs;
+  }
+
+  failTrial(): void {
+    this.#judgeAgain();
+    this.answering.waiting.tellSilent();
+  }
+
+  /** Nobody else is left: it is better than none. */
+  pardon(): void {
+    if (!this.isJudged) return;
+    this.#endFault();
+    this.#settle();
+  }
+
+  close(): void {
+    this.#retry?.cancel();
+    this.#slowStart.end();
+  }
+
+  /** Something came although it is suspect or down. */
+  #lives(request: Waiting, isFault: boolean): void {
+    const isTrial = request === this.#trial;
+    if (this.#fault === null) {
+      this.suspect = this.onTrial = false;
+    } else if (isTrial) {
+      if (this.isJudged && isFault) return this.#judgeAgain();
+      this.#endFault();
+      this.#startSlowly();
+    } else if (this.#fault.kind === "stalled" && this.#retry !== null && !isFault) {
+      return this.#letTry();
+    }
+    this.#settle();
+  }
+
+  #judgeAgain(): void {
+    this.#judgedInRow++;
+    this.#judgedAtMs = this.#context.clock.now();
+    this.#waitAgain();
+  }
+
+  #waitAgain(): void {
+    this.#trial = null;
+    this.#retryAfter(this.#recoverMs());
+    this.#settle();
+  }
+
+  #recoverMs(): number {
+    const { recoverFactorMax, recoverJitterShare } = limits;
+    const inRow = this.isJudged ? this.#judgedInRow : 1;
+    const factor = Math.min(recoverFactorMax, 2 ** (inRow - 1));
+    return this.settings.recoverTimeMs * factor * (1 + recoverJitterShare * this.#context.random());
+  }
+
+  /** Longer than the longest time that it may just have been out. */
+  get #calmMs(): number {
+    return limits.calmMs + this.settings.recoverTimeMs * limits.recoverFactorMax;
+  }
+
+  #fail(fault: Fault): void {
+    this.#endFault();
+    this.#fault = fault;
+    this.suspect = false;
+    this.#slowStart.end();
+    this.outcomes.forget();
+  }
+
+  #retryAfter(waitMs: number): void {
+    this.#retry?.cancel();
+    this.#retry = this.#context.clock.after(waitMs, () => this.#letTry());
+  }
+
+  #letTry(): void {
+    this.#retry?.cancel();
+    this.#retry = null;
+    if (this.#trial === null) this.onTrial = true;
+    this.#settle();
+  }
+
+  #endFault(): void {
+    this.#fault = null;
+    this.#trial = null;
+    this.#retry?.cancel();
+    this.#retry = null;
+    this.onTrial = false;
+  }
+
+  /** Another process is there. */
+  #forget(): void {
+    this.answering.forget();
+    this.outcomes.forget();
+    this.#judgedInRow = 0;
+  }
+
+  #startSlowly(): void {
+    this.#slowStart.begin(this.settings.slowStartMs);
+  }
+
+  // The state, and what follows from it.
+
+  #stateNow(): HealthState {
     const { order, check } = this.#news;
-    if (order === "maint") this.#enter("maintenance", "an operator wants it");
-    else if (order === "drain") this.#enter("draining", "an operator wants it");
-    else if (check?.passed === false) this.#enter("down", check.reason);
-    else this.#enter("up", "");
+    if (order === "maint") return "maintenance";
+    if (this.#fault?.kind === "link" || check?.passed === false) return "down";
+    if (this.#fault !== null) return this.#retry === null ? "recovering" : "down";
+    if (order === "drain" || this.#isLeaving) return "draining";
+    return this.#slowStart.isUnderWay ? "slow-start" : "up";
   }
 
-  #enter(state: HealthState, reason: string): void {
-    this.reason = reason;
-    if (state === this.state) return;
-    this.state = state;
-    this.#sinceMs = this.#clock.now();
+  #reasonNow(): string {
+    const { order, check } = this.#news;
+    if (order === "maint") return "an operator wants it";
+    if (this.#fault?.kind === "link") return this.#fault.reason;
+    if (check?.passed === false) return check.reason;
+    if (this.#fault !== null) return this.#fault.reason;
+    if (order === "drain") return "an operator wants it";
+    if (this.#isLeaving) return "it is stopping";
+    return this.suspect ? "it has requests waiting and answers nothing" : "";
+  }
+
+  #settle(): void {
+    const before = this.state;
+    this.state = this.#stateNow();
+    this.reason = this.#reasonNow();
+    if (!this.#wasUp && this.state === "up") this.#beginLife();
+    else if (this.state !== before) this.#enter(before);
+    this.weight = this.fullWeight * this.#slowStart.share;
+    const isServing = this.state === "up" || this.state === "slow-start";
+    const isTried = this.state === "recovering" && this.onTrial;
+    const isOpen = this.#news.order === "ready" && !this.#isLeaving && this.weight > 0;
+    this.isCandidate = isOpen && (isServing || this.state === "recovering");
+    this.usable = isOpen && (isTried || (isServing && (!this.suspect || this.onTrial)));
+    this.keeps = !this.#isLeaving && (isServing || isTried || this.state === "draining");
+    this.#context.changed();
+  }
+
+  /** The first time. */
+  #beginLife(): void {
+    this.#wasUp = true;
+    this.#sinceMs = this.#context.clock.now();
+    if (this.#isNew) this.#startSlowly();
+    this.state = this.#stateNow();
+  }
+
+  #enter(before: HealthState): void {
+    const now = this.#context.clock.now();
+    const wasOut = before === "down" || before === "recovering";
+    if (this.isOut && !wasOut) this.#downSinceMs = now;
+    this.#sinceMs = now;
+    this.#tell(before, wasOut, now);
+  }
+
+  /** What happened to its link is in the log already, and tries are no news. */
+  #tell(before: HealthState, wasOut: boolean, now: number): void {
+    const { name, state, reason } = this;
+    if (this.isOut) {
+      const isTold = this.#fault?.kind === "link" && !reason.startsWith("silent");
+      if (!wasOut && !isTold) this.#log.tell("warn", `${name} is down: ${reason}`);
+    } else if (state === "draining" || state === "maintenance") {
+      this.#log.tell("info", `${name} is ${state === "draining" ? "draining" : "in maintenance"}: ${reason}`);
+    } else if (state === "slow-start" || before !== "slow-start") {
+      const after = wasOut ? ` after ${((now - this.#downSinceMs) / 1_000).toFixed(1)} s` : "";
+      const slowly =
+        state === "slow-start"
+          ? `; its share of requests grows for ${this.settings.slowStartMs / 1_000} s`
+          : "";
+      this.#log.tell("info", `${name} is up again${after}${slowly}`);
+    }
   }
 }

@@ -94,6 +94,8 @@ export interface Link {
   readonly usable: boolean;
   /** No byte came for `silentAfterMs`: give it nothing new. Ends by itself when the peer speaks again. */
   readonly silent: boolean;
+  /** Longer for a while after a false alarm. */
+  readonly silentAfterMs: number;
   readonly streamCount: number;
   /** Smoothed round trip of pings in milliseconds, or 0 before the first answer. */
   readonly roundTripMs: number;

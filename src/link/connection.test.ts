@@ -287,6 +287,40 @@ test("after a pause of our own nobody is judged by it", () => {
   assert.equal(pair.a.connection.silent, true);
 });
 
+test("patience doubles after a false alarm, up to four times, and comes down when there is none", () => {
+  const { silentAfterMs, patienceCalmMs } = limits.link;
+  const clock = new FakeClock();
+  const pair = new MemoryPair({ clock });
+  pair.settle();
+  const { connection } = pair.a;
+  const isSilentAfter = (ms: number): boolean => {
+    for (let passed = 0; passed < ms; passed += 25) clock.advance(25);
+    return connection.silent;
+  };
+  const heard = (): void => connection.receive(Buffer.from([FrameType.pong, 0, 0, 8, ...Array(12).fill(0)]));
+  for (const times of [1, 2, 4]) {
+    assert.equal(connection.silentAfterMs, times * silentAfterMs);
+    heard();
+    assert.equal(isSilentAfter(times * silentAfterMs - 50), false);
+    assert.equal(isSilentAfter(150), true);
+    heard();
+  }
+  // Silent for longer than any patience: that was no false alarm.
+  assert.equal(isSilentAfter(9_000), true);
+  heard();
+  assert.equal(connection.silentAfterMs, 4 * silentAfterMs);
+  const calm = (ms: number): void => {
+    for (let passed = 0; passed < ms; passed += 500) {
+      clock.advance(500);
+      heard();
+    }
+  };
+  calm(patienceCalmMs);
+  assert.equal(connection.silentAfterMs, 2 * silentAfterMs);
+  calm(patienceCalmMs);
+  assert.equal(connection.silentAfterMs, silentAfterMs);
+});
+
 test("the text of a peer reaches a log without control characters", () => {
   const pair = new MemoryPair();
   pair.settle();

@@ -112,6 +112,10 @@ export class LinkConnection implements Link, StreamOwner, FrameSink, SenderEvent
     return this.#liveness.silent;
   }
 
+  get silentAfterMs(): number {
+    return this.#liveness.silentAfterMs;
+  }
+
   get streamCount(): number {
     return this.#streams.size;
   }

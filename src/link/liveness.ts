@@ -12,7 +12,8 @@ export interface LivenessEvents {
   dead(): void;
 }
 
-const { pingIntervalMs, roundTripIntervalMs, silentAfterMs, deadAfterMs, ownPauseMs } = limits.link;
+const { pingIntervalMs, roundTripIntervalMs, deadAfterMs, ownPauseMs } = limits.link;
+const { patienceFactorMax, patienceCalmMs } = limits.link;
 /** How often silence is looked for: it is noticed this much late at most. */
 const lookIntervalMs = pingIntervalMs / 2;
 /** A new round trip counts one eighth (RFC 6298, 2.3). */
@@ -27,6 +28,9 @@ export class Liveness {
   #sequence = 0;
   #pingedAt = 0;
   #answered = true;
+  /** Twice as long after a false alarm: who answers soon after it was given up was only slow. */
+  silentAfterMs: number = limits.link.silentAfterMs;
+  #patienceAt = 0;
   silent = false;
   roundTripMs = 0;
 
@@ -48,9 +52,14 @@ export class Liveness {
 
   /** Bytes came. */
   heard(): void {
-    this.#heardAt = this.#clock.now();
+    const now = this.#clock.now();
+    const silentMs = now - this.#heardAt;
+    this.#heardAt = now;
     if (!this.silent) return;
     this.silent = false;
+    const mostMs = patienceFactorMax * limits.link.silentAfterMs;
+    // Who was silent for longer than any patience was no false alarm.
+    if (silentMs < mostMs) this.#bePatient(Math.min(mostMs, 2 * this.silentAfterMs), now);
     this.#events.silenceChanged();
   }
 
@@ -60,6 +69,11 @@ export class Liveness {
     const roundTripMs = this.#clock.now() - this.#pingedAt;
     this.roundTripMs =
       this.roundTripMs === 0 ? roundTripMs : this.roundTripMs + smoothing * (roundTripMs - this.roundTripMs);
+  }
+
+  #bePatient(silentAfterMs: number, now: number): void {
+    this.silentAfterMs = silentAfterMs;
+    this.#patienceAt = now;
   }
 
   #schedule(now: number): void {
@@ -74,10 +88,12 @@ export class Liveness {
     const isHeard = now - this.#heardAt < pingIntervalMs;
     if (now - this.#pingedAt >= (isHeard ? roundTripIntervalMs : pingIntervalMs)) this.#ping(now);
     this.#schedule(now);
+    if (this.silentAfterMs > limits.link.silentAfterMs && now - this.#patienceAt >= patienceCalmMs)
+      this.#bePatient(this.silentAfterMs / 2, now);
     const silentMs = now - this.#heardAt;
     if (silentMs >= deadAfterMs) {
       this.#events.dead();
-    } else if (silentMs >= silentAfterMs && !this.silent) {
+    } else if (silentMs >= this.silentAfterMs && !this.silent) {
       this.silent = true;
       this.#events.silenceChanged();
     }

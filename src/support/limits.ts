@@ -28,6 +28,9 @@ export const link = {
   roundTripIntervalMs: 1_000,
   /** No byte from the peer for so long: no new streams ("silent"). */
   silentAfterMs: 700,
+  /** After a false alarm twice as long, up to so many times; each such time without one halves it again. */
+  patienceFactorMax: 4,
+  patienceCalmMs: 60_000,
   /** No byte from the peer for so long: the connection is given up. */
   deadAfterMs: 10_000,
   /** Our own process stood still for so long: the silence of others is counted anew from here. */
@@ -251,6 +254,40 @@ export const serverHealth = {
   slowStartMs: 10_000,
   /** Requests that may be sent once more, in percent of those of the last ten seconds. */
   retryBudgetPercent: 20,
+  /** The share with which slow start begins, and the steps in which it grows. */
+  slowStartShare: 0.1,
+  slowStartSteps: 20,
+  /** Recover times are longer by up to this share, so that many web servers do not try a server in step. */
+  recoverJitterShare: 0.1,
+  /** Judged again and again, a server is tried after 1, 2, then this many recover times; */
+  recoverFactorMax: 4,
+  /** after so long without, it begins anew. */
+  calmMs: 60_000,
+  /** Servers that have something to answer are looked at so often. */
+  lookIntervalMs: 50,
+  /** A look that is so late tells that our own process stood still: what was waited for until then judges nobody. */
+  ownPauseMs: 100,
+  /** Waiting requests of one server that one look goes through, the oldest first. */
+  waitingLooksMax: 256,
+  /** Suspect: so many wait and nothing came for so long, or for longer than its answers usually take. */
+  suspectWaiting: 2,
+  suspectAfterMs: 100,
+  /** A suspect server gets one request so often, which may clear it. */
+  suspectTrialMs: 250,
+  /** Stalled: so many wait, and nothing came for so long or for twice what its answers usually take. */
+  stalledWaiting: 3,
+  stalledAfterMs: 1_000,
+  /** Outcomes of requests count for so long, */
+  outcomeWindowMs: 10_000,
+  outcomeSlotMs: 1_000,
+  /** from so many of a server on others are compared with it; one with fewer failures is not judged. */
+  outcomesMin: 5,
+  failuresMin: 5,
+  /** Of a server's last 32 outcomes more are failures than twice the usual share of the others, and this share. */
+  failureShareAbove: 0.3,
+  /** Lines in the log about one server's changes, in so long. */
+  changeLinesMax: 8,
+  changeLinesMs: 60_000,
 } as const;
 
 /** Sessions. */

@@ -101,6 +101,15 @@ export class Attempts {
     return affinity === null ? "" : affinity.setCookie(this.#routed, this.upstream!);
   }
 
+  /** The server that has the request did not do its part. */
+  failed(code: ResetCode): void {
+    const { health } = this.upstream!;
+    // What a server closed while nobody asked is no failure, nor what never came to it.
+    if (code === ResetCode.refused || code === ResetCode.busy || code === ResetCode.cancel) return;
+    if (code !== ResetCode.linkLost) health.failed(this.#request);
+    else if (!this.upstream!.worthAnother(this.stream!)) health.brokeOff(this.#request);
+  }
+
   /** Ends the one under way. @param reusable its answer is whole: its connection can serve another request. */
   leave(reusable: boolean): void {
     const upstream = this.upstream;

@@ -13,7 +13,7 @@ import { type TimerWheel, WheelEntry } from "../support/timer-wheel.ts";
 import { trailerLines } from "./answer-head.ts";
 import { CopiedWrites } from "./copied-writes.ts";
 import { EarlyBody } from "./early-body.ts";
-import type { UpstreamRequest, UpstreamStream } from "./upstream.ts";
+import type { SentRequest, UpstreamStream } from "./upstream.ts";
 import type { Address } from "./upstream-addresses.ts";
 
 const sharedBuffer = Buffer.allocUnsafeSlow(httpLimits.readBytes);
@@ -47,7 +47,7 @@ export class HttpConnection implements UpstreamStream {
   #socket!: Socket;
   #copied!: CopiedWrites;
   #address!: Address;
-  #request: UpstreamRequest | null = null;
+  #request: SentRequest | null = null;
   #connected = false;
   /** Of the time for a connection, over all addresses tried. */
   #connectLeftMs: number;
@@ -131,7 +131,7 @@ export class HttpConnection implements UpstreamStream {
   }
 
   /** Sends the head, now or as soon as there is a connection. */
-  begin(request: UpstreamRequest): void {
+  begin(request: SentRequest): void {
     this.#request = request;
     this.#unreadBytesMax = request.answerBufferBytesMax;
     this.#expectsGoOn = this.#answering = false;
@@ -146,13 +146,13 @@ export class HttpConnection implements UpstreamStream {
     if (this.#expectsGoOn) process.nextTick(() => this.#goOn());
   }
 
-  #sendHead(request: UpstreamRequest): void {
+  #sendHead(request: SentRequest): void {
     // A tunnel may be silent for long: a server that has gone is to be noticed all the same.
     if (request.upgrading) this.#socket.setKeepAlive(true, httpLimits.tunnelProbeAfterMs);
     this.#socket.write(this.#head(request), "latin1");
   }
 
-  #head(request: UpstreamRequest): string {
+  #head(request: SentRequest): string {
     const { plain, authority } = this.#upstream.server;
     const ownHost = plain!.host;
     const parts = request.upstreamFields.split("\n");

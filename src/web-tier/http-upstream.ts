@@ -1,6 +1,6 @@
 /** An app server in any language: plain HTTP/1.1 over a pool of connections (R8 to R11). */
 import type { PlainServer, Server, Timeouts } from "../config/model.ts";
-import { ServerHealth } from "../health/server-health.ts";
+import type { ServerHealth } from "../health/server-health.ts";
 import { LoadFigures } from "../load/figures.ts";
 import { type NameResolver, SystemResolver } from "../plain/resolver.ts";
 import { UpstreamTls } from "../plain/tls.ts";
@@ -41,18 +41,24 @@ export class HttpUpstream implements Upstream, HttpPool {
   readonly #all = new Set<HttpConnection>();
   #closed = false;
 
-  constructor(server: Server, timeouts: Timeouts, wheel: TimerWheel, options: HttpUpstreamOptions) {
+  constructor(
+    server: Server,
+    health: ServerHealth,
+    timeouts: Timeouts,
+    wheel: TimerWheel,
+    options: HttpUpstreamOptions,
+  ) {
     const { log, resolver = systemResolver, clock = systemClock } = options;
     this.server = server;
     this.name = server.name;
-    this.health = new ServerHealth(server.name, server.weight, clock);
+    this.health = health;
     this.load = new LoadFigures(clock);
     this.timeouts = timeouts;
     this.wheel = wheel;
     this.#plain = server.plain!;
     this.tls = this.#plain.tls === null ? null : new UpstreamTls(server, this.#plain.tls);
     this.#queue = new UpstreamQueue(wheel, timeouts.queueTimeoutMs, () => clock.now());
-    this.#addresses = new UpstreamAddresses(server, { resolver, clock, log }, () => this.#closeGone());
+    this.#addresses = new UpstreamAddresses(server, { resolver, clock, log }, () => this.#resolved());
   }
 
   /**
@@ -60,11 +66,11 @@ export class HttpUpstream implements Upstream, HttpPool {
    * costs the request nothing, which goes to another server: it is tried sooner, for most likely it restarts.
    */
   get usable(): boolean {
-    return this.health.takesNew && this.#isReachable;
+    return this.health.usable && this.#isReachable;
   }
 
   get keeps(): boolean {
-    return this.health.takesKept && this.#isReachable;
+    return this.health.keeps && this.#isReachable;
   }
 
   get weight(): number {
@@ -98,24 +104,24 @@ export class HttpUpstream implements Upstream, HttpPool {
   }
 
   get placeInQueue(): number {
-    if (!this.health.takesNew || this.#hasRoom || this.#closed || !this.#addresses.usable) return -1;
+    if (!this.health.usable || this.#hasRoom || this.#closed || !this.#addresses.usable) return -1;
     return this.#queue.length < this.server.waitingMax ? this.#queue.length : -1;
   }
 
   send(request: UpstreamRequest): UpstreamStream | null {
+    if (this.health.onTrial && this.health.isTrialRisky && !isIdempotent(request.method)) return null;
     const connection = this.#kept(request) ?? this.#open();
     if (connection !== null) {
       this.inFlight++;
+      this.health.sent(request);
       connection.begin(request);
       return connection;
     }
     if (this.placeInQueue < 0) return null;
     this.inFlight++;
+    this.health.sent(request);
     return this.#queue.add(request);
   }
-
-  /** Nothing to do: whether a server lives is seen by its connections. */
-  answered(): void {}
 
   worthAnother(stream: UpstreamStream): boolean {
     return (
@@ -123,7 +129,8 @@ export class HttpUpstream implements Upstream, HttpPool {
     );
   }
 
-  done(_request: UpstreamRequest, stream: UpstreamStream, complete: boolean): void {
+  done(request: UpstreamRequest, stream: UpstreamStream, complete: boolean): void {
+    this.health.done(request);
     this.inFlight--;
     if (stream instanceof QueuedRequest) {
       if (stream.connection === null) this.#queue.remove(stream);
@@ -141,6 +148,7 @@ export class HttpUpstream implements Upstream, HttpPool {
 
   close(): void {
     this.#closed = true;
+    this.health.close();
     this.load.forget();
     this.#addresses.close();
     this.#queue.giveUp("the web server stops");
@@ -172,11 +180,13 @@ export class HttpUpstream implements Upstream, HttpPool {
 
   connected(address: Address): void {
     this.#addresses.worked(address);
+    this.health.reached();
   }
 
   slow(address: Address): void {
     const reason = `no connection within ${limits.slowConnectMs} ms`;
     this.#addresses.failed(address, reason, this.timeouts.recoverTimeMs);
+    this.#look();
   }
 
   unreachable(address: Address, reason: string, atOnce: boolean): void {
@@ -187,6 +197,7 @@ export class HttpUpstream implements Upstream, HttpPool {
       reason,
       atOnce ? Math.min(limits.refusedRetryMs, recoverTimeMs) : recoverTimeMs,
     );
+    this.#look();
     for (const connection of [...this.#all]) connection.giveUpConnecting(address, reason);
     if (!this.#addresses.usable) this.#queue.giveUp(reason);
   }
@@ -199,7 +210,14 @@ export class HttpUpstream implements Upstream, HttpPool {
     for (const connection of this.#idle.splice(0)) connection.destroy();
   }
 
-  #closeGone(): void {
+  /** None of its addresses may be tried now. */
+  #look(): void {
+    if (!this.#addresses.usable) this.health.unreachable(this.#addresses.reason, this.#addresses.retryInMs);
+  }
+
+  /** Its name may have other addresses now. */
+  #resolved(): void {
+    if (this.#addresses.usable) this.health.mayBeReached();
     const gone = this.#idle.filter(({ address }) => address.gone);
     for (const connection of gone) connection.destroy();
   }

@@ -1,12 +1,11 @@
 /** An app server reached over its cluster port. */
 import type { Server } from "../config/model.ts";
-import { ServerHealth } from "../health/server-health.ts";
+import type { ServerHealth } from "../health/server-health.ts";
 import { type Link, type LinkObserver, StreamKind } from "../link/api.ts";
 import { LinkDialer, type LinkDialerOptions } from "../link/dialer.ts";
 import { LoadFigures } from "../load/figures.ts";
 import { readLoad } from "../load/report-reader.ts";
-import { systemClock } from "../support/clock.ts";
-import { type Upstream, type UpstreamRequest, type UpstreamStream, WaitingList } from "./upstream.ts";
+import { isIdempotent, type Upstream, type UpstreamRequest, type UpstreamStream } from "./upstream.ts";
 
 export class LinkUpstream implements Upstream, LinkObserver {
   readonly server: Server;
@@ -17,16 +16,16 @@ export class LinkUpstream implements Upstream, LinkObserver {
   readonly placeInQueue = -1;
   readonly load: LoadFigures = new LoadFigures();
   readonly #dialer: LinkDialer;
-  readonly #waiting = new WaitingList();
   #link: Link | null = null;
 
   constructor(
     server: Server,
+    health: ServerHealth,
     options: Omit<LinkDialerOptions, "expected" | "address" | "port" | "observer">,
   ) {
     this.server = server;
     this.name = server.name;
-    this.health = new ServerHealth(server.name, server.weight, systemClock);
+    this.health = health;
     this.#dialer = new LinkDialer({
       ...options,
       expected: server.name,
@@ -54,27 +53,20 @@ export class LinkUpstream implements Upstream, LinkObserver {
   }
 
   get usable(): boolean {
-    return this.#isReachable && this.health.takesNew;
+    return this.health.usable;
   }
 
   get keeps(): boolean {
-    return this.#isReachable && this.health.takesKept;
-  }
-
-  get #isReachable(): boolean {
-    return this.#link?.usable === true && !this.#link.silent;
+    return this.health.keeps;
   }
 
   get unusableReason(): string {
-    if (this.health.reason !== "") return this.health.reason;
-    if (this.#link === null)
-      return this.#dialer.lastError === "" ? "not connected yet" : this.#dialer.lastError;
-    if (this.#link.silent) return "silent";
-    return this.#link.usable ? "" : "going away";
+    return this.#link === null && this.#dialer.lastError !== "" ? this.#dialer.lastError : this.health.reason;
   }
 
   send(request: UpstreamRequest): UpstreamStream | null {
     if (this.#link === null) return null;
+    if (this.health.onTrial && this.health.isTrialRisky && !isIdempotent(request.method)) return null;
     const stream = this.#link.open(
       StreamKind.http,
       request.linkMeta,
@@ -84,12 +76,8 @@ export class LinkUpstream implements Upstream, LinkObserver {
     );
     if (stream === null) return null;
     this.inFlight++;
-    this.#waiting.add(request);
+    this.health.sent(request);
     return stream;
-  }
-
-  answered(request: UpstreamRequest): void {
-    this.#waiting.remove(request);
   }
 
   worthAnother(): boolean {
@@ -97,26 +85,32 @@ export class LinkUpstream implements Upstream, LinkObserver {
   }
 
   done(request: UpstreamRequest, _stream: UpstreamStream, _complete: boolean): void {
-    this.#waiting.remove(request);
+    this.health.done(request);
     this.inFlight--;
   }
 
   close(): void {
+    this.health.close();
     this.#dialer.close();
   }
 
   onUp(link: Link): void {
     this.#link = link;
+    this.health.connected(link.peer.incarnation);
     readLoad(link, (record) => this.load.update(record, this.inFlight));
   }
 
   onChange(link: Link): void {
-    if (link === this.#link && link.silent) this.#waiting.tellSilent();
+    if (link !== this.#link) return;
+    if (link.silent) this.health.fellSilent(link.silentAfterMs);
+    else if (link.usable) this.health.spoke();
+    else this.health.leaving();
   }
 
-  onDown(link: Link): void {
+  onDown(link: Link, reason: string): void {
     if (link !== this.#link) return;
     this.#link = null;
+    this.health.lost(reason);
     this.load.forget();
   }
 }

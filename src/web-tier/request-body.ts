@@ -22,6 +22,7 @@ export class RequestBody implements WholeBodyOwner {
   receivedBytes = 0;
   /** All of it has come. */
   ended = true;
+  endedAtMs = 0;
   /** Null: it is passed on as it comes. */
   whole: WholeBody | null = null;
   #trailer = "";
@@ -74,6 +75,7 @@ export class RequestBody implements WholeBodyOwner {
 
   end(trailer: string): void {
     this.ended = true;
+    this.endedAtMs = performance.now();
     this.#trailer = trailer;
     if (this.whole !== null) this.whole.end(trailer);
     else this.#stream?.end(trailer);

@@ -19,6 +19,7 @@
  * called by the bytes or the failure that makes it possible. There are no promises, streams or closures per request.
  */
 import type { Maintenance } from "../config/model.ts";
+import type { Waiting } from "../health/waiting-list.ts";
 import { AnswerReader, type InterimSink } from "../http/answer-reader.ts";
 import { BodyDecoder } from "../http/body.ts";
 import { encodeLinkRequest } from "../http/link-request.ts";
@@ -64,8 +65,8 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
   readonly #requestBody: RequestBody;
 
   readonly #attempts: Attempts;
-  nextWaiting: UpstreamRequest | null = null;
-  previousWaiting: UpstreamRequest | null = null;
+  nextWaiting: Waiting | null = null;
+  previousWaiting: Waiting | null = null;
 
   /** Of an action that answers without an app server. */
   #work: OwnWork | null = null;
@@ -93,6 +94,12 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
   /** The client has sent all: the answer has to begin in this time. */
   get timeoutMs(): number {
     return this.#taken?.source.timeoutMs ?? this.#site.timeouts.requestTimeoutMs;
+  }
+
+  get awaitedSinceMs(): number {
+    const { connectedAtMs } = this.#record;
+    if (this.bodyless || connectedAtMs === 0) return connectedAtMs;
+    return this.#requestBody.open ? 0 : Math.max(connectedAtMs, this.#requestBody.endedAtMs);
   }
 
   get answerBufferBytesMax(): number {
@@ -272,6 +279,12 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     }
   }
 
+  #headIsThere(): void {
+    const now = performance.now();
+    this.#record.answeredAtMs = now;
+    this.#attempts.upstream!.health.answered(this, this.#answer.head.status, now);
+  }
+
   #readHead(received: Buffer): void {
     const answer = this.#answer;
     const at = answer.read(received, this);
@@ -290,8 +303,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     const bodyBytes = kind === "length" ? head.contentLength : 0;
     const sized = kind === "none" || kind === "length";
     if (sized && bytes.length - at > bodyBytes) return this.#badAnswer("bytes after the end of the answer");
-    this.#attempts.upstream!.answered(this);
-    this.#record.answeredAtMs = performance.now();
+    this.#headIsThere();
     this.#phase = "answering";
     this.#reply.setCookie = this.#attempts.setCookie;
     if (!this.bodyless) this.#requestBody.answered();
@@ -391,6 +403,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
 
   #failed(code: ResetCode, message: string): void {
     const failed = this.#attempts.upstream!;
+    this.#attempts.failed(code);
     if (this.#phase !== "waiting") {
       this.#record.ending = "SD";
       this.#logBroken(failed, message);
@@ -417,6 +430,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
   /** An answer that can't be trusted: the client never sees it, the connection it came on is given up (RFC 9112, 11.2). */
   #badAnswer(what: string): void {
     const { server } = this.#attempts.upstream!;
+    this.#attempts.failed(ResetCode.protocol);
     this.#site.log.warn(`${server.name} gave a wrong answer to ${this.method} ${this.target}: ${what}`);
     const stream = this.#attempts.stream!;
     this.#leave(false);
@@ -434,7 +448,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     if (!this.upgrading) return this.#badAnswer("101 to a request that asked for no upgrade");
     const { head } = this.#answer;
     if (head.upgrade === "") return this.#badAnswer("101 that does not say to what");
-    this.#attempts.upstream!.answered(this);
+    this.#headIsThere();
     this.#phase = "tunnel";
     this.#reply.setCookie = this.#attempts.setCookie;
     this.#reply.beginTunnel(head, head.upgrade);
@@ -456,6 +470,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     const { stream, upstream } = this.#attempts;
     if (stream !== null) {
       this.#logBroken(upstream!, "no answer in time");
+      this.#attempts.failed(ResetCode.timeout);
       this.#leave(false);
       stream.reset(ResetCode.timeout, "no answer in time");
     }

@@ -3,6 +3,7 @@ import { HalfSipHash } from "../balance/half-sip-hash.ts";
 import { createPolicy } from "../balance/policies.ts";
 import type { Policy } from "../balance/policy.ts";
 import type { Cluster } from "../config/model.ts";
+import type { HealthWatch } from "../health/health-watch.ts";
 import { SessionIds, type VerifiedId } from "../session/id.ts";
 import { deriveKey } from "../support/keys.ts";
 import { upstream as limits } from "../support/limits.ts";
@@ -21,6 +22,11 @@ export class ServerPool {
   readonly #policy: Policy<Upstream>;
   /** Null: the policy does not ask what is in a request. */
   readonly #keyOf: ((request: RoutedRequest) => number) | null;
+  readonly #watch: HealthWatch;
+  /** Of the watch, when the policy got its servers. */
+  #changes = -1;
+  /** Those that it got. */
+  #weights = "";
   readonly #ids: SessionIds;
   readonly #cookieName: string;
   /** Owner's letter and process index, as one text: the server that holds the session. */
@@ -32,6 +38,7 @@ export class ServerPool {
   constructor(
     cluster: Cluster,
     upstreams: readonly Upstream[],
+    watch: HealthWatch,
     secret: Buffer,
     previousSecret: Buffer | null,
   ) {
@@ -40,7 +47,7 @@ export class ServerPool {
     const hash = new HalfSipHash(deriveKey(secret, "balance", cluster.name, 8));
     this.#policy = createPolicy(cluster.balance, hash);
     this.#keyOf = keyFinder(cluster.balance, hash);
-    this.#policy.update(upstreams);
+    this.#watch = watch;
     this.affinity = affinityOf(cluster, upstreams, secret, previousSecret);
     this.#ids = new SessionIds(secret, previousSecret, cluster.name);
     this.#cookieName = cluster.sessions?.cookieName ?? "sid";
@@ -65,7 +72,18 @@ export class ServerPool {
   }
 
   #newcomer(request: RoutedRequest, tried: Upstream | null): Upstream | null {
+    if (this.#changes !== this.#watch.changes) this.#updatePolicy();
     return this.#policy.pick(tried, this.#keyOf === null ? 0 : this.#keyOf(request));
+  }
+
+  /** It chooses among those that take visitors whom they do not know. */
+  #updatePolicy(): void {
+    this.#changes = this.#watch.changes;
+    const candidates = this.upstreams.filter(({ health }) => health.isCandidate);
+    const weights = candidates.map(({ name, fullWeight }) => `${name} ${fullWeight}`).join();
+    if (weights === this.#weights) return;
+    this.#weights = weights;
+    this.#policy.update(candidates);
   }
 
   /**

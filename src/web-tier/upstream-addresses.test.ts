@@ -10,7 +10,7 @@ import { UpstreamAddresses } from "./upstream-addresses.ts";
 function named(address: string = "app.example") {
   const clock = new FakeClock();
   const recorder = new LogRecorder();
-  const told = { gone: 0, asked: 0 };
+  const told = { resolved: 0, asked: 0 };
   let next: Resolution | Error = new Error("queryA ENOTFOUND app.example");
   const resolver = {
     resolve: async () => {
@@ -33,7 +33,7 @@ function named(address: string = "app.example") {
       const made = new UpstreamAddresses(
         server,
         { resolver, clock, log: recorder.log },
-        () => void told.gone++,
+        () => void told.resolved++,
       );
       await settle();
       return made;
@@ -105,14 +105,14 @@ test("a name is asked for again when its time is over; what left is told, what s
   assert.equal(told.asked, 1);
   answer(["10.0.0.2", "10.0.0.3"], 5_000);
   await pass(1);
-  assert.deepEqual([told.asked, told.gone, first.gone, second.gone], [2, 1, true, false]);
+  assert.deepEqual([told.asked, told.resolved, first.gone, second.gone], [2, 2, true, false]);
   assert.equal(addresses.take()!.host, "10.0.0.3");
   assert.equal(addresses.take()!.host, "10.0.0.3");
   assert.deepEqual(lines, ["app-a: app.example is now 10.0.0.2, 10.0.0.3"]);
   // The same in another order is no news.
   answer(["10.0.0.3", "10.0.0.2"], 5_000);
   await pass(5_000);
-  assert.deepEqual([told.asked, told.gone, lines.length], [3, 1, 1]);
+  assert.deepEqual([told.asked, told.resolved, lines.length], [3, 2, 1]);
 });
 
 test("a resolver that fails leaves the last known addresses, and says so once", async () => {

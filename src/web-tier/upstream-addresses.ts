@@ -35,7 +35,7 @@ export interface AddressOptions {
 export class UpstreamAddresses {
   readonly #server: Server;
   readonly #options: AddressOptions;
-  readonly #onGone: () => void;
+  readonly #onResolved: () => void;
   #list: readonly Address[] = [];
   #turn = 0;
   #timer: Timer | null = null;
@@ -44,11 +44,11 @@ export class UpstreamAddresses {
   #trouble = "";
   #closed = false;
 
-  /** @param onGone some address has left: connections to it are not to be used again. */
-  constructor(server: Server, options: AddressOptions, onGone: () => void) {
+  /** @param onResolved the addresses have changed: connections to those that are `gone` are not to be used again. */
+  constructor(server: Server, options: AddressOptions, onResolved: () => void) {
     this.#server = server;
     this.#options = options;
-    this.#onGone = onGone;
+    this.#onResolved = onResolved;
     const socketPath = server.plain?.socketPath ?? null;
     if (socketPath !== null) this.#list = [new Address(socketPath)];
     else if (isIP(server.address) !== 0) this.#list = [new Address(server.address)];
@@ -69,6 +69,12 @@ export class UpstreamAddresses {
   get reason(): string {
     if (this.#list.length === 0) return this.#trouble || `${this.#server.address} is not resolved yet`;
     return this.#list.map(({ failure }) => failure).find((failure) => failure !== "") ?? "";
+  }
+
+  /** Until one may be tried. */
+  get retryInMs(): number {
+    const retryAtMs = Math.min(...this.#list.map((address) => address.retryAtMs));
+    return Math.max(0, retryAtMs - this.#options.clock.now());
   }
 
   /** The next one in turn. A failed one whose time has come is taken by one request: the next has to wait as long again. */
@@ -142,10 +148,9 @@ export class UpstreamAddresses {
     const before = this.#list;
     this.#list = hosts.map((host) => before.find((address) => address.host === host) ?? new Address(host));
     const left = before.filter((address) => !this.#list.includes(address));
-    if (left.length === 0) return;
     for (const address of left) address.gone = true;
-    this.#options.log.info(`${name}: ${hostName} is now ${hosts.join(", ")}`);
-    this.#onGone();
+    if (left.length > 0) this.#options.log.info(`${name}: ${hostName} is now ${hosts.join(", ")}`);
+    if (left.length > 0 || hosts.length > before.length) this.#onResolved();
   }
 
   /** Told once; the last known addresses stay in use, however long it lasts. */

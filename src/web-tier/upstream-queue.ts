@@ -6,10 +6,10 @@ import { ResetCode } from "../link/api.ts";
 import { type TimerWheel, WheelEntry } from "../support/timer-wheel.ts";
 import { EarlyBody } from "./early-body.ts";
 import type { HttpConnection } from "./http-connection.ts";
-import type { UpstreamRequest, UpstreamStream } from "./upstream.ts";
+import type { SentRequest, UpstreamStream } from "./upstream.ts";
 
 /** Stands between a request and its connection: to the one it is the stream, to the other the request. */
-export class QueuedRequest implements UpstreamStream, UpstreamRequest {
+export class QueuedRequest implements UpstreamStream, SentRequest {
   readonly method: string;
   readonly target: string;
   readonly linkMeta: string;
@@ -19,13 +19,11 @@ export class QueuedRequest implements UpstreamStream, UpstreamRequest {
   readonly upgrading: boolean;
   readonly answerBufferBytesMax: number;
   readonly sinceMs: number;
-  nextWaiting: UpstreamRequest | null = null;
-  previousWaiting: UpstreamRequest | null = null;
   connection: HttpConnection | null = null;
-  readonly #request: UpstreamRequest;
+  readonly #request: SentRequest;
   #body: EarlyBody | null = new EarlyBody();
 
-  constructor(request: UpstreamRequest, sinceMs: number) {
+  constructor(request: SentRequest, sinceMs: number) {
     this.#request = request;
     this.method = request.method;
     this.target = request.target;
@@ -99,10 +97,6 @@ export class QueuedRequest implements UpstreamStream, UpstreamRequest {
   onDrain(): void {
     this.#request.onDrain(this);
   }
-
-  onSilent(): void {
-    this.#request.onSilent();
-  }
 }
 
 export class UpstreamQueue {
@@ -124,7 +118,7 @@ export class UpstreamQueue {
     return this.#requests.size;
   }
 
-  add(request: UpstreamRequest): QueuedRequest {
+  add(request: SentRequest): QueuedRequest {
     const queued = new QueuedRequest(request, this.#now());
     this.#requests.add(queued);
     if (!this.#deadline.active) this.#wheel.start(this.#deadline, this.#timeoutMs);

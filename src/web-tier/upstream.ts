@@ -2,14 +2,15 @@
 import type { Candidate } from "../balance/policy.ts";
 import type { Server } from "../config/model.ts";
 import type { ServerHealth } from "../health/server-health.ts";
+import type { Waiting } from "../health/waiting-list.ts";
 import type { LinkStream, ResetCode } from "../link/api.ts";
 import type { LoadFigures } from "../load/figures.ts";
 
 /** One request's way to an app server and back. A stream of the link is one; a pooled HTTP socket behaves as one. */
 export type UpstreamStream = Pick<LinkStream, "write" | "end" | "reset" | "consumed" | "pendingBytes">;
 
-/** A request on its way, as an upstream sees it; answers and failures are told to it as to any stream's handler. */
-export interface UpstreamRequest {
+/** A request on its way, as a connection sees it; answers and failures are told to it as to any stream's handler. */
+export interface SentRequest {
   readonly method: string;
   readonly target: string;
   /** Opening metadata for the link (http/link-request.ts). */
@@ -32,12 +33,10 @@ export interface UpstreamRequest {
   /** No connection is there: one is opened, and `onConnected` tells when it is. For the access log. */
   onConnecting(): void;
   onConnected(): void;
-  /** The server fell silent while this request waits: it may move to another one. */
-  onSilent(): void;
-  /** Neighbours in the upstream's list of requests that wait for an answer's head. */
-  nextWaiting: UpstreamRequest | null;
-  previousWaiting: UpstreamRequest | null;
 }
+
+/** The same as an upstream sees it: until its answer's head is there it is one of those that wait. */
+export interface UpstreamRequest extends SentRequest, Waiting {}
 
 export interface Upstream extends Candidate {
   readonly server: Server;
@@ -53,8 +52,6 @@ export interface Upstream extends Candidate {
   readonly placeInQueue: number;
   /** Sends the request's head. @returns null when nothing was sent: another server may be tried. */
   send(request: UpstreamRequest): UpstreamStream | null;
-  /** The request has its answer's head, or is over: it no longer waits. */
-  answered(request: UpstreamRequest): void;
   /** The attempt failed because a kept connection had been closed meanwhile: a new one to the same server may do. */
   worthAnother(stream: UpstreamStream): boolean;
   /** The request is over. `complete`: the answer came to its end and the connection may serve another one. */
@@ -67,34 +64,4 @@ const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT"
 /** May be sent twice without harm (RFC 9110, 9.2.2). */
 export function isIdempotent(method: string): boolean {
   return idempotent.has(method);
-}
-
-/** The requests of one upstream that wait for the head of their answer: an intrusive list, no allocation per request. */
-export class WaitingList {
-  #first: UpstreamRequest | null = null;
-
-  add(request: UpstreamRequest): void {
-    request.previousWaiting = null;
-    request.nextWaiting = this.#first;
-    if (this.#first !== null) this.#first.previousWaiting = request;
-    this.#first = request;
-  }
-
-  remove(request: UpstreamRequest): void {
-    if (request.previousWaiting !== null) request.previousWaiting.nextWaiting = request.nextWaiting;
-    else if (this.#first === request) this.#first = request.nextWaiting;
-    else return;
-    if (request.nextWaiting !== null) request.nextWaiting.previousWaiting = request.previousWaiting;
-    request.nextWaiting = request.previousWaiting = null;
-  }
-
-  /** Calls `onSilent` of each; a request that moves away leaves the list during the walk. */
-  tellSilent(): void {
-    let request = this.#first;
-    while (request !== null) {
-      const next: UpstreamRequest | null = request.nextWaiting;
-      request.onSilent();
-      request = next;
-    }
-  }
 }

@@ -4,9 +4,12 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import type { Cluster, ClusterFile, Server, Timeouts } from "../config/model.ts";
+import { HealthWatch } from "../health/health-watch.ts";
+import { type HealthSettings, ServerHealth } from "../health/server-health.ts";
 import type { ServerNews, ServerView } from "../health/server-news.ts";
 import { linkKeys } from "../link/keys.ts";
 import type { Member } from "../member/member.ts";
+import { systemClock } from "../support/clock.ts";
 import { upstream as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import type { TimerWheel } from "../support/timer-wheel.ts";
@@ -26,6 +29,7 @@ export class Upstreams {
   readonly #member: Member;
   readonly #log: Log;
   readonly #wheel: TimerWheel;
+  readonly #watch: HealthWatch;
   #known: readonly Known[] = [];
   #pools: Pools = new Map();
   /** Of an earlier file, with requests. */
@@ -37,6 +41,8 @@ export class Upstreams {
     this.#member = member;
     this.#log = log;
     this.#wheel = wheel;
+    this.#watch = new HealthWatch(systemClock, Math.random, log);
+    this.#watch.start();
   }
 
   /** By the name of their cluster. */
@@ -59,6 +65,7 @@ export class Upstreams {
         this.#known = known;
         this.#pools = pools;
         this.#news = new Map([...this.#news].filter(([name]) => file.servers.has(name)));
+        this.#watchServers(cluster);
         for (const { upstream } of gone) this.#retire(upstream, cluster.timeouts.drainTimeoutMs);
       },
       discard: () => {
@@ -84,6 +91,7 @@ export class Upstreams {
   }
 
   close(): void {
+    this.#watch.stop();
     for (const { upstream } of this.#known) upstream.close();
     for (const upstream of this.#retired) upstream.close();
   }
@@ -91,7 +99,7 @@ export class Upstreams {
   /** @param known gets the servers of the pool. */
   #poolOf(target: Cluster, file: ClusterFile, { timeouts }: Cluster, known: Known[]): ServerPool {
     const own = target.servers.map(
-      (server) => this.#knownAs(server, timeouts) ?? this.#open(server, file, timeouts),
+      (server) => this.#knownAs(server, timeouts) ?? this.#open(server, target, file, timeouts),
     );
     for (const { upstream } of own) this.#tell(upstream);
     known.push(...own);
@@ -101,7 +109,15 @@ export class Upstreams {
       isDeepStrictEqual(pool?.cluster, target) &&
       upstreams.every((upstream, index) => upstream === pool!.upstreams[index]);
     if (isSame) return pool!;
-    return new ServerPool(target, upstreams, file.secret, file.previousSecret);
+    return new ServerPool(target, upstreams, this.#watch, file.secret, file.previousSecret);
+  }
+
+  /** By what the file says now. */
+  #watchServers({ timeouts }: Cluster): void {
+    const pools = [...this.#pools.values()];
+    this.#watch.clusters = pools.map(({ upstreams }) => upstreams.map(({ health }) => health));
+    for (const { cluster, upstreams } of pools)
+      for (const { health } of upstreams) health.settings = settingsOf(cluster, timeouts);
   }
 
   #has(upstream: Upstream): boolean {
@@ -116,14 +132,16 @@ export class Upstreams {
     );
   }
 
-  #open(server: Server, file: ClusterFile, timeouts: Timeouts): Known {
+  #open(server: Server, target: Cluster, file: ClusterFile, timeouts: Timeouts): Known {
     const { server: self, incarnation } = this.#member;
     const log = this.#log;
+    const hasJoined = this.#pools.size > 0;
+    const health = new ServerHealth(server, settingsOf(target, timeouts), this.#watch, hasJoined);
     if (server.kind !== "link")
-      return { upstream: new HttpUpstream(server, timeouts, this.#wheel, { log }), timeouts };
+      return { upstream: new HttpUpstream(server, health, timeouts, this.#wheel, { log }), timeouts };
     const keys = linkKeys(file.secret, file.previousSecret);
     const link = { self: { name: self.name, incarnation }, keys, services: new Map(), log };
-    return { upstream: new LinkUpstream(server, link), timeouts };
+    return { upstream: new LinkUpstream(server, health, link), timeouts };
   }
 
   #retire(upstream: Upstream, drainTimeoutMs: number): void {
@@ -141,7 +159,12 @@ export class Upstreams {
   }
 }
 
-function viewOf({ name, health, load, inFlight, weight, slowness, latencyMs }: Upstream): ServerView {
-  const { state, reason, forMs } = health;
+function settingsOf({ slowStartMs }: Cluster, { recoverTimeMs }: Timeouts): HealthSettings {
+  return { slowStartMs, recoverTimeMs };
+}
+
+function viewOf(upstream: Upstream): ServerView {
+  const { name, health, load, unusableReason: reason, inFlight, weight, slowness, latencyMs } = upstream;
+  const { state, forMs } = health;
   return { name, state, reason, forMs, inFlight, weight, slowness, load: load.inWords, latencyMs };
 }

@@ -19,10 +19,12 @@ import type {
   Timeouts,
   TlsSettings,
 } from "../../src/config/model.ts";
+import { HealthWatch } from "../../src/health/health-watch.ts";
+import { ServerHealth } from "../../src/health/server-health.ts";
 import { linkKeys } from "../../src/link/keys.ts";
 import { Member } from "../../src/member/member.ts";
 import type { NameResolver } from "../../src/plain/resolver.ts";
-import type { Clock } from "../../src/support/clock.ts";
+import { type Clock, systemClock } from "../../src/support/clock.ts";
 import {
   http2 as http2Limits,
   http as limits,
@@ -124,6 +126,7 @@ export async function startWebSite(
   const wheel = new TimerWheel();
   const warnings: string[] = [];
   const log = pino({ level: "info" }, recorder(warnings));
+  const watch = new HealthWatch(options.clock ?? systemClock, () => 0, log);
   const pools = new Map<string, ServerPool>();
   for (const [name, ports] of Object.entries({ app: origins, ...options.clusters })) {
     const servers = ports.map((port, at) => {
@@ -135,24 +138,28 @@ export async function startWebSite(
         plain: { ...server.plain, ...options.plain },
       };
     });
+    const shape = { ...cluster(name, "app", servers, timeouts), ...options.app };
+    const settings = { slowStartMs: shape.slowStartMs, recoverTimeMs: timeouts.recoverTimeMs };
+    const healthOf = (server: Server): ServerHealth => new ServerHealth(server, settings, watch, false);
     const upstreams = servers.map((server) =>
       server.kind === "http"
-        ? new HttpUpstream(server, timeouts, wheel, {
+        ? new HttpUpstream(server, healthOf(server), timeouts, wheel, {
             log,
             ...(options.resolver ? { resolver: options.resolver } : {}),
             ...(options.clock ? { clock: options.clock } : {}),
           })
-        : new LinkUpstream(server, {
+        : new LinkUpstream(server, healthOf(server), {
             self: { name: "web-a", incarnation: "test" },
             keys: linkKeys(secret, null),
             services: new Map(),
             log: silentLog,
           }),
     );
-    const shape = { ...cluster(name, "app", servers, timeouts), ...options.app };
     const maintenance = name === "app" ? (options.appMaintenance ?? null) : null;
-    pools.set(name, new ServerPool({ ...shape, maintenance }, upstreams, secret, null));
+    pools.set(name, new ServerPool({ ...shape, maintenance }, upstreams, watch, secret, null));
   }
+  watch.clusters = [...pools.values()].map((pool) => pool.upstreams.map(({ health }) => health));
+  watch.start();
   const files = new FileCache();
   const web = cluster("web", "web", [serverAt("web", 1, 0, "link")], timeouts);
   const entries = new Notes<AccessEntry>();
@@ -214,6 +221,7 @@ export async function startWebSite(
         () => upstreams.every((upstream) => upstream.inFlight === 0),
         () => `in flight: ${busy()}`,
       );
+      watch.stop();
       for (const upstream of upstreams) upstream.close();
       files.close();
       assert.equal(site.bodies.bytes, 0, "bodies are left on the disk");

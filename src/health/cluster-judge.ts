@@ -1,0 +1,85 @@
+/**
+ * What only shows beside the others of a cluster: which servers are suspect or stalled, and which fail more requests than the
+ * rest. Where all are alike the fault is elsewhere (a database, what visitors send), and nobody is judged.
+ */
+import { serverHealth as limits } from "../support/limits.ts";
+import type { ServerHealth } from "./server-health.ts";
+
+/** @param awakeSinceMs our own process has not stood still since then. */
+export function judge(servers: readonly ServerHealth[], nowMs: number, awakeSinceMs: number): void {
+  for (const server of servers) {
+    server.outcomes.look(nowMs);
+    server.answering.look(nowMs, awakeSinceMs);
+    if (server.trialIsLate(nowMs, awakeSinceMs)) server.failTrial();
+  }
+  const serving = servers.filter(isServing);
+  if (servers.length > 1) {
+    findSuspects(serving, nowMs);
+    findStalled(serving, nowMs);
+    findFailing(servers, serving);
+  }
+  if (!servers.some(isCandidate)) for (const server of servers) server.pardon();
+}
+
+function isServing({ state }: ServerHealth): boolean {
+  return state === "up" || state === "slow-start";
+}
+
+function isCandidate({ isCandidate: is, state }: ServerHealth): boolean {
+  return is && state !== "recovering";
+}
+
+function findSuspects(serving: readonly ServerHealth[], nowMs: number): void {
+  const someoneAnswers = serving.some((server) => server.isCandidate && !isQuiet(server, serving));
+  for (const server of serving) {
+    const isSuspect = someoneAnswers && isQuiet(server, serving);
+    server.suspectOf(isSuspect, nowMs);
+    if (isSuspect) server.trySuspect(nowMs);
+  }
+}
+
+function isQuiet(server: ServerHealth, serving: readonly ServerHealth[]): boolean {
+  const { awaited, quietMs } = server.answering;
+  if (awaited < limits.suspectWaiting || quietMs < limits.suspectAfterMs) return false;
+  return quietMs >= expectedMs(server, serving);
+}
+
+/** How long its answers may take; of one that has not answered yet, those of the others. */
+function expectedMs({ answering }: ServerHealth, serving: readonly ServerHealth[]): number {
+  if (answering.expectedMs > 0) return answering.expectedMs;
+  return median(serving.map((other) => other.answering.expectedMs).filter((ms) => ms > 0));
+}
+
+function findStalled(serving: readonly ServerHealth[], nowMs: number): void {
+  for (const server of serving) {
+    const { awaited, quietMs } = server.answering;
+    const afterMs = Math.max(limits.stalledAfterMs, 2 * expectedMs(server, serving));
+    if (awaited < limits.stalledWaiting || quietMs < afterMs || !server.didNotClear(nowMs)) continue;
+    const others = serving.filter((other) => other !== server && isServing(other));
+    const answering = others.filter((other) => other.answering.answeredWithin(nowMs, quietMs / 2));
+    if (answering.length === 0 || answering.length * 2 < others.length) continue;
+    const since = (quietMs / 1_000).toFixed(1);
+    server.judge("stalled", `no answer for ${since} s while ${awaited} requests waited`);
+  }
+}
+
+/** Never more than half of the servers. */
+function findFailing(servers: readonly ServerHealth[], serving: readonly ServerHealth[]): void {
+  for (const server of serving) {
+    const { lastFailures, lastCount } = server.outcomes;
+    if (lastFailures < limits.failuresMin) continue;
+    const others = serving.filter((other) => other !== server && other.isCandidate && isServing(other));
+    const compared = others.filter((other) => other.outcomes.requests >= limits.outcomesMin);
+    if (compared.length === 0) continue;
+    const usualShare = median(compared.map(({ outcomes }) => outcomes.failureShare));
+    if (lastFailures / lastCount < 2 * usualShare + limits.failureShareAbove) continue;
+    const judged = servers.filter(({ isJudged }) => isJudged).length;
+    if ((judged + 1) * 2 > servers.length) return;
+    server.judge("failing", `${lastFailures} of its last ${lastCount} requests failed, more than elsewhere`);
+  }
+}
+
+/** The lower one of two in the middle; 0 of none. */
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[(values.length - 1) >> 1] ?? 0;
+}
