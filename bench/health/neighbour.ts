@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { getPriority, setPriority } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { pinning } from "../commands.ts";
@@ -38,6 +39,8 @@ const warmUpMs = 2_000;
 const patienceMs = 10_000;
 const crippledAt = 1;
 const [sharedCore, freeCore] = ["1", "0"];
+/** What else the machine does shall disturb the free core little; the shared one is as busy as it is. */
+const raisedBy = 10;
 
 export const whyNoNeighbour: string | null = pinning
   ? null
@@ -47,6 +50,8 @@ export async function measureNeighbour(say: (text: string) => void): Promise<Nei
   const samples: NeighbourSample[] = [];
   const sites = new Map<Policy, Site>();
   pinSelf(freeCore);
+  const priority = getPriority();
+  raisePriority(priority - raisedBy);
   try {
     for (const policy of policies) sites.set(policy, await startSite(policy));
     for (let round = 0; round < rounds; round++) {
@@ -55,6 +60,7 @@ export async function measureNeighbour(say: (text: string) => void): Promise<Nei
     }
   } finally {
     pinSelf(`${freeCore},${sharedCore}`);
+    raisePriority(priority);
     for (const site of sites.values()) await site.stop();
   }
   return samples;
@@ -64,7 +70,7 @@ function startSite(policy: Policy): Promise<Site> {
   return Site.start("flotilla", {
     application: { CPU_US: String(neighbourLoad.cpuUs) },
     policy,
-    prefix: (process) => ["taskset", "-c", process === crippledAt ? sharedCore : freeCore],
+    prefix: (process) => (process === crippledAt ? onSharedCore() : ["taskset", "-c", freeCore]),
   });
 }
 
@@ -100,8 +106,22 @@ async function measure(site: Site, policy: Policy, round: number): Promise<Neigh
 
 function startNeighbour(): ChildProcess {
   const script = fileURLToPath(new URL("neighbour.js", import.meta.url));
-  const command = [process.execPath, script, String(neighbourLoad.threads)];
-  return spawn("taskset", ["-c", sharedCore, ...command], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+  const [program, ...args] = [...onSharedCore(), process.execPath, script, String(neighbourLoad.threads)];
+  return spawn(program!, args, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+}
+
+/** With the priority that this process began with. */
+function onSharedCore(): string[] {
+  return ["nice", "-n", String(Math.max(0, -getPriority())), "taskset", "-c", sharedCore];
+}
+
+/** Who is not root is measured as he is. */
+function raisePriority(priority: number): void {
+  try {
+    setPriority(priority);
+  } catch {
+    // Not permitted.
+  }
 }
 
 /** All threads of this process, which makes the load. */
