@@ -16,7 +16,7 @@ import { checks as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import { type Asking, Polling, type Question } from "../support/polling.ts";
 import { silentLog } from "../support/silent-log.ts";
-import { count, seconds } from "../support/words.ts";
+import { seconds } from "../support/words.ts";
 import type { NewsBoard } from "./news-board.ts";
 
 export interface ServerChecksOptions {
@@ -145,9 +145,8 @@ class ServerCheck implements Question<Finding> {
   heard(finding: Finding): void {
     if (finding === null) return;
     const changed = this.#counter.count(finding === "");
-    const { passed, inARow } = this.#counter;
-    if (passed === false) this.#tellDown(finding, changed);
-    else if (changed) this.#tellUp(inARow);
+    if (this.#counter.passed === false) this.#tellDown(finding, changed);
+    else if (changed) this.#tellUp();
   }
 
   close(): void {
@@ -157,22 +156,25 @@ class ServerCheck implements Question<Finding> {
   #tellDown(finding: string, changed: boolean): void {
     const { news, log } = this.#options;
     const { name } = this.server;
-    const { inARow } = this.#counter;
     // One good answer does not make it up, and says nothing of why it is down.
     if (finding === "" || (!changed && finding === this.#found)) return;
     this.#found = finding;
-    const reason = `check ${this.#what}: ${finding}`;
-    const times = changed && inARow > 1 ? `, ${inARow} times in a row` : "";
-    news.update(name, { check: { passed: false, reason: `${reason}${times}` } });
-    if (changed) log.warn(`${name} is down: ${reason}${times}`);
+    const reason = `check ${this.#what}: ${finding}${changed ? this.#inARow : ""}`;
+    news.update(name, { check: { passed: false, reason } });
+    if (changed) log.warn(`${name} is down: ${reason}`);
   }
 
-  #tellUp(inARow: number): void {
+  #tellUp(): void {
     const { news, log } = this.#options;
     const { name } = this.server;
     const wasDown = news.of(name).check?.passed === false;
     news.update(name, { check: { passed: true, reason: "" } });
-    if (wasDown)
-      log.info(`${name} is well again: check ${this.#what} passed ${count(inARow, "time")} in a row`);
+    if (wasDown) log.info(`${name} is well again: check ${this.#what} passed${this.#inARow}`);
+  }
+
+  /** Of the answers that made the verdict. */
+  get #inARow(): string {
+    const { inARow } = this.#counter;
+    return inARow > 1 ? `, ${inARow} times in a row` : "";
   }
 }

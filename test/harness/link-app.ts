@@ -19,6 +19,7 @@ export async function linkApp(
   t: { after(end: () => Promise<void>): void },
   name: string,
   handler: http.RequestListener,
+  key: Buffer = secret,
 ): Promise<LinkApp> {
   const server = http.createServer(handler);
   const [port] = (await freePorts(1)) as [number];
@@ -33,7 +34,7 @@ export async function linkApp(
     self: { name, incarnation: "test" },
     address: "127.0.0.1",
     port,
-    keys: linkKeys(secret, null),
+    keys: linkKeys(key, null),
     knows: () => true,
     services: new Map<StreamKind, StreamService>([
       [StreamKind.http, service],
