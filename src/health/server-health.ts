@@ -427,11 +427,12 @@ export class ServerHealth {
     this.#tell(before, wasOut, now);
   }
 
-  /** What happened to its link is in the log already, and tries are no news. */
+  /** What happened to its link, or in its checks, is in the log already, and tries are no news. */
   #tell(before: HealthState, wasOut: boolean, now: number): void {
     const { name, state, reason } = this;
     if (this.isOut) {
-      const isTold = this.#fault?.kind === "link" && !reason.startsWith("silent");
+      const isOfLink = this.#fault?.kind === "link";
+      const isTold = isOfLink ? !reason.startsWith("silent") : this.#news.check?.passed === false;
       if (!wasOut && !isTold) this.#log.tell("warn", `${name} is down: ${reason}`);
     } else if (state === "draining" || state === "maintenance") {
       this.#log.tell("info", `${name} is ${state === "draining" ? "draining" : "in maintenance"}: ${reason}`);

@@ -41,6 +41,7 @@ clusters:
     timeouts: { drain: 1s }
     routes: [{ to: app }]
   app:
+    slowStart: 0s
 ${app}`,
   });
   const running = startFlotilla(t, ["start", "web-a"], { cwd: folder });
@@ -212,7 +213,7 @@ test("reload: verdicts stand, new servers are checked, removed ones are not, and
   const site = await checkedSite(t, serversOf(a, b) + check);
   const text = readFileSync(site.config, "utf8");
   const reload = async (app: string): Promise<void> => {
-    writeFileSync(site.config, text.replace(/ {2}app:\n[\s\S]*/, `  app:\n${app}`));
+    writeFileSync(site.config, text.replace(/ {2}app:\n[\s\S]*/, `  app:\n    slowStart: 0s\n${app}`));
     const { code, stderr } = await runFlotilla(t, ["reload", "-c", site.config], { cwd: site.folder });
     assert.deepEqual([code, stderr], [0, ""]);
   };
