@@ -93,14 +93,18 @@ export class HttpUpstream implements Upstream, HttpPool {
     return this.#hasRoom && !this.#closed && this.#addresses.usable;
   }
 
+  get #connectionsMax(): number {
+    return Math.min(this.#plain.connectionsMax, this.health.connectionsMax);
+  }
+
   get #hasRoom(): boolean {
-    return this.#idle.length > 0 || this.#all.size < this.#plain.connectionsMax;
+    return this.#all.size - this.#idle.length < this.#connectionsMax;
   }
 
   get unusableReason(): string {
     if (this.health.reason !== "") return this.health.reason;
     if (!this.#addresses.usable) return this.#addresses.reason;
-    return this.#hasRoom ? "" : `all ${this.#plain.connectionsMax} connections are busy`;
+    return this.#hasRoom ? "" : `all ${this.#connectionsMax} connections are busy`;
   }
 
   get placeInQueue(): number {
@@ -162,7 +166,7 @@ export class HttpUpstream implements Upstream, HttpPool {
       if (kept.idleMs <= limits.unsafeIdleMs || isIdempotent(request.method)) return kept;
       // The others are older.
       this.#idle.push(kept);
-      if (this.#all.size < this.#plain.connectionsMax) return null;
+      if (this.#all.size < this.#connectionsMax) return null;
       this.#idle.shift()!.destroy();
       return null;
     }
@@ -170,7 +174,7 @@ export class HttpUpstream implements Upstream, HttpPool {
   }
 
   #open(): HttpConnection | null {
-    if (this.#closed || this.#all.size >= this.#plain.connectionsMax) return null;
+    if (this.#closed || this.#all.size >= this.#connectionsMax) return null;
     const address = this.#addresses.take();
     if (address === null) return null;
     const connection = new HttpConnection(this, address);
