@@ -2,6 +2,7 @@
 import { clusterStatus, type ServerStatus } from "../admin/cluster-status.ts";
 import { refuseOtherSite } from "../admin/other-site.ts";
 import type { ClusterFile } from "../config/model.ts";
+import { seenInWords } from "../health/seen-servers.ts";
 import type { SlotCounts } from "../member/member.ts";
 import { fileVoters } from "../session/wiring/file-voters.ts";
 import { admin as limits, register } from "../support/limits.ts";
@@ -38,10 +39,11 @@ export function slowStartNote(servers: readonly Pick<ServerStatus, "state">[], s
 /** The fields that scripts rely on, in the documented order, then those that not every server has. */
 function inOrder(status: ServerStatus): object {
   const { name, cluster, letter, state, pid, requests, sessions, voterProblem, note } = status;
-  const { connections, workers, order } = status;
+  const { connections, workers, seen, order } = status;
   return {
     ...{ name, cluster, letter, state, pid, requests, sessions },
     ...(workers === undefined ? {} : { connections, workers }),
+    ...(seen === undefined ? {} : { seen }),
     ...(isSharing(status) ? copyFields(status) : {}),
     ...(order === undefined ? {} : { order: orderFields(order) }),
     ...(voterProblem === undefined ? {} : { voterProblem }),
@@ -93,6 +95,7 @@ function statusText(file: ClusterFile, servers: readonly ServerStatus[], memberR
     ...lines.map((line, index) => coloured(line, stateColours[servers[index]!.state])),
     "",
     ...copiesInWords(file, servers),
+    ...seenByWebServers(servers),
     ...troubles(servers, memberRuns),
   ];
 }
@@ -221,6 +224,19 @@ function grouped(amount: number): string {
 
 function isAppServer({ clusters }: ClusterFile, { cluster }: ServerStatus): boolean {
   return clusters.get(cluster)!.tier === "app";
+}
+
+/** What web servers think of servers that look well from here. That one is down, or an operator's order, stands there anyway. */
+export function seenByWebServers(servers: readonly ServerStatus[]): string[] {
+  const isUp = (name: string): boolean =>
+    servers.some((server) => server.name === name && server.state === "up" && server.order === undefined);
+  return servers.flatMap(({ name, seen = [], workers = [] }) =>
+    seen
+      .filter((server) => isUp(server.name))
+      .map((server) => seenInWords(server, workers.filter(({ state }) => state === "up").length))
+      .filter((words) => words !== "")
+      .map((words) => `${name}: ${words}`),
+  );
 }
 
 /** What is wrong and what to do: the last lines are the ones a person reads. */

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { FakeCluster, type FakeRequest } from "../../test/harness/health.ts";
@@ -182,6 +184,96 @@ test("one that flaps does not fill the log", () => {
   clock.advance(limits.changeLinesMs);
   server.fellSilent(700);
   assert.match(lines.at(-1)!, /^app-a is down: silent for 700 ms \(192 changes before it were not told\)$/);
+});
+
+/** A state of the table in docs/health.md, and how a server comes to it. */
+const comesTo: Readonly<Record<string, (at: At) => void>> = {
+  up: () => {},
+  "slow-start": ({ cluster, server }) => {
+    cluster.tell(server, { check: failed });
+    cluster.tell(server, {});
+    cluster.tell(server, { check: failed });
+    cluster.tell(server, { check: passed });
+  },
+  draining: ({ cluster, server }) => cluster.tell(server, { order: "drain" }),
+  maintenance: ({ cluster, server }) => cluster.tell(server, { order: "maint" }),
+  "down (link)": ({ server }) => server.lost("closed"),
+  "down (silent)": ({ server }) => server.fellSilent(700),
+  "down (connect)": ({ server }) => server.unreachable("refused", 15_000),
+  "down (judged)": ({ server }) => server.judge("failing", "fails"),
+  "down (stalled)": (at) => {
+    at.old = at.cluster.send(at.server);
+    at.old.onSilent = () => {};
+    at.server.judge("stalled", "stalls");
+  },
+  "down (checks)": ({ cluster, server }) => cluster.tell(server, { check: failed }),
+  "down (connect, checks)": ({ cluster, server }) => {
+    server.unreachable("refused", 15_000);
+    cluster.tell(server, { check: failed });
+  },
+  "down (judged, checks)": ({ cluster, server }) => {
+    server.judge("failing", "fails");
+    cluster.tell(server, { check: failed });
+  },
+  "recovering (connect)": (at) => {
+    at.server.unreachable("refused", 15_000);
+    at.cluster.clock.advance(15_000);
+    at.old = at.cluster.send(at.server);
+  },
+  "recovering (judged)": (at) => {
+    at.server.judge("failing", "fails");
+    at.cluster.clock.advance(15_000);
+    at.old = at.cluster.send(at.server);
+  },
+};
+
+const happens: Readonly<Record<string, (at: At) => void>> = {
+  "its link is lost": ({ server }) => server.lost("closed"),
+  "its link is silent": ({ server }) => server.fellSilent(700),
+  "it says that it stops": ({ server }) => server.leaving(),
+  "its link is back, of the same process": ({ server }) => server.connected("one"),
+  "its link is back, of another process": ({ server }) => server.connected("two"),
+  "its link speaks again": ({ server }) => server.spoke(),
+  "no connection can be had": ({ server }) => server.unreachable("refused", 1_000),
+  "it is stalled": ({ server }) => server.judge("stalled", "stalls"),
+  "it fails more than others": ({ server }) => server.judge("failing", "fails"),
+  "its recover time is over": ({ cluster }) => cluster.clock.advance(15_000),
+  "it answers an old request": ({ cluster, server, old }) => cluster.answer(server, old!),
+  "a connection is made": ({ server }) => server.reached(),
+  "the request that tries it is answered": ({ cluster, server, old }) => cluster.answer(server, old!),
+  "the request that tries it fails": ({ server, old }) => server.failed(old!),
+  "the visitor of that request leaves": ({ server, old }) => server.done(old!),
+  "no other server is left": ({ server }) => server.pardon(),
+  "its checks fail": ({ cluster, server }) => cluster.tell(server, { check: failed }),
+  "its checks pass": ({ cluster, server }) => cluster.tell(server, { check: passed }),
+  "an operator drains it": ({ cluster, server }) => cluster.tell(server, { order: "drain" }),
+  "an operator wants maintenance": ({ cluster, server }) => cluster.tell(server, { order: "maint" }),
+  "an operator wants it ready": ({ cluster, server }) => cluster.tell(server, { order: "ready" }),
+};
+
+interface At {
+  readonly cluster: FakeCluster;
+  readonly server: ServerHealth;
+  old?: FakeRequest;
+}
+
+test("the table of transitions in docs/health.md is what happens", () => {
+  const page = readFileSync(join(import.meta.dirname, "../../docs/health.md"), "utf8");
+  const [table] = /## Transitions\n[\s\S]*?(?=\n## )/.exec(page)!;
+  const rows = [...table.matchAll(/^\| ([^|]+) \| ([^|]+) \| ([a-z-]+) \|$/gm)].slice(1);
+  assert.ok(rows.length > 20);
+  for (const [, before, happening, after] of rows)
+    for (const state of before!.split(/, (?![^(]*\))/)) {
+      const isLinked = /link|stops|silent/.test(`${state} ${happening}`);
+      const { cluster, server } = one(isLinked ? "link" : "http");
+      const at: At = { cluster, server };
+      const row = `${state} | ${happening}`;
+      assert.ok(comesTo[state] !== undefined && happens[happening!] !== undefined, row);
+      comesTo[state]!(at);
+      assert.equal(server.state, state.split(" ")[0], row);
+      happens[happening!]!(at);
+      assert.equal(server.state, after, row);
+    }
 });
 
 /** What may happen, in whatever order. */

@@ -10,14 +10,7 @@ import type { Log } from "../support/log.ts";
 import { Answering } from "./answering.ts";
 import { ChangeLog } from "./change-log.ts";
 import { isServerFault, Outcomes } from "./outcomes.ts";
-import {
-  downReasonOf,
-  type HealthState,
-  noNews,
-  orderOf,
-  orderReasonOf,
-  type ServerNews,
-} from "./server-news.ts";
+import { type HealthState, noNews, type ServerNews } from "./server-news.ts";
 import { SlowStart } from "./slow-start.ts";
 import type { Waiting } from "./waiting-list.ts";
 
@@ -111,12 +104,7 @@ export class ServerHealth {
   }
 
   get fullWeight(): number {
-    return this.#news.weight ?? this.#news.agent?.weight ?? this.#fileWeight;
-  }
-
-  /** Connections to it at once, as its agent wants it. */
-  get connectionsMax(): number {
-    return this.#news.agent?.connectionsMax || Number.POSITIVE_INFINITY;
+    return this.#news.weight ?? this.#fileWeight;
   }
 
   /** For how long it has been in its state, tries to recover included. */
@@ -139,14 +127,13 @@ export class ServerHealth {
     return this.suspect || this.isJudged;
   }
 
-  /** Checks, orders and what its agent says, from the main process. */
+  /** Checks and orders, from the main process. */
   hear(news: ServerNews): void {
     const before = this.#news;
     this.#news = news;
-    const isWell = before.check?.passed === false && news.check?.passed === true;
-    if (isWell && this.#fault?.kind !== "link") this.#endFault();
-    const isBack = downReasonOf(before) !== "" && downReasonOf(news) === "";
-    if (isBack || (orderOf(before) === "maint" && orderOf(news) !== "maint")) this.#startSlowly();
+    const isBack = before.check?.passed === false && news.check?.passed === true;
+    if (isBack && this.#fault?.kind !== "link") this.#endFault();
+    if (isBack || (before.order === "maint" && news.order !== "maint")) this.#startSlowly();
     this.#settle();
   }
 
@@ -389,22 +376,21 @@ export class ServerHealth {
   // The state, and what follows from it.
 
   #stateNow(): HealthState {
-    const order = orderOf(this.#news);
+    const { order, check } = this.#news;
     if (order === "maint") return "maintenance";
-    if (this.#fault?.kind === "link" || downReasonOf(this.#news) !== "") return "down";
+    if (this.#fault?.kind === "link" || check?.passed === false) return "down";
     if (this.#fault !== null) return this.#retry === null ? "recovering" : "down";
     if (order === "drain" || this.#isLeaving) return "draining";
     return this.#slowStart.isUnderWay ? "slow-start" : "up";
   }
 
   #reasonNow(): string {
-    const order = orderOf(this.#news);
-    if (order === "maint") return orderReasonOf(this.#news);
+    const { order, check } = this.#news;
+    if (order === "maint") return "an operator wants it";
     if (this.#fault?.kind === "link") return this.#fault.reason;
-    const downReason = downReasonOf(this.#news);
-    if (downReason !== "") return downReason;
+    if (check?.passed === false) return check.reason;
     if (this.#fault !== null) return this.#fault.reason;
-    if (order === "drain") return orderReasonOf(this.#news);
+    if (order === "drain") return "an operator wants it";
     if (this.#isLeaving) return "it is stopping";
     return this.suspect ? "it has requests waiting and answers nothing" : "";
   }
@@ -418,7 +404,7 @@ export class ServerHealth {
     this.weight = this.fullWeight * this.#slowStart.share;
     const isServing = this.state === "up" || this.state === "slow-start";
     const isTried = this.state === "recovering" && this.onTrial;
-    const isOpen = orderOf(this.#news) === "ready" && !this.#isLeaving && this.weight > 0;
+    const isOpen = this.#news.order === "ready" && !this.#isLeaving && this.weight > 0;
     this.isCandidate = isOpen && (isServing || this.state === "recovering");
     this.usable = isOpen && (isTried || (isServing && (!this.suspect || this.onTrial)));
     this.keeps = !this.#isLeaving && (isServing || isTried || this.state === "draining");

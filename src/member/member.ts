@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { Cluster, ClusterFile, Server } from "../config/model.ts";
 import { isNewer, readServerWords, type ServerWords } from "../health/operator-words.ts";
+import type { SeenServer } from "../health/seen-servers.ts";
 import type { Order, ServerView } from "../health/server-news.ts";
 import { count } from "../support/words.ts";
 
@@ -164,6 +165,8 @@ export interface MemberStatus extends Partial<SlotCounts> {
   readonly connections?: number;
   /** Web servers: the processes that do its work. */
   readonly workers?: readonly WorkerStatus[];
+  /** Web servers: what these see of the app servers that its routes lead to. */
+  readonly seen?: readonly SeenServer[];
   /** Web servers: the app servers that operators took out of service, or gave another weight. */
   readonly orders?: readonly OperatorOrder[];
   /** App servers: what an operator wants of it, and the web servers that say so; left out when that is nothing. */

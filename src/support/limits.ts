@@ -200,6 +200,8 @@ export const upstream = {
 
 /** Balancing. */
 export const balance = {
+  /** `latency`: an answer that is so old counts 1/e. */
+  latencyDecayMs: 1_000,
   /** `consistent-hash`: requests in flight of one server, in percent of the mean. */
   loadBoundPercent: 125,
   /** A server with fewer in flight (of one process of a web server) is not passed over for having too many. */
@@ -581,8 +583,6 @@ export const agent = {
   askIntervalMs: 1_000,
   /** and waits so long for the whole answer. */
   askTimeoutMs: 1_000,
-  /** Questions that are open. */
-  askedAtOnceMax: 512,
 } as const;
 
 /** The listener of `health:`. */

@@ -1,11 +1,13 @@
 /** An app server in any language: plain HTTP/1.1 over a pool of connections (R8 to R11). */
+import { PeakEwma } from "../balance/peak-ewma.ts";
 import type { PlainServer, Server, Timeouts } from "../config/model.ts";
+import { isServerFault } from "../health/outcomes.ts";
 import type { ServerHealth } from "../health/server-health.ts";
 import { LoadFigures } from "../load/figures.ts";
 import { type NameResolver, SystemResolver } from "../plain/resolver.ts";
 import { UpstreamTls } from "../plain/tls.ts";
 import { type Clock, systemClock } from "../support/clock.ts";
-import { upstream as limits } from "../support/limits.ts";
+import { balance, upstream as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import type { TimerWheel } from "../support/timer-wheel.ts";
 import { HttpConnection, type HttpPool } from "./http-connection.ts";
@@ -26,7 +28,6 @@ export class HttpUpstream implements Upstream, HttpPool {
   readonly server: Server;
   readonly health: ServerHealth;
   readonly name: string;
-  readonly latencyMs = 0;
   inFlight = 0;
   /** As its agent tells, if it has one. */
   readonly load: LoadFigures;
@@ -34,6 +35,7 @@ export class HttpUpstream implements Upstream, HttpPool {
   readonly wheel: TimerWheel;
   readonly tls: UpstreamTls | null;
   readonly #plain: PlainServer;
+  readonly #latency: PeakEwma = new PeakEwma(balance.latencyDecayMs);
   readonly #addresses: UpstreamAddresses;
   readonly #queue: UpstreamQueue;
   /** The last one used is taken first, so that those which are not needed grow old and close. */
@@ -85,6 +87,10 @@ export class HttpUpstream implements Upstream, HttpPool {
     return this.load.slowness;
   }
 
+  get latencyMs(): number {
+    return this.#latency.value(performance.now());
+  }
+
   get inFlightElsewhere(): number {
     return this.load.inFlightElsewhere;
   }
@@ -93,18 +99,14 @@ export class HttpUpstream implements Upstream, HttpPool {
     return this.#hasRoom && !this.#closed && this.#addresses.usable;
   }
 
-  get #connectionsMax(): number {
-    return Math.min(this.#plain.connectionsMax, this.health.connectionsMax);
-  }
-
   get #hasRoom(): boolean {
-    return this.#all.size - this.#idle.length < this.#connectionsMax;
+    return this.#idle.length > 0 || this.#all.size < this.#plain.connectionsMax;
   }
 
   get unusableReason(): string {
     if (this.health.reason !== "") return this.health.reason;
     if (!this.#addresses.usable) return this.#addresses.reason;
-    return this.#hasRoom ? "" : `all ${this.#connectionsMax} connections are busy`;
+    return this.#hasRoom ? "" : `all ${this.#plain.connectionsMax} connections are busy`;
   }
 
   get placeInQueue(): number {
@@ -125,6 +127,13 @@ export class HttpUpstream implements Upstream, HttpPool {
     this.inFlight++;
     this.health.sent(request);
     return this.#queue.add(request);
+  }
+
+  answered(request: UpstreamRequest, status: number, nowMs: number): void {
+    const sinceMs = request.awaitedSinceMs;
+    // A server that fails is quick to do so.
+    if (sinceMs !== 0 && !isServerFault(status)) this.#latency.update(nowMs - sinceMs, nowMs);
+    this.health.answered(request, status, nowMs);
   }
 
   worthAnother(stream: UpstreamStream): boolean {
@@ -166,7 +175,7 @@ export class HttpUpstream implements Upstream, HttpPool {
       if (kept.idleMs <= limits.unsafeIdleMs || isIdempotent(request.method)) return kept;
       // The others are older.
       this.#idle.push(kept);
-      if (this.#all.size < this.#connectionsMax) return null;
+      if (this.#all.size < this.#plain.connectionsMax) return null;
       this.#idle.shift()!.destroy();
       return null;
     }
@@ -174,7 +183,7 @@ export class HttpUpstream implements Upstream, HttpPool {
   }
 
   #open(): HttpConnection | null {
-    if (this.#closed || this.#all.size >= this.#connectionsMax) return null;
+    if (this.#closed || this.#all.size >= this.#plain.connectionsMax) return null;
     const address = this.#addresses.take();
     if (address === null) return null;
     const connection = new HttpConnection(this, address);

@@ -1,21 +1,24 @@
 /** An app server reached over its cluster port. */
+import { PeakEwma } from "../balance/peak-ewma.ts";
 import type { Server } from "../config/model.ts";
+import { isServerFault } from "../health/outcomes.ts";
 import type { ServerHealth } from "../health/server-health.ts";
 import { type Link, type LinkObserver, StreamKind } from "../link/api.ts";
 import { LinkDialer, type LinkDialerOptions } from "../link/dialer.ts";
 import { LoadFigures } from "../load/figures.ts";
 import { readLoad } from "../load/report-reader.ts";
+import { balance as limits } from "../support/limits.ts";
 import { isIdempotent, type Upstream, type UpstreamRequest, type UpstreamStream } from "./upstream.ts";
 
 export class LinkUpstream implements Upstream, LinkObserver {
   readonly server: Server;
   readonly health: ServerHealth;
   readonly name: string;
-  readonly latencyMs = 0;
   inFlight = 0;
   readonly placeInQueue = -1;
   readonly load: LoadFigures = new LoadFigures();
   readonly #dialer: LinkDialer;
+  readonly #latency: PeakEwma = new PeakEwma(limits.latencyDecayMs);
   #link: Link | null = null;
 
   constructor(
@@ -48,6 +51,10 @@ export class LinkUpstream implements Upstream, LinkObserver {
     return this.load.slowness;
   }
 
+  get latencyMs(): number {
+    return this.#latency.value(performance.now());
+  }
+
   get inFlightElsewhere(): number {
     return this.load.inFlightElsewhere;
   }
@@ -61,7 +68,8 @@ export class LinkUpstream implements Upstream, LinkObserver {
   }
 
   get unusableReason(): string {
-    return this.#link === null && this.#dialer.lastError !== "" ? this.#dialer.lastError : this.health.reason;
+    const isUnlinked = this.health.isOut && this.#link === null;
+    return isUnlinked && this.#dialer.lastError !== "" ? this.#dialer.lastError : this.health.reason;
   }
 
   send(request: UpstreamRequest): UpstreamStream | null {
@@ -78,6 +86,13 @@ export class LinkUpstream implements Upstream, LinkObserver {
     this.inFlight++;
     this.health.sent(request);
     return stream;
+  }
+
+  answered(request: UpstreamRequest, status: number, nowMs: number): void {
+    const sinceMs = request.awaitedSinceMs;
+    // A server that fails is quick to do so.
+    if (sinceMs !== 0 && !isServerFault(status)) this.#latency.update(nowMs - sinceMs, nowMs);
+    this.health.answered(request, status, nowMs);
   }
 
   worthAnother(): boolean {

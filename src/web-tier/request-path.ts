@@ -282,7 +282,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
   #headIsThere(): void {
     const now = performance.now();
     this.#record.answeredAtMs = now;
-    this.#attempts.upstream!.health.answered(this, this.#answer.head.status, now);
+    this.#attempts.upstream!.answered(this, this.#answer.head.status, now);
   }
 
   #readHead(received: Buffer): void {

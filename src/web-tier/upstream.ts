@@ -52,6 +52,8 @@ export interface Upstream extends Candidate {
   readonly placeInQueue: number;
   /** Sends the request's head. @returns null when nothing was sent: another server may be tried. */
   send(request: UpstreamRequest): UpstreamStream | null;
+  /** The head of its answer is there. @param nowMs as of `performance.now()`. */
+  answered(request: UpstreamRequest, status: number, nowMs: number): void;
   /** The attempt failed because a kept connection had been closed meanwhile: a new one to the same server may do. */
   worthAnother(stream: UpstreamStream): boolean;
   /** The request is over. `complete`: the answer came to its end and the connection may serve another one. */

@@ -8,7 +8,6 @@ import { HealthWatch } from "../health/health-watch.ts";
 import { type HealthSettings, ServerHealth } from "../health/server-health.ts";
 import type { ServerNews, ServerView } from "../health/server-news.ts";
 import { linkKeys } from "../link/keys.ts";
-import type { LoadRecord } from "../load/record.ts";
 import type { Member } from "../member/member.ts";
 import { systemClock } from "../support/clock.ts";
 import { upstream as limits } from "../support/limits.ts";
@@ -81,11 +80,6 @@ export class Upstreams {
     for (const { upstream } of this.#known) this.#tell(upstream);
   }
 
-  hearLoad(name: string, record: LoadRecord): void {
-    for (const { upstream } of this.#known)
-      if (upstream.name === name) upstream.load.update(record, upstream.inFlight);
-  }
-
   /** What is seen of each server. */
   views(): ServerView[] {
     return this.#known.map(({ upstream }) => viewOf(upstream));
@@ -141,7 +135,8 @@ export class Upstreams {
   #open(server: Server, target: Cluster, file: ClusterFile, timeouts: Timeouts): Known {
     const { server: self, incarnation } = this.#member;
     const log = this.#log;
-    const hasJoined = this.#pools.size > 0;
+    const isKnown = this.#known.some(({ upstream }) => upstream.name === server.name);
+    const hasJoined = this.#pools.size > 0 && !isKnown;
     const health = new ServerHealth(server, settingsOf(target, timeouts), this.#watch, hasJoined);
     if (server.kind !== "link")
       return { upstream: new HttpUpstream(server, health, timeouts, this.#wheel, { log }), timeouts };
@@ -170,7 +165,17 @@ function settingsOf({ slowStartMs }: Cluster, { recoverTimeMs }: Timeouts): Heal
 }
 
 function viewOf(upstream: Upstream): ServerView {
-  const { name, health, load, unusableReason: reason, inFlight, weight, slowness, latencyMs } = upstream;
+  const {
+    name,
+    health,
+    unusableReason: reason,
+    inFlight,
+    weight,
+    fullWeight,
+    slowness,
+    latencyMs,
+  } = upstream;
   const { state, forMs } = health;
-  return { name, state, reason, forMs, inFlight, weight, slowness, load: load.inWords, latencyMs };
+  const load = upstream.load.inWords;
+  return { name, state, reason, forMs, inFlight, weight, fullWeight, slowness, load, latencyMs };
 }

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { seenInWords, seenServers } from "./seen-servers.ts";
+import type { ServerView } from "./server-news.ts";
+
+function view(name: string, some: Partial<ServerView> = {}): ServerView {
+  const up = { state: "up", reason: "", forMs: 3_200, inFlight: 2, weight: 1, fullWeight: 1 } as const;
+  return { name, ...up, slowness: 1, load: "", latencyMs: 1.26, ...some };
+}
+
+test("workers that see the same are one", () => {
+  const [seen] = seenServers([view("app-a"), view("app-a")]);
+  assert.deepEqual(seen, {
+    ...{
+      name: "app-a",
+      state: "up",
+      reason: "",
+      forMs: 3_200,
+      share: 1,
+      workers: 2,
+      inFlight: 4,
+      latencyMs: 1.3,
+    },
+  });
+  assert.equal(seenInWords(seen!, 2), "");
+});
+
+test("where they differ the worst is told, with how many see it", () => {
+  const down = view("app-b", { state: "down", reason: "silent for 700 ms" });
+  const told = (...views: ServerView[]): string => seenInWords(seenServers(views)[0]!, views.length);
+  assert.equal(told(view("app-b"), down), "app-b is down for 3 s: silent for 700 ms (1 of 2 workers)");
+  assert.equal(told(down), "app-b is down for 3 s: silent for 700 ms");
+  assert.equal(
+    told(view("app-b", { state: "recovering", reason: "ECONNREFUSED", forMs: 300_000 })),
+    "app-b is down for 5 min, and is tried: ECONNREFUSED",
+  );
+  assert.equal(
+    told(view("app-b", { state: "slow-start", weight: 0.34 })),
+    "app-b starts slowly for 3 s: it gets 34% of its share",
+  );
+  assert.equal(
+    told(view("app-b"), view("app-b", { reason: "it has requests waiting and answers nothing" })),
+    "app-b is up: it has requests waiting and answers nothing (1 of 2 workers)",
+  );
+  assert.equal(
+    told(view("app-b", { state: "maintenance", reason: "an operator wants it" })),
+    "app-b is in maintenance for 3 s: an operator wants it",
+  );
+});
