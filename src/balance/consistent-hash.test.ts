@@ -91,6 +91,16 @@ test("a key that everybody asks for does not fill its server beyond the bound", 
   }
 });
 
+test("what other web servers have sent counts too", () => {
+  const servers = testServers(5);
+  const policy = testPolicy("consistent-hash", servers);
+  const owner = policy.pick(null, 4_711) as TestServer;
+  for (const server of servers) server.inFlightElsewhere = 100;
+  for (let pick = 0; pick < 5; pick++) assert.equal(policy.pick(null, 4_711), owner);
+  owner.inFlightElsewhere = 200;
+  for (let pick = 0; pick < 5; pick++) assert.notEqual(policy.pick(null, 4_711), owner);
+});
+
 test("a few requests of one key stay together, whatever the others have", () => {
   const servers = testServers(3);
   const policy = testPolicy("consistent-hash", servers);

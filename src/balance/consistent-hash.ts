@@ -73,7 +73,7 @@ export class ConsistentHash<C extends Candidate> implements Policy<C> {
     for (let looks = Math.min(limits.countedPerChoice, candidates.length); looks > 0; looks--) {
       const candidate = candidates[this.#countedUntil]!;
       if (candidate.usable) {
-        this.#countedInFlight += candidate.inFlight;
+        this.#countedInFlight += candidate.inFlight + candidate.inFlightElsewhere;
         this.#countedWeight += candidate.weight;
         this.#countedWarmest = Math.max(this.#countedWarmest, candidate.weight / candidate.fullWeight);
       }
@@ -89,10 +89,11 @@ export class ConsistentHash<C extends Candidate> implements Policy<C> {
     this.#countedUntil = this.#countedInFlight = this.#countedWeight = this.#countedWarmest = 0;
   }
 
-  #hasRoom({ inFlight, weight }: C): boolean {
-    if (inFlight < limits.unboundedRequests) return true;
+  #hasRoom({ inFlight, inFlightElsewhere, weight }: C): boolean {
+    const load = inFlight + inFlightElsewhere;
+    if (load < limits.unboundedRequests) return true;
     const share = this.#weight > 0 ? weight / this.#weight : 1;
-    return inFlight < Math.ceil(this.#loadBound * share * (this.#inFlight + 1));
+    return load < Math.ceil(this.#loadBound * share * (this.#inFlight + 1));
   }
 
   /** When all start at once, as after a restart of the web server, none is colder than the others. Other bits of the key count than chose the place. */

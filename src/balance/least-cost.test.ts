@@ -30,13 +30,15 @@ for (const name of comparing) {
   });
 }
 
-test("least-load counts others' requests, and how busy the processor is", () => {
+test("least-load counts how busy the processor is, and a little of what others have sent", () => {
   const servers = testServers(2);
   const policy = testPolicy("least-load", servers);
-  servers[0]!.inFlightElsewhere = 1;
+  servers[0]!.slowness = 2;
   for (let pick = 0; pick < 3; pick++) assert.equal(policy.pick(null, 0), servers[1]);
-  servers[1]!.slowness = 3;
-  for (let pick = 0; pick < 3; pick++) assert.equal(policy.pick(null, 0), servers[0]);
+  servers[1]!.inFlight = 2;
+  assert.equal(policy.pick(null, 0), servers[0]);
+  servers[0]!.inFlightElsewhere = 20;
+  for (let pick = 0; pick < 3; pick++) assert.equal(policy.pick(null, 0), servers[1]);
 });
 
 test("latency prefers the quick; one of which nothing is known counts as quick", () => {

@@ -204,7 +204,7 @@ export const balance = {
   latencyDecayMs: 1_000,
   /** `consistent-hash`: requests in flight of one server, in percent of the mean. */
   loadBoundPercent: 125,
-  /** A server with fewer in flight (of one process of a web server) is not passed over for having too many. */
+  /** A server with fewer in flight is not passed over for having too many. */
   unboundedRequests: 4,
   /** Places of its table: primes. The larger one is for more servers than a hundredth of the smaller one. */
   tableSizes: [65_537, 655_373],
@@ -214,6 +214,8 @@ export const balance = {
   countedPerChoice: 4,
   /** Servers that are compared for one choice. */
   comparedMax: 16,
+  /** How long a server's time to answer is remembered: what is so old counts 37%. */
+  latencyDecayMs: 10_000,
   /** Servers drawn at random for one that can take the request. */
   drawsMax: 16,
 } as const;
