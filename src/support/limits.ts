@@ -200,8 +200,6 @@ export const upstream = {
 
 /** Balancing. */
 export const balance = {
-  /** `latency`: an answer that is so old counts 1/e. */
-  latencyDecayMs: 1_000,
   /** `consistent-hash`: requests in flight of one server, in percent of the mean. */
   loadBoundPercent: 125,
   /** A server with fewer in flight is not passed over for having too many. */
