@@ -21,6 +21,7 @@ export interface Outcome {
   readonly failures: Readonly<Record<string, number>>;
   /** Of those that were answered rightly. */
   readonly slow: number;
+  /** Of all, those included that were given up. */
   readonly longestMs: number;
   readonly p99Ms: number;
   /** From when it is well until it has answered ten requests that fell due since; null: it had not when the drill ended. */
@@ -86,7 +87,7 @@ export function outcomeOf(
   const lastAtMs = dies ? (hurt.at(-1)?.dueAtMs ?? struckAtMs) : lastBeforeGap(got, struckAtMs);
   const isLeft = dies || wellAtMs - lastAtMs >= leftMs;
   const back = right.filter(({ dueAtMs, server }) => server === victim && dueAtMs >= wellAtMs);
-  const sorted = right.map(tookMs).sort((left, other) => left - other);
+  const sorted = asked.map(tookMs).sort((left, other) => left - other);
   return {
     requests: asked.length,
     leftAfterMs: isLeft ? lastAtMs - struckAtMs : null,

@@ -4,11 +4,11 @@
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { getPriority, setPriority } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { pinning } from "../commands.ts";
 import { median } from "../report.ts";
+import { ordinaryPriority } from "./priority.ts";
 import { Site } from "./site.ts";
 import { Visitors } from "./visitors.ts";
 
@@ -28,10 +28,10 @@ export interface NeighbourSample {
 }
 
 /**
- * Each request costs 3 ms of CPU time. A third of them are 150 ms per second; beside six busy threads the crippled server gets 143. The
+ * Each request costs 3 ms of CPU time. A third of them are 150 ms per second; beside six busy neighbours the crippled server gets 143. The
  * other core has 300 ms of application and about 60 of load and web server, and room for the crippled one's share.
  */
-export const neighbourLoad = { perSecond: 150, cpuUs: 3_000, threads: 6 } as const;
+export const neighbourLoad = { perSecond: 150, cpuUs: 3_000, neighbours: 6 } as const;
 const rounds = 3;
 const roundMs = 6_000;
 /** Until the compilers and the policy have seen some requests; not measured. */
@@ -39,8 +39,7 @@ const warmUpMs = 2_000;
 const patienceMs = 10_000;
 const crippledAt = 1;
 const [sharedCore, freeCore] = ["1", "0"];
-/** What else the machine does shall disturb the free core little; the shared one is as busy as it is. */
-const raisedBy = 10;
+const onSharedCore = [...ordinaryPriority, "taskset", "-c", sharedCore];
 
 export const whyNoNeighbour: string | null = pinning
   ? null
@@ -50,8 +49,6 @@ export async function measureNeighbour(say: (text: string) => void): Promise<Nei
   const samples: NeighbourSample[] = [];
   const sites = new Map<Policy, Site>();
   pinSelf(freeCore);
-  const priority = getPriority();
-  raisePriority(priority - raisedBy);
   try {
     for (const policy of policies) sites.set(policy, await startSite(policy));
     for (let round = 0; round < rounds; round++) {
@@ -60,7 +57,6 @@ export async function measureNeighbour(say: (text: string) => void): Promise<Nei
     }
   } finally {
     pinSelf(`${freeCore},${sharedCore}`);
-    raisePriority(priority);
     for (const site of sites.values()) await site.stop();
   }
   return samples;
@@ -70,12 +66,12 @@ function startSite(policy: Policy): Promise<Site> {
   return Site.start("flotilla", {
     application: { CPU_US: String(neighbourLoad.cpuUs) },
     policy,
-    prefix: (process) => (process === crippledAt ? onSharedCore() : ["taskset", "-c", freeCore]),
+    prefix: (process) => (process === crippledAt ? onSharedCore : ["taskset", "-c", freeCore]),
   });
 }
 
 async function measure(site: Site, policy: Policy, round: number): Promise<NeighbourSample> {
-  const neighbour = startNeighbour();
+  const neighbours = startNeighbours();
   const load = { port: site.port, perSecond: neighbourLoad.perSecond, postEvery: 0, patienceMs };
   try {
     const warmUp = new Visitors(load);
@@ -98,30 +94,23 @@ async function measure(site: Site, policy: Policy, round: number): Promise<Neigh
       failed: visitors.asked.length - right.length,
     };
   } finally {
-    const exit = once(neighbour, "exit");
-    neighbour.kill("SIGKILL");
-    await exit;
+    await Promise.all(neighbours.map(kill));
   }
 }
 
-function startNeighbour(): ChildProcess {
+/** Each in a session of its own, as the app server is: kernels that group processes by session give each its share. */
+function startNeighbours(): ChildProcess[] {
   const script = fileURLToPath(new URL("neighbour.js", import.meta.url));
-  const [program, ...args] = [...onSharedCore(), process.execPath, script, String(neighbourLoad.threads)];
-  return spawn(program!, args, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+  const [program, ...args] = [...onSharedCore, process.execPath, script];
+  return Array.from({ length: neighbourLoad.neighbours }, () =>
+    spawn(program!, args, { stdio: ["ignore", "ignore", "inherit", "ipc"] }),
+  );
 }
 
-/** With the priority that this process began with. */
-function onSharedCore(): string[] {
-  return ["nice", "-n", String(Math.max(0, -getPriority())), "taskset", "-c", sharedCore];
-}
-
-/** Who is not root is measured as he is. */
-function raisePriority(priority: number): void {
-  try {
-    setPriority(priority);
-  } catch {
-    // Not permitted.
-  }
+async function kill(child: ChildProcess): Promise<void> {
+  const exit = once(child, "exit");
+  child.kill("SIGKILL");
+  await exit;
 }
 
 /** All threads of this process, which makes the load. */

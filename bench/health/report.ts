@@ -61,14 +61,14 @@ const peers: readonly Balancer[] = ["nginx", "haproxy"];
 const compared: readonly { what: string; of: (outcome: Outcome) => number; tolerance: number }[] = [
   { what: "failed GETs", of: ({ failedGets }) => failedGets, tolerance: 0 },
   { what: "failed POSTs", of: ({ failedPosts }) => failedPosts, tolerance: 2 },
-  { what: "slow requests", of: ({ slow }) => slow, tolerance: 5 },
+  { what: "failed or slow", of: (each) => each.failedGets + each.failedPosts + each.slow, tolerance: 5 },
   { what: "the longest (ms)", of: ({ longestMs }) => longestMs, tolerance: 200 },
-  {
-    what: "time until it is back (ms)",
-    of: ({ backAfterMs }) => backAfterMs ?? Number.POSITIVE_INFINITY,
-    tolerance: 500,
-  },
+  { what: "time until it is back (ms)", of: backMs, tolerance: 500 },
 ];
+
+function backMs({ backAfterMs }: Outcome): number {
+  return backAfterMs ?? Number.POSITIVE_INFINITY;
+}
 
 const chance = 1.05;
 
@@ -79,8 +79,10 @@ export function verdicts(outcomes: readonly Outcome[]): string[] {
     const { fault, balancer } = outcome;
     if (promisedOf.includes(fault)) lines.push(promiseVerdict(outcome));
     for (const peer of outcomes.filter((each) => each.fault === fault && peers.includes(each.balancer))) {
-      const worse = compared.filter(({ of, tolerance }) => of(outcome) > of(peer) * chance + tolerance);
-      const better = compared.filter(({ of, tolerance }) => of(outcome) * chance + tolerance < of(peer));
+      // Who has never left it need not come back.
+      const figures = compared.filter(({ of }) => of !== backMs || peer.leftAfterMs !== null);
+      const worse = figures.filter(({ of, tolerance }) => of(outcome) > of(peer) * chance + tolerance);
+      const better = figures.filter(({ of, tolerance }) => of(outcome) * chance + tolerance < of(peer));
       const told = [
         ...worse.map(({ what, of }) => `worse in ${what} (${round(of(outcome))} to ${round(of(peer))})`),
         better.length === 0 ? "better in nothing" : `better in ${better.map(({ what }) => what).join(", ")}`,

@@ -17,6 +17,7 @@ import {
   neighbourVerdicts,
   whyNoNeighbour,
 } from "./neighbour.ts";
+import { raisePriority } from "./priority.ts";
 import { failures, head, table, verdicts } from "./report.ts";
 import { type Balancer, balancerNames, whyLeftOut } from "./site.ts";
 
@@ -45,6 +46,7 @@ async function main(): Promise<number> {
     console.error(usage);
     return 2;
   }
+  if (!raisePriority()) say("note: not root: what else the machine does makes requests slow as well");
   const outcomes = await strike(
     faults.filter(({ name }) => names.includes(name)),
     chosen,
