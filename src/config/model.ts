@@ -83,7 +83,7 @@ export interface Server {
   readonly weight: number;
   /** It gets requests only while no other can take any. */
   readonly isBackup: boolean;
-  /** Of one process of a web server, at once. Of a plain server its connections count instead. */
+  /** Of one process of a web server, at once; of a plain server its connections. */
   readonly requestsMax: number;
   /** Requests that wait while no server has room. */
   readonly waitingMax: number;
@@ -98,8 +98,6 @@ export interface PlainServer {
   readonly tls: PlainServerTls | null;
   /** Sent as Host instead of what the browser asked for, or null. */
   readonly host: string | null;
-  /** Of one web server, at once. */
-  readonly connectionsMax: number;
   readonly idleConnectionsMax: number;
   /** Where its load can be asked for, or null. */
   readonly agent: Endpoint | null;

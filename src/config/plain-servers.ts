@@ -43,7 +43,6 @@ export function buildPlainServer(
       socketPath: target.socketPath,
       tls: buildTls(section, target, context),
       host: section.text("host"),
-      connectionsMax: section.number("connections"),
       idleConnectionsMax: section.number("idleConnections"),
       agent: buildAgent(section, context),
     },

@@ -21,8 +21,6 @@ export const ResetCode = {
   protocol: 5,
   /** Never on the wire: the link itself ended while the stream was open. */
   linkLost: 6,
-  /** Never on the wire: nothing was sent, and it was waited for in vain for as long as it may be. */
-  busy: 7,
 } as const;
 export type ResetCode = (typeof ResetCode)[keyof typeof ResetCode];
 

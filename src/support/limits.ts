@@ -166,10 +166,14 @@ export const upstream = {
   socketsMax: 4_096,
   /** Requests of one process of a web server to one app server, upgraded connections included. */
   requestsMax: 10_000,
-  /** Requests that wait for room at one server; one more is answered 503. */
+  /** Requests that wait for room, for each server that has none; one more is answered 503. */
   waitingMax: 1_024,
   /** And so long. */
   queueTimeoutMs: 5_000,
+  /** It is looked so often whether a server has come back for them, */
+  queueLookMs: 100,
+  /** for so many of them that were looked at in vain. */
+  queueLooksMax: 64,
   /** Of the body of a request that has no connection yet; then its client has to wait. */
   waitingBodyBytesMax: 16_384,
   /** A request that could not be sent twice takes no connection that was idle for longer: its server may just be closing it. */
@@ -254,8 +258,11 @@ export const serverHealth = {
   fall: 3,
   /** A server that is new or came back gets its full share only after so long. */
   slowStartMs: 10_000,
-  /** Requests that may be sent once more, in percent of those of the last ten seconds. */
+  /** Requests that may be sent once more, in percent of those of the last ten seconds, */
   retryBudgetPercent: 20,
+  retryWindowMs: 10_000,
+  /** and so many in each of them: a quiet site has no percents. */
+  retriesPerSecondMin: 10,
   /** The share with which slow start begins, and the steps in which it grows. */
   slowStartShare: 0.1,
   slowStartSteps: 20,

@@ -27,7 +27,9 @@ export interface AccessEntry {
   readonly sentBytes: number;
   /** From the first byte of the head until it was read. */
   readonly headMs: number;
-  /** For a connection to the app server, the wait for its turn included: 0 when one was free. */
+  /** While no app server had room. */
+  readonly queueMs: number;
+  /** For a connection to the app server: 0 when one was free. */
   readonly connectMs: number;
   /** From then on until the head of the answer came. */
   readonly answerMs: number;
@@ -47,7 +49,7 @@ export interface AccessEntry {
 
 /**
  * HAProxy's termination state: C the client, S the server, P the web server itself, L answered here as the file says;
- * c and s the same by their silence. R while the request, C the connection, H the answer's head, D its body was
+ * c and s the same by their silence. R while the request, Q a place at a server, C the connection, H the answer's head, D its body was
  * waited for.
  */
 export type Ending =
@@ -56,9 +58,11 @@ export type Ending =
   | "PR"
   | "cR"
   | "CR"
+  | "CQ"
   | "CH"
   | "CD"
   | "SC"
+  | "sQ"
   | "SH"
   | "PH"
   | "sH"
@@ -90,6 +94,7 @@ export function refusedEntry(
     receivedBytes: 0,
     sentBytes,
     headMs: -1,
+    queueMs: -1,
     connectMs: -1,
     answerMs: -1,
     durationMs,
@@ -125,6 +130,7 @@ function jsonLine(entry: AccessEntry): string {
     time: new Date().toISOString(),
     ...entry,
     headMs: thousandths(entry.headMs),
+    queueMs: thousandths(entry.queueMs),
     connectMs: thousandths(entry.connectMs),
     answerMs: thousandths(entry.answerMs),
     durationMs: thousandths(entry.durationMs),
@@ -134,11 +140,11 @@ function jsonLine(entry: AccessEntry): string {
 
 /**
  * As HAProxy writes with `option httplog` (its configuration manual, section 8.2.3), without a syslog prefix. What does
- * not exist here is written as HAProxy does when there is nothing to tell: no captures, no queues.
+ * not exist here is written as HAProxy does when there is nothing to tell: no captures, no places in queues.
  */
 function httpLogLine(entry: AccessEntry, site: string, open: number): string {
-  const { headMs, connectMs, answerMs, durationMs } = entry;
-  const waitMs = entry.attempts === 0 ? -1 : 0;
+  const { headMs, queueMs, connectMs, answerMs, durationMs } = entry;
+  const waitMs = entry.attempts === 0 && queueMs === 0 ? -1 : whole(queueMs);
   const times = `${whole(headMs)}/${waitMs}/${whole(connectMs)}/${whole(answerMs)}/${whole(durationMs)}`;
   const frontend = entry.tls === "" ? site : `${site}~`;
   const backend =

@@ -11,9 +11,14 @@ import { balance, upstream as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import type { TimerWheel } from "../support/timer-wheel.ts";
 import { HttpConnection, type HttpPool } from "./http-connection.ts";
-import { isIdempotent, type Upstream, type UpstreamRequest, type UpstreamStream } from "./upstream.ts";
+import {
+  isIdempotent,
+  type Upstream,
+  type UpstreamRequest,
+  type UpstreamStream,
+  type Waiters,
+} from "./upstream.ts";
 import { type Address, UpstreamAddresses } from "./upstream-addresses.ts";
-import { QueuedRequest, UpstreamQueue } from "./upstream-queue.ts";
 
 export interface HttpUpstreamOptions {
   readonly log: Log;
@@ -29,6 +34,8 @@ export class HttpUpstream implements Upstream, HttpPool {
   readonly health: ServerHealth;
   readonly name: string;
   inFlight = 0;
+  waiting = 0;
+  queue: Waiters | null = null;
   /** As its agent tells, if it has one. */
   readonly load: LoadFigures;
   readonly timeouts: Timeouts;
@@ -37,7 +44,6 @@ export class HttpUpstream implements Upstream, HttpPool {
   readonly #plain: PlainServer;
   readonly #latency: PeakEwma = new PeakEwma(balance.latencyDecayMs);
   readonly #addresses: UpstreamAddresses;
-  readonly #queue: UpstreamQueue;
   /** The last one used is taken first, so that those which are not needed grow old and close. */
   readonly #idle: HttpConnection[] = [];
   readonly #all = new Set<HttpConnection>();
@@ -59,7 +65,6 @@ export class HttpUpstream implements Upstream, HttpPool {
     this.wheel = wheel;
     this.#plain = server.plain!;
     this.tls = this.#plain.tls === null ? null : new UpstreamTls(server, this.#plain.tls);
-    this.#queue = new UpstreamQueue(wheel, timeouts.queueTimeoutMs, () => clock.now());
     this.#addresses = new UpstreamAddresses(server, { resolver, clock, log }, () => this.#resolved());
   }
 
@@ -68,11 +73,15 @@ export class HttpUpstream implements Upstream, HttpPool {
    * costs the request nothing, which goes to another server: it is tried sooner, for most likely it restarts.
    */
   get usable(): boolean {
-    return this.health.usable && this.#isReachable;
+    return this.health.usable && this.#hasRoom && this.#isReachable;
   }
 
   get keeps(): boolean {
-    return this.health.keeps && this.#isReachable;
+    return this.health.keeps && this.#hasRoom && this.#isReachable;
+  }
+
+  get full(): boolean {
+    return this.health.keeps && !this.#hasRoom && this.#isReachable;
   }
 
   get weight(): number {
@@ -96,37 +105,28 @@ export class HttpUpstream implements Upstream, HttpPool {
   }
 
   get #isReachable(): boolean {
-    return this.#hasRoom && !this.#closed && this.#addresses.usable;
+    return !this.#closed && this.#addresses.usable;
   }
 
   get #hasRoom(): boolean {
-    return this.#idle.length > 0 || this.#all.size < this.#plain.connectionsMax;
+    return this.#all.size - this.#idle.length < this.server.requestsMax;
   }
 
   get unusableReason(): string {
     if (this.health.reason !== "") return this.health.reason;
     if (!this.#addresses.usable) return this.#addresses.reason;
-    return this.#hasRoom ? "" : `all ${this.#plain.connectionsMax} connections are busy`;
-  }
-
-  get placeInQueue(): number {
-    if (!this.health.usable || this.#hasRoom || this.#closed || !this.#addresses.usable) return -1;
-    return this.#queue.length < this.server.waitingMax ? this.#queue.length : -1;
+    return this.#hasRoom ? "" : `all ${this.server.requestsMax} connections are busy`;
   }
 
   send(request: UpstreamRequest): UpstreamStream | null {
+    if (!this.#hasRoom) return null;
     if (this.health.onTrial && this.health.isTrialRisky && !isIdempotent(request.method)) return null;
     const connection = this.#kept(request) ?? this.#open();
-    if (connection !== null) {
-      this.inFlight++;
-      this.health.sent(request);
-      connection.begin(request);
-      return connection;
-    }
-    if (this.placeInQueue < 0) return null;
+    if (connection === null) return null;
     this.inFlight++;
     this.health.sent(request);
-    return this.#queue.add(request);
+    connection.begin(request);
+    return connection;
   }
 
   answered(request: UpstreamRequest, status: number, nowMs: number): void {
@@ -137,26 +137,17 @@ export class HttpUpstream implements Upstream, HttpPool {
   }
 
   worthAnother(stream: UpstreamStream): boolean {
-    return (
-      (stream instanceof QueuedRequest ? stream.connection : (stream as HttpConnection))?.wasStale === true
-    );
+    return (stream as HttpConnection).wasStale;
   }
 
   done(request: UpstreamRequest, stream: UpstreamStream, complete: boolean): void {
     this.health.done(request);
     this.inFlight--;
-    if (stream instanceof QueuedRequest) {
-      if (stream.connection === null) this.#queue.remove(stream);
-      else this.#released(stream.connection, complete);
-    } else this.#released(stream as HttpConnection, complete);
-  }
-
-  #released(connection: HttpConnection, complete: boolean): void {
-    if (!complete || !connection.release()) return connection.destroy();
-    const next = this.#queue.length === 0 ? null : this.#queue.take();
-    if (next !== null) next.goOn(connection);
-    else if (this.#idle.length < this.#plain.idleConnectionsMax) this.#idle.push(connection);
+    const connection = stream as HttpConnection;
+    if (complete && connection.release()) this.#idle.push(connection);
     else connection.destroy();
+    if (this.queue?.isEmpty === false) this.queue.serve(this);
+    if (this.#idle.length > this.#plain.idleConnectionsMax) this.#idle.pop()!.destroy();
   }
 
   close(): void {
@@ -164,7 +155,6 @@ export class HttpUpstream implements Upstream, HttpPool {
     this.health.close();
     this.load.forget();
     this.#addresses.close();
-    this.#queue.giveUp("the web server stops");
     for (const connection of this.#all) connection.destroy();
   }
 
@@ -175,7 +165,7 @@ export class HttpUpstream implements Upstream, HttpPool {
       if (kept.idleMs <= limits.unsafeIdleMs || isIdempotent(request.method)) return kept;
       // The others are older.
       this.#idle.push(kept);
-      if (this.#all.size < this.#plain.connectionsMax) return null;
+      if (this.#all.size < this.server.requestsMax) return null;
       this.#idle.shift()!.destroy();
       return null;
     }
@@ -183,7 +173,7 @@ export class HttpUpstream implements Upstream, HttpPool {
   }
 
   #open(): HttpConnection | null {
-    if (this.#closed || this.#all.size >= this.#plain.connectionsMax) return null;
+    if (this.#closed || this.#all.size >= this.server.requestsMax) return null;
     const address = this.#addresses.take();
     if (address === null) return null;
     const connection = new HttpConnection(this, address);
@@ -212,7 +202,6 @@ export class HttpUpstream implements Upstream, HttpPool {
     );
     this.#look();
     for (const connection of [...this.#all]) connection.giveUpConnecting(address, reason);
-    if (!this.#addresses.usable) this.#queue.giveUp(reason);
   }
 
   another(): Address | null {
@@ -239,12 +228,6 @@ export class HttpUpstream implements Upstream, HttpPool {
     this.#all.delete(connection);
     const at = this.#idle.indexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
-    if (this.#queue.length > 0) this.#serveNext();
-  }
-
-  /** A place is free; whoever waits longest gets it. */
-  #serveNext(): void {
-    const connection = this.#open();
-    if (connection !== null) this.#queue.take()!.goOn(connection);
+    if (this.queue?.isEmpty === false) this.queue.serve(this);
   }
 }

@@ -8,11 +8,11 @@ export class KeptBody {
   /** All that came is here: the request can be sent once more. */
   complete = true;
 
-  /** Copies the bytes, or gives up when they have become too many. */
-  add(bytes: Buffer): void {
+  /** Copies the bytes, or gives up when they have become too many. @param must nobody else has got them. */
+  add(bytes: Buffer, must: boolean): void {
     if (!this.complete) return;
     this.#bytes += bytes.length;
-    if (this.#bytes <= limits.replayBytesMax) this.#pieces.push(Buffer.from(bytes));
+    if (must || this.#bytes <= limits.replayBytesMax) this.#pieces.push(Buffer.from(bytes));
     else this.drop();
   }
 

@@ -8,14 +8,21 @@ import { LinkDialer, type LinkDialerOptions } from "../link/dialer.ts";
 import { LoadFigures } from "../load/figures.ts";
 import { readLoad } from "../load/report-reader.ts";
 import { balance as limits } from "../support/limits.ts";
-import { isIdempotent, type Upstream, type UpstreamRequest, type UpstreamStream } from "./upstream.ts";
+import {
+  isIdempotent,
+  type Upstream,
+  type UpstreamRequest,
+  type UpstreamStream,
+  type Waiters,
+} from "./upstream.ts";
 
 export class LinkUpstream implements Upstream, LinkObserver {
   readonly server: Server;
   readonly health: ServerHealth;
   readonly name: string;
   inFlight = 0;
-  readonly placeInQueue = -1;
+  waiting = 0;
+  queue: Waiters | null = null;
   readonly load: LoadFigures = new LoadFigures();
   readonly #dialer: LinkDialer;
   readonly #latency: PeakEwma = new PeakEwma(limits.latencyDecayMs);
@@ -60,20 +67,30 @@ export class LinkUpstream implements Upstream, LinkObserver {
   }
 
   get usable(): boolean {
-    return this.health.usable;
+    return this.health.usable && this.#hasRoom;
   }
 
   get keeps(): boolean {
-    return this.health.keeps;
+    return this.health.keeps && this.#hasRoom;
+  }
+
+  get full(): boolean {
+    return this.health.keeps && !this.#hasRoom;
+  }
+
+  get #hasRoom(): boolean {
+    return this.inFlight < this.server.requestsMax;
   }
 
   get unusableReason(): string {
     const isUnlinked = this.health.isOut && this.#link === null;
-    return isUnlinked && this.#dialer.lastError !== "" ? this.#dialer.lastError : this.health.reason;
+    if (isUnlinked && this.#dialer.lastError !== "") return this.#dialer.lastError;
+    if (this.health.reason !== "" || this.#hasRoom) return this.health.reason;
+    return `all its ${this.inFlight} requests are under way`;
   }
 
   send(request: UpstreamRequest): UpstreamStream | null {
-    if (this.#link === null) return null;
+    if (this.#link === null || !this.#hasRoom) return null;
     if (this.health.onTrial && this.health.isTrialRisky && !isIdempotent(request.method)) return null;
     const stream = this.#link.open(
       StreamKind.http,
@@ -102,6 +119,7 @@ export class LinkUpstream implements Upstream, LinkObserver {
   done(request: UpstreamRequest, _stream: UpstreamStream, _complete: boolean): void {
     this.health.done(request);
     this.inFlight--;
+    if (this.queue?.isEmpty === false) this.queue.serve(this);
   }
 
   close(): void {

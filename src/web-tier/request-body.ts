@@ -9,6 +9,9 @@ import { type BodyFolder, WholeBody, type WholeBodyOwner } from "./whole-body.ts
 
 const goOn: AnswerHead = { status: 100, reason: "Continue", fields: "", contentLength: -1, hasDate: true };
 
+/** Of a request that no server has room for yet: its client has to wait with the rest of the body. */
+const nowhere: Pick<UpstreamStream, "write" | "end"> = { write: () => false, end: () => {} };
+
 export interface RequestBodyOwner {
   bodyIsWhole(): void;
   bodyTooLong(): void;
@@ -27,7 +30,7 @@ export class RequestBody implements WholeBodyOwner {
   whole: WholeBody | null = null;
   #trailer = "";
   readonly #kept: KeptBody = new KeptBody();
-  #stream: UpstreamStream | null = null;
+  #stream: Pick<UpstreamStream, "write" | "end"> | null = null;
   readonly #client: Client;
   readonly #owner: RequestBodyOwner;
 
@@ -61,6 +64,11 @@ export class RequestBody implements WholeBodyOwner {
     else this.#client.holdRequestBody(stream.pendingBytes > 0);
   }
 
+  /** No server has room yet: what comes meanwhile, which is little, is kept. */
+  wait(): void {
+    if (this.whole === null) this.#stream = nowhere;
+  }
+
   /** The view is valid during the call. @param answering the answer has begun: no other server will get it. */
   received(bytes: Buffer, answering: boolean): void {
     this.receivedBytes += bytes.length;
@@ -69,7 +77,7 @@ export class RequestBody implements WholeBodyOwner {
       if (!this.whole.add(bytes)) this.#client.holdRequestBody(true);
       return;
     }
-    if (!answering) this.#kept.add(bytes);
+    if (!answering) this.#kept.add(bytes, this.#stream === nowhere);
     if (this.#stream !== null && !this.#stream.write(bytes)) this.#client.holdRequestBody(true);
   }
 

@@ -216,7 +216,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
   }
 
   #choose(): void {
-    const first = this.#attempts.choose(null);
+    const first = this.#attempts.choose();
     this.#prepare();
     this.#send(first);
   }
@@ -243,9 +243,23 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
 
   #send(first: Upstream | null): void {
     if (this.#attempts.send(first)) return;
-    this.#attempts.pool!.tellUnusable(this.#site.log);
     this.#record.ending = "SC";
-    this.#own.answerItself(503, "", proxyStatus("destination_unavailable"));
+    this.#answerUnusable();
+  }
+
+  onLate(): void {
+    this.#record.ending = "sQ";
+    this.#answerUnusable();
+  }
+
+  #answerUnusable(): void {
+    const pool = this.#attempts.pool!;
+    pool.tellUnusable(this.#site.log);
+    this.#own.answerItself(
+      503,
+      "",
+      proxyStatus(pool.isFull ? "connection_limit_reached" : "destination_unavailable"),
+    );
   }
 
   onConnecting(): void {
@@ -393,8 +407,8 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
   /** The server fell silent: who waits for its answer moves on where that is safe, and where there is another one. */
   onSilent(): void {
     if (this.#phase !== "waiting") return;
-    const next = this.#attempts.next(ResetCode.linkLost, this.#answer.interims > 0);
-    if (next === null) return;
+    const next = this.#attempts.elsewhere(this.#answer.interims > 0);
+    if (next === null) return this.#attempts.pool!.tellSpent(this.#site.log);
     const stream = this.#attempts.stream!;
     this.#leave(false);
     stream.reset(ResetCode.cancel);
@@ -412,8 +426,9 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     }
     const next = this.#attempts.next(code, this.#answer.interims > 0);
     this.#leave(false);
-    if (next !== null) return this.#send(next);
+    if (next !== undefined) return this.#send(next);
     this.#logBroken(failed, message);
+    this.#attempts.pool!.tellSpent(this.#site.log);
     this.#record.ending = this.#record.connectedAtMs === 0 ? "SC" : code === ResetCode.timeout ? "sH" : "SH";
     this.#answerFailure(code);
   }
@@ -422,8 +437,6 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     if (code === ResetCode.timeout) this.#own.answerItself(504, "", proxyStatus("http_response_timeout"));
     else if (code === ResetCode.refused)
       this.#own.answerItself(503, "", proxyStatus("destination_unavailable"));
-    else if (code === ResetCode.busy)
-      this.#own.answerItself(503, "", proxyStatus("connection_limit_reached"));
     else this.#own.answerItself(502, "", proxyStatus("connection_terminated"));
   }
 
@@ -484,11 +497,17 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     if (this.#phase === "idle") return;
     const { stream } = this.#attempts;
     if (this.#record.ending === "--" && this.#phase !== "tunnel")
-      this.#record.ending = this.#phase === "answering" ? "CD" : this.#requestBody.ended ? "CH" : "CR";
+      this.#record.ending = this.#endingOfClient();
     this.#leave(false);
     stream?.reset(ResetCode.cancel, "the client has gone");
     this.#record.write(this.#site.accessLog, this.#client, this.#requestBody, this.#reply);
     this.#reset();
+  }
+
+  #endingOfClient(): "CD" | "CQ" | "CH" | "CR" {
+    if (this.#phase === "answering") return "CD";
+    if (this.#attempts.queued) return "CQ";
+    return this.#requestBody.ended ? "CH" : "CR";
   }
 
   /** The body broke the rules or the limit before an answer came. */

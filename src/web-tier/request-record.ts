@@ -15,6 +15,8 @@ export class RequestRecord {
   server = "";
   cluster = "";
   startedAtMs = 0;
+  /** Waited for room at a server. */
+  queueMs = 0;
   sentAtMs = 0;
   connectedAtMs = 0;
   answeredAtMs = 0;
@@ -47,6 +49,7 @@ export class RequestRecord {
       receivedBytes,
       sentBytes,
       headMs,
+      queueMs: this.queueMs,
       connectMs: connected ? this.connectedAtMs - this.sentAtMs : -1,
       answerMs: connected && this.answeredAtMs !== 0 ? this.answeredAtMs - this.connectedAtMs : -1,
       durationMs: performance.now() - this.startedAtMs + headMs,
@@ -60,7 +63,7 @@ export class RequestRecord {
 
   reset(): void {
     this.ending = "--";
-    this.attempts = 0;
+    this.attempts = this.queueMs = 0;
     this.server = this.cluster = "";
     this.sentAtMs = this.connectedAtMs = this.answeredAtMs = 0;
   }

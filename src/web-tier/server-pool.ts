@@ -1,26 +1,49 @@
-/** Step "choose server": the servers of one cluster; those that keep the session first, else the policy's choice. */
+/**
+ * Step "choose server": the servers of one cluster; those that keep the session first, else the policy's choice. What finds no
+ * room waits. Backups (`backup: true`) get what would be answered 503 otherwise.
+ */
 import { HalfSipHash } from "../balance/half-sip-hash.ts";
 import { createPolicy } from "../balance/policies.ts";
 import type { Policy } from "../balance/policy.ts";
 import type { Cluster } from "../config/model.ts";
 import type { HealthWatch } from "../health/health-watch.ts";
+import { RetryBudget } from "../health/retry-budget.ts";
 import { SessionIds, type VerifiedId } from "../session/id.ts";
 import { deriveKey } from "../support/keys.ts";
 import { upstream as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
+import type { TimerWheel } from "../support/timer-wheel.ts";
 import type { Affinity } from "./affinity/affinity.ts";
 import { CookieAffinity } from "./affinity/cookie-affinity.ts";
 import { keyFinder } from "./request-key.ts";
+import { RequestQueue } from "./request-queue.ts";
 import type { RoutedRequest } from "./routed-request.ts";
 import type { Upstream } from "./upstream.ts";
+
+export interface PoolOptions {
+  readonly secret: Buffer;
+  readonly previousSecret: Buffer | null;
+  readonly queueTimeoutMs: number;
+  readonly wheel: TimerWheel;
+  readonly watch: HealthWatch;
+  /** Of the file before: its requests that wait, and what was repeated, go on in this one. */
+  readonly previous: ServerPool | null;
+}
 
 export class ServerPool {
   readonly cluster: Cluster;
   readonly upstreams: readonly Upstream[];
+  /** The same in two: backups are the second. */
+  readonly groups: readonly [readonly Upstream[], readonly Upstream[]];
+  readonly queue: RequestQueue;
+  readonly queueTimeoutMs: number;
+  readonly budget: RetryBudget;
   /** Of an application that has no sessions of ours; or null. */
   readonly affinity: Affinity | null;
   readonly #policy: Policy<Upstream>;
-  /** Null: the policy does not ask what is in a request. */
+  /** Null: there are none. */
+  readonly #backups: Policy<Upstream> | null;
+  /** Null: the policies do not ask what is in a request. */
   readonly #keyOf: ((request: RoutedRequest) => number) | null;
   readonly #watch: HealthWatch;
   /** Of the watch, when the policy got its servers. */
@@ -32,23 +55,28 @@ export class ServerPool {
   /** Owner's letter and process index, as one text: the server that holds the session. */
   readonly #owners: ReadonlyMap<string, Upstream>;
   readonly #byLetter: ReadonlyMap<string, readonly Upstream[]>;
-  #refused = 0;
-  #toldAtMs = Number.NEGATIVE_INFINITY;
+  readonly #unusable = new Complaint();
+  readonly #spent = new Complaint();
 
-  constructor(
-    cluster: Cluster,
-    upstreams: readonly Upstream[],
-    watch: HealthWatch,
-    secret: Buffer,
-    previousSecret: Buffer | null,
-  ) {
+  constructor(cluster: Cluster, upstreams: readonly Upstream[], options: PoolOptions) {
+    const { secret, previousSecret, previous } = options;
     this.cluster = cluster;
     this.upstreams = upstreams;
-    const hash = new HalfSipHash(deriveKey(secret, "balance", cluster.name, 8));
-    this.#policy = createPolicy(cluster.balance, hash);
-    this.#keyOf = keyFinder(cluster.balance, hash);
-    this.#watch = watch;
+    this.queueTimeoutMs = options.queueTimeoutMs;
+    this.queue = previous?.queue ?? new RequestQueue(options.wheel);
+    this.budget =
+      previous?.cluster.retryBudget === cluster.retryBudget
+        ? previous.budget
+        : new RetryBudget(cluster.retryBudget, performance.now());
+    for (const upstream of upstreams) upstream.queue = this.queue;
+    this.#watch = options.watch;
     this.affinity = affinityOf(cluster, upstreams, secret, previousSecret);
+    const hash = new HalfSipHash(deriveKey(secret, "balance", cluster.name, 8));
+    this.#keyOf = keyFinder(cluster.balance, hash);
+    const backups = upstreams.filter(({ server }) => server.isBackup);
+    this.groups = [upstreams.filter(({ server }) => !server.isBackup), backups];
+    this.#policy = createPolicy(cluster.balance, hash);
+    this.#backups = backups.length === 0 ? null : createPolicy(cluster.balance, hash);
     this.#ids = new SessionIds(secret, previousSecret, cluster.name);
     this.#cookieName = cluster.sessions?.cookieName ?? "sid";
     this.#owners = new Map(
@@ -63,27 +91,54 @@ export class ServerPool {
 
   /**
    * @param tried a server that failed it already, or null.
-   * @returns null when no other server can take requests.
+   * @returns null when no other server can take it now.
    */
   choose(request: RoutedRequest, tried: Upstream | null): Upstream | null {
     const kept =
       this.affinity === null ? this.#sessionKeeper(request, tried) : this.affinity.keeper(request, tried);
-    return kept ?? this.#newcomer(request, tried) ?? this.#shortestQueue(tried);
+    return kept ?? this.#newcomer(request, tried);
   }
 
   #newcomer(request: RoutedRequest, tried: Upstream | null): Upstream | null {
-    if (this.#changes !== this.#watch.changes) this.#updatePolicy();
-    return this.#policy.pick(tried, this.#keyOf === null ? 0 : this.#keyOf(request));
+    if (this.#changes !== this.#watch.changes) this.#updatePolicies();
+    const found = this.#policy.pick(tried, this.#keyOf === null ? 0 : this.#keyOf(request));
+    if (found !== null || this.mayWait(tried)) return found;
+    return this.#suspect(tried) ?? this.backup(request, tried);
   }
 
-  /** It chooses among those that take visitors whom they do not know. */
-  #updatePolicy(): void {
+  /** One more request can wait until one of the servers has room. */
+  mayWait(tried: Upstream | null): boolean {
+    let waitingMax = 0;
+    for (const upstream of this.upstreams) {
+      if (upstream !== tried && upstream.full && upstream.health.isCandidate)
+        waitingMax += upstream.server.waitingMax;
+    }
+    return this.queue.length < waitingMax;
+  }
+
+  /** It is passed over, but better than none. */
+  #suspect(tried: Upstream | null): Upstream | null {
+    const isLeft = (one: Upstream): boolean => one !== tried && one.health.isCandidate && one.keeps;
+    return this.groups[0].find(isLeft) ?? null;
+  }
+
+  /** For a request that none of the others takes. */
+  backup(request: RoutedRequest, tried: Upstream | null): Upstream | null {
+    if (this.#backups === null) return null;
+    return this.#backups.pick(tried, this.#keyOf === null ? 0 : this.#keyOf(request));
+  }
+
+  /** They choose among those that take visitors whom they do not know. */
+  #updatePolicies(): void {
     this.#changes = this.#watch.changes;
-    const candidates = this.upstreams.filter(({ health }) => health.isCandidate);
-    const weights = candidates.map(({ name, fullWeight }) => `${name} ${fullWeight}`).join();
+    const [candidates, backups] = this.groups.map((group) =>
+      group.filter(({ health }) => health.isCandidate),
+    ) as [Upstream[], Upstream[]];
+    const weights = [...candidates, ...backups].map(({ name, fullWeight }) => `${name} ${fullWeight}`).join();
     if (weights === this.#weights) return;
     this.#weights = weights;
     this.#policy.update(candidates);
+    this.#backups?.update(backups);
   }
 
   /**
@@ -100,15 +155,6 @@ export class ServerPool {
     if (cookie === "") return null;
     const id = this.#ids.fromCookie(cookie, this.#cookieName);
     return id === null ? null : this.#keeperOf(id, tried);
-  }
-
-  #shortestQueue(tried: Upstream | null): Upstream | null {
-    let best: Upstream | null = null;
-    for (const upstream of this.upstreams) {
-      if (upstream === tried || upstream.placeInQueue < 0) continue;
-      if (best === null || upstream.placeInQueue < best.placeInQueue) best = upstream;
-    }
-    return best;
   }
 
   /**
@@ -128,19 +174,55 @@ export class ServerPool {
     return null;
   }
 
-  /** Tells the operator that `choose` found none: one line now and then, with how often it happened. */
+  /** Whether a request that a server may have acted upon may be sent once more; then it is counted. */
+  mayRepeatOneMore(): boolean {
+    if (this.budget.take(performance.now())) return true;
+    this.#spent.count++;
+    return false;
+  }
+
+  /** Servers live, and have no room. */
+  get isFull(): boolean {
+    return this.upstreams.some(({ full, health }) => full && health.isCandidate);
+  }
+
+  /** Tells the operator that no server took a request: one line now and then, with how often it happened. */
   tellUnusable(log: Log): void {
-    this.#refused++;
-    const now = performance.now();
-    if (now - this.#toldAtMs < limits.complaintIntervalMs) return;
+    this.#unusable.count++;
+    const count = this.#unusable.due();
+    if (count === 0) return;
     const why = this.upstreams.map(
       (upstream) => `${upstream.server.name} (${upstream.unusableReason || "tried"})`,
     );
     log.warn(
-      `503 to ${this.#refused} request(s): no server of ${this.cluster.name} takes requests: ${why.join(", ")}`,
+      `503 to ${count} request(s): no server of ${this.cluster.name} takes requests: ${why.join(", ")}`,
     );
+  }
+
+  /** The same of requests that were not sent once more, for too many were; if there are such. */
+  tellSpent(log: Log): void {
+    const count = this.#spent.due();
+    if (count === 0) return;
+    log.warn(
+      `${count} request(s) to ${this.cluster.name} were not sent to another server: its retryBudget is spent, too many requests fail`,
+    );
+  }
+}
+
+/** Of one kind: told now and then, with how often there was reason. */
+class Complaint {
+  /** Not told yet. */
+  count = 0;
+  #toldAtMs = Number.NEGATIVE_INFINITY;
+
+  /** @returns how often there was reason since it was told last; 0 when it is not to be told now. */
+  due(): number {
+    const { count } = this;
+    const now = performance.now();
+    if (count === 0 || now - this.#toldAtMs < limits.complaintIntervalMs) return 0;
     this.#toldAtMs = now;
-    this.#refused = 0;
+    this.count = 0;
+    return count;
   }
 }
 

@@ -38,6 +38,15 @@ export interface SentRequest {
 /** The same as an upstream sees it: until its answer's head is there it is one of those that wait. */
 export interface UpstreamRequest extends SentRequest, Waiting {}
 
+/** Requests of one cluster that wait for room. */
+export interface Waiters {
+  readonly isEmpty: boolean;
+  /** Those that any of its servers may get. */
+  readonly length: number;
+  /** A place is free there. */
+  serve(upstream: Upstream): void;
+}
+
 export interface Upstream extends Candidate {
   readonly server: Server;
   readonly health: ServerHealth;
@@ -48,8 +57,12 @@ export interface Upstream extends Candidate {
   /** One word on why it is not usable, for the log and pages; "" when it is. */
   readonly unusableReason: string;
   inFlight: number;
-  /** Requests that wait here for a connection, when one more may; -1 when none may, or none need wait. */
-  readonly placeInQueue: number;
+  /** Takes requests, were there room for one more. */
+  readonly full: boolean;
+  /** Requests that wait until there is, for they may go nowhere else. */
+  waiting: number;
+  /** Who is told when a place is free: the requests of its cluster that wait for one. */
+  queue: Waiters | null;
   /** Sends the request's head. @returns null when nothing was sent: another server may be tried. */
   send(request: UpstreamRequest): UpstreamStream | null;
   /** The head of its answer is there. @param nowMs as of `performance.now()`. */
@@ -59,6 +72,11 @@ export interface Upstream extends Candidate {
   /** The request is over. `complete`: the answer came to its end and the connection may serve another one. */
   done(request: UpstreamRequest, stream: UpstreamStream, complete: boolean): void;
   close(): void;
+}
+
+/** A request that may go nowhere else can wait for room there. */
+export function mayWaitAt(upstream: Upstream): boolean {
+  return upstream.full && upstream.waiting < upstream.server.waitingMax;
 }
 
 const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);

@@ -107,15 +107,24 @@ export class Upstreams {
     const pool = this.#pools.get(target.name);
     const isSame =
       isDeepStrictEqual(pool?.cluster, target) &&
+      pool?.queueTimeoutMs === timeouts.queueTimeoutMs &&
       upstreams.every((upstream, index) => upstream === pool!.upstreams[index]);
     if (isSame) return pool!;
-    return new ServerPool(target, upstreams, this.#watch, file.secret, file.previousSecret);
+    return new ServerPool(target, upstreams, {
+      ...{ secret: file.secret, previousSecret: file.previousSecret },
+      ...{
+        queueTimeoutMs: timeouts.queueTimeoutMs,
+        wheel: this.#wheel,
+        watch: this.#watch,
+        previous: pool ?? null,
+      },
+    });
   }
 
   /** By what the file says now. */
   #watchServers({ timeouts }: Cluster): void {
     const pools = [...this.#pools.values()];
-    this.#watch.clusters = pools.map(({ upstreams }) => upstreams.map(({ health }) => health));
+    this.#watch.clusters = pools.flatMap(watchedGroups);
     for (const { cluster, upstreams } of pools)
       for (const { health } of upstreams) health.settings = settingsOf(cluster, timeouts);
   }
@@ -162,6 +171,11 @@ export class Upstreams {
 
 function settingsOf({ slowStartMs }: Cluster, { recoverTimeMs }: Timeouts): HealthSettings {
   return { slowStartMs, recoverTimeMs };
+}
+
+/** A backup that nobody needs does not show what is usual. */
+export function watchedGroups({ groups }: ServerPool): ServerHealth[][] {
+  return groups.map((group) => group.map(({ health }) => health));
 }
 
 function viewOf(upstream: Upstream): ServerView {

@@ -45,6 +45,7 @@ import { RouteTable } from "../../src/web-tier/route-table.ts";
 import { ServerPool } from "../../src/web-tier/server-pool.ts";
 import type { Site } from "../../src/web-tier/site.ts";
 import type { Upstream } from "../../src/web-tier/upstream.ts";
+import { watchedGroups } from "../../src/web-tier/upstreams.ts";
 import { BodyFolder } from "../../src/web-tier/whole-body.ts";
 import { Notes } from "./link-pair.ts";
 import { anyRoute } from "./routes.ts";
@@ -70,6 +71,8 @@ export interface WebSiteOptions {
   readonly plain?: Partial<PlainServer>;
   /** Over the defaults, of every server. */
   readonly server?: Partial<Server>;
+  /** The same of each server of "app", by its place. */
+  readonly servers?: readonly Partial<Server>[];
   /** Over the defaults, of every app cluster. */
   readonly app?: Partial<Cluster>;
   /** A name instead of 127.0.0.1 for the servers of "app", and who knows its addresses. */
@@ -130,7 +133,11 @@ export async function startWebSite(
   const pools = new Map<string, ServerPool>();
   for (const [name, ports] of Object.entries({ app: origins, ...options.clusters })) {
     const servers = ports.map((port, at) => {
-      const server = { ...serverAt(name, port, at, options.link ? "link" : "http"), ...options.server };
+      const own = name === "app" ? options.servers?.[at] : undefined;
+      const server = {
+        ...serverAt(name, port, at, options.link ? "link" : "http"),
+        ...{ ...options.server, ...own },
+      };
       if (server.plain === null) return server;
       return {
         ...server,
@@ -156,9 +163,15 @@ export async function startWebSite(
           }),
     );
     const maintenance = name === "app" ? (options.appMaintenance ?? null) : null;
-    pools.set(name, new ServerPool({ ...shape, maintenance }, upstreams, watch, secret, null));
+    pools.set(
+      name,
+      new ServerPool({ ...shape, maintenance }, upstreams, {
+        ...{ secret, previousSecret: null, previous: null },
+        ...{ queueTimeoutMs: timeouts.queueTimeoutMs, wheel, watch },
+      }),
+    );
   }
-  watch.clusters = [...pools.values()].map((pool) => pool.upstreams.map(({ health }) => health));
+  watch.clusters = [...pools.values()].flatMap(watchedGroups);
   watch.start();
   const files = new FileCache();
   const web = cluster("web", "web", [serverAt("web", 1, 0, "link")], timeouts);
@@ -276,7 +289,6 @@ const plainDefaults: PlainServer = {
   socketPath: null,
   tls: null,
   host: null,
-  connectionsMax: upstreamLimits.socketsMax,
   idleConnectionsMax: upstreamLimits.idleSocketsMax,
   agent: null,
 };

@@ -60,6 +60,7 @@ const plain: AccessEntry = {
   receivedBytes: 0,
   sentBytes: 0,
   headMs: 0,
+  queueMs: 0,
   connectMs: 0,
   answerMs: 1,
   durationMs: 1,

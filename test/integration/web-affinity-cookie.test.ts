@@ -146,7 +146,7 @@ test("a server that closed a kept connection is asked again on a new one: its vi
 });
 
 test("a visitor rather waits for his busy server than be sent to another one", async (t) => {
-  const site = await siteOf(t, { plain: { connectionsMax: 1 } }, (letter, head) =>
+  const site = await siteOf(t, { server: { requestsMax: 1 } }, (letter, head) =>
     head.startsWith("GET /slow") ? "" : ok(letter),
   );
   const { cookie } = await visit(site);
@@ -154,7 +154,7 @@ test("a visitor rather waits for his busy server than be sent to another one", a
   const slow = visit(site, cookie, "GET /slow");
   await origin!.arrived(/GET \/slow/);
   const waiting = visit(site, cookie);
-  while (site.web.upstreams[0]!.inFlight < 2) await new Promise((resolve) => setImmediate(resolve));
+  while (site.web.upstreams[0]!.waiting < 1) await new Promise((resolve) => setImmediate(resolve));
   origin!.connections[0]!.send(ok("a"));
   const letters = (await Promise.all([slow, waiting])).map(({ letter }) => letter);
   assert.deepEqual(letters, ["a", "a"]);

@@ -68,7 +68,8 @@ export const serverSettings: readonly Setting[] = [
     since,
     tier: "app",
     default: false,
-    description: "It gets requests only while no other server of the cluster can take any.",
+    description:
+      "It gets what would be answered 503 otherwise: requests come to it while all the others are down, or full with as many waiting as may. See docs/protection.md.",
   },
   {
     path: "clusters.<name>.servers.<name>.requests",
@@ -79,7 +80,7 @@ export const serverSettings: readonly Setting[] = [
     maximum: 65_535,
     default: limits.upstream.requestsMax,
     description:
-      "With `address:`: requests of each web server to it at once. More go to another server, or wait.",
+      "With `address:`: requests of each process of a web server to it at once, upgraded connections included. More go to another server, or wait. See docs/protection.md.",
   },
   {
     path: "clusters.<name>.servers.<name>.http",
@@ -103,7 +104,7 @@ export const serverSettings: readonly Setting[] = [
     maximum: 65_535,
     default: limits.upstream.socketsMax,
     description:
-      "With `http:`: connections of each web server to it at once (`maxconn` of HAProxy, `max_conns` of nginx). More requests go to another server, or wait.",
+      "With `http:`: connections of each process of a web server to it at once (`maxconn` of HAProxy, `max_conns` of nginx). More requests go to another server, or wait.",
   },
   {
     path: "clusters.<name>.servers.<name>.idleConnections",
@@ -124,7 +125,7 @@ export const serverSettings: readonly Setting[] = [
     maximum: 65_535,
     default: limits.upstream.waitingMax,
     description:
-      "Requests that wait, for at most `timeouts: { queue: }`, while no server of the cluster has room for one more. One more is answered 503.",
+      "Requests that may wait, for at most `timeouts: { queue: }`, while no server of the cluster has room. They wait in one line for all of them: of two servers with 100 each, 200 wait. One more is answered 503.",
   },
   {
     path: "clusters.<name>.servers.<name>.agent",

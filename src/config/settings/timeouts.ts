@@ -39,7 +39,7 @@ export const timeoutSettings: readonly Setting[] = [
     "queue",
     "web",
     limits.upstream.queueTimeoutMs,
-    "A request may wait for a connection while all those to the plain HTTP servers of its cluster are busy.",
+    "A request may wait while no server of its cluster has room for one more.",
   ),
   timeout(
     "recover",

@@ -1,6 +1,6 @@
 /** How visitors are kept at one server where the application has no sessions of ours. One small file per way. */
 import type { RoutedRequest } from "../routed-request.ts";
-import type { Upstream } from "../upstream.ts";
+import { mayWaitAt, type Upstream } from "../upstream.ts";
 
 /** For the servers of one cluster, in one process of a web server. */
 export interface Affinity {
@@ -16,5 +16,5 @@ export interface Affinity {
 
 /** His session is there and nowhere else: he rather waits for a busy server than be sent to another one. */
 export function canKeep(upstream: Upstream): boolean {
-  return upstream.keeps || upstream.placeInQueue >= 0;
+  return upstream.keeps || mayWaitAt(upstream);
 }
