@@ -16,6 +16,7 @@ export class Answering {
   /** and for how long nothing had come then, although something was awaited. */
   quietMs = 0;
   #lastMs = 0;
+  #lastSeenMs = 0;
   #meanMs = 0;
   #deviationMs = 0;
 
@@ -40,10 +41,9 @@ export class Answering {
     this.#meanMs += meanShare * (tookMs - this.#meanMs);
   }
 
-  /** @param awakeSinceMs our own process has not stood still since then: what is older judges nobody. */
-  look(nowMs: number, awakeSinceMs: number): void {
+  /** @param passedMs since the look before; less when our own process stood still in between, for then answers may wait unread. */
+  look(nowMs: number, passedMs: number): void {
     this.awaited = 0;
-    this.quietMs = 0;
     let oldestMs = nowMs;
     let left: number = limits.waitingLooksMax;
     for (let request = this.waiting.first; request !== null && left > 0; request = request.nextWaiting) {
@@ -53,7 +53,9 @@ export class Answering {
       this.awaited++;
       if (sinceMs < oldestMs) oldestMs = sinceMs;
     }
-    if (this.awaited > 0) this.quietMs = Math.max(0, nowMs - Math.max(oldestMs, this.#lastMs, awakeSinceMs));
+    const wasQuietMs = this.#lastMs === this.#lastSeenMs ? this.quietMs + passedMs : passedMs;
+    this.#lastSeenMs = this.#lastMs;
+    this.quietMs = Math.max(0, Math.min(wasQuietMs, nowMs - Math.max(oldestMs, this.#lastMs)));
   }
 
   /** @returns whether it was sent something between these times which it has not answered. */
@@ -75,5 +77,6 @@ export class Answering {
   /** Another process answers there now. */
   forget(): void {
     this.#lastMs = this.#meanMs = this.#deviationMs = 0;
+    this.quietMs = 0;
   }
 }

@@ -5,12 +5,12 @@
 import { serverHealth as limits } from "../support/limits.ts";
 import type { ServerHealth } from "./server-health.ts";
 
-/** @param awakeSinceMs our own process has not stood still since then. */
-export function judge(servers: readonly ServerHealth[], nowMs: number, awakeSinceMs: number): void {
+/** @param passedMs since the look before, as far as our own process did not stand still in between. */
+export function judge(servers: readonly ServerHealth[], nowMs: number, passedMs: number): void {
   for (const server of servers) {
     server.outcomes.look(nowMs);
-    server.answering.look(nowMs, awakeSinceMs);
-    if (server.trialIsLate(nowMs, awakeSinceMs)) server.failTrial();
+    server.answering.look(nowMs, passedMs);
+    server.lookAtTrial(passedMs);
   }
   const serving = servers.filter(isServing);
   if (servers.length > 1) {

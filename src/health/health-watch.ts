@@ -14,8 +14,8 @@ export class HealthWatch implements HealthContext {
   /** The servers of each cluster. */
   clusters: readonly (readonly ServerHealth[])[] = [];
   #timer: Timer | null = null;
-  #dueMs = 0;
-  #awakeSinceMs = Number.NEGATIVE_INFINITY;
+  #lookedAtMs = 0;
+  #isLate = false;
 
   constructor(clock: Clock, random: Random, log: Log) {
     this.clock = clock;
@@ -28,7 +28,7 @@ export class HealthWatch implements HealthContext {
   }
 
   start(): void {
-    this.#dueMs = this.clock.now() + limits.lookIntervalMs;
+    this.#lookedAtMs = this.clock.now();
     this.#timer = this.clock.after(limits.lookIntervalMs, () => this.#look());
   }
 
@@ -36,11 +36,18 @@ export class HealthWatch implements HealthContext {
     this.#timer?.cancel();
   }
 
+  /** Of the time since the look before. Late once, this process stood still; late every time, it has much to do. */
+  #awakeMs(passedMs: number): number {
+    const wasLate = this.#isLate;
+    this.#isLate = passedMs - limits.lookIntervalMs > limits.ownPauseMs;
+    if (!this.#isLate) return passedMs;
+    return wasLate ? limits.lookIntervalMs + limits.ownPauseMs : 0;
+  }
+
   #look(): void {
     const now = this.clock.now();
-    // Answers may wait unread.
-    if (now - this.#dueMs > limits.ownPauseMs) this.#awakeSinceMs = now;
-    for (const servers of this.clusters) judge(servers, now, this.#awakeSinceMs);
+    const passedMs = this.#awakeMs(now - this.#lookedAtMs);
+    for (const servers of this.clusters) judge(servers, now, passedMs);
     this.start();
   }
 }

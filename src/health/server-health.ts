@@ -74,6 +74,7 @@ export class ServerHealth {
   #retry: Timer | null = null;
   /** Under way while the server recovers. */
   #trial: Waiting | null = null;
+  #trialMs = 0;
   /** Judged so often in a row, last at this time. */
   #judgedInRow = 0;
   #judgedAtMs = Number.NEGATIVE_INFINITY;
@@ -203,7 +204,10 @@ export class ServerHealth {
     this.answering.waiting.add(request);
     if (!this.onTrial) return;
     this.onTrial = false;
-    if (this.#fault !== null) this.#trial = request;
+    if (this.#fault !== null) {
+      this.#trial = request;
+      this.#trialMs = 0;
+    }
     this.#settle();
   }
 
@@ -270,15 +274,11 @@ export class ServerHealth {
     if (kind === "stalled") this.answering.waiting.tellSilent();
   }
 
-  /** The request that tries it has waited for so long without an answer. */
-  trialIsLate(nowMs: number, awakeSinceMs: number): boolean {
-    if (this.#trial === null || !this.isJudged) return false;
-    const sinceMs = this.#trial.awaitedSinceMs;
-    const lateMs = Math.max(limits.stalledAfterMs, 2 * this.answering.expectedMs);
-    return sinceMs !== 0 && nowMs - Math.max(sinceMs, awakeSinceMs) >= lateMs;
-  }
-
-  failTrial(): void {
+  /** The request that tries it may have waited for too long. */
+  lookAtTrial(passedMs: number): void {
+    if (this.#trial === null || this.#trial.awaitedSinceMs === 0 || !this.isJudged) return;
+    this.#trialMs += passedMs;
+    if (this.#trialMs < Math.max(limits.stalledAfterMs, 2 * this.answering.expectedMs)) return;
     this.#judgeAgain();
     this.answering.waiting.tellSilent();
   }

@@ -274,7 +274,7 @@ export const serverHealth = {
   calmMs: 60_000,
   /** Servers that have something to answer are looked at so often. */
   lookIntervalMs: 50,
-  /** A look that is so late tells that our own process stood still: what was waited for until then judges nobody. */
+  /** A look that is so late tells that our own process stood still: that time is not held against anybody. */
   ownPauseMs: 100,
   /** Waiting requests of one server that one look goes through, the oldest first. */
   waitingLooksMax: 256,
