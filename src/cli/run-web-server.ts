@@ -13,6 +13,7 @@ import { linkKeys } from "../link/keys.ts";
 import { LinkListener } from "../link/listener.ts";
 import { Member } from "../member/member.ts";
 import { SystemResolver } from "../plain/resolver.ts";
+import { AgentPolls } from "../supervise/agent-polls.ts";
 import { ListeningSockets } from "../supervise/listening-sockets.ts";
 import { NewsBoard } from "../supervise/news-board.ts";
 import { Operations } from "../supervise/operations.ts";
@@ -58,10 +59,15 @@ export async function runWebServer(
     random: Math.random,
     log,
   });
+  const agents = new AgentPolls({
+    news,
+    onLoad: (name, record) => workers.tell({ kind: "load", name, record }),
+    ...{ clock: systemClock, random: Math.random, log },
+  });
   const asker = new Asker(file);
   const parts = { server, file, news, workers, asker, clock: systemClock, random: Math.random, log };
   const operations = new Operations(parts);
-  const working = new WorkingFile({ file, server, workers, news, checks, operations, health, log });
+  const working = new WorkingFile({ file, server, workers, news, checks, agents, operations, health, log });
   const stopAsked = Promise.withResolvers<string>();
   const hurried = Promise.withResolvers<void>();
   let isHurried = false;
@@ -114,6 +120,7 @@ export async function runWebServer(
   if (isHurried) workers.hurry();
   await drained;
   checks.stop();
+  agents.stop();
   working.closeHealth();
   log.info("stopped");
   // Not by itself: an operator's connection could hold the process.

@@ -2,6 +2,7 @@
 import { loadOrThrow } from "../config/load.ts";
 import type { ClusterFile } from "../config/model.ts";
 import type { ServerNews } from "../health/server-news.ts";
+import type { LoadRecord } from "../load/record.ts";
 import { Member } from "../member/member.ts";
 import { WorkerChannel, type WorkerOrders } from "../supervise/worker-channel.ts";
 import { codeOf, FlotillaError, messageOf } from "../support/errors.ts";
@@ -65,6 +66,10 @@ class WebWorker implements WorkerOrders {
   servers(news: readonly ServerNews[]): void {
     if (this.#web === null) this.#early = [...this.#early, ...news];
     else this.#web.hear(news);
+  }
+
+  load(name: string, record: LoadRecord): void {
+    this.#web?.hearLoad(name, record);
   }
 
   prepare(file: ClusterFile): void {

@@ -10,7 +10,14 @@ import type { Log } from "../support/log.ts";
 import { Answering } from "./answering.ts";
 import { ChangeLog } from "./change-log.ts";
 import { isServerFault, Outcomes } from "./outcomes.ts";
-import { type HealthState, noNews, type ServerNews } from "./server-news.ts";
+import {
+  downReasonOf,
+  type HealthState,
+  noNews,
+  orderOf,
+  orderReasonOf,
+  type ServerNews,
+} from "./server-news.ts";
 import { SlowStart } from "./slow-start.ts";
 import type { Waiting } from "./waiting-list.ts";
 
@@ -105,7 +112,12 @@ export class ServerHealth {
   }
 
   get fullWeight(): number {
-    return this.#news.weight ?? this.#fileWeight;
+    return this.#news.weight ?? this.#news.agent?.weight ?? this.#fileWeight;
+  }
+
+  /** Connections to it at once, as its agent wants it. */
+  get connectionsMax(): number {
+    return this.#news.agent?.connectionsMax || Number.POSITIVE_INFINITY;
   }
 
   /** For how long it has been in its state, tries to recover included. */
@@ -128,13 +140,14 @@ export class ServerHealth {
     return this.suspect || this.isJudged;
   }
 
-  /** Checks and orders, from the main process. */
+  /** Checks, orders and what its agent says, from the main process. */
   hear(news: ServerNews): void {
     const before = this.#news;
     this.#news = news;
-    const isBack = before.check?.passed === false && news.check?.passed === true;
-    if (isBack && this.#fault?.kind !== "link") this.#endFault();
-    if (isBack || (before.order === "maint" && news.order !== "maint")) this.#startSlowly();
+    const isWell = before.check?.passed === false && news.check?.passed === true;
+    if (isWell && this.#fault?.kind !== "link") this.#endFault();
+    const isBack = downReasonOf(before) !== "" && downReasonOf(news) === "";
+    if (isBack || (orderOf(before) === "maint" && orderOf(news) !== "maint")) this.#startSlowly();
     this.#settle();
   }
 
@@ -376,21 +389,22 @@ export class ServerHealth {
   // The state, and what follows from it.
 
   #stateNow(): HealthState {
-    const { order, check } = this.#news;
+    const order = orderOf(this.#news);
     if (order === "maint") return "maintenance";
-    if (this.#fault?.kind === "link" || check?.passed === false) return "down";
+    if (this.#fault?.kind === "link" || downReasonOf(this.#news) !== "") return "down";
     if (this.#fault !== null) return this.#retry === null ? "recovering" : "down";
     if (order === "drain" || this.#isLeaving) return "draining";
     return this.#slowStart.isUnderWay ? "slow-start" : "up";
   }
 
   #reasonNow(): string {
-    const { order, check } = this.#news;
-    if (order === "maint") return "an operator wants it";
+    const order = orderOf(this.#news);
+    if (order === "maint") return orderReasonOf(this.#news);
     if (this.#fault?.kind === "link") return this.#fault.reason;
-    if (check?.passed === false) return check.reason;
+    const downReason = downReasonOf(this.#news);
+    if (downReason !== "") return downReason;
     if (this.#fault !== null) return this.#fault.reason;
-    if (order === "drain") return "an operator wants it";
+    if (order === "drain") return orderReasonOf(this.#news);
     if (this.#isLeaving) return "it is stopping";
     return this.suspect ? "it has requests waiting and answers nothing" : "";
   }
@@ -404,7 +418,7 @@ export class ServerHealth {
     this.weight = this.fullWeight * this.#slowStart.share;
     const isServing = this.state === "up" || this.state === "slow-start";
     const isTried = this.state === "recovering" && this.onTrial;
-    const isOpen = this.#news.order === "ready" && !this.#isLeaving && this.weight > 0;
+    const isOpen = orderOf(this.#news) === "ready" && !this.#isLeaving && this.weight > 0;
     this.isCandidate = isOpen && (isServing || this.state === "recovering");
     this.usable = isOpen && (isTried || (isServing && (!this.suspect || this.onTrial)));
     this.keeps = !this.#isLeaving && (isServing || isTried || this.state === "draining");

@@ -13,6 +13,20 @@ export interface ServerNews {
   readonly weight: number | null;
   /** Of active checks; null: there are none, or none has ended yet. */
   readonly check: CheckVerdict | null;
+  /** Of the agent on its machine; null: it has none, or none has answered yet. */
+  readonly agent: AgentNews | null;
+}
+
+/** All that an agent has said of late, in HAProxy's words. */
+export interface AgentNews {
+  readonly admin: Order;
+  readonly isUp: boolean;
+  /** Its own word for that it is not, or "". */
+  readonly reason: string;
+  /** In place of the file's; null: it says nothing of it. */
+  readonly weight: number | null;
+  /** Connections of each process of a web server, at once; null: it says nothing of it. 0: no limit. */
+  readonly connectionsMax: number | null;
 }
 
 export interface CheckVerdict {
@@ -22,7 +36,25 @@ export interface CheckVerdict {
 }
 
 export function noNews(name: string): ServerNews {
-  return { name, order: "ready", orderedAtMs: null, weight: null, check: null };
+  return { name, order: "ready", orderedAtMs: null, weight: null, check: null, agent: null };
+}
+
+/** An operator's, or the agent's: the stricter one. */
+export function orderOf({ order, agent }: ServerNews): Order {
+  if (order === "maint" || agent?.admin === "maint") return "maint";
+  return order === "drain" || agent?.admin === "drain" ? "drain" : "ready";
+}
+
+/** Who gave it, in words. */
+export function orderReasonOf(news: ServerNews): string {
+  const order = orderOf(news);
+  return news.order === order ? "an operator wants it" : `its agent says ${order}`;
+}
+
+/** What checks, or its agent, have against it; or "". */
+export function downReasonOf({ check, agent }: ServerNews): string {
+  if (check?.passed === false) return check.reason;
+  return agent?.isUp === false ? `its agent says ${agent.reason}` : "";
 }
 
 export type HealthState = "up" | "slow-start" | "draining" | "maintenance" | "down" | "recovering";

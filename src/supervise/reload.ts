@@ -8,6 +8,7 @@ import { loadOrThrow } from "../config/load.ts";
 import type { Cluster, ClusterFile, Server } from "../config/model.ts";
 import { codeOf, FlotillaError, messageOf } from "../support/errors.ts";
 import type { Log } from "../support/log.ts";
+import type { AgentPolls } from "./agent-polls.ts";
 import { type HealthAnswers, openHealth } from "./health-listener.ts";
 import type { NewsBoard } from "./news-board.ts";
 import type { Operations } from "./operations.ts";
@@ -20,6 +21,7 @@ export interface ReloadParts {
   readonly workers: WebWorkers;
   readonly news: NewsBoard;
   readonly checks: ServerChecks;
+  readonly agents: AgentPolls;
   readonly health: HealthAnswers;
   readonly operations: Operations;
   readonly log: Log;
@@ -49,6 +51,7 @@ export class WorkingFile {
   /** Begins to ask app servers how they are. */
   startChecks(): void {
     this.#parts.checks.follow(this.#file, this.cluster);
+    this.#parts.agents.follow(this.#file, this.cluster);
   }
 
   closeHealth(): void {
@@ -89,7 +92,7 @@ export class WorkingFile {
   }
 
   async #reload(): Promise<ReloadAnswer> {
-    const { server, workers, news, checks, operations, log } = this.#parts;
+    const { server, workers, news, checks, agents, operations, log } = this.#parts;
     const before = this.cluster;
     const file = loadOrThrow(this.#file.path);
     refuseWhatStays(this.#file, file, server);
@@ -106,6 +109,7 @@ export class WorkingFile {
     this.#file = file;
     news.keepOnly(new Set(file.servers.keys()));
     checks.follow(file, cluster);
+    agents.follow(file, cluster);
     operations.follow(file);
     if (isHealthNew) {
       this.#health?.close();

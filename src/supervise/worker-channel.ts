@@ -1,6 +1,7 @@
 /** A worker's side of the channel to its main process. */
 import type { ClusterFile, Endpoint } from "../config/model.ts";
 import type { ServerNews } from "../health/server-news.ts";
+import type { LoadRecord } from "../load/record.ts";
 import { FlotillaError } from "../support/errors.ts";
 import { type FromWorker, type ToWorker, workerProtocol } from "./worker-messages.ts";
 
@@ -8,6 +9,7 @@ import { type FromWorker, type ToWorker, workerProtocol } from "./worker-message
 export interface WorkerOrders {
   report(): void;
   servers(news: readonly ServerNews[]): void;
+  load(name: string, record: LoadRecord): void;
   prepare(file: ClusterFile): void;
   commit(): void;
   discard(): void;
@@ -89,6 +91,8 @@ export class WorkerChannel {
         return this.#orders.discard();
       case "servers":
         return this.#orders.servers(message.news);
+      case "load":
+        return this.#orders.load(message.name, message.record);
       case "report":
         return this.#orders.report();
       case "drain":

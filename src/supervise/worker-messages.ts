@@ -5,6 +5,7 @@
  */
 import type { ClusterFile, Endpoint } from "../config/model.ts";
 import type { ServerNews } from "../health/server-news.ts";
+import type { LoadRecord } from "../load/record.ts";
 import type { WorkerReport } from "../member/member.ts";
 
 export const workerProtocol = 2;
@@ -32,6 +33,8 @@ export type ToWorker =
   | { readonly kind: "discard" }
   /** Of app servers: what main found out, or an operator wants. Those that are not named are as they were. */
   | { readonly kind: "servers"; readonly news: readonly ServerNews[] }
+  /** What an app server's agent tells of its load. */
+  | { readonly kind: "load"; readonly name: string; readonly record: LoadRecord }
   /** Asks for a report; what was told before is in force when it comes. */
   | { readonly kind: "report" }
   /** Accept no more, end what is open, then the process. `idleMs`: idle connections are kept for so long. */

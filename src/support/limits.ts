@@ -590,6 +590,8 @@ export const agent = {
   askIntervalMs: 1_000,
   /** and waits so long for the whole answer. */
   askTimeoutMs: 1_000,
+  /** Questions that are open. */
+  askedAtOnceMax: 512,
 } as const;
 
 /** The listener of `health:`. */

@@ -108,14 +108,19 @@ export class HttpUpstream implements Upstream, HttpPool {
     return !this.#closed && this.#addresses.usable;
   }
 
+  /** The file's, or less where the server's agent wants less. */
+  get #requestsMax(): number {
+    return Math.min(this.server.requestsMax, this.health.connectionsMax);
+  }
+
   get #hasRoom(): boolean {
-    return this.#all.size - this.#idle.length < this.server.requestsMax;
+    return this.#all.size - this.#idle.length < this.#requestsMax;
   }
 
   get unusableReason(): string {
     if (this.health.reason !== "") return this.health.reason;
     if (!this.#addresses.usable) return this.#addresses.reason;
-    return this.#hasRoom ? "" : `all ${this.server.requestsMax} connections are busy`;
+    return this.#hasRoom ? "" : `all ${this.#requestsMax} connections are busy`;
   }
 
   send(request: UpstreamRequest): UpstreamStream | null {
@@ -165,7 +170,7 @@ export class HttpUpstream implements Upstream, HttpPool {
       if (kept.idleMs <= limits.unsafeIdleMs || isIdempotent(request.method)) return kept;
       // The others are older.
       this.#idle.push(kept);
-      if (this.#all.size < this.server.requestsMax) return null;
+      if (this.#all.size < this.#requestsMax) return null;
       this.#idle.shift()!.destroy();
       return null;
     }
@@ -173,7 +178,7 @@ export class HttpUpstream implements Upstream, HttpPool {
   }
 
   #open(): HttpConnection | null {
-    if (this.#closed || this.#all.size >= this.server.requestsMax) return null;
+    if (this.#closed || this.#all.size >= this.#requestsMax) return null;
     const address = this.#addresses.take();
     if (address === null) return null;
     const connection = new HttpConnection(this, address);

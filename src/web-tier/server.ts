@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { ClusterFile, Endpoint, Listener } from "../config/model.ts";
 import type { ServerNews } from "../health/server-news.ts";
+import type { LoadRecord } from "../load/record.ts";
 import type { Member, WorkerReport } from "../member/member.ts";
 import {
   accessLog as accessLogLimits,
@@ -112,6 +113,11 @@ export class WebServer {
   /** From the main process: what it found out of app servers, or an operator wants of them. */
   hear(news: readonly ServerNews[]): void {
     this.#upstreams.hear(news);
+  }
+
+  /** From the main process: what a server's agent tells. */
+  hearLoad(name: string, record: LoadRecord): void {
+    this.#upstreams.hearLoad(name, record);
   }
 
   /** With one cluster that is served we are of use: a balancer that took us out for the others would make it worse. */

@@ -8,6 +8,7 @@ import { HealthWatch } from "../health/health-watch.ts";
 import { type HealthSettings, ServerHealth } from "../health/server-health.ts";
 import type { ServerNews, ServerView } from "../health/server-news.ts";
 import { linkKeys } from "../link/keys.ts";
+import type { LoadRecord } from "../load/record.ts";
 import type { Member } from "../member/member.ts";
 import { systemClock } from "../support/clock.ts";
 import { upstream as limits } from "../support/limits.ts";
@@ -78,6 +79,11 @@ export class Upstreams {
   hear(news: readonly ServerNews[]): void {
     this.#news = new Map([...this.#news, ...news.map((one) => [one.name, one] as const)]);
     for (const { upstream } of this.#known) this.#tell(upstream);
+  }
+
+  hearLoad(name: string, record: LoadRecord): void {
+    for (const { upstream } of this.#known)
+      if (upstream.name === name) upstream.load.update(record, upstream.inFlight);
   }
 
   /** What is seen of each server. */

@@ -1,0 +1,166 @@
+/**
+ * Asks the agents of plain servers how busy these are (R44): once for all workers of a web server, which are told. As HAProxy, it
+ * believes what an agent said last until the agent says otherwise; its figures grow old.
+ */
+import { isDeepStrictEqual } from "node:util";
+import type { Cluster, ClusterFile, Endpoint, Server } from "../config/model.ts";
+import type { AgentNews } from "../health/server-news.ts";
+import type { AgentAnswer } from "../load/agent-check.ts";
+import { AgentAsking, type AgentFinding } from "../load/agent-question.ts";
+import { type LoadRecord, parseLoad } from "../load/record.ts";
+import type { Clock, Random } from "../support/clock.ts";
+import { config as configLimits, agent as limits } from "../support/limits.ts";
+import type { Log } from "../support/log.ts";
+import { type Asking, Polling, type Question } from "../support/polling.ts";
+import type { NewsBoard } from "./news-board.ts";
+
+export interface AgentPollsOptions {
+  readonly news: NewsBoard;
+  /** Told of each record of a server. */
+  readonly onLoad: (name: string, record: LoadRecord) => void;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export class AgentPolls {
+  readonly #options: AgentPollsOptions;
+  readonly #polling: Polling<AgentFinding>;
+  #polls: ReadonlyMap<string, AgentPoll> = new Map();
+
+  constructor(options: AgentPollsOptions) {
+    this.#options = options;
+    const { clock, random } = options;
+    this.#polling = new Polling({ clock, random, atOnceMax: limits.askedAtOnceMax });
+  }
+
+  /** Questions that are open. */
+  get openCount(): number {
+    return this.#polling.openCount;
+  }
+
+  /** Asks for the servers that routes of `web` lead to, as this file says. What it leaves as it is goes on. */
+  follow(file: ClusterFile, web: Cluster): void {
+    const before = this.#polls;
+    const now = new Map<string, AgentPoll>();
+    for (const { server, agent } of asked(file, web)) {
+      const known = before.get(server.name);
+      const isSame = known !== undefined && isDeepStrictEqual([known.server, known.agent], [server, agent]);
+      now.set(server.name, isSame ? known : new AgentPoll(server, agent, this.#options));
+    }
+    this.#polls = now;
+    for (const [name, poll] of before) if (now.get(name) !== poll) this.#end(poll);
+    for (const [name, poll] of now) if (before.get(name) !== poll) this.#polling.add(poll);
+  }
+
+  stop(): void {
+    this.#polling.stop();
+  }
+
+  #end(poll: AgentPoll): void {
+    const { news } = this.#options;
+    this.#polling.remove(poll);
+    const { name } = poll.server;
+    if (news.of(name).agent !== null) news.update(name, { agent: null });
+  }
+}
+
+function asked(file: ClusterFile, web: Cluster): { server: Server; agent: Endpoint }[] {
+  const names = new Set(web.routes.flatMap(({ to }) => to ?? []));
+  return [...names]
+    .flatMap((name) => file.clusters.get(name)!.servers)
+    .flatMap((server) => {
+      const agent = server.plain?.agent ?? null;
+      return agent === null ? [] : [{ server, agent }];
+    });
+}
+
+class AgentPoll implements Question<AgentFinding> {
+  readonly server: Server;
+  readonly agent: Endpoint;
+  readonly intervalMs: number = limits.askIntervalMs;
+  readonly timeoutMs: number = limits.askTimeoutMs;
+  readonly #options: AgentPollsOptions;
+  /** Why it could not be asked the last time, or "". */
+  #failure = "";
+  #unknown = "";
+
+  constructor(server: Server, agent: Endpoint, options: AgentPollsOptions) {
+    this.server = server;
+    this.agent = agent;
+    this.#options = options;
+  }
+
+  ask(answer: (finding: AgentFinding) => void): Asking<AgentFinding> {
+    return new AgentAsking(this.agent.address, this.agent.port, answer);
+  }
+
+  heard(finding: AgentFinding): void {
+    const failure = typeof finding === "string" ? finding : "";
+    if (failure !== this.#failure) this.#tell(failure);
+    this.#failure = failure;
+    if (typeof finding !== "string") this.#take(finding);
+  }
+
+  #take(answer: AgentAnswer): void {
+    const { news, onLoad, log } = this.#options;
+    const { name } = this.server;
+    const record = parseLoad(answer.text);
+    if (record !== null) onLoad(name, record);
+    if (answer.unknown !== "" && answer.unknown !== this.#unknown)
+      log.warn(
+        `the agent of ${name} (${this.#where}) says ${JSON.stringify(answer.unknown)}, which means nothing`,
+      );
+    this.#unknown = answer.unknown;
+    const before = news.of(name).agent;
+    const agent = newsOf(answer, before, this.server.weight, record !== null);
+    if (!isDeepStrictEqual(agent, before)) news.update(name, { agent });
+    if (agent.admin !== (before?.admin ?? "ready")) log.info(`the agent of ${name} says ${agent.admin}`);
+    if (agent.isUp === (before?.isUp ?? true)) return;
+    if (agent.isUp) log.info(`the agent of ${name} says up`);
+    else log.warn(`the agent of ${name} says ${agent.reason}`);
+  }
+
+  #tell(failure: string): void {
+    const { log } = this.#options;
+    const of = `the agent of ${this.server.name} (${this.#where})`;
+    if (failure === "") log.info(`${of} answers`);
+    else log.warn(`${of}: ${failure}; how busy the server is, is not known`);
+  }
+
+  get #where(): string {
+    return `${this.agent.address}:${this.agent.port}`;
+  }
+}
+
+/**
+ * What the answer leaves out stays.
+ * @param hasFigures it is an agent of ours, whose percentage says what its figures say: those count.
+ */
+function newsOf(
+  answer: AgentAnswer,
+  before: AgentNews | null,
+  ofFile: number,
+  hasFigures: boolean,
+): AgentNews {
+  const { admin, health, weightPercent, weight, connectionsMax, text } = answer;
+  const isUp = health === null ? (before?.isUp ?? true) : health === "up";
+  const own = weight ?? (weightPercent === null ? null : (ofFile * weightPercent) / 100);
+  return {
+    admin: admin ?? before?.admin ?? "ready",
+    isUp,
+    reason: isUp
+      ? ""
+      : health === null
+        ? (before?.reason ?? "")
+        : text === ""
+          ? health
+          : `${health}: ${text}`,
+    weight: hasFigures
+      ? null
+      : own === null
+        ? (before?.weight ?? null)
+        : Math.min(own, configLimits.weightMax),
+    connectionsMax: connectionsMax ?? before?.connectionsMax ?? null,
+  };
+}
