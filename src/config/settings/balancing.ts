@@ -95,7 +95,7 @@ export const balancingSettings: readonly Setting[] = [
     shortFor: "http",
     oneOf: ["http", "tcp"],
     description:
-      "Each web server asks each server of the cluster again and again whether it is well. Without, a server is judged by its connections and answers alone. See docs/health.md.",
+      "Each web server asks each server of the cluster again and again whether it is well. Without, a server is judged by its connections and answers alone. See docs/checks.md.",
   },
   {
     path: "clusters.<name>.check.http",
@@ -144,7 +144,7 @@ export const balancingSettings: readonly Setting[] = [
     minimum: 10,
     maximum: 600_000,
     default: limits.serverHealth.checkTimeoutMs,
-    description: "An answer must be whole by then.",
+    description: "For all of a check: name, connection, answer. Of the answer the first 16 KiB are enough.",
   },
   {
     path: "clusters.<name>.check.rise",
