@@ -441,15 +441,19 @@ export class ServerHealth {
     this.#tell(before, wasOut, now);
   }
 
-  /** What happened to its link, or in its checks, is in the log already, and tries are no news. */
+  /** What happened to its link, in its checks, or what its agent says is in the log already, and tries are no news. */
   #tell(before: HealthState, wasOut: boolean, now: number): void {
     const { name, state, reason } = this;
     if (this.isOut) {
       const isOfLink = this.#fault?.kind === "link";
-      const isTold = isOfLink ? !reason.startsWith("silent") : this.#news.check?.passed === false;
+      const isTold = isOfLink ? !reason.startsWith("silent") : downReasonOf(this.#news) !== "";
       if (!wasOut && !isTold) this.#log.tell("warn", `${name} is down: ${reason}`);
     } else if (state === "draining" || state === "maintenance") {
-      this.#log.tell("info", `${name} is ${state === "draining" ? "draining" : "in maintenance"}: ${reason}`);
+      if (orderOf(this.#news) === this.#news.order)
+        this.#log.tell(
+          "info",
+          `${name} is ${state === "draining" ? "draining" : "in maintenance"}: ${reason}`,
+        );
     } else if (state === "slow-start" || before !== "slow-start") {
       const after = wasOut ? ` after ${((now - this.#downSinceMs) / 1_000).toFixed(1)} s` : "";
       const slowly =
