@@ -15,7 +15,7 @@ const layers: Record<string, readonly string[]> = {
   member: ["health", "config", "support"],
   tls: ["config", "support"],
   balance: ["config", "member", "support"],
-  load: ["link", "support"],
+  load: ["plain", "link", "support"],
   register: ["link", "config", "support"],
   session: ["register", "config", "member", "http", "link", "support"],
   admin: ["config", "member", "link", "support"],

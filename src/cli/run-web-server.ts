@@ -50,19 +50,17 @@ export async function runWebServer(
     unready: (): string => (member.state === "starting" ? "it is starting" : workers.unreadyReason),
     unlive: (): string => workers.stuckReason,
   };
+  const resolver = new SystemResolver();
   const checks = new ServerChecks({
     self: { name: server.name, incarnation: member.incarnation },
     ownAddress: server.address,
     news,
-    resolver: new SystemResolver(),
-    clock: systemClock,
-    random: Math.random,
-    log,
+    ...{ resolver, clock: systemClock, random: Math.random, log },
   });
   const agents = new AgentPolls({
     news,
     onLoad: (name, record) => workers.tell({ kind: "load", name, record }),
-    ...{ clock: systemClock, random: Math.random, log },
+    ...{ resolver, clock: systemClock, random: Math.random, log },
   });
   const asker = new Asker(file);
   const parts = { server, file, news, workers, asker, clock: systemClock, random: Math.random, log };

@@ -17,7 +17,7 @@ export class KnownAddresses {
   #validUntilMs = Number.POSITIVE_INFINITY;
   #resolving: Promise<void> | null = null;
 
-  constructor({ address, plain }: Server, resolver: NameResolver, clock: Clock) {
+  constructor({ address, plain }: Pick<Server, "address" | "plain">, resolver: NameResolver, clock: Clock) {
     this.#name = address;
     this.#resolver = resolver;
     this.#clock = clock;

@@ -29,7 +29,7 @@ interface Asked {
 }
 
 /** An agent that says what the test wants, and who asks it, for a server of weight 10. */
-async function asked(t: TestContext): Promise<Asked> {
+async function asked(t: TestContext, host = "127.0.0.1"): Promise<Asked> {
   const agent = createServer((socket) => {
     socket.on("error", () => {});
     if (site.answer !== null) socket.end(site.answer);
@@ -46,6 +46,12 @@ async function asked(t: TestContext): Promise<Asked> {
   const polls = new AgentPolls({
     ...{ news: board, clock, random: () => 0.5, log: recorder.log },
     onLoad: (_name, record) => loads.add(record),
+    resolver: {
+      resolve: (name) =>
+        name === "agents.test"
+          ? Promise.resolve({ addresses: ["127.0.0.9", "127.0.0.1"], validMs: 60_000 })
+          : Promise.reject(new Error(`nobody knows ${name}`)),
+    },
   });
   t.after(() => polls.stop());
   const site: Asked = {
@@ -57,7 +63,7 @@ async function asked(t: TestContext): Promise<Asked> {
       await until("its question is over", () => polls.openCount === 0);
     },
     follow(hasAgent) {
-      const server = `{ http: "http://127.0.0.1:3", weight: 10${hasAgent ? `, agent: "127.0.0.1:${port}"` : ""} }`;
+      const server = `{ http: "http://127.0.0.1:3", weight: 10${hasAgent ? `, agent: "${host}:${port}"` : ""} }`;
       const folder = temporaryFolder(t, {
         "flotilla.yaml": `secret: 0123456789abcdef0123456789abcdef
 clusters:
@@ -145,6 +151,17 @@ test("an agent that is silent is left after a second", async (t) => {
   site.pass();
   site.pass();
   assert.match(site.lines.join("\n"), /it did not answer in time/);
+});
+
+test("of a name each address is tried in turn; a name that nobody knows is told", async (t) => {
+  const site = await asked(t, "agents.test");
+  await site.round();
+  assert.equal(site.board.of("php-a").agent, null);
+  await site.round();
+  assert.deepEqual(site.board.of("php-a").agent, nothing);
+  const nobody = await asked(t, "nobody.test");
+  await nobody.round();
+  assert.match(nobody.lines.join(), /its name can't be resolved: nobody knows nobody\.test/);
 });
 
 test("a word that means nothing is told once, and the others count", async (t) => {

@@ -8,6 +8,8 @@ import type { AgentNews } from "../health/server-news.ts";
 import type { AgentAnswer } from "../load/agent-check.ts";
 import { AgentAsking, type AgentFinding } from "../load/agent-question.ts";
 import { type LoadRecord, parseLoad } from "../load/record.ts";
+import { KnownAddresses } from "../plain/known-addresses.ts";
+import type { NameResolver } from "../plain/resolver.ts";
 import type { Clock, Random } from "../support/clock.ts";
 import { config as configLimits, agent as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
@@ -18,6 +20,7 @@ export interface AgentPollsOptions {
   readonly news: NewsBoard;
   /** Told of each record of a server. */
   readonly onLoad: (name: string, record: LoadRecord) => void;
+  readonly resolver: NameResolver;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -81,6 +84,7 @@ class AgentPoll implements Question<AgentFinding> {
   readonly intervalMs: number = limits.askIntervalMs;
   readonly timeoutMs: number = limits.askTimeoutMs;
   readonly #options: AgentPollsOptions;
+  readonly #addresses: KnownAddresses;
   /** Why it could not be asked the last time, or "". */
   #failure = "";
   #unknown = "";
@@ -89,10 +93,17 @@ class AgentPoll implements Question<AgentFinding> {
     this.server = server;
     this.agent = agent;
     this.#options = options;
+    this.#addresses = new KnownAddresses(
+      { address: agent.address, plain: null },
+      options.resolver,
+      options.clock,
+    );
   }
 
   ask(answer: (finding: AgentFinding) => void): Asking<AgentFinding> {
-    return new AgentAsking(this.agent.address, this.agent.port, answer);
+    const asking = new AgentAsking(this.#addresses, this.agent.port, answer);
+    asking.begin();
+    return asking;
   }
 
   heard(finding: AgentFinding): void {
