@@ -20,9 +20,17 @@ test("workers that see the same are one", () => {
       workers: 2,
       inFlight: 4,
       latencyMs: 1.3,
+      slowness: 1,
+      load: "",
     },
   });
   assert.equal(seenInWords(seen!, 2), "");
+});
+
+test("one that has much else to do is told in its own words, the slowest", () => {
+  const load = "2.1 times its usual time: waits 52% of the time that it wants a CPU";
+  const views = [view("app-a"), view("app-a", { slowness: 2.1, load }), view("app-a", { load: "as usual" })];
+  assert.equal(seenInWords(seenServers(views)[0]!, 3), `app-a takes ${load}`);
 });
 
 test("where they differ the worst is told, with how many see it", () => {
