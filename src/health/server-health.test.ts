@@ -62,9 +62,13 @@ test("a silent link: its requests move on, and it is back with its first byte", 
   const { cluster, server, clock, lines } = one("link");
   const waiting = [cluster.send(server), cluster.send(server)];
   server.fellSilent(700);
-  assert.ok(waiting.every(({ moved }) => moved));
+  const moved = () => waiting.map((request) => request.moved);
+  // A49: what it was sent first may be what blocks it.
+  assert.deepEqual(moved(), [false, true]);
   assert.deepEqual([server.state, server.reason], ["down", "silent for 700 ms"]);
-  clock.advance(300);
+  clock.advance(200);
+  assert.deepEqual(moved(), [true, true]);
+  clock.advance(100);
   server.spoke();
   assert.deepEqual([server.state, server.weight], ["up", 2]);
   assert.deepEqual(lines, ["app-a is down: silent for 700 ms", "app-a is up again after 0.3 s"]);

@@ -79,6 +79,8 @@ export class ServerHealth {
   /** As far as this process knows. */
   #wasUp = false;
   #retry: Timer | null = null;
+  /** Until its waiting requests are told once more that they may go elsewhere. */
+  #moving: Timer | null = null;
   /** Under way while the server recovers. */
   #trial: Waiting | null = null;
   #trialMs = 0;
@@ -181,7 +183,7 @@ export class ServerHealth {
   fellSilent(silentMs: number): void {
     this.#fail({ kind: "link", reason: `silent for ${Math.round(silentMs)} ms` });
     this.#settle();
-    this.answering.waiting.tellSilent();
+    this.#moveOn();
   }
 
   spoke(): void {
@@ -284,7 +286,7 @@ export class ServerHealth {
     this.#judgedAtMs = now;
     this.#fail({ kind, reason });
     this.#waitAgain();
-    if (kind === "stalled") this.answering.waiting.tellSilent();
+    if (kind === "stalled") this.#moveOn();
   }
 
   /** The request that tries it may have waited for too long. */
@@ -293,7 +295,7 @@ export class ServerHealth {
     this.#trialMs += passedMs;
     if (this.#trialMs < Math.max(limits.stalledAfterMs, 2 * this.answering.expectedMs)) return;
     this.#judgeAgain();
-    this.answering.waiting.tellSilent();
+    this.#moveOn();
   }
 
   /** Nobody else is left: it is better than none. */
@@ -305,7 +307,30 @@ export class ServerHealth {
 
   close(): void {
     this.#retry?.cancel();
+    this.#moving?.cancel();
     this.#slowStart.end();
+  }
+
+  /**
+   * Its waiting requests go elsewhere. What blocks a server that does one thing at a time is what it was sent first of all
+   * that it has not answered; so that one follows only when the others have had a moment to be answered, and does not
+   * block them a second time (A49). Who finds no room or no budget stays, and is told again.
+   */
+  #moveOn(): void {
+    const { waiting } = this.answering;
+    const isAlone = waiting.first?.nextWaiting === null;
+    waiting.tellSilent(isAlone ? null : waiting.first);
+    this.#moveRestAfter(limits.oldestMovesAfterMs);
+  }
+
+  #moveRestAfter(waitMs: number): void {
+    this.#moving?.cancel();
+    this.#moving = null;
+    if (this.answering.waiting.isEmpty) return;
+    this.#moving = this.#context.clock.after(waitMs, () => {
+      this.answering.waiting.tellSilent(null);
+      this.#moveRestAfter(limits.parkedLookMs);
+    });
   }
 
   /** Something came although it is suspect or down. */
@@ -369,6 +394,8 @@ export class ServerHealth {
 
   #endFault(): void {
     this.#fault = null;
+    this.#moving?.cancel();
+    this.#moving = null;
     this.#trial = null;
     this.#retry?.cancel();
     this.#retry = null;

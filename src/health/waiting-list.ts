@@ -34,13 +34,17 @@ export class WaitingList {
     request.nextWaiting = request.previousWaiting = null;
   }
 
-  /** Calls `onSilent` of each; a request that moves away leaves the list during the walk. */
-  tellSilent(): void {
-    let request = this.first;
+  get isEmpty(): boolean {
+    return this.first === null;
+  }
+
+  /** Calls `onSilent` of each, the last one first, and not of `spared`. A request that moves away leaves the list during the walk. */
+  tellSilent(spared: Waiting | null): void {
+    let request = this.#last;
     while (request !== null) {
-      const next: Waiting | null = request.nextWaiting;
-      request.onSilent();
-      request = next;
+      const previous: Waiting | null = request.previousWaiting;
+      if (request !== spared) request.onSilent();
+      request = previous;
     }
   }
 }

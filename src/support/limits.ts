@@ -263,6 +263,10 @@ export const serverHealth = {
   retryWindowMs: 10_000,
   /** and so many in each of them: a quiet site has no percents. */
   retriesPerSecondMin: 10,
+  /** What a server that answers nobody was sent first goes elsewhere so long after the rest: it may be what blocks it. */
+  oldestMovesAfterMs: 200,
+  /** Those that could not move are looked at again so often. */
+  parkedLookMs: 1_000,
   /** The share with which slow start begins, and the steps in which it grows. */
   slowStartShare: 0.1,
   slowStartSteps: 20,

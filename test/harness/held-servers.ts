@@ -1,4 +1,4 @@
-/** App servers of either kind inside the test's own process, which answer when the test says so. */
+/** App servers of either kind inside the test's own process, which answer when the test says so; `/hints` gets a 103 at once. */
 import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -70,6 +70,7 @@ class HeldServer {
       body += data;
     });
     request.on("end", () => {
+      if (request.url === "/hints") response.writeEarlyHints({ link: "</a.css>; rel=preload" });
       this.seen.push(`${request.method} ${request.url} ${body}`.trimEnd());
       this.pending.push((text) => response.end(text));
     });
