@@ -7,11 +7,14 @@ import type { ServerHealth } from "./server-health.ts";
 
 /** @param passedMs since the look before, as far as our own process did not stand still in between. */
 export function judge(servers: readonly ServerHealth[], nowMs: number, passedMs: number): void {
+  let atRest = 0;
   for (const server of servers) {
+    if (server.isAtRest) atRest++;
     server.outcomes.look(nowMs);
     server.answering.look(nowMs, passedMs);
     server.lookAtTrial(passedMs);
   }
+  if (atRest === servers.length) return;
   const serving = servers.filter(isServing);
   if (servers.length > 1) {
     findSuspects(serving, nowMs);

@@ -18,6 +18,11 @@ export class Outcomes {
   #slotSinceMs = 0;
   #broke = false;
 
+  /** Of the last 32, however old. */
+  get someFailed(): boolean {
+    return this.#last !== 0;
+  }
+
   /** Of the last ten seconds. */
   get requests(): number {
     return sum(this.#requests);

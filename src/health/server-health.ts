@@ -10,6 +10,7 @@ import type { Log } from "../support/log.ts";
 import { Answering } from "./answering.ts";
 import { ChangeLog } from "./change-log.ts";
 import { isServerFault, Outcomes } from "./outcomes.ts";
+import { RecoverTimes } from "./recover-times.ts";
 import {
   downReasonOf,
   type HealthState,
@@ -84,9 +85,7 @@ export class ServerHealth {
   /** Under way while the server recovers. */
   #trial: Waiting | null = null;
   #trialMs = 0;
-  /** Judged so often in a row, last at this time. */
-  #judgedInRow = 0;
-  #judgedAtMs = Number.NEGATIVE_INFINITY;
+  readonly #recoverTimes: RecoverTimes;
   #suspectSinceMs = 0;
   #trialAtMs = 0;
   #sinceMs: number;
@@ -106,6 +105,7 @@ export class ServerHealth {
     this.#context = context;
     this.#isNew = isNew;
     this.#log = new ChangeLog(context.log, context.clock);
+    this.#recoverTimes = new RecoverTimes(context.random);
     this.#slowStart = new SlowStart(context.clock, () => this.#settle());
     this.#news = noNews(name);
     this.#sinceMs = this.#downSinceMs = context.clock.now();
@@ -135,6 +135,11 @@ export class ServerHealth {
   /** It was put down for how it answers. */
   get isJudged(): boolean {
     return this.#fault?.kind === "stalled" || this.#fault?.kind === "failing";
+  }
+
+  /** Nothing to find out: nobody waits for it, and nothing has failed of late. */
+  get isAtRest(): boolean {
+    return this.answering.waiting.first === null && !this.suspect && !this.isOut && !this.outcomes.someFailed;
   }
 
   /** What tries it may not be answered: only what can be sent to another server then is of use. */
@@ -282,8 +287,7 @@ export class ServerHealth {
   /** It is put down. Requests that wait for a stalled one move on. */
   judge(kind: "stalled" | "failing", reason: string): void {
     const now = this.#context.clock.now();
-    this.#judgedInRow = now - this.#judgedAtMs < this.#calmMs ? this.#judgedInRow + 1 : 1;
-    this.#judgedAtMs = now;
+    this.#recoverTimes.judged(now, this.settings.recoverTimeMs);
     this.#fail({ kind, reason });
     this.#waitAgain();
     if (kind === "stalled") this.#moveOn();
@@ -349,27 +353,14 @@ export class ServerHealth {
   }
 
   #judgeAgain(): void {
-    this.#judgedInRow++;
-    this.#judgedAtMs = this.#context.clock.now();
+    if (this.isJudged) this.#recoverTimes.judged(this.#context.clock.now(), this.settings.recoverTimeMs);
     this.#waitAgain();
   }
 
   #waitAgain(): void {
     this.#trial = null;
-    this.#retryAfter(this.#recoverMs());
+    this.#retryAfter(this.#recoverTimes.nextMs(this.settings.recoverTimeMs, this.isJudged));
     this.#settle();
-  }
-
-  #recoverMs(): number {
-    const { recoverFactorMax, recoverJitterShare } = limits;
-    const inRow = this.isJudged ? this.#judgedInRow : 1;
-    const factor = Math.min(recoverFactorMax, 2 ** (inRow - 1));
-    return this.settings.recoverTimeMs * factor * (1 + recoverJitterShare * this.#context.random());
-  }
-
-  /** Longer than the longest time that it may just have been out. */
-  get #calmMs(): number {
-    return limits.calmMs + this.settings.recoverTimeMs * limits.recoverFactorMax;
   }
 
   #fail(fault: Fault): void {
@@ -406,7 +397,7 @@ export class ServerHealth {
   #forget(): void {
     this.answering.forget();
     this.outcomes.forget();
-    this.#judgedInRow = 0;
+    this.#recoverTimes.forget();
   }
 
   #startSlowly(): void {
@@ -465,29 +456,14 @@ export class ServerHealth {
     const wasOut = before === "down" || before === "recovering";
     if (this.isOut && !wasOut) this.#downSinceMs = now;
     this.#sinceMs = now;
-    this.#tell(before, wasOut, now);
+    const outMs = wasOut ? now - this.#downSinceMs : null;
+    this.#log.changed(this, { before, outMs, isToldElsewhere: this.#isToldElsewhere });
   }
 
-  /** What happened to its link, in its checks, or what its agent says is in the log already, and tries are no news. */
-  #tell(before: HealthState, wasOut: boolean, now: number): void {
-    const { name, state, reason } = this;
-    if (this.isOut) {
-      const isOfLink = this.#fault?.kind === "link";
-      const isTold = isOfLink ? !reason.startsWith("silent") : downReasonOf(this.#news) !== "";
-      if (!wasOut && !isTold) this.#log.tell("warn", `${name} is down: ${reason}`);
-    } else if (state === "draining" || state === "maintenance") {
-      if (orderOf(this.#news) === this.#news.order)
-        this.#log.tell(
-          "info",
-          `${name} is ${state === "draining" ? "draining" : "in maintenance"}: ${reason}`,
-        );
-    } else if (state === "slow-start" || before !== "slow-start") {
-      const after = wasOut ? ` after ${((now - this.#downSinceMs) / 1_000).toFixed(1)} s` : "";
-      const slowly =
-        state === "slow-start"
-          ? `; its share of requests grows for ${this.settings.slowStartMs / 1_000} s`
-          : "";
-      this.#log.tell("info", `${name} is up again${after}${slowly}`);
-    }
+  /** Its links tell of themselves, and so does who checks, or asks an agent. */
+  get #isToldElsewhere(): boolean {
+    if (!this.isOut) return orderOf(this.#news) !== this.#news.order;
+    if (this.#fault?.kind === "link") return !this.reason.startsWith("silent");
+    return downReasonOf(this.#news) !== "";
   }
 }
