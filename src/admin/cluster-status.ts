@@ -24,6 +24,8 @@ export interface UnitStatus {
   readonly restarts: number;
   /** Why it is not up, or "". */
   readonly note: string;
+  /** What it printed last, when it is not up. */
+  readonly lastOutput: readonly string[];
 }
 
 /** A supervisor's answer to `status`. */
@@ -129,6 +131,16 @@ async function unitsOf(
     for (const unit of (answer.value as SupervisorStatus).units) units.set(unit.name, unit);
   }
   return units;
+}
+
+/** What the server printed last, when it is not up and in the care of a supervisor of this machine. */
+export async function lastOutputOf(
+  file: ClusterFile,
+  name: string,
+  timeoutMs: number,
+): Promise<readonly string[]> {
+  const units = await unitsOf(new Asker(file), controlPorts(file, livingRecords(file)), timeoutMs);
+  return units.get(name)?.lastOutput ?? [];
 }
 
 /** The state of a server that gave no answer. */

@@ -5,7 +5,7 @@
  */
 import type { LinkStream, StreamHandler, StreamService } from "../link/api.ts";
 import type { Member, MemberStatus, StopCheck } from "../member/member.ts";
-import { messageOf } from "../support/errors.ts";
+import { FlotillaError, messageOf } from "../support/errors.ts";
 import { admin as limits } from "../support/limits.ts";
 import { compareWithStarted, type ReloadAnswer } from "./started-file.ts";
 
@@ -37,14 +37,33 @@ export interface OrderAnswer {
 /** A server's answer to `holding`: that it stays only for sessions that it can't save (yet), or nothing. */
 export type HoldingAnswer = Partial<StopCheck>;
 
+/** What a server does when it is asked to. */
+export interface Actions {
+  stop(force: boolean): void;
+  /** Likewise, to be started again by whoever keeps it running. */
+  readonly restart?: () => void;
+}
+
+/** A server's answer to `restart`: which process ends now. */
+export interface RestartAnswer extends StopAnswer {
+  readonly incarnation: string;
+}
+
 /** For a server's cluster port. `actions.stop` begins the same drain as SIGTERM; it is called once answered. */
-export function adminService(member: Member, actions: { stop(force: boolean): void }): StreamService {
+export function adminService(member: Member, actions: Actions): StreamService {
   return answerQuestions(serverAnswers(member, actions));
 }
 
 /** The questions that every server knows. */
-export function serverAnswers(member: Member, actions: { stop(force: boolean): void }): Answers {
+export function serverAnswers(member: Member, actions: Actions): Answers {
   return {
+    restart: (): RestartAnswer => {
+      const { name } = member.server;
+      if (actions.restart === undefined || !member.isKeptRunning)
+        throw new FlotillaError("FLOTILLA_RESTART_REFUSED", notRestartable(name), { source: "client" });
+      onceAnswered(actions.restart);
+      return { pid: process.pid, incarnation: member.incarnation };
+    },
     status: (): MemberStatus => member.status(),
     "stop-check": ({ servers = [] }): StopCheck => member.holding?.() ?? member.stopCheck(servers),
     holding: (): HoldingAnswer => member.holding?.() ?? {},
@@ -54,8 +73,7 @@ export function serverAnswers(member: Member, actions: { stop(force: boolean): v
       return { order: member.order };
     },
     stop: ({ force = false }): StopAnswer => {
-      // The answer leaves in this turn of the event loop; a drain may close the link in its first.
-      setImmediate(() => setImmediate(() => actions.stop(force)));
+      onceAnswered(() => actions.stop(force));
       return { pid: process.pid };
     },
   };
@@ -74,6 +92,19 @@ export function answerQuestions(answers: Answers): StreamService {
       return questionHandler;
     },
   };
+}
+
+/** The answer leaves in this turn of the event loop; a drain may close the link in its first. */
+function onceAnswered(act: () => void): void {
+  setImmediate(() => setImmediate(act));
+}
+
+/** A sentence about a server that nobody would start again. */
+export function notRestartable(name: string): string {
+  return (
+    `${name} was not started by \`run:\`, so nobody would start it again: restart it by whatever started it, between ` +
+    `flotilla drain ${name} --wait and flotilla ready ${name}`
+  );
 }
 
 /** A question has no body; one that comes all the same is dropped. */

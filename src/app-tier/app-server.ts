@@ -14,7 +14,7 @@ import { systemClock } from "../support/clock.ts";
 import { FlotillaError, messageOf } from "../support/errors.ts";
 import { savedSessions as limits, supervise } from "../support/limits.ts";
 import { createLog, type Log, silentLog } from "../support/log.ts";
-import { interruptedCode, onStopSignals, stopping } from "../support/signals.ts";
+import { againCode, interruptedCode, onStopSignals, stopping } from "../support/signals.ts";
 import { count } from "../support/words.ts";
 import { DirectListener } from "./direct-listener.ts";
 import type { HttpService } from "./http-service.ts";
@@ -74,6 +74,8 @@ export class AppServer implements Served {
   /** Loses the sessions that keep this process from ending; null while none do. */
   #giveUp: (() => void) | null = null;
   #exitCode = 0;
+  /** Instead of 0. */
+  #orderlyCode = 0;
 
   constructor(
     server: HttpServer,
@@ -98,6 +100,10 @@ export class AppServer implements Served {
       stop: (force) => {
         this.#stop("flotilla stop");
         if (force) this.#giveUp?.();
+      },
+      restart: () => {
+        this.#orderlyCode = againCode;
+        this.#stop("flotilla restart");
       },
     });
     const sessions = clusterSessions(member);
@@ -171,7 +177,7 @@ export class AppServer implements Served {
       .finally(() => {
         this.#log.info("stopped");
         // Not by itself: what the application holds open (a database, a timer) would keep the process.
-        process.exit(this.#exitCode);
+        process.exit(this.#exitCode === 0 ? this.#orderlyCode : this.#exitCode);
       });
   }
 

@@ -244,6 +244,20 @@ function describeOperations({ program, config, done }: Cli): void {
       const operate = await import("./operate.ts");
       done(await operate.weight(config(), [name], text ?? null, { json: json === true }));
     });
+
+  program
+    .command("restart")
+    .argument("<names...>", "clusters or servers of the file, on any machine")
+    .description(
+      "restart servers one by one without losing a request or a session; stop at the first that does not come back",
+    )
+    .option("--timeout <duration>", "how long to wait for each; default 60s", duration)
+    .option("--json", "print one JSON object")
+    .addHelpText("after", restartNotes)
+    .action(async (names: string[], { json, timeout }: OperateWords) => {
+      const { restart } = await import("./restart.ts");
+      done(await restart(config(), names, { json: json === true, timeoutMs: timeout ?? null }));
+    });
 }
 
 interface OperateWords {
@@ -340,6 +354,11 @@ In flotilla.yaml:
 
   servers:
     php-a: { http: 192.168.0.30:80, agent: 192.168.0.30:6801 }
+`;
+
+const restartNotes = `
+App servers: each is drained, its sessions go to the others, it is started again by whoever runs it (\`run:\`), and the next one
+is not touched before it takes requests again. Web servers: as flotilla upgrade. ^C stops after the one in hand.
 `;
 
 function readVersion(): string {

@@ -29,7 +29,7 @@ export interface Answered {
 
 /** One app server, as all web servers together see it. */
 export interface Seen extends OrderedServer {
-  /** Web servers that were told, in the order of the file. */
+  /** Web servers that were told. */
   readonly at: readonly string[];
 }
 
@@ -127,6 +127,7 @@ export function together({ answers }: Answered, servers: readonly Server[]): See
         ...each[0]!,
         inFlight: each.reduce((sum, { inFlight }) => sum + inFlight, 0),
         states: [...new Set(each.flatMap(({ states }) => states))],
+        takesRequests: each.every(({ takesRequests }) => takesRequests),
         at: each.map(({ at }) => at).sort(),
       },
     ];

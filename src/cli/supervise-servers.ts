@@ -153,7 +153,8 @@ function commandOf(file: ClusterFile, server: Server, cluster: Cluster): string 
 }
 
 function environmentOf(file: ClusterFile, server: Server, { tier, attach }: Cluster): Record<string, string> {
-  const environment = { FLOTILLA_SERVER: server.name, FLOTILLA_CONFIG: file.path };
+  const { name } = server;
+  const environment = { FLOTILLA_SERVER: name, FLOTILLA_CONFIG: file.path, FLOTILLA_SUPERVISED: name };
   if (tier === "web" || server.kind === "witness" || !attach) return environment;
   // What programs that know nothing of Flotilla listen on.
   const withPort = { ...environment, PORT: server.plain?.socketPath ?? String(server.port) };

@@ -4,8 +4,8 @@ import { seenInWords, seenServers } from "./seen-servers.ts";
 import type { ServerView } from "./server-news.ts";
 
 function view(name: string, some: Partial<ServerView> = {}): ServerView {
-  const up = { state: "up", reason: "", forMs: 3_200, inFlight: 2, weight: 1, fullWeight: 1 } as const;
-  return { name, ...up, slowness: 1, load: "", latencyMs: 1.26, ...some };
+  const up = { state: "up", reason: "", forMs: 3_200, takesRequests: true, inFlight: 2 } as const;
+  return { name, ...up, weight: 1, fullWeight: 1, slowness: 1, load: "", latencyMs: 1.26, ...some };
 }
 
 test("workers that see the same are one", () => {

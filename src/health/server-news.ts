@@ -67,6 +67,8 @@ export interface ServerView {
   readonly reason: string;
   /** For how long it has been in this state. */
   readonly forMs: number;
+  /** It is reachable, and gets at least those whose sessions it keeps. */
+  readonly takesRequests: boolean;
   readonly inFlight: number;
   /** Now, and once it has started. */
   readonly weight: number;

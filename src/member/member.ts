@@ -39,6 +39,11 @@ export class Member {
     this.cluster = file.clusters.get(server.cluster)!;
   }
 
+  /** A supervisor starts it again when it ends: it gives this variable to what it starts. */
+  get isKeptRunning(): boolean {
+    return process.env.FLOTILLA_SUPERVISED === this.server.name;
+  }
+
   /** What an operator wants of this server, as web servers have told it. */
   get order(): Order {
     return this.#ordered?.value ?? "ready";
@@ -60,7 +65,7 @@ export class Member {
       state: this.state,
       pid: process.pid,
       incarnation: this.incarnation,
-      isKeptRunning: isKeptRunning(),
+      isKeptRunning: this.isKeptRunning,
       requests: this.requests,
       sessions: this.sessionCount(),
       ...this.slotCounts?.(),
@@ -76,11 +81,6 @@ export class Member {
       ...(held === null ? {} : { note: heldInWords(held) }),
     };
   }
-}
-
-/** Whether a supervisor starts it again when it ends: it gives this variable to what it starts by `run:`. */
-export function isKeptRunning(): boolean {
-  return process.env.FLOTILLA_RUN !== undefined;
 }
 
 /** Of a server that stays only to write its sessions: a sentence about it. */

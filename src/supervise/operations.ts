@@ -14,6 +14,7 @@ import { FlotillaError, messageOf } from "../support/errors.ts";
 import { admin, operations as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import type { NewsBoard } from "./news-board.ts";
+import { Turn } from "./operators-turn.ts";
 import type { WebWorkers } from "./web-workers.ts";
 import { WordsFile } from "./words-file.ts";
 
@@ -23,6 +24,8 @@ export interface OrderedServer extends OperatorOrder {
   readonly inFlight: number;
   /** As its workers see it, each state once. */
   readonly states: readonly HealthState[];
+  /** Of all of them. */
+  readonly takesRequests: boolean;
 }
 
 export interface OrdersAnswer {
@@ -59,6 +62,7 @@ export class Operations {
   readonly #parts: OperationsParts;
   readonly #words: OperatorWords = new OperatorWords();
   readonly #store: WordsFile;
+  readonly #turn: Turn;
   #file: ClusterFile;
   #compareTimer: Timer | null = null;
   #tellTimer: Timer | null = null;
@@ -70,9 +74,11 @@ export class Operations {
     this.#parts = parts;
     this.#file = parts.file;
     this.#store = new WordsFile(parts.file.dataFolder, parts.server.name);
+    this.#turn = new Turn(parts.clock);
     this.answers = {
       orders: (question) => this.#view(question.servers ?? []),
       operate: (question) => this.#operate(question),
+      turn: ({ content }) => this.#turn.take(content),
     };
   }
 
@@ -131,14 +137,19 @@ export class Operations {
   async #view(names: readonly string[]): Promise<OrdersAnswer> {
     const { workers } = this.#parts;
     if (names.length > 0) await workers.askReports();
-    const servers = names
-      .filter((name) => this.#isKnown(name))
-      .map((name) => ({
-        ...this.#orderOf(name),
-        inFlight: workers.inFlightAt(name),
-        states: [...new Set(workers.views.flatMap((view) => (view.name === name ? view.state : [])))],
-      }));
+    const servers = names.filter((name) => this.#isKnown(name)).map((name) => this.#seen(name));
     return { words: this.#words.all, servers, unsaved: "" };
+  }
+
+  #seen(name: string): OrderedServer {
+    const { workers } = this.#parts;
+    const views = workers.views.filter((view) => view.name === name);
+    return {
+      ...this.#orderOf(name),
+      inFlight: workers.inFlightAt(name),
+      states: [...new Set(views.map(({ state }) => state))],
+      takesRequests: views.length > 0 && views.every(({ takesRequests }) => takesRequests),
+    };
   }
 
   #orderOf(name: string): OperatorOrder {

@@ -158,6 +158,6 @@ export class Supervisor {
   }
 }
 
-function statusOf({ name, state, pid, restarts, note }: Unit): UnitStatus {
-  return { name, state, pid, restarts, note };
+function statusOf({ name, state, pid, restarts, note, lastOutput }: Unit): UnitStatus {
+  return { name, state, pid, restarts, note, lastOutput };
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Clock, Timer } from "../support/clock.ts";
 import { supervise as limits } from "../support/limits.ts";
+import { againCode } from "../support/signals.ts";
 import type { Ending } from "./program.ts";
 import { inWords, restartDelayMs, Unit } from "./unit.ts";
 
@@ -295,4 +296,18 @@ test("an answer that comes when it was told to end sooner, or has ended, counts 
   assert.deepEqual(take(), ["INT", "info: app-a stopped", "onStopped"]);
   clock.advance(100_000);
   assert.deepEqual(take(), []);
+});
+
+test("one that ends in order to be started again is no death; right after its start it is", () => {
+  const { clock, unit, take, end } = bench();
+  const again: Ending = { code: againCode, signal: null, failure: null };
+  unit.start();
+  take();
+  clock.advance(2_000);
+  end(again);
+  clock.advance(0);
+  assert.deepEqual(take(), ["info: app-a ended to be started again", "info: app-a started (process 42)"]);
+  assert.equal(unit.restarts, 1);
+  end(again);
+  assert.match(take()[0]!, /^warn: app-a ended with code 85; it is started again in 0\.\d s$/);
 });

@@ -8,8 +8,9 @@
  */
 import type { UnitStatus } from "../admin/cluster-status.ts";
 import type { Clock, Random, Timer } from "../support/clock.ts";
-import { supervise as limits } from "../support/limits.ts";
+import { supervise as limits, operations } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
+import { againCode } from "../support/signals.ts";
 import type { Ending, Program } from "./program.ts";
 
 /** Starts the program; `onEnd` is called once per start, never before this returns. */
@@ -45,6 +46,8 @@ export class Unit {
   #lastEnding = "";
   #left = false;
   #lastLines: string[] = [];
+  /** Of the run before. */
+  #lastEndedLines: readonly string[] = [];
   #timer: Timer | null = null;
   /** Of the first TERM. */
   #stopAt = 0;
@@ -65,6 +68,11 @@ export class Unit {
   get note(): string {
     if (this.state === "waiting" || this.#looping) return `it ${this.#lastEnding}, and is started again`;
     return "";
+  }
+
+  /** What it printed last, when it is not up; lines are cut. */
+  get lastOutput(): readonly string[] {
+    return this.note === "" ? [] : this.#lastEndedLines.map((line) => line.slice(0, limits.toldLineMax));
   }
 
   get #looping(): boolean {
@@ -178,11 +186,20 @@ export class Unit {
   #ended(ending: Ending): void {
     this.#program = null;
     this.#timer?.cancel();
+    this.#lastEndedLines = this.#lastLines;
     if (this.state === "stopping") {
       this.#stopped();
       return;
     }
-    const { clock } = this.#parts;
+    const { clock, log } = this.#parts;
+    // One that asks for it right after its start is no better than one that dies.
+    if (ending.code === againCode && clock.now() - this.#startedAt >= operations.againAfterMs) {
+      log.info(`${this.name} ended to be started again`);
+      this.#lastEnding = "ended in order";
+      this.#deaths = 0;
+      this.#startAgain(0);
+      return;
+    }
     const stable = clock.now() - this.#startedAt >= limits.stableAfterMs;
     // Of its own free will, and at once: it went into the background, or it is no server.
     this.#left = !stable && ending.code === 0;
@@ -190,8 +207,12 @@ export class Unit {
     this.#deaths = stable ? 1 : this.#deaths + 1;
     const delayMs = stable ? 0 : restartDelayMs(this.#deaths, this.#parts.random);
     this.#report(delayMs);
+    this.#startAgain(delayMs);
+  }
+
+  #startAgain(delayMs: number): void {
     this.state = "waiting";
-    this.#timer = clock.after(delayMs, () => {
+    this.#timer = this.#parts.clock.after(delayMs, () => {
       this.restarts++;
       this.start();
     });

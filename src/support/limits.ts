@@ -644,6 +644,8 @@ export const supervise = {
   /** And says after so long at the latest that they are. Less than systemd's TimeoutStartSec, 90 s. */
   upTimeoutMs: 60_000,
   /** Last lines of a program's output, told with a crash loop. */
+  /** Of a line that `restart` shows. */
+  toldLineMax: 500,
   lastLinesMax: 5,
 } as const;
 

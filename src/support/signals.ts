@@ -2,6 +2,9 @@
 import { closeSync, openSync } from "node:fs";
 import { supervise as limits } from "./limits.ts";
 
+/** Of a program that ended in order and wants its supervisor to start it again at once. */
+export const againCode = 85;
+
 export interface StopSteps {
   /** The first TERM or INT; or HUP, when the terminal is gone or there is no `reload`. */
   drain(signal: NodeJS.Signals): void;

@@ -188,6 +188,7 @@ function viewOf(upstream: Upstream): ServerView {
   const {
     name,
     health,
+    keeps,
     unusableReason: reason,
     inFlight,
     weight,
@@ -197,5 +198,8 @@ function viewOf(upstream: Upstream): ServerView {
   } = upstream;
   const { state, forMs } = health;
   const load = upstream.load.inWords;
-  return { name, state, reason, forMs, inFlight, weight, fullWeight, slowness, load, latencyMs };
+  return {
+    ...{ name, state, reason, forMs, takesRequests: keeps, inFlight },
+    ...{ weight, fullWeight, slowness, load, latencyMs },
+  };
 }

@@ -8,6 +8,7 @@ import { testSecret } from "./cluster-folder.ts";
 import {
   freePorts,
   runFlotilla,
+  start,
   startFlotilla,
   statusOf,
   type TestProcess,
@@ -60,6 +61,12 @@ ${run === null ? "" : `    run: ${run ?? `exec node ${cartApp}`}\n`}`;
     return startFlotilla(this.#t, ["start", ...this.#apps], { cwd: this.folder });
   }
 
+  /** An app server without a supervisor. */
+  startByHand(name: string): TestProcess {
+    const env = { FLOTILLA_SERVER: name, FLOTILLA_CONFIG: this.config };
+    return start(this.#t, process.execPath, [cartApp], { cwd: this.folder, env });
+  }
+
   async startWeb(name: "web-a" | "web-b"): Promise<TestProcess> {
     const running = startFlotilla(this.#t, ["start", name], { cwd: this.folder });
     await running.line(/up at http/);
@@ -68,8 +75,11 @@ ${run === null ? "" : `    run: ${run ?? `exec node ${cartApp}`}\n`}`;
 
   /** All of it; ends when every session has two copies. */
   async start(): Promise<{ apps: TestProcess; webA: TestProcess; webB: TestProcess }> {
+    // Each waits for its turn to start, which on a busy machine may take long.
     const apps = this.startApps();
-    const [webA, webB] = await Promise.all([this.startWeb("web-a"), this.startWeb("web-b")]);
+    await apps.line(/app-a started/);
+    const webA = await this.startWeb("web-a");
+    const webB = await this.startWeb("web-b");
     await this.whole();
     for (const port of this.httpPorts)
       await until("the site answers", async () => (await fetch(`http://127.0.0.1:${port}/`)).status === 200);
@@ -130,10 +140,15 @@ export class Shopper {
   #isOver = false;
   readonly #loop: Promise<void>;
 
-  constructor(site: OperatedSite, pauseMs: number) {
+  /** It ends with the test at the latest. */
+  constructor(t: TestContext, site: OperatedSite, pauseMs: number) {
     this.#site = site;
     this.#pauseMs = pauseMs;
     this.#loop = this.#shop();
+    t.after(() => {
+      this.#isOver = true;
+      return this.#loop;
+    });
   }
 
   /** @returns what the site says is in the cart. */

@@ -9,7 +9,7 @@ import { until } from "../harness/process.ts";
 test("drain: no new visitors, sessions go to the others, and it is told until it is ready again", async (t) => {
   const site = await OperatedSite.make(t, { workers: 2 });
   await site.start();
-  const shoppers = Array.from({ length: 6 }, () => new Shopper(site, 20));
+  const shoppers = Array.from({ length: 6 }, () => new Shopper(t, site, 20));
   const { code, stdout } = await site.flotilla("drain", "app-a", "--wait", "--timeout", "20s");
   assert.equal(code, 0, stdout);
   assert.match(stdout, /^app-a drains at web-a and web-b: \d+ requests? under way$/m);
@@ -92,7 +92,7 @@ test("an order outlives reload, upgrade, a killed worker and a restart; whoever 
 test("maint: no requests at all, and nobody loses his cart; with all servers out of service the command says what that means", async (t) => {
   const site = await OperatedSite.make(t, { apps: 2 });
   await site.start();
-  const shoppers = Array.from({ length: 6 }, () => new Shopper(site, 20));
+  const shoppers = Array.from({ length: 6 }, () => new Shopper(t, site, 20));
   await until("they shop", () => shoppers.every(({ puts }) => puts > 2));
   const maint = await site.flotilla("maint", "app-a", "--json");
   const { servers } = JSON.parse(maint.stdout);
