@@ -11,6 +11,7 @@ import {
   freePorts,
   runFlotilla,
   startFlotilla,
+  statusOf,
   type TestProcess,
   temporaryFolder,
   until,
@@ -84,6 +85,9 @@ test("a server whose health page says 503 is left after `fall`, though its other
   a.healthStatus = 503;
   await site.running.line(/plain-a is down: check GET \/healthz: it answered 503, 3 times in a row/);
   await answeredBy(site.port, "plain-b");
+  await until("status tells why", async () =>
+    JSON.stringify(await statusOf(site.folder)).includes("check GET /healthz: it answered 503"),
+  );
   const { requests } = a;
   assert.deepEqual(await answerers(site.port), ["plain-b"]);
   assert.equal(a.requests, requests);
