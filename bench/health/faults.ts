@@ -18,7 +18,11 @@ const frozenMs = 7_000;
 /** Longer than three of HAProxy's checks take to fail. */
 const illMs = 10_000;
 const soonMs = 500;
-const slowForMs = 5_000;
+/**
+ * nginx tries a failed server again after 10 to 11 s: so it meets about as much of the slow time as on the average over all moments
+ * at which a server may come back.
+ */
+const slowForMs = 8_000;
 const flapMs = 2_000;
 const flaps = 4;
 /** nginx tries a failed server again after 10 s. */
