@@ -64,7 +64,7 @@ export class LoadReports implements StreamService {
   answered({ link }: LinkStream): void {
     this.#answered = true;
     const reader = this.#readers.get(link);
-    if (reader === undefined) return;
+    if (reader === undefined || reader.blocked) return;
     const now = this.#clock.now();
     if (now - reader.reportedAt < limits.answerReportMs) return;
     this.#sampler!.look(now);
@@ -90,8 +90,8 @@ export class LoadReports implements StreamService {
     this.#sampler!.tick(now, Math.max(0, now - this.#dueAt));
     const isBusy = this.#answered || this.#inFlight() > 0;
     this.#answered = false;
-    for (const reader of this.#readers.values()) this.#report(reader, now);
     this.#tickAfter(isBusy ? limits.reportIntervalMs : limits.idleReportIntervalMs, now);
+    for (const reader of this.#readers.values()) this.#report(reader, now);
   }
 
   #gone(link: Link): void {
