@@ -4,6 +4,7 @@ import type { ClusterFile } from "../config/model.ts";
 import type { ServerNews } from "../health/server-news.ts";
 import type { LoadRecord } from "../load/record.ts";
 import { Member } from "../member/member.ts";
+import type { MovedAddresses } from "../member/moved-addresses.ts";
 import { WorkerChannel, type WorkerOrders } from "../supervise/worker-channel.ts";
 import { codeOf, FlotillaError, messageOf } from "../support/errors.ts";
 import { workers as limits } from "../support/limits.ts";
@@ -50,6 +51,7 @@ class WebWorker implements WorkerOrders {
         this.#channel.socket(endpoint),
       );
       this.#web.hear(this.#early);
+      this.#web.onMoved = (addresses) => this.#channel.tell({ kind: "moved", addresses });
       this.#started.resolve(this.#web);
       this.report();
       this.#channel.tell({ kind: "ready", urls: this.#web.urls, file });
@@ -97,6 +99,10 @@ class WebWorker implements WorkerOrders {
   discard(): void {
     this.#prepared?.discard();
     this.#prepared = null;
+  }
+
+  moved(addresses: MovedAddresses): void {
+    void this.#started.promise.then((web) => web.hearMoved(addresses));
   }
 
   reopenLogs(): void {

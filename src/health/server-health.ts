@@ -122,6 +122,11 @@ export class ServerHealth {
     return this.#news.agent?.connectionsMax || Number.POSITIVE_INFINITY;
   }
 
+  /** As the file, operators and its agent want it, it gets new visitors: all processes hear that at the same time. */
+  get isOpen(): boolean {
+    return orderOf(this.#news) === "ready" && this.fullWeight > 0;
+  }
+
   /** For how long it has been in its state, tries to recover included. */
   get forMs(): number {
     return this.#context.clock.now() - (this.isOut ? this.#downSinceMs : this.#sinceMs);

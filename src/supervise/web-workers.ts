@@ -7,11 +7,13 @@ import { availableParallelism } from "node:os";
 import type { Cluster, ClusterFile } from "../config/model.ts";
 import type { ServerView } from "../health/server-news.ts";
 import type { WorkerStatus } from "../member/member.ts";
+import type { MovedAddresses } from "../member/moved-addresses.ts";
 import { systemClock, type Timer } from "../support/clock.ts";
 import { FlotillaError } from "../support/errors.ts";
 import { workers as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import type { ListeningSockets } from "./listening-sockets.ts";
+import { MovedBoard } from "./moved-board.ts";
 import type { NewsBoard } from "./news-board.ts";
 import { Generation } from "./worker-generation.ts";
 import type { ToWorker } from "./worker-messages.ts";
@@ -32,6 +34,7 @@ export class WebWorkers {
   /** It is to stop: not ready any more. */
   isStopping = false;
   readonly #options: WebWorkersOptions;
+  readonly #moved = new MovedBoard();
   #current: Generation;
   /** Replaced, and not gone yet. */
   readonly #old: Set<Generation> = new Set();
@@ -184,6 +187,7 @@ export class WebWorkers {
       await this.#current.prepare(file);
       this.#cluster = file.clusters.get(this.#cluster.name)!;
       await this.#current.commit(file);
+      this.#moved.keepOnly(file.clusters);
     } finally {
       this.#isReloading = false;
       this.#closeUnused();
@@ -219,6 +223,12 @@ export class WebWorkers {
     return [this.#current, ...this.#old].flatMap(({ workers }) => workers);
   }
 
+  #tellMoved(addresses: MovedAddresses): void {
+    this.#moved.add(addresses);
+    const workers = this.#upgrading === null ? this.#all : [...this.#all, ...this.#upgrading.workers];
+    if (workers.length > 1) for (const worker of workers) worker.tell({ kind: "moved", addresses });
+  }
+
   #generation(file: ClusterFile | null): Generation {
     const { command, sockets, news, log } = this.#options;
     const cluster = this.#cluster;
@@ -231,6 +241,8 @@ export class WebWorkers {
       drainTimeoutMs: cluster.timeouts.drainTimeoutMs,
       clock: systemClock,
       random: Math.random,
+      moved: this.#moved,
+      onMoved: (addresses) => this.#tellMoved(addresses),
       onReportEnded: ({ requests }) => {
         this.#requestsOfEnded += requests;
       },

@@ -2,6 +2,7 @@
 import type { ClusterFile, Endpoint } from "../config/model.ts";
 import type { ServerNews } from "../health/server-news.ts";
 import type { LoadRecord } from "../load/record.ts";
+import type { MovedAddresses } from "../member/moved-addresses.ts";
 import { FlotillaError } from "../support/errors.ts";
 import { type FromWorker, type ToWorker, workerProtocol } from "./worker-messages.ts";
 
@@ -15,6 +16,7 @@ export interface WorkerOrders {
   discard(): void;
   drain(idleMs: number): void;
   reopenLogs(): void;
+  moved(addresses: MovedAddresses): void;
   cut(): void;
   /** The main process is gone: nobody would start this worker again, or end it. */
   orphaned(): void;
@@ -99,6 +101,8 @@ export class WorkerChannel {
         return this.#orders.drain(message.idleMs);
       case "reopen-logs":
         return this.#orders.reopenLogs();
+      case "moved":
+        return this.#orders.moved(message.addresses);
       case "cut":
         return this.#orders.cut();
     }

@@ -1,10 +1,12 @@
 /** The workers of one start or upgrade: the same program, the same file. Each is kept running as a Unit. */
 import type { ClusterFile } from "../config/model.ts";
 import type { WorkerReport } from "../member/member.ts";
+import type { MovedAddresses } from "../member/moved-addresses.ts";
 import type { Clock, Random } from "../support/clock.ts";
 import { FlotillaError, messageOf } from "../support/errors.ts";
 import type { Log } from "../support/log.ts";
 import type { ListeningSockets } from "./listening-sockets.ts";
+import type { MovedBoard } from "./moved-board.ts";
 import type { NewsBoard } from "./news-board.ts";
 import type { Ending } from "./program.ts";
 import { inWords, Unit } from "./unit.ts";
@@ -20,11 +22,14 @@ export interface GenerationOptions {
   readonly file: ClusterFile | null;
   readonly sockets: ListeningSockets;
   readonly news: NewsBoard;
+  readonly moved: MovedBoard;
   readonly gatherLines: boolean;
   readonly drainTimeoutMs: number;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Pick<Log, "info" | "warn" | "error">;
+  /** For all workers of the web server. */
+  onMoved(addresses: MovedAddresses): void;
   /** A worker has ended: its last report. */
   onReportEnded(report: WorkerReport): void;
 }
@@ -150,19 +155,20 @@ export class Generation {
   }
 
   #start(slot: Slot, onEnd: (ending: Ending) => void): WorkerProcess {
-    const { command, sockets, news, clock, log, gatherLines } = this.#options;
+    const { command, sockets, news, moved, clock, log, gatherLines } = this.#options;
     const events = {
       onReady: (urls: readonly string[], file: ClusterFile) => this.#ready(urls, file),
       onCommitted: (urls: readonly string[]) => {
         this.urls = urls;
       },
+      onMoved: (addresses: MovedAddresses) => this.#options.onMoved(addresses),
       onFailed: (error: FlotillaError) => {
         if (this.#hasBegun) log.error({ code: error.code }, `${slot.unit.name}: ${error.message}`);
         else this.#settleStart(error);
       },
     };
     const worker = new WorkerProcess(
-      { command, sockets, news, clock, gatherLines, file: this.#file },
+      { command, sockets, news, moved, clock, gatherLines, file: this.#file },
       events,
       (ending) => {
         slot.worker = null;

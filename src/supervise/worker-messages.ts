@@ -7,6 +7,7 @@ import type { ClusterFile, Endpoint } from "../config/model.ts";
 import type { ServerNews } from "../health/server-news.ts";
 import type { LoadRecord } from "../load/record.ts";
 import type { WorkerReport } from "../member/member.ts";
+import type { MovedAddresses } from "../member/moved-addresses.ts";
 
 export const workerProtocol = 2;
 
@@ -41,6 +42,8 @@ export type ToWorker =
   | { readonly kind: "drain"; readonly idleMs: number }
   /** The access log goes on in a new file of its name. */
   | { readonly kind: "reopen-logs" }
+  /** What one of the workers has told; all get it in the same order, whoever has told it too. */
+  | { readonly kind: "moved"; readonly addresses: MovedAddresses }
   /** While it drains: cut what is open. */
   | { readonly kind: "cut" };
 
@@ -56,4 +59,6 @@ export type FromWorker =
       readonly failure: { readonly code: string; readonly message: string } | null;
     }
   | { readonly kind: "committed"; readonly urls: readonly string[] }
+  /** For the other workers. */
+  | { readonly kind: "moved"; readonly addresses: MovedAddresses }
   | { readonly kind: "report"; readonly report: WorkerReport };

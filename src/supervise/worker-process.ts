@@ -2,11 +2,13 @@
 import { type ChildProcess, fork, type SendHandle } from "node:child_process";
 import type { ClusterFile } from "../config/model.ts";
 import type { WorkerReport } from "../member/member.ts";
+import type { MovedAddresses } from "../member/moved-addresses.ts";
 import type { Clock, Timer } from "../support/clock.ts";
 import { codeOf, FlotillaError, messageOf } from "../support/errors.ts";
 import { workers as limits } from "../support/limits.ts";
 import { sendSignal } from "../support/processes.ts";
 import type { ListeningSockets } from "./listening-sockets.ts";
+import type { MovedBoard } from "./moved-board.ts";
 import type { NewsBoard } from "./news-board.ts";
 import type { Ending, Program } from "./program.ts";
 import { printWholeLines } from "./whole-lines.ts";
@@ -20,6 +22,7 @@ export interface WorkerOptions {
   /** Null for what the disk holds now. */
   readonly file: ClusterFile | null;
   readonly news: NewsBoard;
+  readonly moved: MovedBoard;
   /** What it prints goes to our standard output by whole lines: others print there too. */
   readonly gatherLines: boolean;
 }
@@ -28,6 +31,8 @@ export interface WorkerEvents {
   onReady(urls: readonly string[], file: ClusterFile): void;
   /** A changed file is in force. */
   onCommitted(urls: readonly string[]): void;
+  /** For all workers. */
+  onMoved(addresses: MovedAddresses): void;
   /** It can't begin, or does not come to it. */
   onFailed(error: FlotillaError): void;
 }
@@ -76,6 +81,7 @@ export class WorkerProcess implements Program {
     this.#child.on("message", (message) => void this.#heard(message as FromWorker));
     this.#awaitEnd(onEnd);
     this.tell({ kind: "begin", protocol: workerProtocol, file: options.file, news: options.news.all });
+    for (const addresses of options.moved.all()) this.tell({ kind: "moved", addresses });
     this.#late = options.clock.after(limits.readyTimeoutMs, () => {
       this.#failed("FLOTILLA_WORKER_LATE", `it took no requests within ${limits.readyTimeoutMs / 1_000} s`);
       this.kill();
@@ -165,6 +171,8 @@ export class WorkerProcess implements Program {
         this.#events.onCommitted(message.urls);
         for (const tell of this.#onCommitted.splice(0)) tell();
         return;
+      case "moved":
+        return this.#events.onMoved(message.addresses);
       case "report":
         this.report = message.report;
         this.reportedAt = this.#options.clock.now();

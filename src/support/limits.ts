@@ -226,6 +226,14 @@ export const balance = {
 export const affinity = {
   /** A client's address is kept for so long after its last request. */
   addressKeptMs: 1_800_000,
+  /** Of one cluster, in one process; the one whose last request is longest ago makes room. */
+  addressesMax: 1_000_000,
+  /** Servers have joined or left: for so long a worker that does not know an address leaves it where another one may know it. */
+  settleMs: 2_000,
+  /** Which addresses have moved is told to the other workers after so long, */
+  tellMs: 20,
+  /** and so many at once; and so many are looked at in one turn of the event loop. */
+  addressesAtOnceMax: 4_096,
   /** Cookies of one name that are looked at. */
   cookiesLookedAtMax: 4,
 } as const;

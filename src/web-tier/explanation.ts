@@ -9,6 +9,7 @@ import type { Coding } from "./accept-encoding.ts";
 import type { OwnAnswer } from "./actions/action.ts";
 import { compileAdmission } from "./actions/admission.ts";
 import { redirectToHttps } from "./actions/to-https.ts";
+import { homeOf, placeOf } from "./affinity/rendezvous.ts";
 import { RouteCookies } from "./affinity/route-cookies.ts";
 import type { AnswerHead } from "./client.ts";
 import { clientAddressOf } from "./client-address.ts";
@@ -292,8 +293,13 @@ function keepingText(
     const cookie = sessions?.cookieName ?? "sid";
     return `a request with the session cookie ${cookie} goes to the session's server`;
   }
-  if (affinity.by === "client-address")
-    return `all requests of ${request.client} go to one server, until ${formatDuration(affinity.keptMs)} after the last`;
+  if (affinity.by === "client-address") {
+    const kept = `all requests of ${request.client} go to one server, until ${formatDuration(affinity.keptMs)} after the last`;
+    const places = servers.filter(({ weight, isBackup }) => weight > 0 && !isBackup).map(placeOf);
+    const home = homeOf(request.addressKey, places);
+    const first = servers.find((server) => placeOf(server).place === home);
+    return first === undefined ? kept : `${kept}; its first one is ${first.name}, where that is up`;
+  }
   const { secret, previousSecret } = file;
   const found = new RouteCookies(affinity, servers, { secret, previousSecret, name }).find(request.cookie);
   const names = found === null ? "this one has none" : `this one names ${servers[found.at]!.name}`;

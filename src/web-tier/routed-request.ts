@@ -3,6 +3,7 @@ import type { Template } from "../config/model.ts";
 import { canonicalPath } from "../http/canonical.ts";
 import type { RequestHead } from "../http/request-head.ts";
 import { type TemplateValues, templateText } from "./actions/template-text.ts";
+import { addressKey } from "./affinity/address-key.ts";
 import type { RouteCookie } from "./affinity/route-cookies.ts";
 import type { PageStatus } from "./answer-pages.ts";
 
@@ -33,6 +34,9 @@ export class RoutedRequest implements TemplateValues {
   /** Names the server that keeps the visitor. Looked for when a server is chosen, by clusters that have such cookies; or null. */
   routeCookie: RouteCookie | null = null;
   readonly #client: Asking;
+  /** Of which `#addressKey` is the key: nearly always the same for all requests of a connection. */
+  #keyedClient = "";
+  #addressKey = 0;
 
   constructor(client: Asking) {
     this.#client = client;
@@ -86,6 +90,15 @@ export class RoutedRequest implements TemplateValues {
 
   get scheme(): string {
     return this.#client.origin.scheme;
+  }
+
+  /** Of the client's address, for affinity. */
+  get addressKey(): number {
+    if (this.client !== this.#keyedClient) {
+      this.#keyedClient = this.client;
+      this.#addressKey = addressKey(this.client);
+    }
+    return this.#addressKey;
   }
 
   /** The browser's own connection is encrypted, as far as we or balancers that the file trusts know. */

@@ -13,8 +13,11 @@ import { deriveKey } from "../support/keys.ts";
 import { upstream as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import type { TimerWheel } from "../support/timer-wheel.ts";
+import { AddressAffinity } from "./affinity/address-affinity.ts";
 import type { Affinity } from "./affinity/affinity.ts";
 import { CookieAffinity } from "./affinity/cookie-affinity.ts";
+import { KeptAddresses } from "./affinity/kept-addresses.ts";
+import type { RouteCookieKeys } from "./affinity/route-cookies.ts";
 import { keyFinder } from "./request-key.ts";
 import { RequestQueue } from "./request-queue.ts";
 import type { RoutedRequest } from "./routed-request.ts";
@@ -26,6 +29,8 @@ export interface PoolOptions {
   readonly queueTimeoutMs: number;
   readonly wheel: TimerWheel;
   readonly watch: HealthWatch;
+  /** Null: none are known, or nobody is kept by his address. */
+  readonly addresses: KeptAddresses | null;
   /** Of the file before: its requests that wait, and what was repeated, go on in this one. */
   readonly previous: ServerPool | null;
 }
@@ -70,7 +75,8 @@ export class ServerPool {
         : new RetryBudget(cluster.retryBudget, performance.now());
     for (const upstream of upstreams) upstream.queue = this.queue;
     this.#watch = options.watch;
-    this.affinity = affinityOf(cluster, upstreams, secret, previousSecret);
+    const keys = { secret, previousSecret, name: cluster.name };
+    this.affinity = affinityOf(cluster, upstreams, options.addresses, keys);
     const hash = new HalfSipHash(deriveKey(secret, "balance", cluster.name, 8));
     this.#keyOf = keyFinder(cluster.balance, hash);
     const backups = upstreams.filter(({ server }) => server.isBackup);
@@ -227,13 +233,14 @@ class Complaint {
 }
 
 function affinityOf(
-  { name, affinity }: Cluster,
+  { affinity }: Cluster,
   upstreams: readonly Upstream[],
-  secret: Buffer,
-  previousSecret: Buffer | null,
+  addresses: KeptAddresses | null,
+  keys: RouteCookieKeys,
 ): Affinity | null {
-  if (affinity?.by !== "cookie") return null;
-  return new CookieAffinity(affinity, upstreams, { secret, previousSecret, name });
+  if (affinity === null) return null;
+  if (affinity.by === "cookie") return new CookieAffinity(affinity, upstreams, keys);
+  return new AddressAffinity(affinity.keptMs, upstreams, addresses ?? new KeptAddresses(keys.name));
 }
 
 function ownerOf(letter: string, processIndex: number): string {

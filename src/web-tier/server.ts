@@ -9,6 +9,7 @@ import type { ClusterFile, Endpoint, Listener } from "../config/model.ts";
 import type { ServerNews } from "../health/server-news.ts";
 import type { LoadRecord } from "../load/record.ts";
 import type { Member, WorkerReport } from "../member/member.ts";
+import type { MovedAddresses } from "../member/moved-addresses.ts";
 import {
   accessLog as accessLogLimits,
   http as httpLimits,
@@ -118,6 +119,16 @@ export class WebServer {
   /** From the main process: what a server's agent tells. */
   hearLoad(name: string, record: LoadRecord): void {
     this.#upstreams.hearLoad(name, record);
+  }
+
+  /** Tells the main process what the other workers have to know. */
+  set onMoved(tell: (addresses: MovedAddresses) => void) {
+    this.#upstreams.onMoved = tell;
+  }
+
+  /** From a worker, by way of the main process. */
+  hearMoved(addresses: MovedAddresses): void {
+    this.#upstreams.hearMoved(addresses);
   }
 
   /** With one cluster that is served we are of use: a balancer that took us out for the others would make it worse. */

@@ -10,10 +10,12 @@ import type { ServerNews, ServerView } from "../health/server-news.ts";
 import { linkKeys } from "../link/keys.ts";
 import type { LoadRecord } from "../load/record.ts";
 import type { Member } from "../member/member.ts";
+import type { MovedAddresses } from "../member/moved-addresses.ts";
 import { systemClock } from "../support/clock.ts";
 import { upstream as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import type { TimerWheel } from "../support/timer-wheel.ts";
+import { KeptAddresses } from "./affinity/kept-addresses.ts";
 import { HttpUpstream } from "./http-upstream.ts";
 import { LinkUpstream } from "./link-upstream.ts";
 import { ServerPool } from "./server-pool.ts";
@@ -27,6 +29,8 @@ interface Known {
 type Pools = ReadonlyMap<string, ServerPool>;
 
 export class Upstreams {
+  /** To the other workers. */
+  onMoved: (addresses: MovedAddresses) => void = () => {};
   readonly #member: Member;
   readonly #log: Log;
   readonly #wheel: TimerWheel;
@@ -36,6 +40,8 @@ export class Upstreams {
   /** Of an earlier file, with requests. */
   readonly #retired: Set<Upstream> = new Set();
   #news: ReadonlyMap<string, ServerNews>;
+  /** By the names of clusters with `affinity: { by: client-address }`; they outlive changes of the file. */
+  readonly #addresses = new Map<string, KeptAddresses>();
 
   constructor(member: Member, news: readonly ServerNews[], log: Log, wheel: TimerWheel) {
     this.#news = new Map(news.map((one) => [one.name, one]));
@@ -67,6 +73,8 @@ export class Upstreams {
         this.#pools = pools;
         this.#news = new Map([...this.#news].filter(([name]) => file.servers.has(name)));
         this.#watchServers(cluster);
+        this.#forgetAddresses();
+        this.#updateAffinity();
         for (const { upstream } of gone) this.#retire(upstream, cluster.timeouts.drainTimeoutMs);
       },
       discard: () => {
@@ -79,6 +87,11 @@ export class Upstreams {
   hear(news: readonly ServerNews[]): void {
     this.#news = new Map([...this.#news, ...news.map((one) => [one.name, one] as const)]);
     for (const { upstream } of this.#known) this.#tell(upstream);
+    this.#updateAffinity();
+  }
+
+  hearMoved(addresses: MovedAddresses): void {
+    this.#addresses.get(addresses.cluster)?.hear(addresses);
   }
 
   hearLoad(name: string, record: LoadRecord): void {
@@ -100,6 +113,30 @@ export class Upstreams {
     this.#watch.stop();
     for (const { upstream } of this.#known) upstream.close();
     for (const upstream of this.#retired) upstream.close();
+    for (const addresses of this.#addresses.values()) addresses.close();
+  }
+
+  #updateAffinity(): void {
+    for (const { affinity } of this.#pools.values()) affinity?.update();
+  }
+
+  /** Of clusters whose affinity is none of theirs any more. */
+  #forgetAddresses(): void {
+    for (const [name, addresses] of this.#addresses) {
+      if (this.#pools.get(name)?.cluster.affinity?.by === "client-address") continue;
+      addresses.close();
+      this.#addresses.delete(name);
+    }
+  }
+
+  #addressesOf({ name, affinity }: Cluster): KeptAddresses | null {
+    if (affinity?.by !== "client-address") return null;
+    const known = this.#addresses.get(name);
+    if (known !== undefined) return known;
+    const addresses = new KeptAddresses(name);
+    addresses.tell = (moved) => this.onMoved(moved);
+    this.#addresses.set(name, addresses);
+    return addresses;
   }
 
   /** @param known gets the servers of the pool. */
@@ -122,6 +159,7 @@ export class Upstreams {
         queueTimeoutMs: timeouts.queueTimeoutMs,
         wheel: this.#wheel,
         watch: this.#watch,
+        addresses: this.#addressesOf(target),
         previous: pool ?? null,
       },
     });

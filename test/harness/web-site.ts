@@ -166,7 +166,7 @@ export async function startWebSite(
     pools.set(
       name,
       new ServerPool({ ...shape, maintenance }, upstreams, {
-        ...{ secret, previousSecret: null, previous: null },
+        ...{ secret, previousSecret: null, previous: null, addresses: null },
         ...{ queueTimeoutMs: timeouts.queueTimeoutMs, wheel, watch },
       }),
     );

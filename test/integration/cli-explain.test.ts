@@ -202,3 +202,21 @@ test("explain: the server that a cookie of affinity names", async (t) => {
     );
   }
 });
+
+test("explain: the server of an address", async (t) => {
+  const servers =
+    "{ app-a: { address: 127.0.0.2 }, app-b: { address: 127.0.0.3 }, app-c: { address: 127.0.0.4, backup: true } }";
+  const keeping = file.replace(
+    "{ app-a: { address: 127.0.0.2 } }",
+    `${servers}\n    affinity: { by: client-address, for: 1h }`,
+  );
+  const folder = temporaryFolder(t, { "flotilla.yaml": keeping });
+  const words = ["explain", "http://www.example/api/a", "--header", "X-Key: not-to-be-printed", "--from"];
+  const firstOf = async (address: string): Promise<string> => {
+    const { stdout } = await runFlotilla(t, [...words, address], { cwd: folder });
+    const told = `round-robin; all requests of ${address} go to one server, until 1h after the last; its first one is `;
+    assert.ok(stdout.includes(told), stdout);
+    return stdout.slice(stdout.indexOf(told) + told.length).split(",")[0]!;
+  };
+  assert.deepEqual([await firstOf("10.1.1.1"), await firstOf("10.1.1.3")].toSorted(), ["app-a", "app-b"]);
+});

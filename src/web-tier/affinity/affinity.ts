@@ -12,6 +12,8 @@ export interface Affinity {
   keeper(request: RoutedRequest, tried: Upstream | null): Upstream | null;
   /** What the head of the answer needs so that he stays there: "Set-Cookie: ... CR LF", or "". */
   setCookie(request: RoutedRequest, answered: Upstream): string;
+  /** The pool is in force, or operators want something else of its servers. */
+  update(): void;
 }
 
 /** His session is there and nowhere else: he rather waits for a busy server than be sent to another one. */

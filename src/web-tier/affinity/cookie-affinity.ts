@@ -32,4 +32,7 @@ export class CookieAffinity implements Affinity {
     if (routeCookie?.isCurrent === true && this.#upstreams[routeCookie.at] === answered) return "";
     return this.#cookies.line(this.#upstreams.indexOf(answered), isSecure);
   }
+
+  /** Nothing to do: the browsers know. */
+  update(): void {}
 }
