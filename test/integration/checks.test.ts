@@ -69,7 +69,7 @@ async function answeredBy(port: number, ...names: readonly string[]): Promise<vo
   await until(`${names} answer`, async () => (await answerers(port)).join() === names.join());
 }
 
-const quick = "interval: 200ms, timeout: 200ms, rise: 2, fall: 3";
+const quick = "interval: 500ms, timeout: 500ms, rise: 2, fall: 3";
 
 test("a server whose health page says 503 is left after `fall`, though its other pages work, and is back after `rise`", async (t) => {
   const a = await PlainServer.start(t, "plain-a");
@@ -194,7 +194,7 @@ test("a server that is broken when the web server starts is left with its first 
   b.answersChecks = false;
   const site = await checkedSite(t, `${serversOf(a, b)}    check: { http: /healthz, ${quick} }\n`);
   await site.running.line(/plain-a is down: check GET \/healthz: it answered 503"/);
-  await site.running.line(/plain-b is down: check GET \/healthz: no answer within 0.2 s"/);
+  await site.running.line(/plain-b is down: check GET \/healthz: no answer within 0.5 s"/);
   await until("it was asked often", () => b.checks.length > 5);
   // A cut one, perhaps, that Node has not closed yet.
   assert.ok((await b.connections()) <= 2);
