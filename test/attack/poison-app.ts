@@ -3,7 +3,8 @@ import { appendFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { serve } from "../../src/app-tier/index.ts";
 
-const name = process.env.FLOTILLA_SERVER!;
+/** Outside a cluster it is a plain HTTP server, on PORT. */
+const name = process.env.FLOTILLA_SERVER ?? process.env.NAME!;
 
 await serve(
   createServer((request, response) => {
