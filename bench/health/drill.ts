@@ -15,6 +15,8 @@ export interface Outcome {
   readonly leftAfterMs: number | null;
   /** Requests that it got while it was ill, trials included. */
   readonly gotWhileIll: number;
+  /** It got its requests already when it became well: it need not come back. */
+  readonly inUseWhenWell: boolean;
   readonly failedGets: number;
   readonly failedPosts: number;
   /** What was wrong, and how often. */
@@ -92,6 +94,7 @@ export function outcomeOf(
     requests: asked.length,
     leftAfterMs: isLeft ? lastAtMs - struckAtMs : null,
     gotWhileIll: got.length,
+    inUseWhenWell: got.filter(({ dueAtMs }) => dueAtMs >= wellAtMs - leftMs).length >= backRequests,
     failedGets: wrong.filter(({ method }) => method === "GET").length,
     failedPosts: wrong.filter(({ method }) => method === "POST").length,
     failures: Object.fromEntries(

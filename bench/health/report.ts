@@ -79,8 +79,7 @@ export function verdicts(outcomes: readonly Outcome[]): string[] {
     const { fault, balancer } = outcome;
     if (promisedOf.includes(fault)) lines.push(promiseVerdict(outcome));
     for (const peer of outcomes.filter((each) => each.fault === fault && peers.includes(each.balancer))) {
-      // Who has never left it need not come back.
-      const figures = compared.filter(({ of }) => of !== backMs || peer.leftAfterMs !== null);
+      const figures = compared.filter(({ of }) => of !== backMs || !peer.inUseWhenWell);
       const worse = figures.filter(({ of, tolerance }) => of(outcome) > of(peer) * chance + tolerance);
       const better = figures.filter(({ of, tolerance }) => of(outcome) * chance + tolerance < of(peer));
       const told = [

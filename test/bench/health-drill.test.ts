@@ -60,14 +60,27 @@ test("a dead server counts nothing: what its visitors noticed tells when it was 
 });
 
 function outcome(balancer: Outcome["balancer"], change: Partial<Outcome>): Outcome {
-  const counts = { requests: 3_600, gotWhileIll: 5, failedGets: 0, failedPosts: 0, failures: {} };
+  const counts = {
+    requests: 3_600,
+    gotWhileIll: 5,
+    inUseWhenWell: false,
+    failedGets: 0,
+    failedPosts: 0,
+    failures: {},
+  };
   const moments = { leftAfterMs: 100, longestMs: 800, p99Ms: 30, backAfterMs: 400 };
   return { fault: "frozen", balancer, ...counts, slow: 5, ...moments, ...change };
 }
 
 test("the table has a row per balancer, and a verdict tells in what a peer is better", () => {
   const ours = outcome("flotilla", { slow: 20 });
-  const theirs = outcome("nginx", { slow: 460, longestMs: 7_000, leftAfterMs: null, backAfterMs: null });
+  const theirs = outcome("nginx", {
+    slow: 460,
+    longestMs: 7_000,
+    leftAfterMs: null,
+    inUseWhenWell: true,
+    backAfterMs: null,
+  });
   const other = outcome("haproxy", { slow: 3, failures: { "cut off": 2 } });
   assert.match(
     table([ours, theirs]),
