@@ -9,6 +9,8 @@ const isNotShared = /^cache-control:(?:[^\r]*,)?[ \t]*(?:private|no-store)[ \t]*
 /** Fields that a CDN obeys instead of Cache-Control (RFC 9213). */
 const isForCdn = /^(?:[a-z-]*cdn-cache-control|surrogate-control):/im;
 
+const semicolon = 59;
+
 /** @param line "Set-Cookie: ... CR LF", or "" for the answer as it is. */
 export function withRouteCookie(head: AnswerHead, line: string): AnswerHead {
   if (line === "" || isForCdn.test(head.fields)) return head;
@@ -28,6 +30,11 @@ export function withoutRouteCookie(fields: string, pair: string): string {
     if (fields.slice(nameStart, valueStart - 1).toLowerCase() !== "cookie") continue;
     const lineEnd = fields.indexOf("\n", at);
     const valueEnd = lineEnd === -1 ? fields.length : lineEnd;
+    const end = at + pair.length;
+    // As browsers send it: behind another cookie.
+    const isLast = end === valueEnd || fields.charCodeAt(end) === semicolon;
+    if (isLast && at - 2 > valueStart && fields.startsWith("; ", at - 2))
+      return fields.slice(0, at - 2) + fields.slice(end);
     const kept = fields
       .slice(valueStart, valueEnd)
       .split(";")
