@@ -1,7 +1,7 @@
 /**
  * What policies have in common that compare servers: the one where one request more costs least.
  *
- * All servers are compared, of more than 16 the 16 usable ones behind the last one chosen: the worst of the load is then
+ * All servers are compared, of more than 12 the 12 usable ones behind the last one chosen: the worst of the load is then
  * hardly above that of comparing all, and figures that are a moment old do not send everybody to one server
  * (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001, and "How Useful Is Old Information?", 2000).
  *

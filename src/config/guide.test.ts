@@ -1,4 +1,4 @@
-/** The examples of docs/configuration.md, docs/upstreams.md, docs/routes.md and docs/checks.md are files that `check` accepts without a word. */
+/** The examples of these pages are files that `check` accepts without a word. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,8 @@ import { formatProblem } from "./problems.ts";
 
 const page = (name: string): string => readFileSync(join(import.meta.dirname, "../../docs", name), "utf8");
 const guide = page("configuration.md");
-const text = guide + page("upstreams.md") + page("routes.md") + page("checks.md");
+const pages = ["upstreams.md", "routes.md", "checks.md", "balancing.md"];
+const text = guide + pages.map(page).join("");
 const examples = [...text.matchAll(/^```yaml\n(.*?)^```$/gms)].map((match) => match[1]!);
 /** Where the secret and the certificate of the examples are. */
 const path = join(import.meta.dirname, "goldens/files/flotilla.yaml");
@@ -26,7 +27,7 @@ for (const [index, text] of examples.entries()) {
 }
 
 test("there are examples, and the message of the guide is what the checker says", () => {
-  assert.equal(examples.length, 10);
+  assert.equal(examples.length, 11);
   const wrong = `secret: \${env:SECRET}\n\nclusters:\n  app:\n    servers:\n      app-a: { port: 6800, adress: 10.0.0.1 }\n`;
   const { problems } = checkClusterText(wrong, path, options);
   const told = formatProblem({ ...problems.at(-1)!, path: "flotilla.yaml" });

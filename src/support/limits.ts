@@ -208,14 +208,14 @@ export const balance = {
   loadBoundPercent: 125,
   /** A server with fewer in flight is not passed over for having too many. */
   unboundedRequests: 4,
-  /** Places of its table: primes. The larger one is for more servers than a hundredth of the smaller one. */
-  tableSizes: [65_537, 655_373],
+  /** Places of its table: primes. The first one is taken that has a hundred for each server; the smaller, the more of it is in the cache. */
+  tableSizes: [65_537, 131_071, 262_147, 524_287],
   /** Places looked at for one that can take the request; then the servers are looked through. */
   tableStepsMax: 64,
   /** Servers whose requests in flight are counted with each choice. */
   countedPerChoice: 4,
   /** Servers that are compared for one choice. */
-  comparedMax: 16,
+  comparedMax: 12,
   /** How long a server's time to answer is remembered: what is so old counts 37%. */
   latencyDecayMs: 10_000,
   /** Servers drawn at random for one that can take the request. */

@@ -6,8 +6,8 @@ export interface PlotRow {
   readonly p99Ms: ReadonlyMap<PolicyName, number>;
 }
 
-const width = 860;
-const left = 236;
+const width = 900;
+const left = 262;
 const right = 24;
 const top = 92;
 const rowHeight = 30;
@@ -32,7 +32,7 @@ export function plot(rows: readonly PlotRow[]): string {
   const x = (ms: number): number =>
     left + ((width - left - right) * Math.log(ms / fromMs)) / Math.log(toMs / fromMs);
   const legend = names.map((name, at) => {
-    const place = `translate(${32 + 136 * at} 56)`;
+    const place = `translate(${32 + 146 * at} 56)`;
     return `<g transform="${place}">${mark(name)}<text x="12" y="4">${name}</text></g>`;
   });
   const scale = ticksMs

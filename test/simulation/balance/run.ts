@@ -27,7 +27,7 @@ function main(): void {
   if (options.costs) {
     const rows = [...allCosts()].map(([name, costs]) => [name, ...costs.map((ns) => ns.toFixed(0))]);
     const servers = serverCounts.map((count) => `${count.toLocaleString("en")} servers`);
-    console.log(table(["nanoseconds per choice", ...servers], rows));
+    console.log(table(["ns per choice", ...servers], rows));
     return;
   }
   const results = simulateScenarios(scenarios.filter(({ name }) => name.startsWith(options.only)));
