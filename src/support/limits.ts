@@ -297,7 +297,7 @@ export const serverHealth = {
   suspectTrialMs: 250,
   /** Stalled: so many wait, and nothing came for so long or for twice what its answers usually take. */
   stalledWaiting: 3,
-  stalledAfterMs: 1_000,
+  stalledAfterMs: 800,
   /** Outcomes of requests count for so long, */
   outcomeWindowMs: 10_000,
   outcomeSlotMs: 1_000,
