@@ -75,6 +75,11 @@ export class AppServer {
     return arrivals;
   }
 
+  /** Ends it, and waits for nothing. */
+  abandon(): void {
+    this.#child?.kill("SIGKILL");
+  }
+
   async stop(): Promise<void> {
     if (this.#child === null) return;
     this.#child.kill("SIGCONT");

@@ -107,4 +107,6 @@ function say(text: string): void {
   console.error(text);
 }
 
+// Whoever is interrupted leaves nothing behind (site.ts).
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
 process.exitCode = await main();

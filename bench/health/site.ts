@@ -54,8 +54,17 @@ export class Site {
   readonly apps: readonly AppServer[];
   readonly #folder: string;
   readonly #balancer: ChildProcess;
+  /** When this process ends in the middle. */
+  readonly #leaveNothing: () => void;
 
-  private constructor(port: number, apps: readonly AppServer[], folder: string, balancer: ChildProcess) {
+  private constructor(
+    port: number,
+    apps: readonly AppServer[],
+    folder: string,
+    balancer: ChildProcess,
+    leaveNothing: () => void,
+  ) {
+    this.#leaveNothing = leaveNothing;
     this.port = port;
     this.apps = apps;
     this.#folder = folder;
@@ -85,6 +94,12 @@ export class Site {
       return new AppServer(name, { ...options.application, ...place }, join(folder, `${name}.log`), prefix);
     });
     let child: ChildProcess | null = null;
+    const leaveNothing = (): void => {
+      child?.kill("SIGTERM");
+      for (const app of apps) app.abandon();
+      rmSync(folder, { recursive: true, force: true });
+    };
+    process.once("exit", leaveNothing);
     try {
       await Promise.all(apps.map((app) => app.start()));
       child = spawnLogged(
@@ -92,21 +107,18 @@ export class Site {
         join(folder, "balancer.log"),
       );
       await everyoneAnswers(port, child);
-      return new Site(port, apps, folder, child);
+      return new Site(port, apps, folder, child, leaveNothing);
     } catch (thrown) {
       const output = logsIn(folder);
       await stopAll(child, apps, folder);
+      process.off("exit", leaveNothing);
       throw new Error(`${balancer} did not start: ${String(thrown)}\n${output}`);
     }
   }
 
-  /** What all its processes wrote. */
-  get output(): string {
-    return logsIn(this.#folder);
-  }
-
   async stop(): Promise<void> {
     await stopAll(this.#balancer, this.apps, this.#folder);
+    process.off("exit", this.#leaveNothing);
   }
 }
 
