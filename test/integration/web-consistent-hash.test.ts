@@ -37,7 +37,7 @@ test("each path stays at its server, whichever worker is asked; when one dies, o
   const owners = await ask();
   assert.deepEqual(new Set(owners), new Set(names));
   for (let round = 0; round < 5; round++) assert.deepEqual(await ask(), owners);
-  servers[1]!.kill();
+  await servers[1]!.kill();
   const after = await ask();
   for (const [at, owner] of owners.entries())
     assert.equal(after[at] === owner, owner !== "hash-b", `${paths[at]}`);
