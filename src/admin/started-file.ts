@@ -48,7 +48,7 @@ export function compareWithStarted(
       ? []
       : [
           `${server.name} goes on by the file that it was started with, and ${changed.join(" and ")} has changed: ` +
-            "restart the servers of its cluster one after the other",
+            `restart the servers of its cluster one after the other (flotilla restart ${cluster.name})`,
         ];
   return { pid: process.pid, notes };
 }

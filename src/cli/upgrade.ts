@@ -62,8 +62,8 @@ async function webServersHere(file: ClusterFile, names: readonly string[]): Prom
   if (others.length > 0)
     throw new FlotillaError(
       "FLOTILLA_UPGRADE_FAILED",
-      `${enumerate(others.map(({ name }) => name))}: only web servers are upgraded in place; app servers are stopped ` +
-        "and started one after the other, and lose no session by it",
+      `${enumerate(others.map(({ name }) => name))}: only web servers are upgraded in place; app servers are restarted ` +
+        `one after the other, and lose no session by it: flotilla restart ${names.join(" ")}`,
       { source: "client" },
     );
   const local = await localServers(servers);

@@ -56,8 +56,14 @@ async function look({ file, servers, operators, asker }: WaitParts): Promise<Bus
   const answered = await operators.look();
   const seen = together(answered, servers);
   return servers.flatMap(({ name }, index) => {
-    const inFlight = seen.find((one) => one.name === name)?.inFlight ?? 0;
-    const what = [...(inFlight > 0 ? [`${count(inFlight, "request")} under way`] : []), ...kept[index]!];
+    const own = seen.find((one) => one.name === name);
+    const requests =
+      own === undefined
+        ? ["requests that nobody can count, because no web server answers"]
+        : own.inFlight > 0
+          ? [`${count(own.inFlight, "request")} under way`]
+          : [];
+    const what = [...requests, ...kept[index]!];
     return what.length === 0 ? [] : [{ name, why: enumerate(what) }];
   });
 }

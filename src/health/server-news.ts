@@ -45,10 +45,13 @@ export function orderOf({ order, agent }: ServerNews): Order {
   return order === "drain" || agent?.admin === "drain" ? "drain" : "ready";
 }
 
-/** Who gave it, in words. */
+/** Who gave it, and when, in words. */
 export function orderReasonOf(news: ServerNews): string {
   const order = orderOf(news);
-  return news.order === order ? "an operator wants it" : `its agent says ${order}`;
+  if (news.order !== order) return `its agent says ${order}`;
+  if (news.orderedAtMs === null) return "an operator wants it";
+  const [day, time] = new Date(news.orderedAtMs).toISOString().split("T") as [string, string];
+  return `an operator wants it, since ${day} ${time.slice(0, 5)} UTC`;
 }
 
 /** What checks, or its agent, have against it; or "". */

@@ -63,6 +63,8 @@ export class Operations {
   readonly #words: OperatorWords = new OperatorWords();
   readonly #store: WordsFile;
   readonly #turn: Turn;
+  /** What the last process of this server was told is known. */
+  readonly #begun: PromiseWithResolvers<void> = Promise.withResolvers();
   #file: ClusterFile;
   #compareTimer: Timer | null = null;
   #tellTimer: Timer | null = null;
@@ -90,6 +92,7 @@ export class Operations {
       const { code, message } = error as FlotillaError;
       this.#parts.log.error({ code }, message);
     }
+    this.#begun.resolve();
     for (const { name } of this.#words.all) this.#apply(name);
     for (const other of this.#others) void this.#compareWith(other);
     this.#compareLater();
@@ -118,6 +121,7 @@ export class Operations {
   }
 
   async #operate({ servers = [], content }: Question): Promise<OrdersAnswer> {
+    await this.#begun.promise;
     const unknown = servers.filter((name) => !this.#isKnown(name));
     if (unknown.length > 0)
       throw new FlotillaError(

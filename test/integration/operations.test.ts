@@ -21,6 +21,7 @@ test("drain: no new visitors, sessions go to the others, and it is told until it
   assert.match(drained.note!, /^drained by an operator \d+ s ago, at web-a and web-b$/);
 
   const ready = await site.flotilla("ready", "app-a");
+  assert.equal(ready.code, 0, ready.stderr);
   assert.match(ready.stdout, /^app-a takes requests again at web-a and web-b$/m);
   for (const web of [0, 1] as const) assert.ok((await site.newVisitors(web, 12)).has("app-a"));
   await until("it has its share of the sessions", async () => (await site.server("app-a")).slots! > 1_000);
