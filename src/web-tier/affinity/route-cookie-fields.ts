@@ -24,12 +24,14 @@ export function withRouteCookie(head: AnswerHead, line: string): AnswerHead {
  * @returns the fields without it, and without that field when it had nothing else.
  */
 export function withoutRouteCookie(fields: string, pair: string): string {
-  for (let at = fields.indexOf(pair); at !== -1; at = fields.indexOf(pair, at + 1)) {
+  let valueEnd = 0;
+  // One look per field: another one can have the pair hundreds of times.
+  for (let at = fields.indexOf(pair); at !== -1; at = fields.indexOf(pair, valueEnd)) {
     const valueStart = fields.lastIndexOf("\n", at) + 1;
     const nameStart = fields.lastIndexOf("\n", valueStart - 2) + 1;
-    if (fields.slice(nameStart, valueStart - 1).toLowerCase() !== "cookie") continue;
     const lineEnd = fields.indexOf("\n", at);
-    const valueEnd = lineEnd === -1 ? fields.length : lineEnd;
+    valueEnd = lineEnd === -1 ? fields.length : lineEnd;
+    if (fields.slice(nameStart, valueStart - 1).toLowerCase() !== "cookie") continue;
     const end = at + pair.length;
     // As browsers send it: behind another cookie.
     const isLast = end === valueEnd || fields.charCodeAt(end) === semicolon;
