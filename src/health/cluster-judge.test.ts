@@ -105,6 +105,16 @@ test("a server that stops answering is passed over after 0.1 s and put down afte
   );
 });
 
+test("a server comes back also when visitors ask for nothing any more but what takes long everywhere", () => {
+  const long: Behaviour = () => ({ afterMs: 3_000 });
+  const web = site(never, quick, quick);
+  web.run(2_000);
+  assert.equal(web.states[0], "down");
+  web.behaviours.fill(long);
+  web.run(30_000, 200);
+  assert.deepEqual(web.states, ["up", "up", "up"], web.cluster.lines.join("\n"));
+});
+
 test("R11 put down it gets one request per recover time; when that is answered it is back", () => {
   const web = site(never, quick, quick);
   web.run(2_000);

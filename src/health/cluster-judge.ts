@@ -12,10 +12,11 @@ export function judge(servers: readonly ServerHealth[], nowMs: number, passedMs:
     if (server.isAtRest) atRest++;
     server.outcomes.look(nowMs);
     server.answering.look(nowMs, passedMs);
-    server.lookAtTrial(passedMs);
   }
   if (atRest === servers.length) return;
   const serving = servers.filter(isServing);
+  for (const server of servers)
+    if (server.isJudged) server.lookAtTrial(passedMs, expectedMs(server, serving));
   if (servers.length > 1) {
     findSuspects(serving, nowMs);
     findStalled(serving, nowMs);
@@ -47,10 +48,13 @@ function isQuiet(server: ServerHealth, serving: readonly ServerHealth[]): boolea
   return quietMs >= expectedMs(server, serving);
 }
 
-/** How long its answers may take; of one that has not answered yet, those of the others. */
-function expectedMs({ answering }: ServerHealth, serving: readonly ServerHealth[]): number {
-  if (answering.expectedMs > 0) return answering.expectedMs;
-  return median(serving.map((other) => other.answering.expectedMs).filter((ms) => ms > 0));
+/**
+ * How long its answers may take: as long as those of the others, at least. It may have answered nothing yet, or nothing since
+ * visitors began to ask for what takes long everywhere.
+ */
+function expectedMs(server: ServerHealth, serving: readonly ServerHealth[]): number {
+  const others = serving.filter((other) => other !== server && other.answering.expectedMs > 0);
+  return Math.max(server.answering.expectedMs, median(others.map((other) => other.answering.expectedMs)));
 }
 
 function findStalled(serving: readonly ServerHealth[], nowMs: number): void {

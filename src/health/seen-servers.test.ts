@@ -50,6 +50,9 @@ test("where they differ the worst is told, with how many see it", () => {
     told(view("app-b"), view("app-b", { reason: "it has requests waiting and answers nothing" })),
     "app-b is up: it has requests waiting and answers nothing (1 of 2 workers)",
   );
+  const reason = "no new visitors get there, for its weight is 0 (its agent says it)";
+  for (const state of ["up", "slow-start"] as const)
+    assert.equal(told(view("app-b", { state, reason, weight: 0, fullWeight: 0 })), `app-b is up: ${reason}`);
   assert.equal(
     told(view("app-b", { state: "maintenance", reason: "an operator wants it" })),
     "app-b is in maintenance for 3 s: an operator wants it",

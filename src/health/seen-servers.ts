@@ -55,7 +55,7 @@ export function seenInWords(server: SeenServer, workersMax: number): string {
   const who = workers === workersMax ? "" : ` (${workers} of ${workersMax} workers)`;
   const since = `for ${duration(forMs)}`;
   if (state === "up" && reason === "") return slowness > 1 ? `${name} takes ${load}` : "";
-  if (state === "up") return `${name} is up: ${reason}${who}`;
+  if (state === "up" || (state === "slow-start" && reason !== "")) return `${name} is up: ${reason}${who}`;
   if (state === "slow-start")
     return `${name} starts slowly ${since}: it gets ${Math.round(share * 100)}% of its share${who}`;
   if (state === "recovering") return `${name} is down ${since}, and is tried: ${reason}${who}`;

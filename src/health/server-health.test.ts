@@ -160,6 +160,7 @@ test("checks put it down and bring it back; orders come first", () => {
   );
   cluster.tell(server, { check: passed, weight: 0 });
   assert.deepEqual([server.state, server.isCandidate, server.keeps], ["slow-start", false, true]);
+  assert.equal(server.reason, "no new visitors get there, for its weight is 0 (an operator wants it)");
   assert.match(lines.join("\n"), /^app-a is in maintenance: an operator wants it\n/);
 });
 

@@ -15,6 +15,7 @@ import {
   downReasonOf,
   type HealthState,
   noNews,
+  noWeightReasonOf,
   orderOf,
   orderReasonOf,
   type ServerNews,
@@ -298,11 +299,11 @@ export class ServerHealth {
     if (kind === "stalled") this.#moveOn();
   }
 
-  /** The request that tries it may have waited for too long. */
-  lookAtTrial(passedMs: number): void {
-    if (this.#trial === null || this.#trial.awaitedSinceMs === 0 || !this.isJudged) return;
+  /** The request that tries one that was judged may have waited for too long. @param expectedMs an answer may take so long. */
+  lookAtTrial(passedMs: number, expectedMs: number): void {
+    if (this.#trial === null || this.#trial.awaitedSinceMs === 0) return;
     this.#trialMs += passedMs;
-    if (this.#trialMs < Math.max(limits.stalledAfterMs, 2 * this.answering.expectedMs)) return;
+    if (this.#trialMs < Math.max(limits.stalledAfterMs, 2 * expectedMs)) return;
     this.#judgeAgain();
     this.#moveOn();
   }
@@ -429,7 +430,8 @@ export class ServerHealth {
     if (this.#fault !== null) return this.#fault.reason;
     if (order === "drain") return orderReasonOf(this.#news);
     if (this.#isLeaving) return "it is stopping";
-    return this.suspect ? "it has requests waiting and answers nothing" : "";
+    if (this.suspect) return "it has requests waiting and answers nothing";
+    return noWeightReasonOf(this.#news, this.#fileWeight);
   }
 
   #settle(): void {

@@ -60,6 +60,14 @@ export function downReasonOf({ check, agent }: ServerNews): string {
   return agent?.isUp === false ? `its agent says ${agent.reason}` : "";
 }
 
+/** Who gave it a weight of 0, in words; or "". @param ofFile its weight there. */
+export function noWeightReasonOf({ weight, agent }: ServerNews, ofFile: number): string {
+  if ((weight ?? agent?.weight ?? ofFile) > 0) return "";
+  const by =
+    weight !== null ? "an operator wants it" : agent?.weight === 0 ? "its agent says it" : "in the file";
+  return `no new visitors get there, for its weight is 0 (${by})`;
+}
+
 export type HealthState = "up" | "slow-start" | "draining" | "maintenance" | "down" | "recovering";
 
 /** From a worker: what it sees. */

@@ -82,6 +82,7 @@ test("any bytes are an answer or null", () => {
     fc.property(fc.string({ unit: "binary", maxLength: 2_000 }), (bytes) => {
       const answer = parseAgentCheck(`up ${bytes}`);
       if (answer === null) return;
+      assert.match(answer.text, /^[ -~]*$/, "it is shown on terminals");
       for (const amount of [answer.weightPercent, answer.weight, answer.connectionsMax])
         assert.ok(amount === null || (Number.isInteger(amount) && amount >= 0));
     }),

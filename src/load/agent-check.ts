@@ -19,7 +19,7 @@ export interface AgentAnswer {
   readonly weight: number | null;
   /** "maxconn:30": connections from this dispatcher. */
   readonly connectionsMax: number | null;
-  /** Behind the "#", or "". */
+  /** Behind the "#", in printable ASCII, as it is shown to operators; or "". */
   readonly text: string;
   /** The first word that means nothing, or "". */
   readonly unknown: string;
@@ -45,7 +45,7 @@ export function formatAgentCheck(answer: Partial<AgentAnswer>): string {
   if (weightPercent !== null) words.push(`${Math.round(weightPercent)}%`);
   if (weight !== null) words.push(`weight:${weight}`);
   if (connectionsMax !== null) words.push(`maxconn:${connectionsMax}`);
-  if (text !== "") words.push(`# ${text.replaceAll(/[^ -~]/g, "?").slice(0, limits.textBytesMax)}`);
+  if (text !== "") words.push(`# ${printable(text).slice(0, limits.textBytesMax)}`);
   return `${words.join(" ")}\n`;
 }
 
@@ -63,7 +63,7 @@ export function parseAgentCheck(bytes: string): AgentAnswer | null {
     if (isBetween(line, at)) {
       at++;
     } else if (line[at] === "#") {
-      text = line.slice(at + 1).trim();
+      text = printable(line.slice(at + 1).trim());
       break;
     } else {
       const begin = at;
@@ -75,6 +75,11 @@ export function parseAgentCheck(bytes: string): AgentAnswer | null {
   const { admin, health, weightPercent, weight, connectionsMax } = answer;
   const said = [admin, health, weightPercent, weight, connectionsMax];
   return said.every((part) => part === null) ? null : answer;
+}
+
+/** What else came could move the cursor of the terminal that shows it. */
+function printable(text: string): string {
+  return text.replaceAll(/[^ -~]/g, "?");
 }
 
 function isBetween(line: string, at: number): boolean {

@@ -9,7 +9,7 @@ import { temporaryFolder, until } from "../../test/harness/process.ts";
 import { loadOrThrow } from "../config/load.ts";
 import type { ServerNews } from "../health/server-news.ts";
 import type { LoadRecord } from "../load/record.ts";
-import { agent as limits } from "../support/limits.ts";
+import { serverHealth as healthLimits, agent as limits } from "../support/limits.ts";
 import { AgentPolls } from "./agent-polls.ts";
 import { NewsBoard } from "./news-board.ts";
 
@@ -110,6 +110,27 @@ test("anybody's agent: weight, state and connections, and what it leaves out sta
     site.lines.filter((line) => line.startsWith("the agent of php-a says")),
     ["says drain", "says ready", "says fail: no disk", "says up"].map((what) => `the agent of php-a ${what}`),
   );
+});
+
+test("a weight of 0 is told, and an agent that changes its mind each second is not told for ever", async (t) => {
+  const site = await asked(t);
+  const says = (): string[] => site.lines.filter((line) => line.startsWith("the agent of php-a"));
+  site.answer = "weight:0\n";
+  await site.round();
+  site.answer = "100%\n";
+  await site.round();
+  assert.deepEqual(says(), [
+    "the agent of php-a says weight 0: it gets no new visitors",
+    "the agent of php-a says weight 0 no more",
+  ]);
+  for (let times = 0; times < 20; times++) {
+    site.answer = `\x1b${times}\n`;
+    await site.round();
+    site.answer = times % 2 === 0 ? "drain\n" : "ready\n";
+    await site.round();
+  }
+  assert.equal(says().length, healthLimits.changeLinesMax);
+  assert.match(says().at(-1)!, /; it changes often, no more is told of it for a while$/);
 });
 
 test("an agent of ours: its figures count, and not its percentage as well", async (t) => {

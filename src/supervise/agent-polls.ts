@@ -11,6 +11,7 @@ import { type LoadRecord, parseLoad } from "../load/record.ts";
 import { KnownAddresses } from "../plain/known-addresses.ts";
 import type { NameResolver } from "../plain/resolver.ts";
 import type { Clock, Random } from "../support/clock.ts";
+import { FewLines } from "../support/few-lines.ts";
 import { config as configLimits, agent as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import { type Asking, Polling, type Question } from "../support/polling.ts";
@@ -85,6 +86,7 @@ class AgentPoll implements Question<AgentFinding> {
   readonly timeoutMs: number = limits.askTimeoutMs;
   readonly #options: AgentPollsOptions;
   readonly #addresses: KnownAddresses;
+  readonly #lines: FewLines;
   /** Why it could not be asked the last time, or "". */
   #failure = "";
   #unknown = "";
@@ -93,6 +95,7 @@ class AgentPoll implements Question<AgentFinding> {
     this.server = server;
     this.agent = agent;
     this.#options = options;
+    this.#lines = new FewLines(options.log, options.clock);
     this.#addresses = new KnownAddresses(
       { address: agent.address, plain: null },
       options.resolver,
@@ -114,29 +117,39 @@ class AgentPoll implements Question<AgentFinding> {
   }
 
   #take(answer: AgentAnswer): void {
-    const { news, onLoad, log } = this.#options;
+    const { news, onLoad } = this.#options;
     const { name } = this.server;
     const record = parseLoad(answer.text);
     if (record !== null) onLoad(name, record);
     if (answer.unknown !== "" && answer.unknown !== this.#unknown)
-      log.warn(
+      this.#lines.tell(
+        "warn",
         `the agent of ${name} (${this.#where}) says ${JSON.stringify(answer.unknown)}, which means nothing`,
       );
     this.#unknown = answer.unknown;
     const before = news.of(name).agent;
     const agent = newsOf(answer, before, this.server.weight, record !== null);
     if (!isDeepStrictEqual(agent, before)) news.update(name, { agent });
-    if (agent.admin !== (before?.admin ?? "ready")) log.info(`the agent of ${name} says ${agent.admin}`);
+    this.#tellChanges(agent, before);
+  }
+
+  #tellChanges(agent: AgentNews, before: AgentNews | null): void {
+    const says = `the agent of ${this.server.name} says`;
+    if (agent.admin !== (before?.admin ?? "ready")) this.#lines.tell("info", `${says} ${agent.admin}`);
+    if ((agent.weight === 0) !== (before?.weight === 0))
+      this.#lines.tell(
+        "info",
+        agent.weight === 0 ? `${says} weight 0: it gets no new visitors` : `${says} weight 0 no more`,
+      );
     if (agent.isUp === (before?.isUp ?? true)) return;
-    if (agent.isUp) log.info(`the agent of ${name} says up`);
-    else log.warn(`the agent of ${name} says ${agent.reason}`);
+    if (agent.isUp) this.#lines.tell("info", `${says} up`);
+    else this.#lines.tell("warn", `${says} ${agent.reason}`);
   }
 
   #tell(failure: string): void {
-    const { log } = this.#options;
     const of = `the agent of ${this.server.name} (${this.#where})`;
-    if (failure === "") log.info(`${of} answers`);
-    else log.warn(`${of}: ${failure}; how busy the server is, is not known`);
+    if (failure === "") this.#lines.tell("info", `${of} answers`);
+    else this.#lines.tell("warn", `${of}: ${failure}; how busy the server is, is not known`);
   }
 
   get #where(): string {
