@@ -9,8 +9,8 @@ export class HealthWatch implements HealthContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Grows with every change of a state, or of a weight: who has seen this number knows all. */
-  changes = 0;
+  /** Grows whenever an operator or an agent gives a server another weight: who has seen this number knows all. */
+  weightChanges = 0;
   /** The servers of each cluster. */
   clusters: readonly (readonly ServerHealth[])[] = [];
   #timer: Timer | null = null;
@@ -23,8 +23,8 @@ export class HealthWatch implements HealthContext {
     this.log = log;
   }
 
-  changed(): void {
-    this.changes++;
+  weightChanged(): void {
+    this.weightChanges++;
   }
 
   start(): void {

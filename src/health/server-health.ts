@@ -33,8 +33,8 @@ export interface HealthContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Which servers take whom, or with what weight, has changed. */
-  changed(): void;
+  /** A server has another `fullWeight`. */
+  weightChanged(): void;
 }
 
 /**
@@ -156,7 +156,9 @@ export class ServerHealth {
   /** Checks, orders and what its agent says, from the main process. */
   hear(news: ServerNews): void {
     const before = this.#news;
+    const weightBefore = this.fullWeight;
     this.#news = news;
+    if (this.fullWeight !== weightBefore) this.#context.weightChanged();
     const isWell = before.check?.passed === false && news.check?.passed === true;
     if (isWell && this.#fault?.kind !== "link") this.#endFault();
     const isBack = downReasonOf(before) !== "" && downReasonOf(news) === "";
@@ -447,7 +449,6 @@ export class ServerHealth {
     this.isCandidate = isOpen && (isServing || this.state === "recovering");
     this.usable = isOpen && (isTried || (isServing && (!this.suspect || this.onTrial)));
     this.keeps = !this.#isLeaving && (isServing || isTried || this.state === "draining");
-    this.#context.changed();
   }
 
   /** The first time. */

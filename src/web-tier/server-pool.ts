@@ -51,10 +51,8 @@ export class ServerPool {
   /** Null: the policies do not ask what is in a request. */
   readonly #keyOf: ((request: RoutedRequest) => number) | null;
   readonly #watch: HealthWatch;
-  /** Of the watch, when the policy got its servers. */
-  #changes = -1;
-  /** Those that it got. */
-  #weights = "";
+  /** Of the watch, when the policies got their servers. */
+  #weightChanges = -1;
   readonly #ids: SessionIds;
   readonly #cookieName: string;
   /** Owner's letter and process index, as one text: the server that holds the session. */
@@ -106,8 +104,7 @@ export class ServerPool {
   }
 
   #newcomer(request: RoutedRequest, tried: Upstream | null): Upstream | null {
-    if (this.#changes !== this.#watch.changes) this.#updatePolicies();
-    const found = this.#policy.pick(tried, this.#keyOf === null ? 0 : this.#keyOf(request));
+    const found = this.#pick(this.#policy, request, tried);
     if (found !== null || this.mayWait(tried)) return found;
     return this.#suspect(tried) ?? this.backup(request, tried);
   }
@@ -130,21 +127,20 @@ export class ServerPool {
 
   /** For a request that none of the others takes. */
   backup(request: RoutedRequest, tried: Upstream | null): Upstream | null {
-    if (this.#backups === null) return null;
-    return this.#backups.pick(tried, this.#keyOf === null ? 0 : this.#keyOf(request));
+    return this.#backups === null ? null : this.#pick(this.#backups, request, tried);
   }
 
-  /** They choose among those that take visitors whom they do not know. */
+  #pick(policy: Policy<Upstream>, request: RoutedRequest, tried: Upstream | null): Upstream | null {
+    if (this.#weightChanges !== this.#watch.weightChanges) this.#updatePolicies();
+    return policy.pick(tried, this.#keyOf === null ? 0 : this.#keyOf(request));
+  }
+
+  /** All that have a weight: one that takes nobody now keeps its place, so that no visitor of the others has to move for it. */
   #updatePolicies(): void {
-    this.#changes = this.#watch.changes;
-    const [candidates, backups] = this.groups.map((group) =>
-      group.filter(({ health }) => health.isCandidate),
-    ) as [Upstream[], Upstream[]];
-    const weights = [...candidates, ...backups].map(({ name, fullWeight }) => `${name} ${fullWeight}`).join();
-    if (weights === this.#weights) return;
-    this.#weights = weights;
-    this.#policy.update(candidates);
-    this.#backups?.update(backups);
+    this.#weightChanges = this.#watch.weightChanges;
+    const [first, backups] = this.groups;
+    this.#policy.update(first.filter(hasWeight));
+    this.#backups?.update(backups.filter(hasWeight));
   }
 
   /**
@@ -241,6 +237,10 @@ function affinityOf(
   if (affinity === null) return null;
   if (affinity.by === "cookie") return new CookieAffinity(affinity, upstreams, keys);
   return new AddressAffinity(affinity.keptMs, upstreams, addresses ?? new KeptAddresses(keys.name));
+}
+
+function hasWeight({ fullWeight }: Upstream): boolean {
+  return fullWeight > 0;
 }
 
 function ownerOf(letter: string, processIndex: number): string {

@@ -39,7 +39,7 @@ export class Upstreams {
   #pools: Pools = new Map();
   /** Of an earlier file, with requests. */
   readonly #retired: Set<Upstream> = new Set();
-  #news: ReadonlyMap<string, ServerNews>;
+  #news: Map<string, ServerNews>;
   /** By the names of clusters with `affinity: { by: client-address }`; they outlive changes of the file. */
   readonly #addresses = new Map<string, KeptAddresses>();
 
@@ -85,8 +85,9 @@ export class Upstreams {
 
   /** From the main process. */
   hear(news: readonly ServerNews[]): void {
-    this.#news = new Map([...this.#news, ...news.map((one) => [one.name, one] as const)]);
-    for (const { upstream } of this.#known) this.#tell(upstream);
+    const heard = new Map(news.map((one) => [one.name, one]));
+    for (const [name, one] of heard) this.#news.set(name, one);
+    for (const { upstream } of this.#known) if (heard.has(upstream.name)) this.#tell(upstream);
     this.#updateAffinity();
   }
 
