@@ -54,7 +54,7 @@ export function head(chosen: readonly Fault[]): string {
   ].join("\n");
 }
 
-const ours: readonly Balancer[] = ["flotilla", "flotilla-http"];
+const ours: readonly Balancer[] = ["flotilla", "flotilla-check", "flotilla-http"];
 const peers: readonly Balancer[] = ["nginx", "haproxy"];
 
 /** Where less is better; a difference up to `tolerance`, or a twentieth, is chance: which requests were under way in that moment. */

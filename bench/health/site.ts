@@ -18,11 +18,18 @@ interface Setup {
   readonly needs?: readonly [string, string];
 }
 
-export type Balancer = "flotilla" | "flotilla-http" | "nginx" | "haproxy" | "haproxy-tuned";
+export type Balancer =
+  | "flotilla"
+  | "flotilla-check"
+  | "flotilla-http"
+  | "nginx"
+  | "haproxy"
+  | "haproxy-tuned";
 
 const haproxy = { command: haproxyCommand, needs: ["haproxy", "haproxy"] } as const;
 const setups: Readonly<Record<Balancer, Setup>> = {
   flotilla: { template: "flotilla.yaml", command: flotillaCommand, isLinked: true },
+  "flotilla-check": { template: "flotilla-check.yaml", command: flotillaCommand, isLinked: true },
   "flotilla-http": { template: "flotilla-http.yaml", command: flotillaCommand },
   nginx: { template: "nginx.conf", command: nginxCommand, needs: ["nginx", "nginx-light"] },
   haproxy: { template: "haproxy.cfg", ...haproxy },

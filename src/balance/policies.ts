@@ -15,6 +15,7 @@ export function createPolicy<C extends Candidate>(
   { policy, loadBound }: BalanceSettings,
   hash: HalfSipHash,
   random: Random = Math.random,
+  now: () => number = monotonicNow,
 ): Policy<C> {
   switch (policy) {
     case "round-robin":
@@ -26,8 +27,12 @@ export function createPolicy<C extends Candidate>(
     case "least-load":
       return new LeastLoad();
     case "latency":
-      return new Latency();
+      return new Latency(now);
     case "consistent-hash":
       return new ConsistentHash(loadBound, hash);
   }
+}
+
+function monotonicNow(): number {
+  return performance.now();
 }

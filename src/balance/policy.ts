@@ -16,8 +16,8 @@ export interface Candidate {
   readonly inFlightElsewhere: number;
   /** How much longer a request takes there for what else its processor has to do: 1 is not at all, and unknown. */
   readonly slowness: number;
-  /** What answers take of late, in milliseconds; 0 when not known. */
-  readonly latencyMs: number;
+  /** What answers take of late, in milliseconds; 0 when not known. @param nowMs as of the clock that the policy was given. */
+  latencyAt(nowMs: number): number;
 }
 
 /** For the servers of one cluster, in one process of a web server. */

@@ -148,6 +148,11 @@ export class ServerHealth {
     return this.answering.waiting.first === null && !this.suspect && !this.isOut && !this.outcomes.someFailed;
   }
 
+  /** This request finds out whether it answers as it should again. */
+  isTrial(request: Waiting): boolean {
+    return this.#fault !== null && request === this.#trial && this.isJudged;
+  }
+
   /** What tries it may not be answered: only what can be sent to another server then is of use. */
   get isTrialRisky(): boolean {
     return this.suspect || this.isJudged;

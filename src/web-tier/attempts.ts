@@ -178,6 +178,11 @@ export class Attempts implements QueuedRequest {
     return code === ResetCode.linkLost && !this.#lost && !upgrading && isIdempotent(method);
   }
 
+  /** It tries a server that was put down for how it answers. */
+  get isTrial(): boolean {
+    return this.upstream!.health.isTrial(this.#request);
+  }
+
   /** What the head of its answer needs, so that the visitor stays where he is: "Set-Cookie: ... CR LF", or "". */
   get setCookie(): string {
     const { affinity } = this.pool!;

@@ -96,8 +96,8 @@ export class HttpUpstream implements Upstream, HttpPool {
     return this.load.slowness;
   }
 
-  get latencyMs(): number {
-    return this.#latency.value(performance.now());
+  latencyAt(nowMs: number): number {
+    return this.#latency.value(nowMs);
   }
 
   get inFlightElsewhere(): number {

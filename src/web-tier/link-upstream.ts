@@ -58,8 +58,8 @@ export class LinkUpstream implements Upstream, LinkObserver {
     return this.load.slowness;
   }
 
-  get latencyMs(): number {
-    return this.#latency.value(performance.now());
+  latencyAt(nowMs: number): number {
+    return this.#latency.value(nowMs);
   }
 
   get inFlightElsewhere(): number {

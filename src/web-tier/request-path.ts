@@ -19,6 +19,7 @@
  * called by the bytes or the failure that makes it possible. There are no promises, streams or closures per request.
  */
 import type { Maintenance } from "../config/model.ts";
+import { isServerFault } from "../health/outcomes.ts";
 import type { Waiting } from "../health/waiting-list.ts";
 import { AnswerReader, type InterimSink } from "../http/answer-reader.ts";
 import { BodyDecoder } from "../http/body.ts";
@@ -317,7 +318,10 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     const bodyBytes = kind === "length" ? head.contentLength : 0;
     const sized = kind === "none" || kind === "length";
     if (sized && bytes.length - at > bodyBytes) return this.#badAnswer("bytes after the end of the answer");
+    const isFailedTrial = this.#attempts.isTrial && isServerFault(head.status);
     this.#headIsThere();
+    // It was put down for failing, and fails again: of all visitors this one need not see it.
+    if (isFailedTrial && this.#movesOn()) return;
     this.#phase = "answering";
     this.#reply.setCookie = this.#attempts.setCookie;
     if (!this.bodyless) this.#requestBody.answered();
@@ -406,13 +410,18 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
 
   /** The server fell silent: who waits for its answer moves on where that is safe, and where there is another one. */
   onSilent(): void {
-    if (this.#phase !== "waiting") return;
+    if (this.#phase === "waiting" && !this.#movesOn()) this.#attempts.pool!.tellSpent(this.#site.log);
+  }
+
+  /** To another server, where that is safe. @returns whether there is one. */
+  #movesOn(): boolean {
     const next = this.#attempts.elsewhere(this.#answer.interims > 0);
-    if (next === null) return this.#attempts.pool!.tellSpent(this.#site.log);
+    if (next === null) return false;
     const stream = this.#attempts.stream!;
     this.#leave(false);
     stream.reset(ResetCode.cancel);
     this.#send(next);
+    return true;
   }
 
   #failed(code: ResetCode, message: string): void {
@@ -443,8 +452,10 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
   /** An answer that can't be trusted: the client never sees it, the connection it came on is given up (RFC 9112, 11.2). */
   #badAnswer(what: string): void {
     const { server } = this.#attempts.upstream!;
+    const isTrial = this.#phase === "waiting" && this.#attempts.isTrial;
     this.#attempts.failed(ResetCode.protocol);
     this.#site.log.warn(`${server.name} gave a wrong answer to ${this.method} ${this.target}: ${what}`);
+    if (isTrial && this.#movesOn()) return;
     const stream = this.#attempts.stream!;
     this.#leave(false);
     stream.reset(ResetCode.protocol, what);

@@ -224,21 +224,11 @@ export function watchedGroups({ groups }: ServerPool): ServerHealth[][] {
 }
 
 function viewOf(upstream: Upstream): ServerView {
-  const {
-    name,
-    health,
-    keeps,
-    unusableReason: reason,
-    inFlight,
-    weight,
-    fullWeight,
-    slowness,
-    latencyMs,
-  } = upstream;
+  const { name, health, keeps, unusableReason: reason, inFlight, weight, fullWeight, slowness } = upstream;
   const { state, forMs } = health;
   const load = upstream.load.inWords;
   return {
     ...{ name, state, reason, forMs, takesRequests: keeps, inFlight },
-    ...{ weight, fullWeight, slowness, load, latencyMs },
+    ...{ weight, fullWeight, slowness, load, latencyMs: upstream.latencyAt(performance.now()) },
   };
 }

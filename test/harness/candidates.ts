@@ -7,7 +7,7 @@ import type { BalanceSettings } from "../../src/config/model.ts";
 import { seededRandom } from "../../src/support/clock.ts";
 
 export type PolicyName = BalanceSettings["policy"];
-export type TestServer = { -readonly [key in keyof Candidate]: Candidate[key] };
+export type TestServer = { -readonly [key in keyof Candidate]: Candidate[key] } & { latencyMs: number };
 
 export const policyNames: readonly PolicyName[] = [
   "round-robin",
@@ -20,13 +20,18 @@ export const policyNames: readonly PolicyName[] = [
 
 export const testHash: HalfSipHash = new HalfSipHash(Buffer.from("a test's"));
 
-export function testServer(name: string, some: Partial<Candidate> = {}): TestServer {
+export function testServer(name: string, some: Partial<TestServer> = {}): TestServer {
   const fullWeight = some.fullWeight ?? some.weight ?? 1;
   const rest = { usable: true, weight: 1, inFlight: 0, inFlightElsewhere: 0, slowness: 1, latencyMs: 0 };
-  return { name, ...rest, ...some, fullWeight };
+  return {
+    ...{ name, ...rest, ...some, fullWeight },
+    latencyAt() {
+      return this.latencyMs;
+    },
+  };
 }
 
-export function testServers(count: number, some: Partial<Candidate> = {}): TestServer[] {
+export function testServers(count: number, some: Partial<TestServer> = {}): TestServer[] {
   return Array.from({ length: count }, (_, at) => testServer(`app-${at}`, some));
 }
 

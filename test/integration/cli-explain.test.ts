@@ -64,7 +64,7 @@ Routes of web in flotilla.yaml, from the top:
   bodyMax           1MiB; a longer body is answered 413
   headers.request   set X-Secret
   to                app: app-a (127.0.0.2:6800)
-  balance           round-robin; a request with the session cookie sid goes to the session's server
+  balance           least-load; a request with the session cookie sid goes to the session's server
   timeout           the answer must begin within 5s
   headers.response  remove Server
 `,
@@ -198,7 +198,7 @@ test("explain: the server that a cookie of affinity names", async (t) => {
     const { stdout } = await runFlotilla(t, [...words, ...more], { cwd: folder });
     assert.match(
       stdout,
-      new RegExp(`round-robin; a request goes to the server that its cookie route names; ${names}\n`),
+      new RegExp(`least-load; a request goes to the server that its cookie route names; ${names}\n`),
     );
   }
 });
@@ -214,7 +214,7 @@ test("explain: the server of an address", async (t) => {
   const words = ["explain", "http://www.example/api/a", "--header", "X-Key: not-to-be-printed", "--from"];
   const firstOf = async (address: string): Promise<string> => {
     const { stdout } = await runFlotilla(t, [...words, address], { cwd: folder });
-    const told = `round-robin; all requests of ${address} go to one server, until 1h after the last; its first one is `;
+    const told = `least-load; all requests of ${address} go to one server, until 1h after the last; its first one is `;
     assert.ok(stdout.includes(told), stdout);
     return stdout.slice(stdout.indexOf(told) + told.length).split(",")[0]!;
   };

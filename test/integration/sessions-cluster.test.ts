@@ -147,7 +147,10 @@ test("three app servers keep every session twice", async (t) => {
     visitor.cookie = `sid=${ids.reissue(ids.verify(visitor.cookie.slice(4))!, other!, "-", 0).text}`;
     assert.equal(await visitor.add(), 4);
     assert.match(visitor.servedBy, new RegExp(`^app-${other}/`));
-    assert.deepEqual([visitor.owner, visitor.backup], [owner, backup]);
+    // Those that keep it, which may have changed places since the one that died is back.
+    assert.notEqual(visitor.backup, "-");
+    assert.equal(await visitor.count(), 4);
+    assert.match(visitor.servedBy, new RegExp(`^app-${visitor.owner}/`));
   });
 
   await t.test("destroyed stays destroyed when its owner dies", async () => {

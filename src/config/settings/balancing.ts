@@ -16,17 +16,17 @@ export const balancingSettings: readonly Setting[] = [
     path: "clusters.<name>.balance.policy",
     type: "choice",
     since,
-    default: "round-robin",
+    default: "least-load",
     choices: [
+      "least-load",
       "round-robin",
       "least-connections",
       "random-of-two",
-      "least-load",
       "latency",
       "consistent-hash",
     ],
     description:
-      "`round-robin`: in turn. `least-connections`: fewest requests in flight. `random-of-two`: the better of two chosen at random. `least-load`: fewest in flight, times what the server reports of its processor. `latency`: least recent time to answer, times those in flight. `consistent-hash`: by something in the request, see `by`.",
+      "`least-load`: fewest in flight, times what the server reports of its processor. `round-robin`: in turn. `least-connections`: fewest requests in flight. `random-of-two`: the better of two chosen at random. `latency`: least recent time to answer, times those in flight. `consistent-hash`: by something in the request, see `by`.",
   },
   {
     path: "clusters.<name>.balance.by",

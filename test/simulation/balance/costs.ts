@@ -52,8 +52,8 @@ class BusyServer implements Candidate {
     this.#latency.update(20 + (at % 7), performance.now());
   }
 
-  get latencyMs(): number {
-    return this.#latency.value(performance.now());
+  latencyAt(nowMs: number): number {
+    return this.#latency.value(nowMs);
   }
 }
 

@@ -48,8 +48,8 @@ export class KnownApp implements Candidate {
     return this.load.inFlightElsewhere;
   }
 
-  get latencyMs(): number {
-    return this.#latency.value(this.#scheduler.nowMs);
+  latencyAt(nowMs: number): number {
+    return this.#latency.value(nowMs);
   }
 
   answered(ms: number): void {
@@ -83,6 +83,7 @@ export class WebProcess {
       { policy, by: "path", name: "", loadBound: 1.25 },
       testHash,
       seededRandom(seed),
+      () => scheduler.nowMs,
     );
     this.#onAnswer = onAnswer;
   }
