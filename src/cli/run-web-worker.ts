@@ -106,7 +106,7 @@ class WebWorker implements WorkerOrders {
   }
 
   reopenLogs(): void {
-    this.#web?.reopenLogs();
+    void this.#started.promise.then((web) => web.reopenLogs());
   }
 
   drain(idleMs: number): void {

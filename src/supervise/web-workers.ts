@@ -105,9 +105,9 @@ export class WebWorkers {
     this.#tickLater();
   }
 
-  /** To each worker that takes requests, or drains. */
+  /** To each worker: those that drain, and those that an upgrade has begun, which know only what was so when they began. */
   tell(message: ToWorker): void {
-    for (const worker of this.#all) worker.tell(message);
+    for (const worker of this.#everyone) worker.tell(message);
   }
 
   /** Has all tell how they are; one that does not answer soon keeps its last report. */
@@ -223,10 +223,13 @@ export class WebWorkers {
     return [this.#current, ...this.#old].flatMap(({ workers }) => workers);
   }
 
+  get #everyone(): WorkerProcess[] {
+    return this.#upgrading === null ? this.#all : [...this.#all, ...this.#upgrading.workers];
+  }
+
   #tellMoved(addresses: MovedAddresses): void {
     this.#moved.add(addresses);
-    const workers = this.#upgrading === null ? this.#all : [...this.#all, ...this.#upgrading.workers];
-    if (workers.length > 1) for (const worker of workers) worker.tell({ kind: "moved", addresses });
+    if (this.#everyone.length > 1) this.tell({ kind: "moved", addresses });
   }
 
   #generation(file: ClusterFile | null): Generation {
