@@ -130,12 +130,13 @@ class PlainAsking implements Asking<Finding> {
 
   #closed(socket: Socket): void {
     if (this.#isOver || socket !== this.#socket) return;
-    if (this.#answer !== null) return this.#found(`it broke off the connection (${this.#failure})`);
+    const why = this.#failure || "it was closed";
+    if (this.#answer !== null) return this.#found(`it broke off the connection (${why})`);
     const { tls, addresses } = this.#probe;
     tls?.forget();
     addresses.moveOn();
     if (this.#triesLeft > 0) return this.#connect();
-    this.#end(`no connection (${this.#failure || "it was closed"})`);
+    this.#end(`no connection (${why})`);
   }
 
   #found(finding: string): void {
