@@ -24,6 +24,7 @@ import { noteSafety } from "./safety.ts";
 import { parseEndpoint } from "./scalars.ts";
 import type { NamedSection, Section } from "./section.ts";
 import { buildServers, buildWitness } from "./servers.ts";
+import { checkShares } from "./shares.ts";
 import { checkSockets } from "./sockets.ts";
 
 /** @returns a file that is good only if no problem was told. */
@@ -43,6 +44,7 @@ export function buildFile(root: Section, path: string, context: Context): Cluste
   checkRoutes(drafts, context.problems);
   checkSockets(drafts, context);
   checkCookies(drafts, context.problems);
+  checkShares(drafts, context.problems);
   checkAuthorities(drafts, (draft) => hasMemberHere(draft.servers, context), context.problems);
   checkDataFolder(root, context);
   // Of a file that is right: what is wrong comes first.

@@ -10,11 +10,12 @@ import { type PlainTarget, parseEndpoint, parsePlainServer } from "./scalars.ts"
 import type { NamedSection, Section } from "./section.ts";
 import { sharesOf } from "./shares.ts";
 
-const memberKeys = ["port", "processes", "requests"];
-const plainKeys = ["host", "connections", "idleConnections", "agent", "tls"];
+const memberKeys = ["port", "processes"];
+const plainKeys = ["host", "idleConnections", "agent", "tls"];
 
 /** Of an entry with `address:`. */
 export function refusePlainKeys(section: Section, problems: Problems): void {
+  refuseKeys(["connections"], section, "goes with http:; with address: it is requests:", problems);
   refuseKeys(plainKeys, section, "goes with http:, not with address:", problems);
 }
 
@@ -30,6 +31,7 @@ export function buildPlainServer(
   letter: string,
   context: Context,
 ): Placed<Server>[] {
+  refuseKeys(["requests"], section, "goes with address:; with http: it is connections:", context.problems);
   refuseKeys(memberKeys, section, "goes with address:, not with http:", context.problems);
   const url = section.text("http");
   const target = url === null ? null : parsePlainServer(url);
