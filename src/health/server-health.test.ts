@@ -116,6 +116,28 @@ test("a trial whose visitor leaves is no verdict: the next one comes a recover t
   assert.equal(server.usable, true);
 });
 
+test("what a stalled server was sent, and nobody else could take, goes elsewhere also when it answers others again", () => {
+  const { cluster, server, clock } = one("http");
+  const parked = cluster.send(server);
+  let told = 0;
+  parked.onSilent = () => {
+    told++;
+  };
+  clock.advance(1);
+  server.judge("stalled", "no answer for 1 s");
+  clock.advance(15_000);
+  const times = told;
+  cluster.ask(server);
+  assert.equal(server.state, "slow-start");
+  const later = cluster.send(server);
+  clock.advance(3_000);
+  assert.ok(told >= times + 2, `${told} times`);
+  assert.equal(later.moved, false);
+  server.done(parked);
+  clock.advance(3_000);
+  assert.equal(later.moved, false);
+});
+
 test("judged: the answer to one request decides, and each time in a row lasts longer, up to four recover times", () => {
   const { cluster, server, clock, lines } = one("http");
   server.judge("failing", "5 of its last 5 requests failed");

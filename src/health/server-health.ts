@@ -83,6 +83,8 @@ export class ServerHealth {
   #retry: Timer | null = null;
   /** Until its waiting requests are told once more that they may go elsewhere. */
   #moving: Timer | null = null;
+  /** Of those that were sent before. */
+  #stalledUntilMs = 0;
   /** Under way while the server recovers. */
   #trial: Waiting | null = null;
   #trialMs = 0;
@@ -336,16 +338,19 @@ export class ServerHealth {
   #moveOn(): void {
     const { waiting } = this.answering;
     const isAlone = waiting.first?.nextWaiting === null;
-    waiting.tellSilent(isAlone ? null : waiting.first);
+    this.#stalledUntilMs = Number.POSITIVE_INFINITY;
+    waiting.tellSilent(isAlone ? null : waiting.first, this.#stalledUntilMs);
     this.#moveRestAfter(limits.oldestMovesAfterMs);
   }
 
+  /** One that answers again may never answer what it was sent while it did not. */
   #moveRestAfter(waitMs: number): void {
     this.#moving?.cancel();
     this.#moving = null;
-    if (this.answering.waiting.isEmpty) return;
+    const { waiting } = this.answering;
+    if (!waiting.hasSentBefore(this.#stalledUntilMs)) return;
     this.#moving = this.#context.clock.after(waitMs, () => {
-      this.answering.waiting.tellSilent(null);
+      waiting.tellSilent(null, this.#stalledUntilMs);
       this.#moveRestAfter(limits.parkedLookMs);
     });
   }
@@ -397,9 +402,13 @@ export class ServerHealth {
   }
 
   #endFault(): void {
+    if (this.#fault?.kind === "stalled") {
+      this.#stalledUntilMs = this.#context.clock.now();
+    } else {
+      this.#moving?.cancel();
+      this.#moving = null;
+    }
     this.#fault = null;
-    this.#moving?.cancel();
-    this.#moving = null;
     this.#trial = null;
     this.#retry?.cancel();
     this.#retry = null;

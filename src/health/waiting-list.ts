@@ -34,16 +34,19 @@ export class WaitingList {
     request.nextWaiting = request.previousWaiting = null;
   }
 
-  get isEmpty(): boolean {
-    return this.first === null;
+  hasSentBefore(timeMs: number): boolean {
+    return this.first !== null && this.first.awaitedSinceMs < timeMs;
   }
 
-  /** Calls `onSilent` of each, the last one first, and not of `spared`. A request that moves away leaves the list during the walk. */
-  tellSilent(spared: Waiting | null): void {
+  /**
+   * Calls `onSilent` of each that was sent before this time, the last one first, and not of `spared`. A request that moves away
+   * leaves the list during the walk.
+   */
+  tellSilent(spared: Waiting | null, timeMs: number): void {
     let request = this.#last;
     while (request !== null) {
       const previous: Waiting | null = request.previousWaiting;
-      if (request !== spared) request.onSilent();
+      if (request !== spared && request.awaitedSinceMs < timeMs) request.onSilent();
       request = previous;
     }
   }
