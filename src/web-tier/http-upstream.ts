@@ -1,23 +1,15 @@
 /** An app server in any language: plain HTTP/1.1 over a pool of connections (R8 to R11). */
-import { PeakEwma } from "../balance/peak-ewma.ts";
 import type { PlainServer, Server, Timeouts } from "../config/model.ts";
-import { isServerFault } from "../health/outcomes.ts";
 import type { ServerHealth } from "../health/server-health.ts";
-import { LoadFigures } from "../load/figures.ts";
 import { type NameResolver, SystemResolver } from "../plain/resolver.ts";
 import { UpstreamTls } from "../plain/tls.ts";
 import { type Clock, systemClock } from "../support/clock.ts";
-import { balance, upstream as limits } from "../support/limits.ts";
+import { upstream as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import type { TimerWheel } from "../support/timer-wheel.ts";
+import { AppUpstream } from "./app-upstream.ts";
 import { HttpConnection, type HttpPool } from "./http-connection.ts";
-import {
-  isIdempotent,
-  type Upstream,
-  type UpstreamRequest,
-  type UpstreamStream,
-  type Waiters,
-} from "./upstream.ts";
+import { isIdempotent, type UpstreamRequest, type UpstreamStream } from "./upstream.ts";
 import { type Address, UpstreamAddresses } from "./upstream-addresses.ts";
 
 export interface HttpUpstreamOptions {
@@ -29,20 +21,11 @@ export interface HttpUpstreamOptions {
 /** One for the process, for it asks for one name at a time. */
 const systemResolver = new SystemResolver();
 
-export class HttpUpstream implements Upstream, HttpPool {
-  readonly server: Server;
-  readonly health: ServerHealth;
-  readonly name: string;
-  inFlight = 0;
-  waiting = 0;
-  queue: Waiters | null = null;
-  /** As its agent tells, if it has one. */
-  readonly load: LoadFigures;
+export class HttpUpstream extends AppUpstream implements HttpPool {
   readonly timeouts: Timeouts;
   readonly wheel: TimerWheel;
   readonly tls: UpstreamTls | null;
   readonly #plain: PlainServer;
-  readonly #latency: PeakEwma = new PeakEwma(balance.latencyDecayMs);
   readonly #addresses: UpstreamAddresses;
   /** The last one used is taken first, so that those which are not needed grow old and close. */
   readonly #idle: HttpConnection[] = [];
@@ -57,10 +40,7 @@ export class HttpUpstream implements Upstream, HttpPool {
     options: HttpUpstreamOptions,
   ) {
     const { log, resolver = systemResolver, clock = systemClock } = options;
-    this.server = server;
-    this.name = server.name;
-    this.health = health;
-    this.load = new LoadFigures(clock);
+    super(server, health, clock);
     this.timeouts = timeouts;
     this.wheel = wheel;
     this.#plain = server.plain!;
@@ -72,39 +52,7 @@ export class HttpUpstream implements Upstream, HttpPool {
    * A server that could not be reached is tried by one request each recover time (R11). One that refuses connections
    * costs the request nothing, which goes to another server: it is tried sooner, for most likely it restarts.
    */
-  get usable(): boolean {
-    return this.health.usable && this.#hasRoom && this.#isReachable;
-  }
-
-  get keeps(): boolean {
-    return this.health.keeps && this.#hasRoom && this.#isReachable;
-  }
-
-  get full(): boolean {
-    return this.health.keeps && !this.#hasRoom && this.#isReachable;
-  }
-
-  get weight(): number {
-    return this.health.weight;
-  }
-
-  get fullWeight(): number {
-    return this.health.fullWeight;
-  }
-
-  get slowness(): number {
-    return this.load.slowness;
-  }
-
-  latencyAt(nowMs: number): number {
-    return this.#latency.value(nowMs);
-  }
-
-  get inFlightElsewhere(): number {
-    return this.load.inFlightElsewhere;
-  }
-
-  get #isReachable(): boolean {
+  protected get isReachable(): boolean {
     return !this.#closed && this.#addresses.usable;
   }
 
@@ -113,32 +61,24 @@ export class HttpUpstream implements Upstream, HttpPool {
     return Math.min(this.server.requestsMax, this.health.connectionsMax);
   }
 
-  get #hasRoom(): boolean {
+  protected get hasRoom(): boolean {
     return this.#all.size - this.#idle.length < this.#requestsMax;
   }
 
   get unusableReason(): string {
     if (this.health.reason !== "") return this.health.reason;
     if (!this.#addresses.usable) return this.#addresses.reason;
-    return this.#hasRoom ? "" : `all ${this.#requestsMax} connections are busy`;
+    return this.hasRoom ? "" : `all ${this.#requestsMax} connections are busy`;
   }
 
   send(request: UpstreamRequest): UpstreamStream | null {
-    if (!this.#hasRoom) return null;
-    if (this.health.onTrial && this.health.isTrialRisky && !isIdempotent(request.method)) return null;
+    if (!this.mayTake(request)) return null;
     const connection = this.#kept(request) ?? this.#open();
     if (connection === null) return null;
     this.inFlight++;
     this.health.sent(request);
     connection.begin(request);
     return connection;
-  }
-
-  answered(request: UpstreamRequest, status: number, nowMs: number): void {
-    const sinceMs = request.awaitedSinceMs;
-    // A server that fails is quick to do so.
-    if (sinceMs !== 0 && !isServerFault(status)) this.#latency.update(nowMs - sinceMs, nowMs);
-    this.health.answered(request, status, nowMs);
   }
 
   worthAnother(stream: UpstreamStream): boolean {
@@ -151,7 +91,7 @@ export class HttpUpstream implements Upstream, HttpPool {
     const connection = stream as HttpConnection;
     if (complete && connection.release()) this.#idle.push(connection);
     else connection.destroy();
-    if (this.queue?.isEmpty === false) this.queue.serve(this);
+    this.serveQueue();
     if (this.#idle.length > this.#plain.idleConnectionsMax) this.#idle.pop()!.destroy();
   }
 
@@ -233,6 +173,6 @@ export class HttpUpstream implements Upstream, HttpPool {
     this.#all.delete(connection);
     const at = this.#idle.indexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
-    if (this.queue?.isEmpty === false) this.queue.serve(this);
+    this.serveQueue();
   }
 }

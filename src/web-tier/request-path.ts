@@ -318,7 +318,7 @@ export class Exchange implements UpstreamRequest, InterimSink, ReplyOwner, OwnRe
     const bodyBytes = kind === "length" ? head.contentLength : 0;
     const sized = kind === "none" || kind === "length";
     if (sized && bytes.length - at > bodyBytes) return this.#badAnswer("bytes after the end of the answer");
-    const isFailedTrial = this.#attempts.isTrial && isServerFault(head.status);
+    const isFailedTrial = isServerFault(head.status) && this.#attempts.isTrial;
     this.#headIsThere();
     // It was put down for failing, and fails again: of all visitors this one need not see it.
     if (isFailedTrial && this.#movesOn()) return;
