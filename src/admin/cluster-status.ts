@@ -7,7 +7,7 @@ import type { ClusterFile, Server } from "../config/model.ts";
 import type { MemberStatus, OperatorOrder, ServerState } from "../member/member.ts";
 import { codeOf, messageOf } from "../support/errors.ts";
 import { processState } from "../support/processes.ts";
-import { ago } from "../support/words.ts";
+import { passed } from "../support/words.ts";
 import { announcedSupervisors } from "./announcement.ts";
 import { Asker } from "./ask.ts";
 import { livingRecords, type RunRecord } from "./run-record.ts";
@@ -80,7 +80,7 @@ function stateUnder({ order }: OperatorOrder, state: ServerState): ServerState {
 
 function orderInWords({ order, orderedAtMs, weight }: OperatorOrder, at: readonly string[]): string {
   const what = { drain: "drained", maint: "put in maintenance", ready: null }[order];
-  const since = orderedAtMs === null ? "" : ` ${ago(Date.now() - orderedAtMs)} ago`;
+  const since = orderedAtMs === null ? "" : ` ${passed(Date.now() - orderedAtMs)} ago`;
   return [
     ...(what === null ? [] : [`${what} by an operator${since}`]),
     ...(weight === null ? [] : [`given weight ${weight} by an operator`]),

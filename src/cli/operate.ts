@@ -6,7 +6,7 @@ import { weightOf } from "../health/operator-words.ts";
 import type { Order } from "../health/server-news.ts";
 import { FlotillaError } from "../support/errors.ts";
 import { config as configLimits } from "../support/limits.ts";
-import { ago, count } from "../support/words.ts";
+import { count, passed } from "../support/words.ts";
 import { openFile, serversNamed } from "./cluster-file.ts";
 import { type Answered, Operators, type Seen, together, type Untold, type Wish } from "./operators.ts";
 import { complain, enumerate, say, sayJson } from "./terminal.ts";
@@ -121,7 +121,7 @@ function weightInWords(file: ClusterFile, { name, weight: text }: Seen): string 
 }
 
 function since({ order: wanted, orderedAtMs }: Seen): string {
-  return `${wanted} since ${ago(Date.now() - (orderedAtMs ?? Date.now()))}`;
+  return `${wanted} since ${passed(Date.now() - (orderedAtMs ?? Date.now()))}`;
 }
 
 function isOutOfService(file: ClusterFile, cluster: string, answers: Answered["answers"]): boolean {

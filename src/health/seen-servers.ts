@@ -1,4 +1,5 @@
 /** What the workers of one web server see of its app servers, as one: for `flotilla status`. */
+import { passed } from "../support/words.ts";
 import type { HealthState, ServerView } from "./server-news.ts";
 
 /** One app server, as most of what is wrong with it is seen. */
@@ -53,7 +54,7 @@ export function seenServers(views: readonly ServerView[]): SeenServer[] {
 export function seenInWords(server: SeenServer, workersMax: number): string {
   const { name, state, reason, forMs, share, workers, slowness, load } = server;
   const who = workers === workersMax ? "" : ` (${workers} of ${workersMax} workers)`;
-  const since = `for ${duration(forMs)}`;
+  const since = `for ${passed(forMs)}`;
   if (state === "up" && reason === "") return slowness > 1 ? `${name} takes ${load}` : "";
   if (state === "up" || (state === "slow-start" && reason !== "")) return `${name} is up: ${reason}${who}`;
   if (state === "slow-start")
@@ -64,10 +65,4 @@ export function seenInWords(server: SeenServer, workersMax: number): string {
 
 function badness({ state, reason }: ServerView): number {
   return -2 * worstFirst.indexOf(state) + (reason === "" ? 0 : 1);
-}
-
-function duration(ms: number): string {
-  const seconds = Math.round(ms / 1_000);
-  if (seconds < 120) return `${seconds} s`;
-  return seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`;
 }

@@ -12,7 +12,7 @@ export function readLoad(link: Link, onRecord: (record: LoadRecord) => void): vo
   link.open(StreamKind.load, "", true, new LoadReader(onRecord), limits.windowBytes);
 }
 
-export class LoadReader implements StreamHandler {
+class LoadReader implements StreamHandler {
   readonly #onRecord: (record: LoadRecord) => void;
   /** The begin of a line whose end has not come. */
   #rest = "";

@@ -109,6 +109,8 @@ export class Operations {
     this.#file = file;
     const before = this.#words.all.length;
     this.#words.keepOnly(new Set(file.servers.keys()));
+    for (const told of [this.#told, this.#toldAtMs])
+      for (const name of told.keys()) if (!file.servers.has(name)) told.delete(name);
     for (const { name } of this.#words.all) this.#apply(name);
     if (this.#words.all.length !== before) void this.#save();
   }

@@ -10,8 +10,8 @@ export function seconds(milliseconds: number): string {
   return `${milliseconds / 1_000} s`;
 }
 
-/** A time that has passed, in its largest unit: "40 s", "3 h", "2 days". */
-export function ago(ms: number): string {
+/** A time that has passed, in the largest unit of which there are two or more: "40 s", "3 h", "2 days". */
+export function passed(ms: number): string {
   const inSeconds = Math.max(0, Math.floor(ms / 1_000));
   if (inSeconds < 120) return `${inSeconds} s`;
   const minutes = Math.floor(inSeconds / 60);
