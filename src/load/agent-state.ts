@@ -2,7 +2,7 @@
  * What an operator has an agent say, by a file that holds one word of the agent check ("drain", "maint", "down # disk swapped",
  * "ready"). No file, or an empty one, is "ready". It is read when somebody asks, so it counts at once, and outlives the agent.
  */
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, openSync, readSync } from "node:fs";
 import { codeOf, messageOf } from "../support/errors.ts";
 import { agent as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
@@ -55,7 +55,8 @@ export class StateFile {
 
 /** The begin of a file, of which a longer one has nothing to say. */
 function textOf(path: string): string {
-  const descriptor = openSync(path, "r");
+  // A pipe that nobody writes to would hold the agent up for ever.
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     return buffer.latin1Slice(0, readSync(descriptor, buffer, 0, buffer.length, 0));
   } finally {

@@ -1,5 +1,6 @@
 /** A machine's agent on a real port, with a made-up /proc and clock: what it says, and to whom. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
@@ -102,11 +103,15 @@ test("what an operator wants stands in a file", (t) => {
   assert.match(recorder.lines.at(-1)!, /says "ready up" from now on/);
 });
 
-test("a folder in the place of that file is told, and nothing changes", (t) => {
+test("a folder, or a pipe, in the place of that file is told, and nothing changes", (t) => {
   const { path } = procFolder(t, {});
-  const recorder = new LogRecorder();
-  assert.deepEqual(new StateFile(path, recorder.log).read(), up);
-  assert.match(recorder.lines[0]!, /can't be read: EISDIR.*stays at "ready up"/);
+  const pipe = join(path, "pipe");
+  execFileSync("mkfifo", [pipe]);
+  for (const odd of [path, pipe]) {
+    const recorder = new LogRecorder();
+    assert.deepEqual(new StateFile(odd, recorder.log).read(), up);
+    assert.match(recorder.lines[0]!, /can't be read: E[A-Z]+.*stays at "ready up"/);
+  }
 });
 
 async function visitor(t: TestContext, port: number): Promise<Socket> {
