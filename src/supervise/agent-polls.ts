@@ -3,6 +3,7 @@
  * believes what an agent said last until the agent says otherwise; its figures grow old.
  */
 import { isDeepStrictEqual } from "node:util";
+import { clustersBehind } from "../config/behind.ts";
 import type { Cluster, ClusterFile, Endpoint, Server } from "../config/model.ts";
 import type { AgentNews } from "../health/server-news.ts";
 import type { AgentAnswer } from "../load/agent-check.ts";
@@ -70,9 +71,8 @@ export class AgentPolls {
 }
 
 function asked(file: ClusterFile, web: Cluster): { server: Server; agent: Endpoint }[] {
-  const names = new Set(web.routes.flatMap(({ to }) => to ?? []));
-  return [...names]
-    .flatMap((name) => file.clusters.get(name)!.servers)
+  return clustersBehind(file, web)
+    .flatMap(({ servers }) => servers)
     .flatMap((server) => {
       const agent = server.plain?.agent ?? null;
       return agent === null ? [] : [{ server, agent }];

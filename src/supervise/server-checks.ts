@@ -3,6 +3,7 @@
  * which are told when the verdict of one changes.
  */
 import { isDeepStrictEqual } from "node:util";
+import { clustersBehind } from "../config/behind.ts";
 import type { CheckSettings, Cluster, ClusterFile, Server } from "../config/model.ts";
 import { CheckCounter } from "../health/check-counter.ts";
 import { LinkProbe } from "../health/probes/link-probe.ts";
@@ -96,11 +97,9 @@ export class ServerChecks {
 }
 
 function wanted(file: ClusterFile, web: Cluster): { server: Server; settings: CheckSettings }[] {
-  const names = new Set(web.routes.flatMap(({ to }) => to ?? []));
-  return [...names].flatMap((name) => {
-    const { check, servers } = file.clusters.get(name)!;
-    return check === null ? [] : servers.map((server) => ({ server, settings: check }));
-  });
+  return clustersBehind(file, web).flatMap(({ check, servers }) =>
+    check === null ? [] : servers.map((server) => ({ server, settings: check })),
+  );
 }
 
 /** Who is asked there, and how it is reached. */

@@ -3,6 +3,7 @@
  * their connections, their queue and what is known of their health; those that are gone end what they have begun.
  */
 import { isDeepStrictEqual } from "node:util";
+import { clustersBehind } from "../config/behind.ts";
 import type { Cluster, ClusterFile, Server, Timeouts } from "../config/model.ts";
 import { HealthWatch } from "../health/health-watch.ts";
 import { type HealthSettings, ServerHealth } from "../health/server-health.ts";
@@ -60,9 +61,8 @@ export class Upstreams {
   /** The pools that this file needs; new ones connect already. `commit` or `discard` has to follow. */
   prepare(file: ClusterFile, cluster: Cluster): { pools: Pools; commit(): void; discard(): void } {
     const known: Known[] = [];
-    const targets = new Set(cluster.routes.flatMap(({ to }) => to ?? []));
     const pools = new Map(
-      [...targets].map((name) => [name, this.#poolOf(file.clusters.get(name)!, file, cluster, known)]),
+      clustersBehind(file, cluster).map((one) => [one.name, this.#poolOf(one, file, cluster, known)]),
     );
     const isNew = ({ upstream }: Known): boolean => !this.#has(upstream);
     return {
