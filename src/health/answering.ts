@@ -8,6 +8,8 @@ import { type Waiting, WaitingList } from "./waiting-list.ts";
 /** As retransmission timers do it: the mean, and how far answers are from it (RFC 6298, 2.3). */
 const meanShare = 1 / 8;
 const deviationShare = 1 / 4;
+/** For the share of answers that take long: about the last hundred count. */
+const longShareStep = 1 / 64;
 
 export class Answering {
   readonly waiting: WaitingList = new WaitingList();
@@ -18,6 +20,7 @@ export class Answering {
   #lastMs = 0;
   #lastSeenMs = 0;
   #meanMs = 0;
+  #longShare = 0;
   #deviationMs = 0;
 
   /** @returns how long an answer may take and be nothing unusual; 0 when none has come yet. */
@@ -32,6 +35,7 @@ export class Answering {
     // Answered before its body had come.
     if (sinceMs === 0) return;
     const tookMs = nowMs - sinceMs;
+    this.#longShare += longShareStep * ((tookMs >= limits.suspectTrialMs ? 1 : 0) - this.#longShare);
     if (this.#meanMs === 0) {
       this.#meanMs = tookMs;
       this.#deviationMs = tookMs / 2;
@@ -58,15 +62,22 @@ export class Answering {
     this.quietMs = Math.max(0, Math.min(wasQuietMs, nowMs - Math.max(oldestMs, this.#lastMs)));
   }
 
-  /** @returns whether it was sent something between these times which it has not answered. */
-  hasUnanswered(fromMs: number, toMs: number): boolean {
+  /** @returns how many it was sent between these times which it has not answered. */
+  unanswered(fromMs: number, toMs: number): number {
+    let count = 0;
     let left: number = limits.waitingLooksMax;
     for (let request = this.waiting.first; request !== null && left > 0; request = request.nextWaiting) {
       left--;
       const sinceMs = request.awaitedSinceMs;
-      if (sinceMs > fromMs && sinceMs <= toMs) return true;
+      if (sinceMs > fromMs && sinceMs <= toMs) count++;
     }
-    return false;
+    return count;
+  }
+
+  /** @returns how likely a request takes longer than a trial may, by those that were answered and those that wait; 0 to 1. */
+  longShare(nowMs: number): number {
+    const waiting = this.unanswered(0, nowMs - limits.suspectTrialMs) * longShareStep;
+    return (this.#longShare + waiting) / (1 + waiting);
   }
 
   /** It answered something within this time. */

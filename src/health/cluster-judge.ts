@@ -44,8 +44,9 @@ function findSuspects(serving: readonly ServerHealth[], nowMs: number): void {
 
 function isQuiet(server: ServerHealth, serving: readonly ServerHealth[]): boolean {
   const { awaited, quietMs } = server.answering;
-  if (awaited < limits.suspectWaiting || quietMs < limits.suspectAfterMs) return false;
-  return quietMs >= expectedMs(server, serving);
+  if (awaited === 0) return false;
+  const afterMs = awaited < limits.suspectWaiting ? limits.suspectAloneAfterMs : limits.suspectAfterMs;
+  return quietMs >= afterMs && quietMs >= expectedMs(server, serving);
 }
 
 /**
@@ -61,13 +62,26 @@ function findStalled(serving: readonly ServerHealth[], nowMs: number): void {
   for (const server of serving) {
     const { awaited, quietMs } = server.answering;
     const afterMs = Math.max(limits.stalledAfterMs, 2 * expectedMs(server, serving));
-    if (awaited < limits.stalledWaiting || quietMs < afterMs || !server.didNotClear(nowMs)) continue;
+    if (awaited < limits.stalledWaiting || quietMs < afterMs) continue;
+    if (!server.didNotClear(nowMs, trialsFor(server, serving, nowMs))) continue;
     const others = serving.filter((other) => other !== server && isServing(other));
     const answering = others.filter((other) => other.answering.answeredWithin(nowMs, quietMs / 2));
     if (answering.length === 0 || answering.length * 2 < others.length) continue;
     const since = (quietMs / 1_000).toFixed(1);
     server.judge("stalled", `no answer for ${since} s while ${awaited} requests waited`);
   }
+}
+
+/**
+ * So many requests have to stay unanswered that chance is no explanation: where a part of them takes long everywhere (reports, long
+ * polls), what tries a server may be some of these.
+ */
+function trialsFor(server: ServerHealth, serving: readonly ServerHealth[], nowMs: number): number {
+  const others = serving.filter((other) => other !== server);
+  const longShare = Math.max(...others.map(({ answering }) => answering.longShare(nowMs)), 0);
+  if (longShare <= limits.stalledByChance) return 1;
+  const times = Math.log(limits.stalledByChance) / Math.log(Math.min(longShare, 0.99));
+  return Math.min(limits.stalledTrialsMax, Math.ceil(times));
 }
 
 /** Never more than half of the servers. */

@@ -11,6 +11,8 @@ export class HealthWatch implements HealthContext {
   readonly log: Log;
   /** Grows whenever an operator or an agent gives a server another weight: who has seen this number knows all. */
   weightChanges = 0;
+  /** At the last look a server waited for a request that tries it. */
+  isTrialWanted = false;
   /** The servers of each cluster. */
   clusters: readonly (readonly ServerHealth[])[] = [];
   #timer: Timer | null = null;
@@ -48,6 +50,11 @@ export class HealthWatch implements HealthContext {
     const now = this.clock.now();
     const passedMs = this.#awakeMs(now - this.#lookedAtMs);
     for (const servers of this.clusters) judge(servers, now, passedMs);
+    this.isTrialWanted = this.clusters.some((servers) => servers.some(isOnTrial));
     this.start();
   }
+}
+
+function isOnTrial({ onTrial }: ServerHealth): boolean {
+  return onTrial;
 }

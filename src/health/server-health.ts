@@ -293,10 +293,10 @@ export class ServerHealth {
     this.#settle();
   }
 
-  /** It did not answer either what it was sent when it was suspect already: so it is not that a few requests take long. */
-  didNotClear(nowMs: number): boolean {
+  /** It did not answer either what it was sent when it was suspect already. @param times so many requests. */
+  didNotClear(nowMs: number, times: number): boolean {
     const waitMs = Math.max(limits.suspectTrialMs, this.answering.expectedMs);
-    return this.suspect && this.answering.hasUnanswered(this.#suspectSinceMs, nowMs - waitMs);
+    return this.suspect && this.answering.unanswered(this.#suspectSinceMs, nowMs - waitMs) >= times;
   }
 
   /** It is put down. Requests that wait for a stalled one move on. */

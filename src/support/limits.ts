@@ -293,11 +293,16 @@ export const serverHealth = {
   /** Suspect: so many wait and nothing came for so long, or for longer than its answers usually take. */
   suspectWaiting: 2,
   suspectAfterMs: 100,
+  /** With fewer that wait: policies that compare servers send no second one. */
+  suspectAloneAfterMs: 500,
   /** A suspect server gets one request so often, which may clear it. */
   suspectTrialMs: 250,
   /** Stalled: so many wait, and nothing came for so long or for twice what its answers usually take. */
   stalledWaiting: 3,
   stalledAfterMs: 800,
+  /** What tries it, and is not answered: so much that chance explains it less often than this, and no more than so much. */
+  stalledByChance: 0.001,
+  stalledTrialsMax: 64,
   /** Outcomes of requests count for so long, */
   outcomeWindowMs: 10_000,
   outcomeSlotMs: 1_000,

@@ -21,7 +21,7 @@ import type { RouteCookieKeys } from "./affinity/route-cookies.ts";
 import { keyFinder } from "./request-key.ts";
 import { RequestQueue } from "./request-queue.ts";
 import type { RoutedRequest } from "./routed-request.ts";
-import type { Upstream } from "./upstream.ts";
+import { isIdempotent, type Upstream } from "./upstream.ts";
 
 export interface PoolOptions {
   readonly secret: Buffer;
@@ -104,9 +104,17 @@ export class ServerPool {
   }
 
   #newcomer(request: RoutedRequest, tried: Upstream | null): Upstream | null {
-    const found = this.#pick(this.#policy, request, tried);
+    const found =
+      (this.#watch.isTrialWanted ? this.#onTrial(request, tried) : null) ??
+      this.#pick(this.#policy, request, tried);
     if (found !== null || this.mayWait(tried)) return found;
     return this.#suspect(tried) ?? this.backup(request, tried);
+  }
+
+  /** Nobody who compares what servers have in flight would choose one that does not answer what it has. */
+  #onTrial({ method }: RoutedRequest, tried: Upstream | null): Upstream | null {
+    if (!isIdempotent(method)) return null;
+    return this.groups[0].find((one) => one !== tried && one.health.onTrial && one.usable) ?? null;
   }
 
   /** One more request can wait until one of the servers has room. */

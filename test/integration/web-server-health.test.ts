@@ -1,6 +1,7 @@
 /** Servers judged by what becomes of real requests: who is passed over, who is put down and when it is back (R11, R46). */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import type { Cluster } from "../../src/config/model.ts";
 import type { Waiting } from "../../src/health/waiting-list.ts";
 import { linkApp } from "../harness/link-app.ts";
 import { ok, RawClient, RawOrigin } from "../harness/raw.ts";
@@ -14,7 +15,7 @@ interface Site {
   answerA: string | null;
 }
 
-async function threeServers(t: TestContext): Promise<Site> {
+async function threeServers(t: TestContext, app: Partial<Cluster> = {}): Promise<Site> {
   const site = { answerA: ok("a") as string | null };
   const origins = [
     await RawOrigin.start(t, () => site.answerA),
@@ -22,7 +23,7 @@ async function threeServers(t: TestContext): Promise<Site> {
     await RawOrigin.start(t, () => ok("c")),
   ];
   const ports = origins.map(({ port }) => port);
-  const web = await webSite(t, ports, { timeouts: { recoverTimeMs: 400 } });
+  const web = await webSite(t, ports, { timeouts: { recoverTimeMs: 400 }, app });
   return Object.assign(site, { web, origins });
 }
 
@@ -71,6 +72,20 @@ test("a server that accepts and never answers: its visitors move on, it is tried
   assert.match(site.web.warnings.join("\n"), /app-a is up again after \d+\.\d s/);
 });
 
+for (const policy of ["least-load", "least-connections", "latency"] as const) {
+  test(`${policy}: a server that has more waiting than the others is asked all the same whether it answers`, async (t) => {
+    const balance = { policy, by: "client-address", name: "", loadBound: 1.25 } as const;
+    const site = await threeServers(t, { balance });
+    const [a] = site.web.upstreams;
+    site.answerA = null;
+    const statuses = await visitUntil(site.web, () => a!.health.state === "down");
+    assert.ok(statuses.every((status) => status === 200));
+    assert.match(a!.health.reason, /^no answer for \d\.\d s while [3-9] requests waited$/);
+    site.answerA = ok("a");
+    await visitUntil(site.web, () => a!.health.state === "up");
+  });
+}
+
 test("what can't be sent twice is not what tries a server that stalled", async (t) => {
   const site = await threeServers(t);
   const [a] = site.web.upstreams;
@@ -81,7 +96,7 @@ test("what can't be sent twice is not what tries a server that stalled", async (
   const before = site.origins[0]!.requests;
   for (let count = 0; count < 6; count++) assert.equal(await ask(site.web, "POST"), 200);
   assert.equal(site.origins[0]!.requests, before);
-  for (let count = 0; count < 3; count++) assert.equal(await ask(site.web), 200);
+  for (let count = 0; count < 3 && a!.health.state !== "up"; count++) assert.equal(await ask(site.web), 200);
   assert.equal(a!.health.state, "up");
   assert.equal(site.origins[0]!.requests, before + 1);
 });
