@@ -128,14 +128,15 @@ for (const kind of ["link", "plain"] as const) {
       const session = await http2Session(t, web.port);
       for (let streams = 0; streams < 80; streams++) answers.push(ask(session, { ":path": "/" }).answer);
     }
-    await has(0, 120);
-    await has(1, 120);
+    await until(() => seen[0]!.length + seen[1]!.length === 240);
+    // Half of them, unless the machine was so slow that one server seemed quiet beside the other.
+    const [stuck, others] = [seen[0]!.length, seen[1]!.length];
     fallSilent[kind](web);
-    await has(1, 220);
+    await has(1, others + 100);
     await until(() => web.warnings.some((line) => /retryBudget is spent/.test(line)));
-    assert.equal(seen[1]!.length, 220);
-    for (let at = 0; at < 220; at++) answer(1, "");
-    for (let at = 0; at < 120; at++) answer(0, "");
+    assert.equal(seen[1]!.length, others + 100);
+    for (let at = 0; at < others + 100; at++) answer(1, "");
+    for (let at = 0; at < stuck; at++) answer(0, "");
     for (const { status } of await Promise.all(answers)) assert.equal(status, 200);
   });
 }
