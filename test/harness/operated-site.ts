@@ -50,7 +50,8 @@ export class OperatedSite {
 clusters:
 ${["a", "b"].map((letter, index) => webCluster(letter, ports[index]!, ports[2 + index]!, workers)).join("")}  app:
     servers:
-${names.map((name, index) => `      ${name}: { address: 127.0.0.${index + 2}, port: ${ports[4 + index]}, weight: 2 }\n`).join("")}    sessions: { durability: backup }
+${names.map((name, index) => `      ${name}: { address: 127.0.0.${index + 2}, port: ${ports[4 + index]}, weight: 2 }\n`).join("")}    balance: round-robin
+    sessions: { durability: backup }
     timeouts: { drain: 8s }
 ${run === null ? "" : `    run: ${run ?? `exec node ${cartApp}`}\n`}`;
     const folder = temporaryFolder(t, { ...files, "flotilla.yaml": text });

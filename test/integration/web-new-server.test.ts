@@ -55,6 +55,7 @@ test("a plain server comes and goes under load; a request that it has begun come
   const linesOf = (...some: readonly PlainServer[]): string =>
     `    servers: { ${some.map(({ name, port }) => `${name}: { http: "http://127.0.0.1:${port}" }`).join(", ")} }
     check: /healthz
+    balance: round-robin
     slowStart: 0s
 `;
   const site = await siteOf(t, linesOf(servers[0], b));
@@ -102,6 +103,7 @@ test("a member comes and goes under load", async (t) => {
   const linesOf = (...letters: readonly string[]): string =>
     `    servers:
 ${letters.map((letter) => `      app-${letter}: { address: 127.0.0.1, port: ${ports["abc".indexOf(letter)]} }\n`).join("")}    run: exec node ${app}
+    balance: round-robin
     slowStart: 0s
     timeouts: { drain: 5s }
 `;
