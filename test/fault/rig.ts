@@ -84,7 +84,11 @@ export async function runFaults(
       import.meta.filename,
       JSON.stringify(instructions),
     ]);
-    const child = spawn(command!, args, { stdio: ["ignore", "inherit", "inherit", "ipc"], detached: true });
+    const child = spawn(command!, args, { stdio: ["ignore", "inherit", "pipe", "ipc"], detached: true });
+    let complaints = "";
+    child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+      complaints += text;
+    });
     signal.addEventListener("abort", () => child.kill("SIGKILL"), { once: true });
     if (signal.aborted) child.kill("SIGKILL");
     child.on("message", (message) => {
@@ -92,10 +96,10 @@ export async function runFaults(
       if (Object.values(result.wrongs).some((count) => count > 0)) isFine = false;
       onRun(result);
     });
-    const [code] = (await once(child, "exit")) as [number | null];
+    const [code] = (await once(child, "close")) as [number | null];
     if (code !== 0 && !signal.aborted) {
       isFine = false;
-      throw new Error(`the runs ended with ${code ?? "a signal"}; logs: ${folder}`);
+      throw new Error(`the runs ended with ${code ?? "a signal"}; logs: ${folder}\n${complaints}`);
     }
   } finally {
     process.off("exit", remove);

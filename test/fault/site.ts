@@ -102,11 +102,19 @@ export class Site {
     return clusterStatus(this.#file, statusTimeoutMs);
   }
 
-  /** The process that serves. @throws when there is none */
+  /** The process that serves. @throws when there is none for long */
   async processOf(server: string): Promise<number> {
-    const { pid } = (await this.status()).find(({ name }) => name === server)!;
-    if (pid === null) throw new Error(`${server} does not run:\n${this.logOf(server)}`);
-    return pid;
+    let last: ServerStatus | undefined;
+    // A look that a busy machine let time out says nothing.
+    await this.#until(
+      `${server} runs`,
+      async () => {
+        last = (await this.status()).find(({ name }) => name === server)!;
+        return last.pid !== null;
+      },
+      () => ` (${last?.note ?? ""}):\n${this.logOf(server)}`,
+    );
+    return last!.pid!;
   }
 
   /** Ends when another process than `pid` serves. */
