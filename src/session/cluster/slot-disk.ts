@@ -1,0 +1,92 @@
+/**
+ * What the protocol asks of a server's disk where `durability: backup+disk` is wanted: the copies of its slots, kept in an
+ * embedded database that runs elsewhere (`session/disk/`). Nothing here waits; what is written is told of when it is synced.
+ *
+ * Calls take effect in their order, and so do the answers: what was asked for after a write shows it. All calls of one turn
+ * of the event loop, and all that come while the disk is busy, go into one transaction, so that after a crash a copy is as it was
+ * at one moment: its sessions are those of its place (epoch and pos).
+ *
+ * A disk that can't be written (full, broken, gone) keeps what it was given, in order and within bounds, and tries again by
+ * itself; reads go on as far as they can.
+ */
+import type { FlotillaError } from "../../support/errors.ts";
+import type { SessionEntries } from "../entry.ts";
+
+/** Where a copy of a slot stands. */
+export interface CopyPlaceOnDisk {
+  /** Of the process that wrote it. */
+  readonly incarnation: string;
+  readonly epoch: number;
+  readonly pos: number;
+  readonly sessions: number;
+}
+
+/** One session as the disk keeps it. */
+export interface DiskSession {
+  readonly key: string;
+  readonly entries: SessionEntries;
+  readonly idleTimeoutMs: number;
+  /** How long it has been unused; the time in which no process ran does not count. */
+  readonly idleForMs: number;
+}
+
+export interface DiskObserver {
+  /** All changes of the slot up to here are synced. */
+  onDurable(slot: number, epoch: number, pos: number): void;
+  /** It can't be written, and why, for a person; null: it can again. */
+  onTrouble(reason: string | null): void;
+}
+
+export interface SlotDisk {
+  /** Whether the last attempt to write succeeded. */
+  readonly isWell: boolean;
+  /** Of changes that are not synced yet: whoever gives it more has to wait. */
+  readonly pendingBytes: number;
+
+  /** Copies that processes before this one left, by slot: only whole ones. Valid once the disk was opened, before anything is written. */
+  readonly found: ReadonlyMap<number, CopyPlaceOnDisk>;
+
+  /** The one that is told; set before anything is written. */
+  observe(observer: DiskObserver): void;
+
+  /**
+   * The change at `pos`: the session is now this; null: it is over.
+   * The copy has to be whole: begun by `adopt`, or by `beginCopy` and `endCopy`.
+   */
+  write(slot: number, epoch: number, pos: number, key: string, session: DiskSession | null): void;
+  /** Sessions were used; they are not rewritten. Nobody waits for it. */
+  touch(slot: number, key: string, idleTimeoutMs: number, idleForMs: number): void;
+  /** The found copy is this process's from now on, at this epoch; an empty one is made where there was none. */
+  adopt(slot: number, epoch: number, pos: number): void;
+
+  /** A new copy comes in parts. The one before stays what `found` would show after a restart until `endCopy`. */
+  beginCopy(slot: number): void;
+  addToCopy(slot: number, sessions: readonly DiskSession[]): void;
+  /** The new copy is whole, at this place; the one before goes. `onDurable` follows. */
+  endCopy(slot: number, epoch: number, pos: number): void;
+  /** Neither is wanted any more. */
+  drop(slot: number): void;
+
+  /** One session; null: the disk has none. Answered later, never within the call. */
+  read(
+    slot: number,
+    key: string,
+    done: (error: FlotillaError | null, session: DiskSession | null) => void,
+  ): void;
+  /** Sessions behind this key in the order of keys ("" from the first), about so many bytes of them; none: that was all. */
+  readAfter(
+    slot: number,
+    key: string,
+    bytesMax: number,
+    done: (error: FlotillaError | null, sessions: readonly DiskSession[]) => void,
+  ): void;
+  /** Keys of sessions that are idle for longer than they may, of slots that are asked for, at most so many. */
+  expired(
+    slots: readonly number[],
+    sessionsMax: number,
+    done: (
+      error: FlotillaError | null,
+      keys: readonly { readonly slot: number; readonly key: string }[],
+    ) => void,
+  ): void;
+}
