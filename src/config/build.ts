@@ -136,6 +136,7 @@ function buildCluster(
           idleTimeoutMs: sessions.number("idleTimeout"),
         }
       : null,
+    coordination: { engine: "members" },
     trustedNetworks: section.scalarItems("trust").map(({ value }) => String(value)),
     sessionIdNetworks: section.scalarItems("sessionIdFrom").map(({ value }) => String(value)),
     accessLog: buildAccessLog(section.section("log"), context),

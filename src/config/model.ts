@@ -46,6 +46,8 @@ export interface Cluster {
   readonly retryBudget: number;
   /** Null: the cluster's applications have no sessions of ours by the file (session() still works with defaults). */
   readonly sessions: SessionSettings | null;
+  /** App tier: who keeps the register of its sessions. */
+  readonly coordination: CoordinationSettings;
   readonly trustedNetworks: readonly string[];
   /** Web tier: clients whose session ids in paths choose a server. */
   readonly sessionIdNetworks: readonly string[];
@@ -302,6 +304,12 @@ export interface SessionSettings {
   readonly durability: "memory" | "backup";
   readonly cookieName: string;
   readonly idleTimeoutMs: number;
+}
+
+/** What each engine of the register needs to know. */
+export interface CoordinationSettings {
+  /** Votes of the app servers' machines. */
+  readonly engine: "members";
 }
 
 /** A file of the site, read when the file of the cluster was. */

@@ -21,8 +21,8 @@ export class Member {
   sessionCount: () => number = () => 0;
   /** Where sessions are kept on two servers: how this process stands with them; set likewise. */
   slotCounts: (() => SlotCounts) | null = null;
-  /** Why its machine has no vote in the register, and what to do; set likewise. */
-  voterProblem: () => string | null = () => null;
+  /** What is wrong with the register's engine as seen from here, and what to do; set likewise. */
+  registerProblem: () => string | null = () => null;
 
   /** What a stop of this server together with those others would be in want of; set likewise. */
   stopCheck: (others: readonly string[]) => StopCheck = () => ({ sessions: 0, problem: null });
@@ -74,7 +74,7 @@ export class Member {
   }
 
   #troubles(): Pick<MemberStatus, "voterProblem" | "note"> {
-    const voterProblem = this.voterProblem();
+    const voterProblem = this.registerProblem();
     const held = this.holding?.() ?? null;
     return {
       ...(voterProblem === null ? {} : { voterProblem }),

@@ -1,7 +1,7 @@
 /**
  * The register: one small value on which all servers agree, and which says who keeps which session slot.
  * Its versions form one chain: each was made from the one before by one compare-and-set. Engines behind this
- * interface: `members` (members.ts, voters among the servers themselves).
+ * interface, one folder each: `members/` (voters among the servers themselves).
  *
  * Callbacks are called exactly once each, possibly before the call returns. Values are frozen: nobody changes one in place.
  */
@@ -47,4 +47,10 @@ export interface Register<V> {
    * @returns ends it.
    */
   watch(listener: (state: Versioned<V>) => void): () => void;
+}
+
+/** A value as bytes; one value has one form. `decode` throws a FlotillaError. */
+export interface ValueCodec<V> {
+  encode(value: V): Buffer;
+  decode(bytes: Buffer): V;
 }

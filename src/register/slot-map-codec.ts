@@ -8,7 +8,7 @@
  */
 import { register as limits } from "../support/limits.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
-import type { ValueCodec } from "./members.ts";
+import type { ValueCodec } from "./register.ts";
 import { type Holder, type Slot, type SlotMap, sameHolder, slotCount } from "./slot-map.ts";
 
 const format = 1;

@@ -13,7 +13,7 @@ import type { SessionPlace } from "./keeper.ts";
 import type { KeptSessions } from "./kept.ts";
 import { MemoryStore } from "./memory-store.ts";
 import type { OwnSecrets } from "./options.ts";
-import { keepersOf } from "./wiring/cluster-voter.ts";
+import { keepersOf } from "./wiring/open-register.ts";
 import { Replicas } from "./wiring/replicas.ts";
 
 export const defaultCookieName = "sid";

@@ -6,9 +6,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
-import { compareBallots, noBallot } from "../../src/register/state.ts";
-import { decodeVote } from "../../src/register/vote-codec.ts";
-import { VoterFile } from "../../src/register/voter-file.ts";
+import { compareBallots, noBallot } from "../../src/register/members/state.ts";
+import { decodeVote } from "../../src/register/members/vote-codec.ts";
+import { VoterFile } from "../../src/register/members/voter-file.ts";
 import { seededRandom } from "../../src/support/clock.ts";
 
 const program = join(import.meta.dirname, "..", "harness", "voting-process.ts");

@@ -4,10 +4,10 @@
  */
 import { randomBytes } from "node:crypto";
 import { writeSync } from "node:fs";
-import { Acceptor } from "../../src/register/acceptor.ts";
-import type { VoterRequest } from "../../src/register/messages.ts";
-import { noBallot } from "../../src/register/state.ts";
-import { VoterFile } from "../../src/register/voter-file.ts";
+import { Acceptor } from "../../src/register/members/acceptor.ts";
+import type { VoterRequest } from "../../src/register/members/messages.ts";
+import { noBallot } from "../../src/register/members/state.ts";
+import { VoterFile } from "../../src/register/members/voter-file.ts";
 
 const [folder, first, node] = process.argv.slice(2) as [string, string, string];
 const acceptor = new Acceptor({

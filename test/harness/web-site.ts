@@ -325,6 +325,7 @@ function cluster(
     tier,
     servers,
     witness: null,
+    coordination: { engine: "members" },
     listen: [],
     workers: 1,
     health: null,

@@ -1,5 +1,5 @@
 /** One machine's disk as voters use it: one small file, what of it survives a power cut, and its lock. */
-import type { VoteStorage } from "../../src/register/acceptor.ts";
+import type { VoteStorage } from "../../src/register/members/acceptor.ts";
 import { unreachable } from "../../src/register/unreachable.ts";
 
 const lockTriesMax = 100;

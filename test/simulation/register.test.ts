@@ -7,8 +7,8 @@
  */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { VoterChanges } from "../../src/register/voter-changes.ts";
-import type { Voter, VoterSet } from "../../src/register/voters.ts";
+import { VoterChanges } from "../../src/register/members/voter-changes.ts";
+import type { Voter, VoterSet } from "../../src/register/members/voters.ts";
 import { type LifeOptions, live, type Outcome } from "./register/life.ts";
 import { type Parts, soundParts } from "./register/world.ts";
 

@@ -1,6 +1,6 @@
 /** Who votes on the sessions of a cluster by its file; apart from what it takes to ask them. */
 import type { Cluster } from "../../config/model.ts";
-import { chooseVoters } from "../../register/voters.ts";
+import { chooseVoters } from "../../register/members/voters.ts";
 
 /** @returns addresses of app servers, and the witness's name. */
 export function fileVoters({ servers, witness }: Pick<Cluster, "servers" | "witness">): string[] {

@@ -11,7 +11,7 @@ import { type Link, type ResetCode, StreamKind, type StreamService } from "../..
 import type { LinkDialer } from "../../link/dialer.ts";
 import { linkKeys } from "../../link/keys.ts";
 import type { Member, SlotCounts, StopCheck } from "../../member/member.ts";
-import type { ClusterRegister } from "../../register/cluster-register.ts";
+import type { RegisterEngine } from "../../register/engine.ts";
 import { emptySlotMap } from "../../register/slot-map.ts";
 import { slotMapCodec } from "../../register/slot-map-codec.ts";
 import { systemClock } from "../../support/clock.ts";
@@ -28,8 +28,8 @@ import { LastWrite, readSaved, tellLost, tellOtherRegister } from "../disk/savin
 import { SessionFile } from "../disk/session-file.ts";
 import type { SessionIds } from "../id.ts";
 import type { KeptSessions } from "../kept.ts";
-import { keepersOf, openRegister, voteDialer } from "./cluster-voter.ts";
 import { CopyCounts } from "./copy-counts.ts";
+import { keepersOf, lettersOf, openRegister, voteDialer } from "./open-register.ts";
 import { PeerAcceptor, PeerDialer } from "./peer-links.ts";
 import { Reports } from "./reports.ts";
 import { bytesOf, fromSaved, toSaved } from "./saved-copies.ts";
@@ -39,7 +39,7 @@ export class Replicas implements PairEvents, KeptSessions {
   readonly store: ClusterStore;
   readonly services: ReadonlyMap<StreamKind, StreamService>;
   readonly #log: Log;
-  readonly #register: ClusterRegister;
+  readonly #register: RegisterEngine;
   readonly #node: SessionNode;
   readonly #acceptor: PeerAcceptor;
   readonly #dialers: ReadonlyMap<string, PeerDialer>;
@@ -64,14 +64,13 @@ export class Replicas implements PairEvents, KeptSessions {
     this.#log = log;
     this.#file = new SessionFile(member.file.dataFolder, member.cluster.name, server.name, "copies");
     this.#reports = new Reports(log);
-    const letters = new Map(servers.map(({ entry, letter }) => [entry, letter]));
     const { witness } = member.cluster;
     this.#register = openRegister(member, (voter) => this.#linksTo(voter, servers, witness), log);
     this.#node = new SessionNode({
       self: { server: server.name, incarnation },
       servers: servers.map(({ name, address }) => ({ server: name, machine: address })),
       register: this.#register.register,
-      firstMap: emptySlotMap(letters),
+      firstMap: emptySlotMap(lettersOf(member)),
       mapCodec: slotMapCodec,
       clock: systemClock,
       sessionsMax: session.sessionsMax,
@@ -86,9 +85,10 @@ export class Replicas implements PairEvents, KeptSessions {
     this.store = new ClusterStore({ node: this.#node, ids, marks, random: Math.random });
     const names = new Set(servers.map(({ name }) => name));
     this.#acceptor = new PeerAcceptor((name) => names.has(name) && name < server.name, this);
-    this.services = new Map([
+    const { service } = this.#register;
+    this.services = new Map<StreamKind, StreamService>([
       [StreamKind.session, this.#acceptor],
-      [StreamKind.register, this.#register.service],
+      ...(service === null ? [] : [[StreamKind.register, service] as const]),
     ]);
     this.#dialers = this.#makeDialers(member, servers);
     this.#witness = witness === null ? null : this.#makeWitnessDialer(member, witness);
@@ -161,7 +161,7 @@ export class Replicas implements PairEvents, KeptSessions {
   #tidy(): void {
     if (this.#saved === null) return;
     const { sessions, register } = this.#saved;
-    const { world } = this.#register.register;
+    const { world } = this.#register;
     if (world === null) return;
     if (register !== "" && world !== register && sessions > 0) {
       this.#saved = null;
@@ -191,7 +191,7 @@ export class Replicas implements PairEvents, KeptSessions {
     if (this.#node.isDrained || !this.#node.hasHeir || slots === 0) return;
     const seconds = Math.round((systemClock.now() - startAt) / 1_000);
     const whyNot = seesRegister
-      ? this.#register.register.changeTrouble
+      ? this.#register.changeTrouble
       : "a majority of the register's voters can't be reached";
     this.#log.warn(
       `${count(this.store.count, "session")} (${count(slots, "slot")}) could not be handed over within ${seconds} s` +
@@ -225,7 +225,7 @@ export class Replicas implements PairEvents, KeptSessions {
 
   #freeze(): LastWrite {
     this.#tidy();
-    const register = this.#register.register.world ?? this.#saved?.register ?? "";
+    const register = this.#register.world ?? this.#saved?.register ?? "";
     const copies = this.#node.freeze();
     let sessions = 0;
     for (const copy of copies.values()) sessions += copy.sessions.size;

@@ -4,12 +4,12 @@ import type { LinkDialer } from "../../link/dialer.ts";
 import { linkKeys } from "../../link/keys.ts";
 import { LinkListener } from "../../link/listener.ts";
 import type { Member } from "../../member/member.ts";
-import type { ClusterRegister } from "../../register/cluster-register.ts";
+import type { MembersEngine } from "../../register/members/engine.ts";
 import type { Log } from "../../support/log.ts";
-import { keepersOf, openRegister, voteDialer } from "./cluster-voter.ts";
+import { keepersOf, openMembers, voteDialer } from "./open-register.ts";
 
 export class Witness {
-  readonly #register: ClusterRegister;
+  readonly #register: MembersEngine;
   readonly #port: LinkListener;
   /** To the app servers: a vote that was lost is added anew by whoever it belongs to. */
   readonly #dialers: readonly { readonly address: string; readonly dialer: LinkDialer }[];
@@ -21,7 +21,7 @@ export class Witness {
   constructor(member: Member, admin: StreamService, log: Log) {
     const { file, server, incarnation } = member;
     const { name, address, port } = server;
-    this.#register = openRegister(member, (voter) => this.#linksTo(voter), log);
+    this.#register = openMembers(member, (voter) => this.#linksTo(voter), log);
     const services = new Map<StreamKind, StreamService>([
       [StreamKind.register, this.#register.service],
       [StreamKind.admin, admin],

@@ -2,8 +2,8 @@
  * Machines, processes, disks and a network in virtual time, all decided by one seed, around the real register.
  * Machines are called a, b, c ...; each has one disk and one or two processes that may serve its vote.
  */
-import { Acceptor, type VoteStorage } from "../../../src/register/acceptor.ts";
-import { MembersRegister, type ValueCodec } from "../../../src/register/members.ts";
+import { Acceptor, type VoteStorage } from "../../../src/register/members/acceptor.ts";
+import { MembersRegister } from "../../../src/register/members/members-register.ts";
 import {
   decodeAnswer,
   decodeRequest,
@@ -11,12 +11,13 @@ import {
   encodeRequest,
   type VoterAnswer,
   type VoterRequest,
-} from "../../../src/register/messages.ts";
-import type { VoterTransport } from "../../../src/register/patience.ts";
-import { compareBallots, noBallot } from "../../../src/register/state.ts";
+} from "../../../src/register/members/messages.ts";
+import type { VoterTransport } from "../../../src/register/members/patience.ts";
+import { compareBallots, noBallot } from "../../../src/register/members/state.ts";
+import { decodeVote } from "../../../src/register/members/vote-codec.ts";
+import { VoterChanges, type VoterChangesOptions } from "../../../src/register/members/voter-changes.ts";
+import type { ValueCodec } from "../../../src/register/register.ts";
 import { unreachable } from "../../../src/register/unreachable.ts";
-import { decodeVote } from "../../../src/register/vote-codec.ts";
-import { VoterChanges, type VoterChangesOptions } from "../../../src/register/voter-changes.ts";
 import { type Clock, type Random, seededRandom } from "../../../src/support/clock.ts";
 import { Disk, storageOn } from "../disk.ts";
 import { Checker, ForkingChecker, type TestValue, Violation } from "./checker.ts";

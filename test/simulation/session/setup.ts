@@ -3,7 +3,7 @@
  * finds the other in its file and they speak a common version, by the same function that decides it at the hello of a real link.
  */
 import { type Hello, refusalOf, type VersionRange } from "../../../src/link/hello.ts";
-import { chooseVoters } from "../../../src/register/voters.ts";
+import { chooseVoters } from "../../../src/register/members/voters.ts";
 import type { ServerMark } from "../../../src/session/cluster/cluster-store.ts";
 import type { ServerPlace } from "../../../src/session/cluster/peer.ts";
 import type { Process } from "./world.ts";

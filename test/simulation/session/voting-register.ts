@@ -2,15 +2,15 @@
  * The register as it really is: voters on the machines of the app servers (and a witness where there are two), each with
  * its file on a disk that can be slow, full or lost, and questions that get lost, come late or come twice.
  */
-import { Acceptor } from "../../../src/register/acceptor.ts";
-import { MembersRegister } from "../../../src/register/members.ts";
-import type { VoterAnswer, VoterRequest } from "../../../src/register/messages.ts";
-import type { VoterTransport } from "../../../src/register/patience.ts";
+import { Acceptor } from "../../../src/register/members/acceptor.ts";
+import { MembersRegister } from "../../../src/register/members/members-register.ts";
+import type { VoterAnswer, VoterRequest } from "../../../src/register/members/messages.ts";
+import type { VoterTransport } from "../../../src/register/members/patience.ts";
+import { decodeVote } from "../../../src/register/members/vote-codec.ts";
+import { VoterChanges } from "../../../src/register/members/voter-changes.ts";
 import type { Register, Versioned } from "../../../src/register/register.ts";
 import { aboveForks, type SlotMap } from "../../../src/register/slot-map.ts";
 import { unreachable } from "../../../src/register/unreachable.ts";
-import { decodeVote } from "../../../src/register/vote-codec.ts";
-import { VoterChanges } from "../../../src/register/voter-changes.ts";
 import type { ServerPlace } from "../../../src/session/cluster/peer.ts";
 import type { Clock } from "../../../src/support/clock.ts";
 import type { FlotillaError } from "../../../src/support/errors.ts";

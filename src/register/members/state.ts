@@ -4,8 +4,8 @@
  * A state carries its version and the ids of the changes that made it and those before it, so that whoever lost the
  * answer to a compare-and-set finds later whether it is part of the chain.
  */
-import { register as limits } from "../support/limits.ts";
-import { type ByteReader, ByteWriter } from "./bytes.ts";
+import { register as limits } from "../../support/limits.ts";
+import { type ByteReader, ByteWriter } from "../bytes.ts";
 import type { Voter, VoterSet } from "./voters.ts";
 
 /** Orders proposals. No two proposals have the same: the node names one start of one process. */

@@ -1,9 +1,10 @@
-/** The register of the sessions of a process's cluster, for those that keep sessions and for the one that only votes. */
+/** The register of the sessions of a process's cluster, by the engine that the file names, for those that keep sessions and for the one that only votes. */
 import type { Server } from "../../config/model.ts";
 import type { Link } from "../../link/api.ts";
 import { LinkDialer, type LinkDialerOptions } from "../../link/dialer.ts";
 import type { Member } from "../../member/member.ts";
-import { ClusterRegister } from "../../register/cluster-register.ts";
+import type { EngineNotes, RegisterEngine } from "../../register/engine.ts";
+import { MembersEngine } from "../../register/members/engine.ts";
 import { FlotillaError, messageOf } from "../../support/errors.ts";
 import { replication as limits } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
@@ -14,26 +15,39 @@ export function keepersOf({ cluster }: Member): Server[] {
   return cluster.servers.filter(({ kind }) => kind === "link");
 }
 
-/** @throws FlotillaError FLOTILLA_DATA_FOLDER */
+/**
+ * @param linksTo connections to a voter of `members`.
+ * @throws FlotillaError FLOTILLA_DATA_FOLDER
+ */
 export function openRegister(
   member: Member,
   linksTo: (voter: string) => readonly Link[],
   log: Log,
-): ClusterRegister {
+): RegisterEngine {
+  switch (member.cluster.coordination.engine) {
+    case "members":
+      return openMembers(member, linksTo, log);
+  }
+}
+
+/** @throws FlotillaError FLOTILLA_DATA_FOLDER */
+export function openMembers(
+  member: Member,
+  linksTo: (voter: string) => readonly Link[],
+  log: Log,
+): MembersEngine {
   const { file, cluster, server, incarnation } = member;
-  const servers = keepersOf(member);
   const voter = server.kind === "witness" ? server.name : server.address;
   try {
-    const register = new ClusterRegister({
+    const engine = new MembersEngine({
       ...{ cluster: cluster.name, node: `${server.name}#${incarnation}`, voter, linksTo },
       fileVoters: fileVoters(cluster),
       dataFolder: file.dataFolder,
-      letters: new Map(servers.map(({ entry, letter }) => [entry, letter])),
-      onProblem: (message) => log.warn(message),
-      onMended: (message) => log.info(message),
+      letters: lettersOf(member),
+      ...notesTo(log),
     });
-    member.voterProblem = () => register.voterProblem;
-    return register;
+    member.registerProblem = () => engine.problem;
+    return engine;
   } catch (error) {
     throw new FlotillaError(
       "FLOTILLA_DATA_FOLDER",
@@ -41,6 +55,15 @@ export function openRegister(
       { cause: error },
     );
   }
+}
+
+function notesTo(log: Log): EngineNotes {
+  return { onProblem: (message) => log.warn(message), onMended: (message) => log.info(message) };
+}
+
+/** Entries to letters by the file: pinned with the first version. */
+export function lettersOf(member: Member): Map<string, string> {
+  return new Map(keepersOf(member).map(({ entry, letter }) => [entry, letter]));
 }
 
 /** A link that is there for votes. */

@@ -3,16 +3,16 @@
  * A change that was begun is finished by any voter's process, and a voter whose memory was lost, or which did not
  * answer when the first version was made, is added anew by the process at its own address.
  */
-import type { Clock, Random, Timer } from "../support/clock.ts";
-import type { FlotillaError } from "../support/errors.ts";
-import { register as limits } from "../support/limits.ts";
-import type { MembersRegister } from "./members.ts";
+import type { Clock, Random, Timer } from "../../support/clock.ts";
+import type { FlotillaError } from "../../support/errors.ts";
+import { register as limits } from "../../support/limits.ts";
+import type { CasOutcome } from "../register.ts";
+import { unreachable } from "../unreachable.ts";
+import type { MembersRegister } from "./members-register.ts";
 import type { VoterAnswer, VoterRequest } from "./messages.ts";
 import { Patience, type VoterTransport } from "./patience.ts";
-import type { CasOutcome } from "./register.ts";
 import { Round } from "./round.ts";
 import { noBallot } from "./state.ts";
-import { unreachable } from "./unreachable.ts";
 import { sameVoters, tally, type Voter, type VoterSet } from "./voters.ts";
 
 export interface VoterChangesOptions {

@@ -1,16 +1,17 @@
-/** The register of one cluster as a server runs it: its machine's vote, its proposals, and the care for the voters. */
+/** `coordination: members` as a server runs it: its machine's vote, its proposals, and the care for the voters. */
 import { randomBytes } from "node:crypto";
-import type { StreamService } from "../link/api.ts";
-import { systemClock } from "../support/clock.ts";
+import type { StreamService } from "../../link/api.ts";
+import { systemClock } from "../../support/clock.ts";
+import type { EngineNotes, RegisterEngine } from "../engine.ts";
+import { aboveForks, emptySlotMap, type SlotMap } from "../slot-map.ts";
+import { slotMapCodec } from "../slot-map-codec.ts";
 import { Acceptor } from "./acceptor.ts";
-import { MembersRegister } from "./members.ts";
+import { MembersRegister } from "./members-register.ts";
 import { type LinksTo, LinkVoterTransport, registerService } from "./register-service.ts";
-import { aboveForks, emptySlotMap, type SlotMap } from "./slot-map.ts";
-import { slotMapCodec } from "./slot-map-codec.ts";
 import { VoterChanges } from "./voter-changes.ts";
 import { VoterFile } from "./voter-file.ts";
 
-export interface ClusterRegisterOptions {
+export interface MembersEngineOptions extends EngineNotes {
   /** The cluster's name. */
   readonly cluster: string;
   /** "app-a#incarnation". */
@@ -23,22 +24,17 @@ export interface ClusterRegisterOptions {
   /** Entries of the cluster to their letters by the file, pinned with the first version. */
   readonly letters: ReadonlyMap<string, string>;
   readonly linksTo: LinksTo;
-  /** For the log: what an operator has to know. */
-  readonly onProblem: (message: string) => void;
-  /** For the log: it is over. */
-  readonly onMended: (message: string) => void;
 }
 
-export class ClusterRegister {
+export class MembersEngine implements RegisterEngine {
   readonly register: MembersRegister<SlotMap>;
   readonly voters: VoterChanges;
-  /** For StreamKind.register of the cluster port. */
   readonly service: StreamService;
 
   readonly #file: VoterFile;
 
   /** @throws the system's error when the data folder can't be used. */
-  constructor(options: ClusterRegisterOptions) {
+  constructor(options: MembersEngineOptions) {
     const { cluster, node, voter, fileVoters, dataFolder, letters, linksTo, onProblem, onMended } = options;
     this.#file = new VoterFile(dataFolder, cluster, voter, { onProblem, onMended });
     const acceptor = new Acceptor({
@@ -67,16 +63,24 @@ export class ClusterRegister {
     this.service = registerService(new Map([[cluster, acceptor]]));
   }
 
-  /** Why this machine has no vote, and what to do, for a person; null: it has one, as far as known. */
-  get voterProblem(): string | null {
+  get world(): string | null {
+    return this.register.world;
+  }
+
+  /** Why this machine has no vote; null: it has one, as far as known. */
+  get problem(): string | null {
     return this.#file.problem;
+  }
+
+  get changeTrouble(): string | null {
+    return this.register.changeTrouble;
   }
 
   start(): void {
     this.voters.start();
   }
 
-  /** Nobody who waits is called any more. The vote is served for as long as the cluster port is open. */
+  /** The vote is served for as long as the cluster port is open. */
   stop(): void {
     this.voters.stop();
     this.register.stop();

@@ -6,7 +6,7 @@
  * answers decides alone when the other can't be reached. A cut between the two can then make two chains. When they
  * meet again the one with the higher ballot goes on under a higher version than either, and the other's changes are lost.
  */
-import { register as limits } from "../support/limits.ts";
+import { register as limits } from "../../support/limits.ts";
 
 export interface Voter {
   /** Its address, or the witness's name. */

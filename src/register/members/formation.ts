@@ -1,6 +1,6 @@
 /** When the first version of the register may be made, and with which voters. */
-import type { Clock } from "../support/clock.ts";
-import { register as limits } from "../support/limits.ts";
+import type { Clock } from "../../support/clock.ts";
+import { register as limits } from "../../support/limits.ts";
 import type { VoterAnswer } from "./messages.ts";
 import type { Round } from "./round.ts";
 import { anyOf, tally, type Voter } from "./voters.ts";

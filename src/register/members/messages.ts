@@ -2,8 +2,8 @@
  * What proposers ask voters, and the answers, with their forms as bytes. Any process at a voter's address may
  * answer for it: all memory is in the voter's file.
  */
-import { register as limits } from "../support/limits.ts";
-import { ByteReader, ByteWriter } from "./bytes.ts";
+import { register as limits } from "../../support/limits.ts";
+import { ByteReader, ByteWriter } from "../bytes.ts";
 import {
   type Accepted,
   type Ballot,

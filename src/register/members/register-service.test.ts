@@ -1,14 +1,14 @@
 /** Questions to voters over a link: answers of any size that is allowed, and every way in which none comes. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { MemoryLink } from "../../test/harness/memory-link.ts";
-import { type Link, ResetCode, type StreamService } from "../link/api.ts";
-import type { FlotillaError } from "../support/errors.ts";
+import { MemoryLink } from "../../../test/harness/memory-link.ts";
+import { type Link, ResetCode, type StreamService } from "../../link/api.ts";
+import type { FlotillaError } from "../../support/errors.ts";
+import { unreachable } from "../unreachable.ts";
 import { Acceptor, type VoteStorage } from "./acceptor.ts";
 import type { VoterAnswer, VoterRequest } from "./messages.ts";
 import { LinkVoterTransport, registerService } from "./register-service.ts";
 import { noBallot } from "./state.ts";
-import { unreachable } from "./unreachable.ts";
 
 function memoryStorage(failing = false): VoteStorage {
   let bytes: Buffer | null = null;

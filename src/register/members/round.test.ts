@@ -1,8 +1,8 @@
 /** Who is waited for, and for how long: on a clock that goes only when it is told to. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { FakeClock } from "../../test/harness/link-pair.ts";
-import { register as limits } from "../support/limits.ts";
+import { FakeClock } from "../../../test/harness/link-pair.ts";
+import { register as limits } from "../../support/limits.ts";
 import type { AnswerDone } from "./acceptor.ts";
 import type { VoterAnswer } from "./messages.ts";
 import { Patience } from "./patience.ts";

@@ -10,10 +10,11 @@ import {
   type StreamHandler,
   StreamKind,
   type StreamService,
-} from "../link/api.ts";
-import { afterAwake, systemClock, type Timer } from "../support/clock.ts";
-import { FlotillaError, messageOf } from "../support/errors.ts";
-import { register as limits } from "../support/limits.ts";
+} from "../../link/api.ts";
+import { afterAwake, systemClock, type Timer } from "../../support/clock.ts";
+import { FlotillaError, messageOf } from "../../support/errors.ts";
+import { register as limits } from "../../support/limits.ts";
+import { unreachable } from "../unreachable.ts";
 import type { Acceptor, AnswerDone } from "./acceptor.ts";
 import {
   decodeAnswer,
@@ -24,7 +25,6 @@ import {
   type VoterRequest,
 } from "./messages.ts";
 import type { VoterTransport } from "./patience.ts";
-import { unreachable } from "./unreachable.ts";
 
 /** Serves this machine's votes. `acceptors`: by the name of the register. */
 export function registerService(acceptors: ReadonlyMap<string, Acceptor>): StreamService {

@@ -14,12 +14,12 @@ import { createHash } from "node:crypto";
 import { close, fstat, fsync, mkdirSync, open, readFile, realpathSync, rename, unlink, write } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { type Clock, systemClock, type Timer } from "../support/clock.ts";
-import { codeOf, type FlotillaError, messageOf } from "../support/errors.ts";
-import { register as limits } from "../support/limits.ts";
-import { Seldom } from "../support/seldom.ts";
+import { type Clock, systemClock, type Timer } from "../../support/clock.ts";
+import { codeOf, type FlotillaError, messageOf } from "../../support/errors.ts";
+import { register as limits } from "../../support/limits.ts";
+import { Seldom } from "../../support/seldom.ts";
+import { unreachable } from "../unreachable.ts";
 import type { VoteStorage } from "./acceptor.ts";
-import { unreachable } from "./unreachable.ts";
 
 type Fail = (error: FlotillaError) => void;
 

@@ -4,12 +4,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
-import { MemoryLink } from "../../test/harness/memory-link.ts";
-import type { Link } from "../link/api.ts";
-import { ClusterRegister } from "./cluster-register.ts";
-import type { MembersRegister } from "./members.ts";
-import type { CasOutcome, Versioned } from "./register.ts";
-import { type SlotMap, withSlots } from "./slot-map.ts";
+import { MemoryLink } from "../../../test/harness/memory-link.ts";
+import type { Link } from "../../link/api.ts";
+import type { CasOutcome, Versioned } from "../register.ts";
+import { type SlotMap, withSlots } from "../slot-map.ts";
+import { MembersEngine } from "./engine.ts";
+import type { MembersRegister } from "./members-register.ts";
 
 function read(register: MembersRegister<SlotMap>): Promise<Versioned<SlotMap>> {
   return new Promise((resolve, reject) =>
@@ -29,7 +29,7 @@ test("three servers make the first version once, and go on with two", async (t) 
   const folder = mkdtempSync(join(tmpdir(), "flotilla-register-"));
   // Their timers do not keep the process alive, as in a server.
   const keepAlive = setInterval(() => {}, 1_000);
-  const servers = new Map<string, ClusterRegister>();
+  const servers = new Map<string, MembersEngine>();
   const links = new Map<string, Link>();
   const names = ["10.0.0.1", "10.0.0.2", "10.0.0.3"];
   t.after(() => {
@@ -38,7 +38,7 @@ test("three servers make the first version once, and go on with two", async (t) 
     rmSync(folder, { recursive: true, force: true });
   });
   for (const name of names) {
-    const server = new ClusterRegister({
+    const server = new MembersEngine({
       ...{ cluster: "app", node: `server-at-${name}#1`, voter: name, fileVoters: names },
       ...{ dataFolder: join(folder, name), letters: new Map([["app-a", "a"]]) },
       linksTo: (voter) => (links.has(voter) ? [links.get(voter)!] : []),

@@ -2,8 +2,8 @@
  * Voters that were waited for in vain a moment ago: they are asked as the others are, but not waited for again until they
  * answer. Or each step of each change would wait anew for a voter that stands still.
  */
-import type { Clock } from "../support/clock.ts";
-import { register as limits } from "../support/limits.ts";
+import type { Clock } from "../../support/clock.ts";
+import { register as limits } from "../../support/limits.ts";
 import type { AnswerDone } from "./acceptor.ts";
 import type { VoterRequest } from "./messages.ts";
 

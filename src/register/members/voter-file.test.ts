@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import { promisify } from "node:util";
-import { register as limits } from "../support/limits.ts";
+import { register as limits } from "../../support/limits.ts";
 import { VoterFile } from "./voter-file.ts";
 
 function folderOf(t: TestContext): string {

@@ -7,7 +7,7 @@
  * both, and nobody makes a state under the new one alone before that one is committed (as in Raft), so
  * that whoever still knows the old set meets the new one in any majority of it.
  */
-import type { Clock } from "../support/clock.ts";
+import type { Clock } from "../../support/clock.ts";
 import type { VoterAnswer } from "./messages.ts";
 import type { Patience } from "./patience.ts";
 import { Round } from "./round.ts";

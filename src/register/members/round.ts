@@ -1,6 +1,6 @@
 /** One question to several voters at the same time, and who stands how. */
-import { afterAwake, type Clock, type Timer } from "../support/clock.ts";
-import { register as limits } from "../support/limits.ts";
+import { afterAwake, type Clock, type Timer } from "../../support/clock.ts";
+import { register as limits } from "../../support/limits.ts";
 import type { VoterAnswer, VoterRequest } from "./messages.ts";
 import type { Patience } from "./patience.ts";
 import { anyMarker, type Standing, type Voter } from "./voters.ts";

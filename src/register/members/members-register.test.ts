@@ -1,13 +1,13 @@
 /** A proposer that was overtaken finds out by asking, and does not disturb who goes on; one that knows more than the voter that is left says so. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { systemClock } from "../support/clock.ts";
+import { systemClock } from "../../support/clock.ts";
+import type { CasOutcome } from "../register.ts";
+import { unreachable } from "../unreachable.ts";
 import { Acceptor, type VoteStorage } from "./acceptor.ts";
-import { MembersRegister } from "./members.ts";
+import { MembersRegister } from "./members-register.ts";
 import type { VoterRequest } from "./messages.ts";
 import type { VoterTransport } from "./patience.ts";
-import type { CasOutcome } from "./register.ts";
-import { unreachable } from "./unreachable.ts";
 
 const names = ["10.0.0.1", "10.0.0.2", "10.0.0.3"];
 

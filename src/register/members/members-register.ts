@@ -6,26 +6,20 @@
  * have accepted the same ballot and promised none above, its state is committed and no older proposal can ever be.
  * Otherwise, and for every change, the full two rounds are taken, with a randomized pause before each new try.
  */
-import type { Clock, Random, Timer } from "../support/clock.ts";
-import { FlotillaError } from "../support/errors.ts";
-import { register as limits } from "../support/limits.ts";
+import type { Clock, Random, Timer } from "../../support/clock.ts";
+import { FlotillaError } from "../../support/errors.ts";
+import { register as limits } from "../../support/limits.ts";
+import type { CasOutcome, Register, ValueCodec, Versioned } from "../register.ts";
+import { unreachable } from "../unreachable.ts";
 import { Formation } from "./formation.ts";
 import { acceptedOf, Look } from "./look.ts";
 import type { VoterAnswer } from "./messages.ts";
 import type { VoterTransport } from "./patience.ts";
 import { Patience } from "./patience.ts";
 import { Attempt, type AttemptResult } from "./proposer.ts";
-import type { CasOutcome, Register, Versioned } from "./register.ts";
 import type { Round } from "./round.ts";
 import { type Accepted, changeOf, higher, type RegisterState, successor } from "./state.ts";
-import { unreachable } from "./unreachable.ts";
 import { anyOf, namesOf, type VoterSet } from "./voters.ts";
-
-/** A value as bytes; one value has one form. `decode` throws a FlotillaError. */
-export interface ValueCodec<V> {
-  encode(value: V): Buffer;
-  decode(bytes: Buffer): V;
-}
 
 export interface MembersOptions<V> {
   /** This start of this process, "app-a#4tZ..": two proposers never share it. */

@@ -1,5 +1,5 @@
 /** A look at the register: what one round of questions, without a promise or a sync, tells of the committed state. */
-import type { Clock } from "../support/clock.ts";
+import type { Clock } from "../../support/clock.ts";
 import type { VoterAnswer } from "./messages.ts";
 import type { Patience } from "./patience.ts";
 import { Round } from "./round.ts";

@@ -7,11 +7,11 @@
  * A memory that is gone or damaged is not replaced by a blank one under the same marker: the new one is
  * another voter, which proposers do not count until it has been added.
  */
-import { FlotillaError } from "../support/errors.ts";
-import { register as limits } from "../support/limits.ts";
+import { FlotillaError } from "../../support/errors.ts";
+import { register as limits } from "../../support/limits.ts";
+import { unreachable } from "../unreachable.ts";
 import type { VoterAnswer, VoterRequest } from "./messages.ts";
 import { compareBallots, noBallot, type Vote } from "./state.ts";
-import { unreachable } from "./unreachable.ts";
 import { decodeVote, encodeVote } from "./vote-codec.ts";
 
 /** Where one voter's memory is kept, shared by the processes of one machine. */

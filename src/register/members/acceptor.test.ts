@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import test from "node:test";
-import type { FlotillaError } from "../support/errors.ts";
-import { register as limits } from "../support/limits.ts";
+import type { FlotillaError } from "../../support/errors.ts";
+import { register as limits } from "../../support/limits.ts";
+import { unreachable } from "../unreachable.ts";
 import { Acceptor, decide, type VoteStorage } from "./acceptor.ts";
 import type { VoterAnswer, VoterRequest } from "./messages.ts";
 import { type Ballot, noBallot, type RegisterState, type Vote } from "./state.ts";
-import { unreachable } from "./unreachable.ts";
 import { decodeVote, encodeVote } from "./vote-codec.ts";
 
 const ballot = (counter: number, node = "n"): Ballot => ({ counter, node });

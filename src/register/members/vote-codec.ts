@@ -1,7 +1,7 @@
 /** A voter's memory as the bytes of its file: magic, format, content, and a checksum over all of it. */
 import { createHash } from "node:crypto";
-import { register as limits } from "../support/limits.ts";
-import { ByteReader, ByteWriter } from "./bytes.ts";
+import { register as limits } from "../../support/limits.ts";
+import { ByteReader, ByteWriter } from "../bytes.ts";
 import { encodeState, readBallot, readState, type Vote, writeBallot } from "./state.ts";
 
 const magic = Buffer.from("flotilla-vote\n", "latin1");
