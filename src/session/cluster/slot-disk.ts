@@ -31,7 +31,7 @@ export interface DiskSession {
 }
 
 export interface DiskObserver {
-  /** All changes of the slot up to here are synced. */
+  /** All that was given of the slot up to this place is synced. Not told of a copy that was dropped or begun anew since. */
   onDurable(slot: number, epoch: number, pos: number): void;
   /** It can't be written, and why, for a person; null: it can again. */
   onTrouble(reason: string | null): void;
@@ -42,6 +42,8 @@ export interface SlotDisk {
   readonly isWell: boolean;
   /** Of changes that are not synced yet: whoever gives it more has to wait. */
   readonly pendingBytes: number;
+  /** Of all copies, about: above what is for them the longest idle make room. */
+  readonly bytes: number;
 
   /** Copies that processes before this one left, by slot: only whole ones. Valid once the disk was opened, before anything is written. */
   readonly found: ReadonlyMap<number, CopyPlaceOnDisk>;
@@ -51,12 +53,12 @@ export interface SlotDisk {
 
   /**
    * The change at `pos`: the session is now this; null: it is over.
-   * The copy has to be whole: begun by `adopt`, or by `beginCopy` and `endCopy`.
+   * It goes to the copy that is being made, if there is one, mixed with its parts in the order of the calls.
    */
   write(slot: number, epoch: number, pos: number, key: string, session: DiskSession | null): void;
   /** Sessions were used; they are not rewritten. Nobody waits for it. */
   touch(slot: number, key: string, idleTimeoutMs: number, idleForMs: number): void;
-  /** The found copy is this process's from now on, at this epoch; an empty one is made where there was none. */
+  /** The copy is this process's, and stands here; an empty one is made where there was none. `onDurable` follows. */
   adopt(slot: number, epoch: number, pos: number): void;
 
   /** A new copy comes in parts. The one before stays what `found` would show after a restart until `endCopy`. */
@@ -80,8 +82,18 @@ export interface SlotDisk {
     bytesMax: number,
     done: (error: FlotillaError | null, sessions: readonly DiskSession[]) => void,
   ): void;
-  /** Keys of sessions that are idle for longer than they may, of slots that are asked for, at most so many. */
+  /** Keys of sessions that are idle for longer than they may, and this much more, of slots that are asked for, at most so many. */
   expired(
+    slots: readonly number[],
+    lateMs: number,
+    sessionsMax: number,
+    done: (
+      error: FlotillaError | null,
+      keys: readonly { readonly slot: number; readonly key: string }[],
+    ) => void,
+  ): void;
+  /** Keys of those that are idle for longest, at most so many. */
+  longestIdle(
     slots: readonly number[],
     sessionsMax: number,
     done: (
