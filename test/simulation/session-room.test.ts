@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { Role } from "../../src/session/cluster/slot.ts";
 import { Entry } from "../../src/session/entry.ts";
 import type { VerifiedId } from "../../src/session/id.ts";
+import { SessionMemory } from "../../src/session/table/session-memory.ts";
 import { replication as limits } from "../../src/support/limits.ts";
 import { type App, Simulation } from "./session/simulation.ts";
 
@@ -70,7 +71,7 @@ class Site {
     const slots = app.node.context.slots.filter((slot) => slot.role === role);
     return {
       sessions: slots.reduce((sum, slot) => sum + slot.sessions.size, 0),
-      bytes: slots.reduce((sum, slot) => sum + slot.bytes, 0),
+      bytes: slots.reduce((sum, slot) => sum + slot.sessions.bytes, 0),
     };
   }
 }
@@ -149,12 +150,13 @@ describe("bounds on sessions", () => {
       const id = { ...owner.store.newId(), slot: slot.index };
       for (let n = 0; n < 30; n++) site.create(owner, { ...id, key: `${id.key}-${n}` }, "x".repeat(1_000));
       // As a backup is kept that was taken out of the pair.
+      const sessions = new SessionMemory().newTable();
+      for (const { key, entries } of copy.sessions.values()) sessions.put(key, entries!, 1_800_000, 0);
       copy.retained = {
         incarnation: backup.process.incarnation,
         epoch: 1,
         pos: 1,
-        sessions: copy.sessions,
-        bytes: copy.bytes,
+        sessions,
       };
       site.create(backup);
       if (isShort) {

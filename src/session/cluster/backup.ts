@@ -4,10 +4,11 @@
  */
 import { type Holder, sameHolder } from "../../register/slot-map.ts";
 import { applied, noEntries } from "../entry.ts";
+import { KeptSession } from "../table/kept-session.ts";
 import type { Context } from "./context.ts";
 import { type CopiedSession, type Op, OpKind } from "./messages.ts";
 import type { Peer } from "./peer.ts";
-import { KeptSession, Role, type SlotCopy } from "./slot.ts";
+import { Role, type SlotCopy } from "./slot.ts";
 
 export class Backup {
   readonly #context: Context;
@@ -52,10 +53,7 @@ export class Backup {
 
   onTouch(slot: SlotCopy, epoch: number, key: string, idleTimeoutMs: number): void {
     if (slot.role !== Role.backup || slot.epoch !== epoch) return;
-    const session = slot.sessions.get(key);
-    if (session === undefined) return;
-    session.idleTimeoutMs = idleTimeoutMs;
-    session.lastUsedAt = this.#context.clock.now();
+    slot.sessions.touch(key, this.#context.clock.now(), idleTimeoutMs);
   }
 
   onTransferBegin(peer: Peer, slot: SlotCopy, id: number, pos: number): void {
@@ -70,21 +68,15 @@ export class Backup {
     slot.role = Role.joining;
     slot.source = { id, from, isComplete: false };
     slot.pos = pos;
-    slot.sessions = this.#context.rules.copyBegins(slot.retained?.sessions ?? new Map());
-    slot.bytes = 0;
+    const empty = slot.emptySessions();
+    slot.sessions = this.#context.rules.copyBegins(slot.retained?.sessions ?? empty, empty);
   }
 
   onTransferPart(peer: Peer, slot: SlotCopy, id: number, sessions: readonly CopiedSession[]): void {
     if (!this.#isFrom(slot, peer, id)) return;
     const now = this.#context.clock.now();
-    for (const { key, idleTimeoutMs, idleForMs, entries } of sessions) {
-      const session = new KeptSession(key, idleTimeoutMs);
-      session.lastUsedAt = now - idleForMs;
-      session.tip = entries;
-      slot.remove(key);
-      slot.sessions.set(key, session);
-      slot.setEntries(session, entries);
-    }
+    for (const { key, idleTimeoutMs, idleForMs, entries } of sessions)
+      slot.sessions.put(key, entries, idleTimeoutMs, now - idleForMs);
     this.#context.writerTo(peer)?.transferTaken(slot.index, id, false);
   }
 
@@ -120,7 +112,7 @@ export class Backup {
 
   #apply(slot: SlotCopy, op: Op): void {
     if (op.kind === OpKind.destroy || op.kind === OpKind.expire) {
-      slot.remove(op.key);
+      slot.sessions.delete(op.key);
       return;
     }
     let session = slot.sessions.get(op.key);
@@ -128,13 +120,12 @@ export class Backup {
       // Joining: it comes with a later part of the copy, this change included.
       if (op.kind === OpKind.update && !this.#context.rules.createsAbsent()) return;
       session = new KeptSession(op.key, op.idleTimeoutMs);
-      slot.sessions.set(op.key, session);
+      slot.sessions.set(session);
     }
     const base = op.kind === OpKind.create ? noEntries : (session.entries ?? noEntries);
     session.tip = applied(base, op.changes);
-    slot.setEntries(session, session.tip);
-    session.idleTimeoutMs = op.idleTimeoutMs;
-    session.lastUsedAt = this.#context.clock.now();
+    slot.sessions.setEntries(session, session.tip);
+    slot.sessions.use(session, this.#context.clock.now(), op.idleTimeoutMs);
   }
 }
 
@@ -148,7 +139,6 @@ export function reportWhole(context: Context, { index, source }: SlotCopy): void
 export function dropCopy(slot: SlotCopy): void {
   slot.role = Role.nobody;
   slot.source = null;
-  slot.sessions = new Map();
-  slot.bytes = 0;
+  slot.sessions = slot.emptySessions();
   slot.pos = 0;
 }

@@ -3,6 +3,7 @@ import type { Register, Versioned } from "../../register/register.ts";
 import { type Holder, type Slot, type SlotMap, sameHolder } from "../../register/slot-map.ts";
 import type { Clock } from "../../support/clock.ts";
 import { replication as limits } from "../../support/limits.ts";
+import type { SessionMemory } from "../table/session-memory.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { Lease } from "./lease.ts";
 import { Peer, type ServerPlace } from "./peer.ts";
@@ -46,6 +47,7 @@ export interface ClusterOptions {
   readonly firstMap: SlotMap;
   readonly mapCodec: MapCodec;
   readonly clock: Clock;
+  readonly memory: SessionMemory;
   /** Of all sessions in this process, owned and backed up. */
   readonly sessionsMax: number;
   readonly memoryBytesMax: number;
@@ -85,7 +87,7 @@ export class Context {
     this.clock = options.clock;
     this.rules = options.rules;
     this.observer = options.observer;
-    this.slots = options.firstMap.slots.map((_, index) => new SlotCopy(index));
+    this.slots = options.firstMap.slots.map((_, index) => new SlotCopy(index, options.memory));
     this.peers = new Map(
       options.servers
         .filter(({ server }) => server !== options.self.server)

@@ -149,7 +149,7 @@ class Room {
 
   take(slot: SlotCopy): void {
     this.#slots--;
-    this.#bytes -= slot.bytes;
+    this.#bytes -= slot.sessions.bytes;
   }
 
   get isLeft(): boolean {

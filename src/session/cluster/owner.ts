@@ -10,10 +10,11 @@ import { FlotillaError } from "../../support/errors.ts";
 import { replication as limits, session as sessionLimits } from "../../support/limits.ts";
 import { applied, bytesOf, noEntries, type SessionChanges } from "../entry.ts";
 import { type Done, sessionGone, tooLarge } from "../store.ts";
+import { KeptSession } from "../table/kept-session.ts";
 import type { Context } from "./context.ts";
 import { noLease } from "./lease.ts";
 import { type Op, OpKind } from "./messages.ts";
-import { type Follower, KeptSession, Role, type SlotCopy } from "./slot.ts";
+import { type Follower, Role, type SlotCopy } from "./slot.ts";
 import { WaitingChanges } from "./waiting-changes.ts";
 
 export class Owner {
@@ -51,10 +52,10 @@ export class Owner {
     idleTimeoutMs: number,
     now: number = this.#context.clock.now(),
   ): void {
-    slot.idle.use(session, now, idleTimeoutMs);
+    slot.sessions.use(session, now, idleTimeoutMs);
     if (session.isTouched) return;
     session.isTouched = true;
-    slot.touched.push(session);
+    slot.touched.push(session.key);
   }
 
   /**
@@ -196,7 +197,6 @@ export class Owner {
       session.tip = session.entries;
       if (session.entries === null && slot.sessions.get(session.key) === session) {
         slot.sessions.delete(session.key);
-        slot.idle.remove(session);
       }
     }
     for (const { done } of pending) done?.(unknownOutcome());
@@ -251,7 +251,7 @@ export class Owner {
     if (slot.sessions.size === 0 || !this.mayShow(slot)) return 0;
     const lag = slot.lagsBefore === Number.NEGATIVE_INFINITY ? 0 : limits.touchLagMs;
     let swept = 0;
-    slot.idle.sweep(this.#context.clock.now() - lag, sessionsMax, (session) => {
+    slot.sessions.sweep(this.#context.clock.now() - lag, sessionsMax, (session) => {
       swept++;
       this.#expire(slot, session);
     });
@@ -260,7 +260,7 @@ export class Owner {
 
   /** Ends the session that was idle for longest. @returns the bytes it took; null when that can't be told now, or there is none. */
   evict(slot: SlotCopy): number | null {
-    const session = this.mayShow(slot) ? slot.idle.longestIdle() : null;
+    const session = this.mayShow(slot) ? slot.sessions.longestIdle() : null;
     if (session === null) return null;
     // Without a backup it is over, and takes none any more, when this call ends.
     const { bytes } = session;
@@ -270,14 +270,14 @@ export class Owner {
 
   /** Tells the backup who was used, so that idle times survive a takeover about right. */
   sendTouches(slot: SlotCopy): void {
-    const { touched } = slot;
+    const { touched, backup } = slot;
     slot.touched = [];
-    for (const session of touched) session.isTouched = false;
-    const follower = slot.backup;
-    if (follower === null || touched.length === 0) return;
-    const writer = this.#context.writerTo(this.#context.connectedTo(follower.holder));
-    for (const session of touched) {
-      if (session.entries !== null) writer?.touch(slot.index, slot.epoch, session.key, session.idleTimeoutMs);
+    const peer = backup === null ? null : this.#context.connectedTo(backup.holder);
+    for (const key of touched) {
+      const idleTimeoutMs = slot.sessions.untouch(key);
+      // The writer is asked for each time: a frame that has grown large leaves.
+      if (idleTimeoutMs !== null)
+        this.#context.writerTo(peer)?.touch(slot.index, slot.epoch, key, idleTimeoutMs);
     }
   }
 
@@ -293,7 +293,7 @@ export class Owner {
     const base = kind === OpKind.create ? noEntries : (session.tip ?? noEntries);
     const after = ends ? null : applied(base, changes);
     session.tip = after;
-    slot.sessions.set(session.key, session);
+    slot.sessions.set(session);
     const { clock, rules } = this.#context;
     const op: Op = {
       slot: slot.index,
@@ -338,13 +338,12 @@ export class Owner {
     const { op, session, after, bytes, done } = slot.pending.shift()!;
     this.#pendingBytes -= bytes;
     slot.committedPos = op.pos;
-    slot.setEntries(session, after);
+    slot.sessions.setEntries(session, after);
     if (after === null) {
-      slot.idle.remove(session);
       if (session.tip === null && slot.sessions.get(session.key) === session)
         slot.sessions.delete(session.key);
     } else if (session.tip !== null) {
-      slot.idle.use(session, this.#context.clock.now(), op.idleTimeoutMs);
+      slot.sessions.use(session, this.#context.clock.now(), op.idleTimeoutMs);
     }
     this.#context.observer.onCommit(slot.index, slot.epoch, op.pos);
     done?.(null);
@@ -358,7 +357,7 @@ export class Owner {
   }
 
   #expire(slot: SlotCopy, session: KeptSession): void {
-    slot.idle.remove(session);
+    slot.sessions.ends(session);
     if (slot.role !== Role.owner || session.tip === null) return;
     this.#append(slot, session, OpKind.expire, noEntries, 0, () => {});
   }

@@ -44,9 +44,8 @@ export class Restart {
     if (this.#context.map === null) return;
     for (const [index, copy] of saved) {
       const slot = this.#context.slots[index];
-      if (slot?.role !== Role.nobody) continue;
-      const isNamed = this.#context.isNamed(this.#context.entryOf(slot), copy.incarnation);
-      if (this.#context.rules.takesSaved(isNamed)) slot.retained = copy;
+      if (slot?.role === Role.nobody && this.#counts(slot, copy)) slot.retained = copy;
+      else copy.sessions.clear();
     }
   }
 
@@ -71,14 +70,19 @@ export class Restart {
         this.#owner.dropPending(slot);
       }
       const isHolder = slot.role === Role.owner || slot.role === Role.backup;
-      const { epoch, pos, sessions, bytes, retained } = slot;
-      if (isHolder && !isElsewhere) copies.set(slot.index, { incarnation, epoch, pos, sessions, bytes });
+      const { epoch, pos, sessions, retained } = slot;
+      if (isHolder && !isElsewhere) copies.set(slot.index, { incarnation, epoch, pos, sessions });
       else if (!isHolder && retained !== null && retained.incarnation !== incarnation)
         copies.set(slot.index, retained);
     }
     // Nobody has told yet whether they still count.
     if (this.#context.isRestoring) return new Map([...this.#saved, ...copies]);
     return copies;
+  }
+
+  #counts(slot: SlotCopy, { incarnation }: RetainedCopy): boolean {
+    const { rules } = this.#context;
+    return rules.takesSaved(this.#context.isNamed(this.#context.entryOf(slot), incarnation));
   }
 
   /** Whether the other of the pair is well, stays, and has a part in the slot. */

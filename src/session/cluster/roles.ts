@@ -3,7 +3,6 @@
  * the register has committed; nobody changes its own role by its own opinion.
  */
 import { type Slot, sameHolder } from "../../register/slot-map.ts";
-import { IdleOrder } from "../idle-order.ts";
 import { dropCopy, reportWhole } from "./backup.ts";
 import type { Context } from "./context.ts";
 import type { Owner } from "./owner.ts";
@@ -75,16 +74,6 @@ export class Roles {
     slot.source = slot.retained = null;
     slot.committedPos = slot.pos;
     slot.lagsBefore = now;
-    slot.idle = new IdleOrder();
-    slot.bytes = 0;
-    for (const session of slot.sessions.values()) {
-      session.bytes = 0;
-      slot.setEntries(session, session.entries);
-      session.tip = session.entries;
-      session.isTouched = false;
-      slot.idle.use(session, session.lastUsedAt, session.idleTimeoutMs);
-    }
-    slot.touched = [];
     slot.pending = [];
     slot.answers = [];
     slot.joining = null;
@@ -122,11 +111,11 @@ export class Roles {
       else reportWhole(this.#context, slot);
     } else if (slot.role !== Role.nobody) {
       this.#stopOwning(slot);
-      const { sessions, pos, bytes } = slot;
-      dropCopy(slot);
+      const { sessions, pos } = slot;
       const { incarnation } = this.#context.self;
       if (this.#context.isSelf(entry.prior))
-        slot.retained = { incarnation, epoch: epochBefore, pos, sessions, bytes };
+        slot.retained = { incarnation, epoch: epochBefore, pos, sessions };
+      dropCopy(slot);
     }
     // Copies of the old pair are wanted until somebody serves the slot from one of them.
     const { retained } = slot;
@@ -139,13 +128,10 @@ export class Roles {
     this.#transfers.drop(slot);
     slot.joining = slot.backup = null;
     slot.isStopping = slot.isChallenged = slot.removesBackup = false;
+    for (const key of slot.touched) slot.sessions.untouch(key);
     slot.touched = [];
     this.#owner.assignLeases(slot);
     this.#owner.dropPending(slot);
-    slot.idle = new IdleOrder();
-    for (const session of slot.sessions.values()) {
-      session.list = session.next = session.previous = null;
-    }
   }
 
   #leave(slot: SlotCopy): void {
@@ -154,7 +140,7 @@ export class Roles {
 
   #takeRetained(slot: SlotCopy): void {
     const { retained } = slot;
-    slot.sessions = retained?.sessions ?? new Map();
+    slot.sessions = retained?.sessions ?? slot.emptySessions();
     slot.pos = retained?.pos ?? 0;
   }
 

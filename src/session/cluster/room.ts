@@ -22,7 +22,7 @@ function loadOf(slots: readonly SlotCopy[], { sessionsMax, memoryBytesMax }: Clu
   let bytes = 0;
   for (const slot of slots) {
     sessions += slot.sessions.size;
-    bytes += slot.bytes;
+    bytes += slot.sessions.bytes;
   }
   const fullness = Math.max(sessions / (sessionsMax / 2), bytes / (memoryBytesMax / 2));
   return { sessions, bytes, fullness };
@@ -58,7 +58,7 @@ export function dropRetained(context: Context): void {
   let [sessions, bytes] = [0, 0];
   for (const slot of context.slots) {
     sessions += slot.sessions.size + (slot.retained?.sessions.size ?? 0);
-    bytes += slot.bytes + (slot.retained?.bytes ?? 0);
+    bytes += slot.sessions.bytes + (slot.retained?.sessions.bytes ?? 0);
   }
   if (sessions <= sessionsMax && bytes <= memoryBytesMax) return;
   const order = context.slots.filter(({ retained }) => retained !== null);
@@ -68,7 +68,7 @@ export function dropRetained(context: Context): void {
     const { owner } = context.entryOf(slot);
     if (owner === null || context.connectedTo(owner) === null) continue;
     sessions -= slot.retained!.sessions.size;
-    bytes -= slot.retained!.bytes;
+    bytes -= slot.retained!.sessions.bytes;
     slot.retained = null;
     if (sessions <= sessionsMax && bytes <= memoryBytesMax) return;
   }
@@ -79,7 +79,7 @@ function relieve(owner: Owner, slots: readonly SlotCopy[], load: Load, fullness:
   if (fullness <= 1) return 0;
   const share = 1 - 1 / fullness;
   const inOrder = slots
-    .map((slot) => ({ slot, since: slot.idle.longestIdle()?.lastUsedAt ?? Number.POSITIVE_INFINITY }))
+    .map((slot) => ({ slot, since: slot.sessions.longestIdle()?.lastUsedAt ?? Number.POSITIVE_INFINITY }))
     .sort((one, other) => one.since - other.since);
   let evicted = 0;
   let freedBytes = 0;

@@ -4,8 +4,10 @@
  */
 import { type Holder, sameHolder } from "../../register/slot-map.ts";
 import type { SessionEntries } from "../entry.ts";
+import type { KeptSession } from "../table/kept-session.ts";
+import type { SlotSessions } from "../table/slot-sessions.ts";
 import type { Lease } from "./lease.ts";
-import { type KeptSession, Role, type SlotCopy } from "./slot.ts";
+import { Role, type SlotCopy } from "./slot.ts";
 
 /** A copy's place in its slot's history. */
 export interface CopyPlace {
@@ -37,7 +39,7 @@ export interface Rules {
   /** Whether a change of an absent session makes one. */
   createsAbsent(): boolean;
   /** What a new copy begins with. */
-  copyBegins(old: Map<string, KeptSession>): Map<string, KeptSession>;
+  copyBegins(old: SlotSessions, empty: SlotSessions): SlotSessions;
   /** Of the copies that are left of a slot: whether the first is to be used rather than the second. */
   isNewer(one: CopyPlace, other: CopyPlace): boolean;
   /** Whether an owner counts a promise. @param takenVersion the map in which its giver last took slots over from the owner. */
@@ -64,7 +66,7 @@ export const protocolRules: Rules = {
   waitsForNew: () => true,
   mayName: (isComplete, ackedPos, committedPos) => isComplete && ackedPos >= committedPos,
   createsAbsent: () => false,
-  copyBegins: () => new Map(),
+  copyBegins: (_old, empty) => empty,
   isNewer: (one, other) => one.epoch > other.epoch || (one.epoch === other.epoch && one.pos > other.pos),
   countsPromise: (takenVersion, knownVersion) => takenVersion <= knownVersion,
   takesSaved: (isNamed) => isNamed,

@@ -4,9 +4,10 @@
  */
 import type { Holder } from "../../register/slot-map.ts";
 import type { SessionEntries } from "../entry.ts";
-import { IdleItem, IdleOrder } from "../idle-order.ts";
-import type { ReadySession } from "../ready-sessions.ts";
 import type { Done } from "../store.ts";
+import type { KeptSession } from "../table/kept-session.ts";
+import type { SessionMemory } from "../table/session-memory.ts";
+import type { SlotSessions } from "../table/slot-sessions.ts";
 import { type Lease, noLease } from "./lease.ts";
 import type { Op } from "./messages.ts";
 
@@ -19,28 +20,6 @@ export const Role = {
   owner: 3,
 } as const;
 export type Role = (typeof Role)[keyof typeof Role];
-
-/** What a session costs beside its data, as in memory-store.ts. */
-const bookkeepingBytes = 1_024;
-
-export class KeptSession extends IdleItem implements ReadySession {
-  readonly key: string;
-  /** Committed; null before the commit of its creation. */
-  entries: SessionEntries | null = null;
-  /** With the changes that are under way; null when one of them ends it. */
-  tip: SessionEntries | null = null;
-  bytes = 0;
-  readyGeneration = 0;
-  /** When an update of another server last lost against one of this server. */
-  contendedAt: number = Number.NEGATIVE_INFINITY;
-  /** Used since the last touches were sent. */
-  isTouched = false;
-
-  constructor(key: string, idleTimeoutMs: number) {
-    super(idleTimeoutMs);
-    this.key = key;
-  }
-}
 
 /** A change that the owner has submitted and that is not committed. */
 export interface PendingOp {
@@ -125,17 +104,7 @@ export interface RetainedCopy {
   readonly incarnation: string;
   readonly epoch: number;
   readonly pos: number;
-  readonly sessions: Map<string, KeptSession>;
-  /** Of its sessions as stored, bookkeeping included. */
-  readonly bytes: number;
-}
-
-/** Of one session as stored, bookkeeping included. */
-export function storedBytes(entries: SessionEntries | null): number {
-  if (entries === null) return 0;
-  let bytes = bookkeepingBytes;
-  for (const entry of entries.values()) bytes += entry.bytes;
-  return bytes;
+  readonly sessions: SlotSessions;
 }
 
 export class SlotCopy {
@@ -145,9 +114,6 @@ export class SlotCopy {
   epoch = 0;
   /** The last change that was applied (owner: submitted). */
   pos = 0;
-  sessions: Map<string, KeptSession> = new Map();
-  /** Of its committed sessions as stored, bookkeeping included. Counted by the owner, its backup and who is joining. */
-  bytes = 0;
 
   // The owner's. It serves while both leases last; they differ only while a change of the register is open.
   lease: Lease = noLease;
@@ -157,8 +123,8 @@ export class SlotCopy {
   answers: PendingAnswer[] = [];
   backup: Follower | null = null;
   joining: Follower | null = null;
-  idle: IdleOrder<KeptSession> = new IdleOrder();
-  touched: KeptSession[] = [];
+  /** Keys of sessions that were used since the last touches were sent. */
+  touched: string[] = [];
   /** It hands the slot over: takes nothing new. */
   isStopping = false;
   stoppingSince = 0;
@@ -173,26 +139,41 @@ export class SlotCopy {
   source: IncomingTransfer | null = null;
   /** Backup: when it became one, so that it gives its owner time to be heard. */
   backupSince = 0;
-  retained: RetainedCopy | null = null;
+  readonly #memory: SessionMemory;
+  #sessions: SlotSessions;
+  #retained: RetainedCopy | null = null;
 
-  constructor(index: number) {
+  constructor(index: number, memory: SessionMemory) {
     this.index = index;
+    this.#memory = memory;
+    this.#sessions = memory.newTable();
   }
 
-  /** The account of the memory that its sessions take. */
-  setEntries(session: KeptSession, entries: SessionEntries | null): void {
-    session.entries = entries;
-    const bytes = storedBytes(entries);
-    this.bytes += bytes - session.bytes;
-    session.bytes = bytes;
+  get sessions(): SlotSessions {
+    return this.#sessions;
   }
 
-  /** Of a copy: the session is over. */
-  remove(key: string): void {
-    const session = this.sessions.get(key);
-    if (session === undefined) return;
-    this.setEntries(session, null);
-    this.sessions.delete(key);
+  /** Those before are freed, unless they are retained. */
+  set sessions(sessions: SlotSessions) {
+    const before = this.#sessions;
+    this.#sessions = sessions;
+    if (before !== sessions && before !== this.#retained?.sessions) before.clear();
+  }
+
+  /** An old copy, to be offered. */
+  get retained(): RetainedCopy | null {
+    return this.#retained;
+  }
+
+  /** The one before is freed, unless its sessions are in use. */
+  set retained(copy: RetainedCopy | null) {
+    const before = this.#retained?.sessions;
+    this.#retained = copy;
+    if (before !== undefined && before !== this.#sessions && before !== copy?.sessions) before.clear();
+  }
+
+  emptySessions(): SlotSessions {
+    return this.#memory.newTable();
   }
 
   get isServing(): boolean {

@@ -5,10 +5,11 @@
  */
 import { type Holder, sameHolder } from "../../register/slot-map.ts";
 import { replication as limits } from "../../support/limits.ts";
+import type { KeptSession } from "../table/kept-session.ts";
 import type { Context } from "./context.ts";
 import { type CopiedSession, PeerState } from "./messages.ts";
 import type { Owner } from "./owner.ts";
-import { Follower, type KeptSession, OutgoingTransfer, Role, type SlotCopy } from "./slot.ts";
+import { Follower, OutgoingTransfer, Role, type SlotCopy } from "./slot.ts";
 
 /** What one session costs in a part beside its entries. */
 const sessionBytes = 64;
@@ -112,13 +113,13 @@ export class Transfers {
         transfer.rest = null;
         break;
       }
-      const { key, tip: entries, idleTimeoutMs, lastUsedAt, list } = next.value;
+      const { key, entries: committed, tip: entries, idleTimeoutMs, lastUsedAt } = next.value;
       if (entries === null) continue;
       part.push({
         key,
         entries,
         idleTimeoutMs,
-        idleForMs: list === null ? 0 : Math.max(0, now - lastUsedAt),
+        idleForMs: committed === null ? 0 : Math.max(0, now - lastUsedAt),
       });
       bytes += sessionBytes;
       for (const entry of entries.values()) bytes += entry.bytes;

@@ -15,10 +15,11 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
 import fc from "fast-check";
-import { KeptSession, type RetainedCopy } from "../cluster/slot.ts";
+import type { RetainedCopy } from "../cluster/slot.ts";
 import { Entry } from "../entry.ts";
 import { MemoryStore } from "../memory-store.ts";
 import { placeAlone } from "../place.ts";
+import { SessionMemory } from "../table/session-memory.ts";
 import { fromSaved, toSaved } from "../wiring/saved-copies.ts";
 import { type SavedCopy, type SavedKind, type SavedSession, SessionFile } from "./session-file.ts";
 
@@ -176,7 +177,7 @@ test("reading and writing many sessions lets others have their turn", async (t) 
     slot,
     sessions: sessions.slice(0, 50),
   }));
-  assert.equal((await fromSaved(slots, 0)).size, 4_000);
+  assert.equal((await fromSaved(slots, 0, new SessionMemory())).size, 4_000);
   assert.ok(turns >= 2, `${turns} while they were made sessions`);
   isOver = true;
 });
@@ -238,18 +239,13 @@ function* brokenSessions(): Iterable<SavedSession> {
 }
 
 test("a write that is tried again has all that the first one had", async (t) => {
-  const kept = new KeptSession("k", 1_000);
-  kept.entries = new Map([["a", Entry.of("a", 1)]]);
-  const copy: RetainedCopy = {
-    incarnation: "x",
-    epoch: 3,
-    pos: 12,
-    sessions: new Map([["k", kept]]),
-    bytes: 0,
-  };
+  const entries = new Map([["a", Entry.of("a", 1)]]);
+  const sessions = new SessionMemory().newTable();
+  sessions.put("k", entries, 1_000, 0);
+  const copy: RetainedCopy = { incarnation: "x", epoch: 3, pos: 12, sessions };
   const { store } = placeAlone(null);
   assert.ok(store instanceof MemoryStore);
-  store.restore({ key: "k", entries: kept.entries, idleTimeoutMs: 1_000, idleForMs: 0 });
+  store.restore({ key: "k", entries, idleTimeoutMs: 1_000, idleForMs: 0 });
   const file = fileIn(folderOf(t));
   for (const copies of [toSaved(new Map([[7, copy]]), 0), [{ ...one, sessions: store.freeze() }]]) {
     await assert.rejects(file.write([...copies, { ...one, slot: 8, sessions: brokenSessions() }]), /no more/);

@@ -3,13 +3,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SessionNode } from "../cluster/node.ts";
 import { Role, SlotCopy } from "../cluster/slot.ts";
+import { noEntries } from "../entry.ts";
+import { SessionMemory } from "../table/session-memory.ts";
 import { CopyCounts } from "./copy-counts.ts";
 
 test("the share of sessions that have a second copy again", () => {
+  const memory = new SessionMemory();
   const slots = [0, 1, 2].map((index) => {
-    const slot = new SlotCopy(index);
+    const slot = new SlotCopy(index, memory);
     slot.role = index === 2 ? Role.backup : Role.owner;
-    for (let key = 0; key < 50; key++) slot.sessions.set(`${key}`, {} as never);
+    for (let key = 0; key < 50; key++) slot.sessions.put(`${key}`, noEntries, 1_000, 0);
     return slot;
   });
   const [one, two] = slots as [SlotCopy, SlotCopy];

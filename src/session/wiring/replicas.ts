@@ -28,6 +28,7 @@ import { LastWrite, readSaved, tellLost, tellOtherRegister } from "../disk/savin
 import { SessionFile } from "../disk/session-file.ts";
 import type { SessionIds } from "../id.ts";
 import type { KeptSessions } from "../kept.ts";
+import { SessionMemory } from "../table/session-memory.ts";
 import { CopyCounts } from "./copy-counts.ts";
 import { keepersOf, lettersOf, openRegister, voteDialer } from "./open-register.ts";
 import { PeerAcceptor, PeerDialer } from "./peer-links.ts";
@@ -44,6 +45,7 @@ export class Replicas implements PairEvents, KeptSessions {
   readonly #acceptor: PeerAcceptor;
   readonly #dialers: ReadonlyMap<string, PeerDialer>;
   readonly #witness: LinkDialer | null;
+  readonly #memory: SessionMemory = new SessionMemory();
   readonly #turn: EndOfTurn = new EndOfTurn();
   readonly #file: SessionFile;
   readonly #reports: Reports;
@@ -73,6 +75,7 @@ export class Replicas implements PairEvents, KeptSessions {
       firstMap: emptySlotMap(lettersOf(member)),
       mapCodec: slotMapCodec,
       clock: systemClock,
+      memory: this.#memory,
       sessionsMax: session.sessionsMax,
       memoryBytesMax: session.memoryBytesMax,
       transferPartBytes: limits.transferPartBytes,
@@ -138,7 +141,7 @@ export class Replicas implements PairEvents, KeptSessions {
       this.#node.restore(new Map());
       return;
     }
-    const copies = await fromSaved(saved.copies, systemClock.now());
+    const copies = await fromSaved(saved.copies, systemClock.now(), this.#memory);
     this.#saved = { sessions: saved.sessions, register: saved.register };
     this.#reports.hasSaved = true;
     this.#node.restore(copies);

@@ -2,6 +2,7 @@
 import type { Versioned } from "../../../src/register/register.ts";
 import type { Holder, Slot, SlotMap } from "../../../src/register/slot-map.ts";
 import { Role } from "../../../src/session/cluster/slot.ts";
+import type { SlotSessions } from "../../../src/session/table/slot-sessions.ts";
 import type { App, Simulation } from "./simulation.ts";
 import type { Process } from "./world.ts";
 
@@ -124,13 +125,11 @@ function nameOf(holder: Holder | null): string {
   return holder === null ? "none" : `${holder.server}#${holder.incarnation}`;
 }
 
-function contentOf(
-  sessions: ReadonlyMap<string, { entries: ReadonlyMap<string, { text: string }> | null }>,
-): string {
-  return [...sessions]
-    .filter(([, { entries }]) => entries !== null)
+function contentOf(sessions: SlotSessions): string {
+  return [...sessions.values()]
+    .filter(({ entries }) => entries !== null)
     .map(
-      ([key, { entries }]) =>
+      ({ key, entries }) =>
         `${key}:${[...entries!]
           .map(([name, { text }]) => name + text)
           .sort()

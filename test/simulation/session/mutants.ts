@@ -57,6 +57,6 @@ function expireBackups({ node, process }: App): void {
   const now = process.clock.now();
   for (const { role, sessions } of node.context.slots) {
     if (role !== Role.backup) continue;
-    for (const [key, session] of sessions) if (session.isExpired(now)) sessions.delete(key);
+    for (const session of sessions.values()) if (session.isExpired(now)) sessions.delete(session.key);
   }
 }

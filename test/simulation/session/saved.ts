@@ -1,7 +1,9 @@
 /** The disks on which servers that stop in order save their copies, for the next process of the same server. */
 import type { Holder } from "../../../src/register/slot-map.ts";
-import { KeptSession, type RetainedCopy } from "../../../src/session/cluster/slot.ts";
+import type { RetainedCopy } from "../../../src/session/cluster/slot.ts";
 import { Entry, type SessionEntries } from "../../../src/session/entry.ts";
+import type { KeptSession } from "../../../src/session/table/kept-session.ts";
+import type { SlotSessions } from "../../../src/session/table/slot-sessions.ts";
 import type { App } from "./simulation.ts";
 import type { Process } from "./world.ts";
 
@@ -69,7 +71,7 @@ export class SavedSessions {
         slot,
         {
           ...copy,
-          sessions: new Map(copy.sessions.map((session) => [session.key, keptSession(session, now)])),
+          sessions: tableOf(copy.sessions, now, node.context.options.memory.newTable()),
         },
       ],
     );
@@ -117,9 +119,8 @@ function savedSession(session: KeptSession, now: number): SavedSession {
   return { key, entries: entries!, idleTimeoutMs, idleForMs: Math.max(0, now - lastUsedAt) };
 }
 
-function keptSession({ key, entries, idleTimeoutMs, idleForMs }: SavedSession, now: number): KeptSession {
-  const session = new KeptSession(key, idleTimeoutMs);
-  session.entries = session.tip = entries;
-  session.lastUsedAt = now - idleForMs;
-  return session;
+function tableOf(sessions: readonly SavedSession[], now: number, table: SlotSessions): SlotSessions {
+  for (const { key, entries, idleTimeoutMs, idleForMs } of sessions)
+    table.put(key, entries, idleTimeoutMs, now - idleForMs);
+  return table;
 }

@@ -5,6 +5,7 @@ import { SessionNode } from "../../../src/session/cluster/node.ts";
 import type { ServerPlace } from "../../../src/session/cluster/peer.ts";
 import { protocolRules, type Rules } from "../../../src/session/cluster/rules.ts";
 import { Role } from "../../../src/session/cluster/slot.ts";
+import { SessionMemory } from "../../../src/session/table/session-memory.ts";
 import { Copies } from "./copies.ts";
 import { Faults } from "./faults.ts";
 import { PlainIds } from "./ids.ts";
@@ -213,6 +214,7 @@ export class Simulation {
       firstMap,
       clock: process.clock,
       transferPartBytes: 1,
+      memory: new SessionMemory(),
       sessionsMax: 100_000,
       memoryBytesMax: 1e9,
       mapCodec: plainCodec,
