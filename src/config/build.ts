@@ -12,7 +12,6 @@ import type {
   Endpoint,
   HttpLimits,
   Server,
-  SessionSettings,
   Timeouts,
 } from "./model.ts";
 import { buildErrorPages, buildMaintenance } from "./pages.ts";
@@ -24,6 +23,7 @@ import { noteSafety } from "./safety.ts";
 import { parseEndpoint } from "./scalars.ts";
 import type { NamedSection, Section } from "./section.ts";
 import { buildServers, buildWitness } from "./servers.ts";
+import { buildSessions, checkShared, noteInherited } from "./sessions.ts";
 import { checkShares } from "./shares.ts";
 import { checkSockets } from "./sockets.ts";
 
@@ -39,16 +39,20 @@ export function buildFile(root: Section, path: string, context: Context): Cluste
   const webHere = entries.some(
     ({ section }, i) => section.has("routes") && hasMemberHere(servers[i]!, context),
   );
-  const here = { someHere, webHere };
-  const drafts = entries.map((entry, i) => buildCluster(entry, servers[i]!, witnesses[i]!, here, context));
+  const around = { root, someHere, webHere };
+  const drafts = entries.map((entry, i) => buildCluster(entry, servers[i]!, witnesses[i]!, around, context));
   checkRoutes(drafts, context.problems);
   checkSockets(drafts, context);
   checkCookies(drafts, context.problems);
+  checkShared(root, drafts, context.problems);
   checkShares(drafts, context.problems);
   checkAuthorities(drafts, (draft) => hasMemberHere(draft.servers, context), context.problems);
   checkDataFolder(root, context);
   // Of a file that is right: what is wrong comes first.
-  if (!context.problems.hasErrors) noteSafety(drafts, context.problems);
+  if (!context.problems.hasErrors) {
+    noteInherited(root, drafts, context.problems);
+    noteSafety(drafts, context.problems);
+  }
   const previousSecret = root.text("previousSecret");
   return {
     path,
@@ -87,11 +91,19 @@ function existing(path: string): Stats | null {
   }
 }
 
+/** What a cluster has to know of the rest of the file. */
+interface Around {
+  readonly root: Section;
+  /** This machine runs a server of the file, or one of the web tier. */
+  readonly someHere: boolean;
+  readonly webHere: boolean;
+}
+
 function buildCluster(
   entry: NamedSection,
   servers: readonly Placed<Server>[],
   witness: Placed<Server> | null,
-  { someHere, webHere }: { readonly someHere: boolean; readonly webHere: boolean },
+  { root, someHere, webHere }: Around,
   context: Context,
 ): ClusterDraft {
   const { name, section } = entry;
@@ -109,7 +121,6 @@ function buildCluster(
   const routes = buildRoutes(section, elsewhere, context);
   checkProxied(section, context);
   checkSessionIds(section, context);
-  const sessions = section.section("sessions");
   if (section.has("sessions") && servers.length > 0 && servers.every(({ value }) => value.kind === "http")) {
     context.problems.error(
       section.atOf("sessions"),
@@ -128,14 +139,7 @@ function buildCluster(
     run: section.text("run"),
     attach: section.flag("attach") !== false,
     ...buildBalancing(section, servers, context),
-    sessions: section.has("sessions")
-      ? {
-          store: "cluster",
-          durability: sessions.text("durability") as SessionSettings["durability"],
-          cookieName: sessions.section("cookie").text("name") ?? "",
-          idleTimeoutMs: sessions.number("idleTimeout"),
-        }
-      : null,
+    sessions: buildSessions(section, root, keepsSessions(section, servers), context.problems),
     coordination: { engine: "members" },
     trustedNetworks: section.scalarItems("trust").map(({ value }) => String(value)),
     sessionIdNetworks: section.scalarItems("sessionIdFrom").map(({ value }) => String(value)),
@@ -149,6 +153,12 @@ function buildCluster(
     timeouts: buildTimeouts(section.section("timeouts")),
   };
   return { entry, cluster, servers, witness, listeners, health, routes };
+}
+
+/** Its applications may call `session()`: others get nothing of the `sessions:` at the top of the file. */
+function keepsSessions(section: Section, servers: readonly Placed<Server>[]): boolean {
+  const isApp = !section.has("routes") && section.flag("attach") !== false;
+  return isApp && !section.has("affinity") && servers.some(({ value }) => value.kind === "link");
 }
 
 function placedEndpoint(section: Section, key: string, { machine }: Context): Placed<Endpoint> | null {

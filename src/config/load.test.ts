@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { FlotillaError } from "../support/errors.ts";
-import { http, upstream } from "../support/limits.ts";
+import { http, session, upstream } from "../support/limits.ts";
 import { checkClusterText, type LoadOptions, loadClusterFile, loadOrThrow } from "./load.ts";
 import { isLocalAddress, thisMachine } from "./local.ts";
 import type { ClusterFile } from "./model.ts";
@@ -74,7 +74,7 @@ describe("the checked file", () => {
     const text = [
       app(
         "      app-a: { address: APP.Internal }",
-        "    sessions: { cookie: { name: shop }, idleTimeout: 1h }\n    timeouts: { appKeepAlive: 20s, drain: 1m }",
+        "    sessions: { cookie: { name: shop }, idleTimeout: 1h, memory: 1GB }\n    timeouts: { appKeepAlive: 20s, drain: 1m }",
       ),
       "  web:",
       "    servers: { web-a: { address: 10.0.0.9 } }",
@@ -95,11 +95,47 @@ describe("the checked file", () => {
     assert.deepEqual(shop.sessions, {
       store: "cluster",
       durability: "backup",
+      save: "on-change",
       cookieName: "shop",
       idleTimeoutMs: 3_600_000,
+      absoluteTimeoutMs: Number.POSITIVE_INFINITY,
+      memoryBytesMax: 1_000_000_000,
+      diskBytesMax: session.diskBytesMax,
     });
     assert.deepEqual([shop.timeouts.appKeepAliveTimeoutMs, shop.timeouts.drainTimeoutMs], [20_000, 60_000]);
     assert.equal(shop.servers[0]!.address, "app.internal");
+  });
+
+  test("R31: sessions: at the top is for all clusters that keep sessions; a cluster's own keys come first, one by one", () => {
+    const { clusters } = loadText(
+      [
+        `secret: ${secret}`,
+        "sessions: { save: always, idleTimeout: 1h, absoluteTimeout: 12h, cookie: { name: all } }",
+        "clusters:",
+        "  one: { servers: { one-a: { address: 10.0.0.1 } } }",
+        "  two:",
+        "    servers: { two-a: { address: 10.0.0.2 } }",
+        "    sessions: { save: on-change, absoluteTimeout: unlimited }",
+        "  theirs: { servers: { theirs-a: { address: 10.0.0.3 } }, affinity: cookie }",
+        "  proxied: { servers: { proxied-a: { address: 10.0.0.4 } }, run: ./x, attach: false }",
+        '  plain: { servers: { plain-a: { http: "http://10.0.0.5" } } }',
+        "  web: { servers: { web-a: { address: 10.0.0.6 } }, listen: [{ http: 80 }], routes: [{ to: one }] }",
+      ].join("\n"),
+    );
+    const told = [...clusters.values()].map(({ name, sessions }) => [
+      name,
+      ...(sessions === null
+        ? ["none"]
+        : [sessions.save, sessions.idleTimeoutMs, sessions.absoluteTimeoutMs, sessions.cookieName]),
+    ]);
+    assert.deepEqual(told, [
+      ["one", "always", 3_600_000, 43_200_000, "all"],
+      ["two", "on-change", 3_600_000, Number.POSITIVE_INFINITY, "all"],
+      ["theirs", "none"],
+      ["proxied", "none"],
+      ["plain", "none"],
+      ["web", "none"],
+    ]);
   });
 
   test("R20: letters go by place; explicit ones first; an entry whose letter is taken gets the first free one", () => {

@@ -300,10 +300,18 @@ export interface HttpCheck {
 
 export interface SessionSettings {
   readonly store: "cluster";
-  /** `backup`: each session is on two app servers. */
-  readonly durability: "memory" | "backup";
+  /** `backup`: each session is on two app servers; `backup+disk`: and on the disks of both. */
+  readonly durability: "memory" | "backup" | "backup+disk";
+  /** Whether a request that changed nothing writes too. `on-shutdown` is what `memory` does anyway. */
+  readonly save: "on-change" | "always" | "on-shutdown";
   readonly cookieName: string;
   readonly idleTimeoutMs: number;
+  /** From its begin, or Infinity. */
+  readonly absoluteTimeoutMs: number;
+  /** Of each process. */
+  readonly memoryBytesMax: number;
+  /** Of each server, with `backup+disk`. */
+  readonly diskBytesMax: number;
 }
 
 /** What each engine of the register needs to know. */

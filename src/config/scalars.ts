@@ -174,6 +174,11 @@ export const scalars: Readonly<Record<ScalarType, Scalar>> = {
       `a duration with its unit (ms, s, m, h, d) from ${formatDuration(minimum ?? 0)} to ${formatDuration(maximum ?? 0)}`,
     schema: () => ofPattern(durationPattern),
   },
+  durationOrUnlimited: {
+    parse: (text) => (text === "unlimited" ? Number.POSITIVE_INFINITY : parseDuration(text)),
+    allowed: (setting) => `${scalars.duration.allowed(setting)}, or unlimited`,
+    schema: () => ofPattern(`^unlimited$|${durationPattern}`),
+  },
   size: {
     parse: parseSize,
     allowed: ({ minimum, maximum }) =>

@@ -12,6 +12,7 @@ import { limitSettings } from "./settings/limits.ts";
 import { listenSettings } from "./settings/listen.ts";
 import { routeSettings } from "./settings/routes.ts";
 import { serverSettings, witnessSettings } from "./settings/servers.ts";
+import { sessionSettings } from "./settings/sessions.ts";
 import type { Setting } from "./settings/setting.ts";
 import { timeoutSettings } from "./settings/timeouts.ts";
 
@@ -22,6 +23,7 @@ export const settings: readonly Setting[] = [
   ...listenSettings,
   ...routeSettings,
   ...clusterSettings,
+  ...sessionSettings,
   ...balancingSettings,
   ...limitSettings,
   ...timeoutSettings,

@@ -5,13 +5,13 @@ import type { Member } from "../member/member.ts";
 import { systemClock } from "../support/clock.ts";
 import { FlotillaError } from "../support/errors.ts";
 import { session as limits } from "../support/limits.ts";
-import { createLog, type Log } from "../support/log.ts";
+import { createLog } from "../support/log.ts";
 import { KeptAlone } from "./disk/kept-alone.ts";
 import { SessionFile } from "./disk/session-file.ts";
 import { SessionIds } from "./id.ts";
 import type { SessionPlace } from "./keeper.ts";
 import type { KeptSessions } from "./kept.ts";
-import { MemoryStore } from "./memory-store.ts";
+import { MemoryStore, type MemoryStoreOptions } from "./memory-store.ts";
 import type { OwnSecrets } from "./options.ts";
 import { keepersOf } from "./wiring/open-register.ts";
 import { Replicas } from "./wiring/replicas.ts";
@@ -83,7 +83,9 @@ export function placeOf(member: Member): MemberPlace {
     );
   const place = { ids, idleTimeoutMs, log, updates: new Map() };
   if (!isWanted || isTooLate || server.kind !== "link") {
-    const store = memoryStore(ids, server.letter, server.processIndex, log);
+    const memoryBytesMax = cluster.sessions?.memoryBytesMax ?? limits.memoryBytesMax;
+    const { letter, processIndex } = server;
+    const store = memoryStore({ ids, letter, processIndex, memoryBytesMax, log });
     const kept = new KeptAlone(
       store,
       new SessionFile(file.dataFolder, cluster.name, server.name, "memory"),
@@ -108,10 +110,13 @@ export function placeOf(member: Member): MemberPlace {
 export function placeAlone(secrets: OwnSecrets | null): SessionPlace {
   const ids = new SessionIds(secrets?.secret ?? randomBytes(32), secrets?.previousSecret ?? null, "");
   const log = createLog("session");
-  const store = memoryStore(ids, "a", 0, log);
+  const { memoryBytesMax } = limits;
+  const store = memoryStore({ ids, letter: "a", processIndex: 0, memoryBytesMax, log });
   return { store, ids, idleTimeoutMs: limits.idleTimeoutMs, log, updates: new Map() };
 }
 
-function memoryStore(ids: SessionIds, letter: string, processIndex: number, log: Log): MemoryStore {
-  return new MemoryStore({ ids, letter, processIndex, clock: systemClock, random: Math.random, log });
+function memoryStore(
+  options: Pick<MemoryStoreOptions, "ids" | "letter" | "processIndex" | "memoryBytesMax" | "log">,
+): MemoryStore {
+  return new MemoryStore({ ...options, clock: systemClock, random: Math.random });
 }

@@ -333,6 +333,8 @@ export const session = {
   depthMax: 100,
   /** All sessions of one app process as stored, bookkeeping included; the longest idle ones make room. */
   memoryBytesMax: 536_870_912,
+  /** The same on the disk of one server, with `durability: backup+disk`. */
+  diskBytesMax: 10_000_000_000,
   /** Sessions whose values are kept ready as objects; those of the others are parsed when next asked for. */
   readySessionsMax: 20_000,
   /** The same in bytes as stored; as objects, twice, they take several times as much. */

@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import type { Cluster, ClusterFile, FieldRules, Listener, Maintenance, Route } from "../config/model.ts";
 import { formatDuration, formatSize } from "../config/quantities.ts";
+import { sessionsText } from "../config/sessions.ts";
 import { parseRequestHead, RequestHead } from "../http/request-head.ts";
 import { compression as compressionLimits } from "../support/limits.ts";
 import { silentLog } from "../support/silent-log.ts";
@@ -273,6 +274,7 @@ function tellServers(
   if (rules !== "") tell("headers.request", rules);
   tell("to", `${name}: ${servers.map((server) => `${server.name} (${server.authority})`).join(", ")}`);
   tell("balance", `${balance.policy}; ${keepingText(file, target, request)}`);
+  if (target.sessions !== null) tell("sessions", sessionsText(target.sessions));
   const timeoutMs = route.timeoutMs ?? cluster.timeouts.requestTimeoutMs;
   tell("timeout", `the answer must begin within ${formatDuration(timeoutMs)}`);
   const { errorPages, interceptErrors } = cluster;

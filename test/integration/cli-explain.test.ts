@@ -99,6 +99,7 @@ test("explain: what is refused ends with 1", async (t) => {
 });
 
 const siteOfMany = `secret: ${"s".repeat(32)}
+sessions: { absoluteTimeout: 12h }
 clusters:
   web:
     servers: { web-a: { address: 127.0.0.1 } }
@@ -117,6 +118,7 @@ clusters:
   closed:
     servers: { old-a: { address: 127.0.0.4 } }
     maintenance: true
+    sessions: { cookie: { name: old } }
 `;
 
 test("explain: what holds besides the action", async (t) => {
@@ -131,6 +133,7 @@ test("explain: what holds besides the action", async (t) => {
       [
         /sessionIdInPath +taken off; chooses app-b\.1, else app-b\.2\n/,
         /bodyMax +1MiB; .*\n +buffer +a body is taken whole/,
+        /sessions +durability: backup, save: on-change, idleTimeout: 30m, absoluteTimeout: 12h, memory: 512MiB, cookie sid\n/,
         /compress +br, for text, JSON and the like from 1KiB on\n/,
         /errorPages +404, 5xx, for the application's errors too\n/,
       ],

@@ -1,6 +1,6 @@
-/** Settings of a cluster that need no section of their own, its sessions, pages, logs and cache. */
+/** Settings of a cluster that need no section of their own, its pages, logs and cache. */
 import * as limits from "../../support/limits.ts";
-import { dayMs, type Setting, since } from "./setting.ts";
+import { type Setting, since } from "./setting.ts";
 
 export const clusterSettings: readonly Setting[] = [
   {
@@ -38,53 +38,6 @@ export const clusterSettings: readonly Setting[] = [
     default: true,
     description:
       "Whether a program of `run:` that calls listen() is attached to the cluster port. `false`: its server is a proxy, and speaks plain HTTP to it at 127.0.0.1, on the port that PORT in its environment names.",
-  },
-  {
-    path: "clusters.<name>.sessions",
-    type: "section",
-    since,
-    tier: "app",
-    description:
-      "The sessions of the applications in this cluster. `session()` uses the defaults without it.",
-  },
-  {
-    path: "clusters.<name>.sessions.store",
-    type: "choice",
-    since,
-    default: "cluster",
-    choices: ["cluster"],
-    description: "Where sessions live: `cluster`, in the memory of the app servers.",
-  },
-  {
-    path: "clusters.<name>.sessions.durability",
-    type: "choice",
-    since,
-    default: "backup",
-    choices: ["memory", "backup"],
-    description:
-      "What an answered change survives. `backup`: the death of any one app server, for another one has a copy; needs two app servers, and three machines to be safe from a cut between them. `memory`: nothing; a session is on one app server and ends with it. See docs/sessions.md.",
-  },
-  {
-    path: "clusters.<name>.sessions.cookie",
-    type: "section",
-    since,
-    description: "The session cookie.",
-  },
-  {
-    path: "clusters.<name>.sessions.cookie.name",
-    type: "cookieName",
-    since,
-    default: "sid",
-    description: "Its name (`name` of express-session). Two clusters reached on one host need two names.",
-  },
-  {
-    path: "clusters.<name>.sessions.idleTimeout",
-    type: "duration",
-    since,
-    minimum: 1_000,
-    maximum: 3_650 * dayMs,
-    default: limits.session.idleTimeoutMs,
-    description: "A session that no request used for so long ends.",
   },
   {
     path: "clusters.<name>.trust",

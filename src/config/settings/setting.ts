@@ -7,6 +7,7 @@ export type ScalarType =
   | "integer"
   | "integerOrAuto"
   | "duration"
+  | "durationOrUnlimited"
   | "size"
   | "sizeOrUnlimited"
   | "choice"

@@ -77,7 +77,7 @@ export class Replicas implements PairEvents, KeptSessions {
       clock: systemClock,
       memory: this.#memory,
       sessionsMax: session.sessionsMax,
-      memoryBytesMax: session.memoryBytesMax,
+      memoryBytesMax: member.cluster.sessions?.memoryBytesMax ?? session.memoryBytesMax,
       transferPartBytes: limits.transferPartBytes,
       later: (callback) => this.#turn.add(callback),
       rules: protocolRules,
