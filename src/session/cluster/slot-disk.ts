@@ -2,12 +2,13 @@
  * What the protocol asks of a server's disk where `durability: backup+disk` is wanted: the copies of its slots, kept in an
  * embedded database that runs elsewhere (`session/disk/`). Nothing here waits; what is written is told of when it is synced.
  *
- * Calls take effect in their order, and so do the answers: what was asked for after a write shows it. All calls of one turn
- * of the event loop, and all that come while the disk is busy, go into one transaction, so that after a crash a copy is as it was
- * at one moment: its sessions are those of its place (epoch and pos).
+ * Changes take effect in their order. All calls of one turn of the event loop, and all that come while the disk is busy, go into
+ * one transaction, so that after a crash a copy is as it was at one moment: its sessions are those of its place (epoch and
+ * pos). An answer shows all changes that were made before it was asked for; it may show later ones.
  *
- * A disk that can't be written (full, broken, gone) keeps what it was given, in order and within bounds, and tries again by
- * itself; reads go on as far as they can.
+ * A disk that can't be written (full, broken, gone) keeps what it was given, in order, and tries again by itself; it is for
+ * whoever gives it more to wait (`pendingBytes`). Reads go on as far as they can, and show what is synced: what is not, only
+ * its writer knows.
  */
 import type { FlotillaError } from "../../support/errors.ts";
 import type { SessionEntries } from "../entry.ts";
@@ -44,6 +45,8 @@ export interface SlotDisk {
   readonly pendingBytes: number;
   /** Of all copies, about: above what is for them the longest idle make room. */
   readonly bytes: number;
+  /** Of all copies that are whole, as last heard. */
+  readonly sessions: number;
 
   /** Copies that processes before this one left, by slot: only whole ones. Valid once the disk was opened, before anything is written. */
   readonly found: ReadonlyMap<number, CopyPlaceOnDisk>;
@@ -101,4 +104,6 @@ export interface SlotDisk {
       keys: readonly { readonly slot: number; readonly key: string }[],
     ) => void,
   ): void;
+  /** Resolves when all that was written is synced and nobody uses the database any more; nothing may be called after it. */
+  close(): Promise<void>;
 }
