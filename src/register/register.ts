@@ -1,7 +1,7 @@
 /**
  * The register: one small value on which all servers agree, and which says who keeps which session slot.
  * Its versions form one chain: each was made from the one before by one compare-and-set. Engines behind this
- * interface, one folder each: `members/` (voters among the servers themselves).
+ * interface, one folder each: `members/` (voters among the servers themselves), and what engines outside of the servers share in `cell/`.
  *
  * Callbacks are called exactly once each, possibly before the call returns. Values are frozen: nobody changes one in place.
  */

@@ -408,6 +408,8 @@ export const register = {
   awakeStepMs: 50,
   /** One read or change, with all its tries. */
   operationTimeoutMs: 2_000,
+  /** One question to one server of an engine like etcd: then the next one is asked. */
+  attemptTimeoutMs: 600,
   backoffMinMs: 10,
   backoffMaxMs: 320,
   /** Looks of a read at voters that disagree, before it makes them agree. */

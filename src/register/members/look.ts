@@ -1,9 +1,10 @@
 /** A look at the register: what one round of questions, without a promise or a sync, tells of the committed state. */
 import type { Clock } from "../../support/clock.ts";
+import { changeOf } from "../recent.ts";
 import type { VoterAnswer } from "./messages.ts";
 import type { Patience } from "./patience.ts";
 import { Round } from "./round.ts";
-import { type Accepted, changeOf, compareBallots, noBallot, type RegisterState } from "./state.ts";
+import { type Accepted, compareBallots, noBallot, type RegisterState } from "./state.ts";
 import { canFork, type Standing, tally } from "./voters.ts";
 
 export class Look {

@@ -9,6 +9,7 @@
 import type { Clock, Random, Timer } from "../../support/clock.ts";
 import { FlotillaError } from "../../support/errors.ts";
 import { register as limits } from "../../support/limits.ts";
+import { changeOf } from "../recent.ts";
 import type { CasOutcome, Register, ValueCodec, Versioned } from "../register.ts";
 import { unreachable } from "../unreachable.ts";
 import { Formation } from "./formation.ts";
@@ -18,7 +19,7 @@ import type { VoterTransport } from "./patience.ts";
 import { Patience } from "./patience.ts";
 import { Attempt, type AttemptResult } from "./proposer.ts";
 import type { Round } from "./round.ts";
-import { type Accepted, changeOf, higher, type RegisterState, successor } from "./state.ts";
+import { type Accepted, higher, type RegisterState, successor } from "./state.ts";
 import { anyOf, namesOf, type VoterSet } from "./voters.ts";
 
 export interface MembersOptions<V> {

@@ -8,18 +8,11 @@
  * that whoever still knows the old set meets the new one in any majority of it.
  */
 import type { Clock } from "../../support/clock.ts";
+import { changeOf } from "../recent.ts";
 import type { VoterAnswer } from "./messages.ts";
 import type { Patience } from "./patience.ts";
 import { Round } from "./round.ts";
-import {
-  type Accepted,
-  type Ballot,
-  changeOf,
-  compareBallots,
-  higher,
-  noBallot,
-  type RegisterState,
-} from "./state.ts";
+import { type Accepted, type Ballot, compareBallots, higher, noBallot, type RegisterState } from "./state.ts";
 import { canFork, hasVoter, namesOf, tally, type Verdict, type VoterSet, votersOf } from "./voters.ts";
 
 export interface Plan {

@@ -6,6 +6,7 @@
  */
 import { register as limits } from "../../support/limits.ts";
 import { type ByteReader, ByteWriter } from "../bytes.ts";
+import { recentAfter } from "../recent.ts";
 import type { Voter, VoterSet } from "./voters.ts";
 
 /** Orders proposals. No two proposals have the same: the node names one start of one process. */
@@ -53,11 +54,6 @@ export function higher(one: Accepted | null, other: Accepted): Accepted {
   return one === null || compareBallots(other.ballot, one.ballot) > 0 ? other : one;
 }
 
-/** The id of the change that made `version`; null when it is not remembered (any more). */
-export function changeOf(state: RegisterState, version: number): string | null {
-  return state.recent[state.recent.length - 1 - (state.version - version)] ?? null;
-}
-
 /** The state that follows, made by `change`. */
 export function successor(
   state: RegisterState,
@@ -67,7 +63,7 @@ export function successor(
   return {
     world: state.world,
     version: state.version + 1,
-    recent: [...state.recent.slice(1 - limits.recentMax), change],
+    recent: recentAfter(state, change),
     voters: next.voters ?? state.voters,
     value: next.value ?? state.value,
   };

@@ -1,0 +1,280 @@
+/** Lives of processes that share one cell whose engine loses answers and delays writes, by seeds; and what single answers mean. */
+import assert from "node:assert/strict";
+import test from "node:test";
+import type { Clock, Random, Timer } from "../../support/clock.ts";
+import { seededRandom } from "../../support/clock.ts";
+import { FlotillaError } from "../../support/errors.ts";
+import type { CasOutcome, ValueCodec, Versioned } from "../register.ts";
+import { unreachable } from "../unreachable.ts";
+import type { Cell, CellStore, SwapOutcome } from "./cell.ts";
+import { CellRegister } from "./cell-register.ts";
+import { decodeCell, encodeCell } from "./cell-state.ts";
+
+/** Every value that was ever written, in order: who lost one can be seen. */
+type Names = readonly string[];
+const codec: ValueCodec<Names> = {
+  encode: (names) => Buffer.from(names.join()),
+  decode: (bytes) => (bytes.length === 0 ? [] : bytes.toString().split(",")),
+};
+
+/** Virtual time: what is due runs one after the other, and promises settle in between. */
+class World implements Clock {
+  readonly random: Random;
+  readonly #due: { readonly at: number; readonly callback: () => void; isCancelled: boolean }[] = [];
+  #now = 0;
+
+  constructor(seed: number) {
+    this.random = seededRandom(seed);
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  after(delayMs: number, callback: () => void): Timer {
+    const entry = { at: this.#now + Math.max(0, delayMs), callback, isCancelled: false };
+    this.#due.push(entry);
+    return {
+      cancel: () => {
+        entry.isCancelled = true;
+      },
+    };
+  }
+
+  sleep(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.after(delayMs, resolve));
+  }
+
+  chance(probability: number): boolean {
+    return this.random() < probability;
+  }
+
+  async runUntil(done: () => boolean): Promise<void> {
+    for (let steps = 0; !done(); steps++) {
+      assert.ok(steps < 100_000, "the life does not end");
+      await new Promise(setImmediate);
+      if (this.#due.length === 0) continue;
+      this.#due.sort((one, other) => one.at - other.at);
+      const next = this.#due.shift()!;
+      this.#now = next.at;
+      if (!next.isCancelled) next.callback();
+    }
+  }
+}
+
+class Shared {
+  cell: Cell | null = null;
+  #revisions = 0;
+
+  write(expected: string | null, bytes: Buffer): SwapOutcome {
+    if ((this.cell?.revision ?? null) !== expected) return { isDone: false, cell: this.cell };
+    this.cell = { revision: String(++this.#revisions), bytes };
+    return { isDone: true, revision: this.cell.revision };
+  }
+}
+
+/** Loses questions and answers; what was asked in vain may be done seconds later. */
+class BadStore implements CellStore {
+  readonly #world: World;
+  readonly #shared: Shared;
+  onCell: (cell: Cell) => void = () => {};
+  lossProbability = 0.2;
+
+  constructor(world: World, shared: Shared) {
+    this.#world = world;
+    this.#shared = shared;
+  }
+
+  async get(timeoutMs: number): Promise<Cell | null> {
+    await this.#travel(timeoutMs);
+    const { cell } = this.#shared;
+    await this.#travel(timeoutMs);
+    return cell;
+  }
+
+  async swap(expected: string | null, bytes: Buffer, timeoutMs: number): Promise<SwapOutcome> {
+    if (this.#world.chance(this.lossProbability)) {
+      if (this.#world.chance(0.5))
+        this.#world.after(this.#world.random() * 5_000, () => void this.#shared.write(expected, bytes));
+      await this.#world.sleep(timeoutMs);
+      throw unreachable("no answer");
+    }
+    await this.#world.sleep(this.#world.random() * 30);
+    const outcome = this.#shared.write(expected, bytes);
+    await this.#travel(timeoutMs);
+    const { cell } = this.#shared;
+    if (cell !== null && this.#world.chance(0.3))
+      this.#world.after(this.#world.random() * 200, () => this.onCell(cell));
+    return outcome;
+  }
+
+  watch(onCell: (cell: Cell) => void): void {
+    this.onCell = onCell;
+  }
+
+  stop(): void {}
+
+  async #travel(timeoutMs: number): Promise<void> {
+    if (this.#world.chance(this.lossProbability / 2)) {
+      await this.#world.sleep(timeoutMs);
+      throw unreachable("no answer");
+    }
+    await this.#world.sleep(this.#world.random() * 30);
+  }
+}
+
+function registerOn(store: CellStore, world: World, node: string): CellRegister<Names> {
+  return new CellRegister<Names>({
+    ...{ store, where: "the cell", node, codec, clock: world, random: world.random, onEnd: () => {} },
+  });
+}
+
+function read(register: CellRegister<Names>): Promise<Versioned<Names> | FlotillaError | null> {
+  return new Promise((resolve) => register.read((error, state) => resolve(error ?? state)));
+}
+
+function change(register: CellRegister<Names>, expected: number, value: Names): Promise<CasOutcome<Names>> {
+  return new Promise((resolve) => register.compareAndSet(expected, value, resolve));
+}
+
+/** Three processes append names; each settles what is unknown by a read, as the contract says. @returns what went wrong. */
+async function live(seed: number): Promise<{ wrong: string | null; unknowns: number; done: number }> {
+  const world = new World(seed);
+  const shared = new Shared();
+  const lossProbability = 0.1 + 0.7 * world.random();
+  const done = new Set<string>();
+  const never = new Set<string>();
+  let unknowns = 0;
+  let newest = 0;
+  let ended = 0;
+  let wrong: string | null = null;
+  const note = (what: string): void => {
+    wrong ??= what;
+  };
+  const lifeOf = async (node: string): Promise<void> => {
+    const store = new BadStore(world, shared);
+    store.lossProbability = lossProbability;
+    const register = registerOn(store, world, node);
+    let told = 0;
+    register.watch(({ version }) => {
+      if (version <= told) note(`${node} was told ${version} after ${told}`);
+      told = version;
+    });
+    const settledRead = async (): Promise<Versioned<Names> | null> => {
+      for (;;) {
+        const least = newest;
+        const state = await read(register);
+        if (state instanceof FlotillaError) continue;
+        if ((state?.version ?? 0) < least) note(`${node} read ${state?.version} after ${least}`);
+        newest = Math.max(newest, state?.version ?? 0);
+        if (told < (state?.version ?? 0)) note(`${node} was not told of ${state?.version}`);
+        return state;
+      }
+    };
+    for (let i = 0; i < 12; i++) {
+      const base = world.chance(0.5) ? register.known : await settledRead();
+      const name = `${node}${i}`;
+      const outcome = await change(register, base?.version ?? 0, [...(base?.value ?? []), name]);
+      if (outcome.kind === "done") {
+        done.add(name);
+        newest = Math.max(newest, outcome.state.version);
+      } else if (outcome.kind === "conflict") never.add(name);
+      else {
+        unknowns++;
+        const settled = await settledRead();
+        if (settled?.value.includes(name)) done.add(name);
+        else never.add(name);
+      }
+      await world.sleep(world.random() * 300);
+    }
+    ended++;
+  };
+  for (const node of ["a", "b", "c"]) void lifeOf(node);
+  await world.runUntil(() => ended === 3);
+  // What is still on its way arrives.
+  let isLater = false;
+  world.after(10_000, () => {
+    isLater = true;
+  });
+  await world.runUntil(() => isLater);
+  const state = decodeCell(shared.cell!.bytes, "the cell");
+  const names = codec.decode(state.value);
+  for (const name of done) if (!names.includes(name)) note(`${name} was done, and is lost`);
+  for (const name of never) if (names.includes(name)) note(`${name} was never to happen, and did`);
+  if (state.version !== names.length) note(`version ${state.version} has ${names.length} names`);
+  return { wrong, unknowns, done: done.size };
+}
+
+test("one chain, nothing lost, and nothing that a read had settled happens later", async () => {
+  let unknowns = 0;
+  let done = 0;
+  for (let seed = 1; seed <= 60; seed++) {
+    const life = await live(seed);
+    assert.equal(life.wrong, null, `seed ${seed}`);
+    unknowns += life.unknowns;
+    done += life.done;
+  }
+  assert.ok(unknowns > 20 && done > 400, `${unknowns} unknown, ${done} done`);
+});
+
+test("a read after an unknown change writes once, and only then", async () => {
+  const world = new World(1);
+  const shared = new Shared();
+  const store = new BadStore(world, shared);
+  store.lossProbability = 0;
+  const register = registerOn(store, world, "a");
+  let isOver = false;
+  const life = async (): Promise<void> => {
+    assert.equal((await change(register, 0, ["x"])).kind, "done");
+    await read(register);
+    assert.equal(shared.cell!.revision, "1");
+    store.lossProbability = 1;
+    assert.equal((await change(register, 1, ["x", "y"])).kind, "unknown");
+    store.lossProbability = 0;
+    const settled = (await read(register)) as Versioned<Names>;
+    await world.sleep(10_000);
+    const later = (await read(register)) as Versioned<Names>;
+    assert.deepEqual(later, settled);
+    isOver = true;
+  };
+  void life();
+  await world.runUntil(() => isOver);
+});
+
+test("a cell that went back, was removed or belongs to another register is not taken; a damaged one neither", async () => {
+  const world = new World(1);
+  const shared = new Shared();
+  const store = new BadStore(world, shared);
+  store.lossProbability = 0;
+  const register = registerOn(store, world, "a");
+  let isOver = false;
+  const refused = async (bytes: Buffer | null, code: string, message: RegExp): Promise<void> => {
+    const before = shared.cell!;
+    shared.cell = bytes === null ? null : { revision: `${before.revision}'`, bytes };
+    const error = (await read(register)) as FlotillaError;
+    assert.equal(error.code, code);
+    assert.match(error.message, message);
+    const outcome = await change(register, 2, ["z"]);
+    assert.equal(outcome.kind, "unknown");
+    shared.cell = { revision: `${before.revision}"`, bytes: before.bytes };
+    assert.equal(((await read(register)) as Versioned<Names>).version, 2);
+  };
+  const life = async (): Promise<void> => {
+    await change(register, 0, ["x"]);
+    const first = shared.cell!.bytes;
+    await change(register, 1, ["x", "y"]);
+    await refused(first, "FLOTILLA_REGISTER_REPLACED", /holds version 1, and had version 2 before/);
+    const other = { world: "other", version: 9, recent: ["q"], value: Buffer.from("q") };
+    await refused(encodeCell(other), "FLOTILLA_REGISTER_REPLACED", /holds another register/);
+    await refused(null, "FLOTILLA_REGISTER_REPLACED", /is gone/);
+    await refused(Buffer.from("hello"), "FLOTILLA_REGISTER_DAMAGED", /the cell/);
+    await refused(
+      Buffer.concat([shared.cell!.bytes, Buffer.from("x")]),
+      "FLOTILLA_REGISTER_DAMAGED",
+      /goes on/,
+    );
+    isOver = true;
+  };
+  void life();
+  await world.runUntil(() => isOver);
+});

@@ -1,0 +1,297 @@
+/**
+ * A register in a cell of an engine outside of the servers (cell.ts). One operation runs at a time.
+ *
+ * A change whose answer was lost may still be on its way, and a later read alone does not stop it. But it can only happen
+ * while the cell has the revision that it expects. So a read that finds this revision writes the same state once more:
+ * after that the change can never happen, and what the read shows is settled. No clock decides that, and it costs one
+ * write after an answer that was lost.
+ */
+import type { Clock, Random } from "../../support/clock.ts";
+import { FlotillaError } from "../../support/errors.ts";
+import { register as limits } from "../../support/limits.ts";
+import { changeOf } from "../recent.ts";
+import type { CasOutcome, Register, ValueCodec, Versioned } from "../register.ts";
+import { unreachable } from "../unreachable.ts";
+import type { Cell, CellStore } from "./cell.ts";
+import { type CellState, decodeCell, encodeCell, nextState } from "./cell-state.ts";
+
+export interface CellRegisterOptions<V> {
+  readonly store: CellStore;
+  /** For messages: "the key /flotilla/app in etcd". */
+  readonly where: string;
+  /** This start of this process, "app-a#4tZ..": two proposers never share it. */
+  readonly node: string;
+  readonly codec: ValueCodec<V>;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** After each read and change: null when the engine answered. */
+  readonly onEnd: (error: FlotillaError | null) => void;
+}
+
+type ReadDone<V> = (error: FlotillaError | null, state: Versioned<V> | null) => void;
+
+interface Known<V> {
+  readonly revision: string;
+  readonly state: CellState;
+  readonly versioned: Versioned<V>;
+}
+
+interface Change<V> {
+  readonly id: string;
+  readonly expected: number;
+  readonly value: V;
+  readonly bytes: Buffer;
+}
+
+/** What is waiting or running; a read has no change. */
+interface Operation<V> {
+  readonly untilMs: number;
+  readonly readers: ReadDone<V>[];
+  readonly change: Change<V> | null;
+  readonly onOutcome: (outcome: CasOutcome<V>) => void;
+}
+
+/** For the revision of a cell that does not exist. */
+const none = "";
+
+export class CellRegister<V> implements Register<V> {
+  readonly #options: CellRegisterOptions<V>;
+  readonly #listeners: Set<(state: Versioned<V>) => void> = new Set();
+  readonly #waiting: Operation<V>[] = [];
+  /** Expected revisions of changes that may still happen, and what the last such change would write. */
+  readonly #unsettled: Map<string, Buffer> = new Map();
+  #isBusy = false;
+  #known: Known<V> | null = null;
+  #changes = 0;
+  #changeTrouble: string | null = null;
+  #stopped = false;
+
+  constructor(options: CellRegisterOptions<V>) {
+    this.#options = options;
+    options.store.watch((cell) => this.#hear(cell));
+  }
+
+  get known(): Versioned<V> | null {
+    return this.#known?.versioned ?? null;
+  }
+
+  /** Which register this is: made with its first version. */
+  get world(): string | null {
+    return this.#known?.state.world ?? null;
+  }
+
+  /** Why the last change that was asked for could not be made; null when it could, or nothing has been changed yet. */
+  get changeTrouble(): string | null {
+    return this.#changeTrouble;
+  }
+
+  read(done: ReadDone<V>): void {
+    // A read that has not begun serves every caller up to its beginning.
+    const next = this.#waiting.find(({ change }) => change === null);
+    if (next === undefined) this.#enqueue({ readers: [done], change: null, onOutcome: () => {} });
+    else if (next.readers.length < limits.readersMax) next.readers.push(done);
+    else done(unreachable("too many reads of the register are waiting"), null);
+  }
+
+  /** @throws RangeError when the value is too large. */
+  compareAndSet(expected: number, value: V, done: (outcome: CasOutcome<V>) => void): void {
+    const bytes = this.#options.codec.encode(value);
+    if (bytes.length > limits.valueBytesMax)
+      throw new RangeError(`a value of ${bytes.length} bytes is larger than ${limits.valueBytesMax}`);
+    if (this.#known !== null && expected < this.#known.state.version) {
+      done({ kind: "conflict", state: this.#known.versioned });
+      return;
+    }
+    const change = { id: `${this.#options.node}.${++this.#changes}`, expected, value, bytes };
+    this.#enqueue({ readers: [], change, onOutcome: done });
+  }
+
+  watch(listener: (state: Versioned<V>) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Ends without another word: whoever waits is not called any more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#waiting.length = 0;
+    this.#options.store.stop();
+  }
+
+  #enqueue(operation: Omit<Operation<V>, "untilMs">): void {
+    if (this.#stopped) return;
+    if (this.#waiting.length >= limits.operationsMax) {
+      const error = unreachable("too many operations of the register are waiting");
+      for (const done of operation.readers) done(error, null);
+      if (operation.change !== null) operation.onOutcome({ kind: "unknown", error });
+      return;
+    }
+    const untilMs = this.#options.clock.now() + limits.operationTimeoutMs;
+    this.#waiting.push({ ...operation, untilMs });
+    if (!this.#isBusy) void this.#runAll();
+  }
+
+  async #runAll(): Promise<void> {
+    this.#isBusy = true;
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      if (next.change === null) await this.#runRead(next);
+      else await this.#runChange(next, next.change);
+    }
+    this.#isBusy = false;
+  }
+
+  async #runRead({ untilMs, readers }: Operation<V>): Promise<void> {
+    const { error, result } = await this.#tries(untilMs, () => this.#readSettled(untilMs));
+    if (this.#stopped) return;
+    this.#options.onEnd(error);
+    for (const done of readers) done(error, error === null ? (result?.versioned ?? null) : null);
+  }
+
+  async #runChange({ untilMs, onOutcome }: Operation<V>, change: Change<V>): Promise<void> {
+    const { error, result } = await this.#tries(untilMs, () => this.#try(change, untilMs));
+    if (this.#stopped) return;
+    this.#changeTrouble = error === null ? null : error.message;
+    this.#options.onEnd(error);
+    onOutcome(error === null ? result! : { kind: "unknown", error });
+  }
+
+  /** Until one succeeds, with pauses. What another try can't mend ends it at once. */
+  async #tries<R>(
+    untilMs: number,
+    once: () => Promise<R>,
+  ): Promise<{ error: FlotillaError; result: null } | { error: null; result: R }> {
+    const { clock, random } = this.#options;
+    for (let tries = 0; ; tries++) {
+      try {
+        return { error: null, result: await once() };
+      } catch (error) {
+        if (!(error instanceof FlotillaError)) throw error;
+        const most = Math.min(limits.backoffMaxMs, limits.backoffMinMs * 2 ** Math.min(tries, 10));
+        const pauseMs = limits.backoffMinMs + random() * most;
+        if (this.#stopped || error.retry === "no" || clock.now() + pauseMs >= untilMs)
+          return { error, result: null };
+        await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
+      }
+    }
+  }
+
+  /** @throws FlotillaError when there is no time left. */
+  #timeout(untilMs: number): number {
+    const leftMs = untilMs - this.#options.clock.now();
+    if (leftMs <= 0 || this.#stopped) throw unreachable(`no time was left to ask for ${this.#options.where}`);
+    return Math.min(leftMs, limits.attemptTimeoutMs);
+  }
+
+  /** What the cell holds, with no change of ours that may still happen to it. */
+  async #readSettled(untilMs: number): Promise<Known<V> | null> {
+    const { store } = this.#options;
+    const before = this.#known;
+    let cell = await store.get(this.#timeout(untilMs));
+    this.#learn(cell, before);
+    const pending = this.#unsettled.get(cell?.revision ?? none);
+    if (pending !== undefined) {
+      const bytes = cell?.bytes ?? pending;
+      const outcome = await store.swap(cell?.revision ?? null, bytes, this.#timeout(untilMs));
+      cell = outcome.isDone ? { revision: outcome.revision, bytes } : outcome.cell;
+      this.#learn(cell, before);
+    }
+    this.#unsettled.clear();
+    return this.#known;
+  }
+
+  async #try(change: Change<V>, untilMs: number): Promise<CasOutcome<V>> {
+    const { store, where } = this.#options;
+    if (this.#known === null || this.#known.state.version < change.expected) {
+      const before = this.#known;
+      this.#learn(await store.get(this.#timeout(untilMs)), before);
+    }
+    const base = this.#known;
+    const version = base?.state.version ?? 0;
+    if (version > change.expected) return this.#outcomeOf(change, base!);
+    if (version < change.expected)
+      throw unreachable(`${where} has version ${version}, and somebody knows version ${change.expected}`);
+    const state =
+      base === null
+        ? { world: change.id, version: 1, recent: [change.id], value: change.bytes }
+        : nextState(base.state, change.id, change.bytes);
+    const bytes = encodeCell(state);
+    const revision = base?.revision ?? none;
+    this.#unsettled.set(revision, bytes);
+    const outcome = await store.swap(base === null ? null : revision, bytes, this.#timeout(untilMs));
+    // The revision is another one now, and never will be that one again.
+    this.#unsettled.delete(revision);
+    if (!outcome.isDone) {
+      this.#learn(outcome.cell, base);
+      const now = this.#known;
+      if (now !== null && now.state.version > change.expected) return this.#outcomeOf(change, now);
+      throw unreachable(`${where} is being written by another server`);
+    }
+    const versioned: Versioned<V> = Object.freeze({ version: state.version, value: change.value });
+    this.#adopt({ revision: outcome.revision, state, versioned });
+    return { kind: "done", state: versioned };
+  }
+
+  /** @param known a later state than the one that the change expects. */
+  #outcomeOf({ id, expected, value }: Change<V>, { state, versioned }: Known<V>): CasOutcome<V> {
+    const made = changeOf(state, expected + 1);
+    if (made === id) return { kind: "done", state: { version: expected + 1, value } };
+    if (made !== null) return { kind: "conflict", state: versioned };
+    return { kind: "unknown", error: unreachable("the change is too old to tell what became of it") };
+  }
+
+  /**
+   * @param cell an answer of the engine, for which nobody may be told anything older than `before`.
+   * @throws FlotillaError when it can't be the successor of what was known.
+   */
+  #learn(cell: Cell | null, before: Known<V> | null): void {
+    const { where } = this.#options;
+    if (cell === null) {
+      if (before !== null) throw replaced(`${where} is gone`);
+      return;
+    }
+    if (cell.revision === this.#known?.revision) return;
+    const state = decodeCell(cell.bytes, where);
+    const known = this.#known;
+    if (known !== null && state.world !== known.state.world)
+      throw replaced(`${where} holds another register than before`);
+    if (before !== null && state.version < before.state.version)
+      throw replaced(
+        `${where} holds version ${state.version}, and had version ${before.state.version} before`,
+      );
+    if (known !== null && state.version < known.state.version) return;
+    if (known !== null && state.version === known.state.version) {
+      this.#known = { ...known, revision: cell.revision };
+      return;
+    }
+    const versioned = Object.freeze({
+      version: state.version,
+      value: this.#options.codec.decode(state.value),
+    });
+    this.#adopt({ revision: cell.revision, state, versioned });
+  }
+
+  #adopt(known: Known<V>): void {
+    if (this.#known !== null && known.state.version <= this.#known.state.version) return;
+    this.#known = known;
+    for (const listener of [...this.#listeners]) listener(known.versioned);
+  }
+
+  /** From the watch, which may be late: what can't be taken is left to the next read to tell. */
+  #hear(cell: Cell): void {
+    if (this.#stopped) return;
+    try {
+      this.#learn(cell, null);
+    } catch (error) {
+      if (!(error instanceof FlotillaError)) throw error;
+    }
+  }
+}
+
+/** Restored from a backup, removed, or written by somebody else. Servers that run must not go back. */
+function replaced(what: string): FlotillaError {
+  return new FlotillaError(
+    "FLOTILLA_REGISTER_REPLACED",
+    `${what}: it was restored from a backup, removed or taken for another site; stop all app servers in order and start them again`,
+    { source: "server" },
+  );
+}
