@@ -6,6 +6,7 @@ import { Seldom } from "../support/seldom.ts";
 import type { CookieOptions } from "./cookie.ts";
 import { Cookie } from "./cookie.ts";
 import type { SessionIds } from "./id.ts";
+import type { SessionLife } from "./snapshot.ts";
 import type { SessionStore } from "./store.ts";
 
 /** Where sessions are kept: one for all of a cluster's `session()` calls in a process. */
@@ -14,6 +15,8 @@ export interface SessionPlace {
   readonly ids: SessionIds;
   /** Of sessions without a `cookie.maxAge`. */
   readonly idleTimeoutMs: number;
+  /** Infinity: they live as long as they are used. */
+  readonly absoluteTimeoutMs: number;
   readonly log: Log;
   /** `session.update` runs one after the other: the last one of each session, by its key. */
   readonly updates: Map<string, Promise<unknown>>;
@@ -35,12 +38,15 @@ export class Keeper {
   /** What the cookie of a session is that never changed it; only compared with. */
   readonly plainCookie: Cookie;
   readonly secureCookie: Cookie;
+  /** Of a session that begins. */
+  readonly newLife: SessionLife;
   #toldInsecure = false;
   readonly #refused: Seldom = new Seldom(limits.refusedComplaintIntervalMs);
 
   constructor(place: SessionPlace, habits: SessionHabits) {
     this.place = place;
     this.habits = habits;
+    this.newLife = { ageMs: 0, absoluteTimeoutMs: place.absoluteTimeoutMs };
     const { secure } = habits.cookie;
     this.plainCookie = new Cookie({ ...habits.cookie, secure: secure === "auto" ? false : secure });
     this.secureCookie = new Cookie({ ...habits.cookie, secure: true });

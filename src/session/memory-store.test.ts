@@ -7,6 +7,7 @@ import { Entry, type SessionChanges, type SessionEntries } from "./entry.ts";
 import { SessionIds, type VerifiedId } from "./id.ts";
 import { IdleItem, IdleOrder } from "./idle-order.ts";
 import { MemoryStore, type MemoryStoreOptions } from "./memory-store.ts";
+import { endless } from "./snapshot.ts";
 
 /** Time that moves only when told. */
 class HandClock implements Clock {
@@ -45,7 +46,7 @@ function setUp(options: Partial<MemoryStoreOptions> = {}) {
   const store = new MemoryStore({ ids, letter: "c", processIndex: 2, clock, random, log, ...options });
   const create = (idleTimeoutMs = 1_000, data: Record<string, unknown> = {}): VerifiedId => {
     const id = store.newId();
-    store.create(id, changes(data), idleTimeoutMs, (error) => assert.equal(error, null));
+    store.create(id, changes(data), idleTimeoutMs, endless, (error) => assert.equal(error, null));
     return id;
   };
   return { clock, store, told, create };
@@ -84,9 +85,9 @@ describe("the memory store", () => {
       const told: unknown[] = [];
       const done = (error: { code: string } | null): number => told.push(error?.code);
       const other = store.newId();
-      store.create(other, changes({ a: 1 }), timeoutMs, done);
+      store.create(other, changes({ a: 1 }), timeoutMs, endless, done);
       store.update(id, changes({ a: 2 }), timeoutMs, done);
-      store.compareAndSet(id, "a", "1", Entry.of("a", 2), timeoutMs, done);
+      store.compareAndSet(id, changes({ a: 2 }), new Map([["a", "1"]]), timeoutMs, done);
       store.touch(id, timeoutMs);
       assert.deepEqual(told, Array(3).fill("FLOTILLA_SESSION_COOKIE"));
       assert.equal(read(store, other), null);

@@ -7,21 +7,17 @@ import { FlotillaError } from "../support/errors.ts";
 import { session as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import type { SavedSession } from "./disk/session-file.ts";
-import {
-  applied,
-  bytesOf,
-  type Entry,
-  noEntries,
-  type SessionChanges,
-  type SessionEntries,
-} from "./entry.ts";
+import { applied, bytesOf, noEntries, type SessionChanges, type SessionEntries } from "./entry.ts";
 import { type Letter, type SessionIds, slotCount, type VerifiedId } from "./id.ts";
 import { IdleItem, IdleOrder } from "./idle-order.ts";
 import { type ReadySession, ReadySessions } from "./ready-sessions.ts";
+import { type SessionLife, snapshotOf } from "./snapshot.ts";
 import {
   checkedIdleTimeoutMs,
   contended,
   type Done,
+  type Expected,
+  type Loaded,
   noIdleTimeout,
   type SessionStore,
   sessionGone,
@@ -48,10 +44,14 @@ class KeptSession extends IdleItem implements ReadySession {
   entries: SessionEntries = noEntries;
   bytes = 0;
   readyGeneration = 0;
+  readonly createdAt: number;
+  readonly absoluteTimeoutMs: number;
 
-  constructor(key: string, idleTimeoutMs: number) {
+  constructor(key: string, idleTimeoutMs: number, createdAt: number, absoluteTimeoutMs: number) {
     super(idleTimeoutMs);
     this.key = key;
+    this.createdAt = createdAt;
+    this.absoluteTimeoutMs = absoluteTimeoutMs;
   }
 }
 
@@ -96,29 +96,30 @@ export class MemoryStore implements SessionStore {
     return null;
   }
 
-  load(id: VerifiedId, done: (error: FlotillaError | null, entries: SessionEntries | null) => void): void {
-    if (this.#isFrozen) return done(ending(), null);
+  load(id: VerifiedId, done: Loaded): void {
+    if (this.#isFrozen) return done(ending(), null, 0, 0);
     const now = this.#clock.now();
     const session = this.#living(id, now);
     if (session === null) {
-      done(null, null);
+      done(null, null, 0, 0);
       return;
     }
     this.#idleOrder.use(session, now, session.idleTimeoutMs);
     this.#ready.use(session);
-    done(null, session.entries);
+    done(null, session.entries, now - session.createdAt, session.absoluteTimeoutMs);
   }
 
-  create(id: VerifiedId, changes: SessionChanges, idleTimeoutMs: number, done: Done): void {
+  create(
+    { key }: VerifiedId,
+    entries: SessionChanges,
+    idleTimeoutMs: number,
+    life: SessionLife,
+    done: Done,
+  ): void {
     if (this.#isFrozen) return done(ending());
     const timeoutMs = checkedIdleTimeoutMs(idleTimeoutMs);
     if (timeoutMs === null) return done(noIdleTimeout(idleTimeoutMs));
-    const session = new KeptSession(id.key, timeoutMs);
-    this.#sessions.set(id.key, session);
-    this.#apply(session, changes);
-    this.#idleOrder.use(session, this.#clock.now(), timeoutMs);
-    this.#makeRoom();
-    this.#sweepTimer ??= this.#clock.after(limits.sweepIntervalMs, this.#sweep);
+    this.#add(key, entries, timeoutMs, 0, life);
     done(null);
   }
 
@@ -144,17 +145,16 @@ export class MemoryStore implements SessionStore {
 
   compareAndSet(
     id: VerifiedId,
-    key: string,
-    expected: string | null,
-    next: Entry | null,
+    changes: SessionChanges,
+    expected: Expected,
     idleTimeoutMs: number,
     done: Done,
   ): void {
     if (this.#isFrozen) return done(ending());
     const session = this.#living(id, this.#clock.now());
-    const isChanged = session !== null && (session.entries.get(key)?.text ?? null) !== expected;
-    if (isChanged) done(contended(key));
-    else this.update(id, new Map([[key, next]]), idleTimeoutMs, done);
+    for (const [key, text] of expected)
+      if (session !== null && (session.entries.get(key)?.text ?? null) !== text) return done(contended(key));
+    this.update(id, changes, idleTimeoutMs, done);
   }
 
   touch(id: VerifiedId, idleTimeoutMs: number): void {
@@ -175,11 +175,23 @@ export class MemoryStore implements SessionStore {
   }
 
   /** Takes up a session that an earlier process saved. */
-  restore({ key, entries, idleTimeoutMs, idleForMs }: SavedSession): void {
-    const session = new KeptSession(key, idleTimeoutMs);
+  restore(session: SavedSession): void {
+    const { key, entries, idleTimeoutMs, idleForMs } = session;
+    this.#add(key, entries, idleTimeoutMs, idleForMs, session);
+  }
+
+  #add(
+    key: string,
+    entries: SessionChanges,
+    idleTimeoutMs: number,
+    idleForMs: number,
+    { ageMs, absoluteTimeoutMs }: SessionLife,
+  ): void {
+    const now = this.#clock.now();
+    const session = new KeptSession(key, idleTimeoutMs, now - ageMs, absoluteTimeoutMs);
     this.#sessions.set(key, session);
     this.#apply(session, entries);
-    this.#idleOrder.use(session, this.#clock.now() - idleForMs, idleTimeoutMs);
+    this.#idleOrder.use(session, now - idleForMs, idleTimeoutMs);
     this.#makeRoom();
     this.#sweepTimer ??= this.#clock.after(limits.sweepIntervalMs, this.#sweep);
   }
@@ -194,7 +206,7 @@ export class MemoryStore implements SessionStore {
   #living(id: VerifiedId, now: number): KeptSession | null {
     const session = this.#sessions.get(id.key);
     if (session === undefined) return null;
-    if (!session.isExpired(now)) return session;
+    if (!session.isExpired(now) && now - session.createdAt < session.absoluteTimeoutMs) return session;
     this.#forget(session);
     return null;
   }
@@ -250,8 +262,7 @@ export class MemoryStore implements SessionStore {
 function savedSessions(sessions: ReadonlyMap<string, KeptSession>, now: number): Iterable<SavedSession> {
   return {
     *[Symbol.iterator]() {
-      for (const { key, entries, idleTimeoutMs, lastUsedAt } of sessions.values())
-        yield { key, entries, idleTimeoutMs, idleForMs: Math.max(0, now - lastUsedAt) };
+      for (const session of sessions.values()) yield snapshotOf(session, session.entries, now);
     },
   };
 }

@@ -7,6 +7,7 @@ import { memberFrom } from "../member/current.ts";
 import type { Member } from "../member/member.ts";
 import { SessionIds } from "./id.ts";
 import { placeOf } from "./place.ts";
+import { endless } from "./snapshot.ts";
 
 const secret = "0123456789abcdef0123456789abcdef";
 const file = `secret: ${secret}
@@ -50,7 +51,7 @@ test("the only app server keeps them for itself", () => {
     const { place } = placeOf(member);
     assert.equal(member.status().slots, undefined);
     const id = place.store.newId();
-    place.store.create(id, new Map(), 1_000, () => {});
+    place.store.create(id, new Map(), 1_000, endless, () => {});
     assert.equal(member.status().sessions, 1);
     place.store.destroy(id, () => {});
   });

@@ -74,6 +74,7 @@ export function placeOf(member: Member): MemberPlace {
   const { file, cluster, server } = member;
   const ids = new SessionIds(file.secret, file.previousSecret, cluster.name);
   const idleTimeoutMs = cluster.sessions?.idleTimeoutMs ?? limits.idleTimeoutMs;
+  const absoluteTimeoutMs = cluster.sessions?.absoluteTimeoutMs ?? Number.POSITIVE_INFINITY;
   const log = createLog(server.name);
   const isWanted = cluster.sessions?.durability !== "memory" && keepersOf(member).length >= 2;
   if (isWanted && isTooLate)
@@ -81,7 +82,7 @@ export function placeOf(member: Member): MemberPlace {
       "session() was called for the first time after serve(): sessions are kept on this server alone; " +
         `call it before, or write "sessions: {}" for ${cluster.name} in the file`,
     );
-  const place = { ids, idleTimeoutMs, log, updates: new Map() };
+  const place = { ids, idleTimeoutMs, absoluteTimeoutMs, log, updates: new Map() };
   if (!isWanted || isTooLate || server.kind !== "link") {
     const memoryBytesMax = cluster.sessions?.memoryBytesMax ?? limits.memoryBytesMax;
     const { letter, processIndex } = server;
@@ -112,7 +113,9 @@ export function placeAlone(secrets: OwnSecrets | null): SessionPlace {
   const log = createLog("session");
   const { memoryBytesMax } = limits;
   const store = memoryStore({ ids, letter: "a", processIndex: 0, memoryBytesMax, log });
-  return { store, ids, idleTimeoutMs: limits.idleTimeoutMs, log, updates: new Map() };
+  const { idleTimeoutMs } = limits;
+  const absoluteTimeoutMs = Number.POSITIVE_INFINITY;
+  return { store, ids, idleTimeoutMs, absoluteTimeoutMs, log, updates: new Map() };
 }
 
 function memoryStore(

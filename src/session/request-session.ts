@@ -337,7 +337,7 @@ export class RequestSession implements SessionBackstage {
       this.#takeBack(before, changes);
       if (isNew) this.#isCreated = false;
     });
-    if (isNew) store.create(id, changes, this.#idleTimeoutMs(), done);
+    if (isNew) store.create(id, changes, this.#idleTimeoutMs(), this.#keeper.newLife, done);
     else store.update(id, changes, this.#idleTimeoutMs(), done);
   }
 

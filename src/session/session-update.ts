@@ -131,7 +131,9 @@ function compareAndSet(
     let isSet = true;
     const settled = update.launch((failure) => (failure === null ? resolve(isSet) : reject(failure)));
     const { id, place } = update;
-    place.store.compareAndSet(id, key, old?.text ?? null, next, update.idleTimeoutMs(), (failure) => {
+    const changes = new Map([[key, next]]);
+    const expected = new Map([[key, old?.text ?? null]]);
+    place.store.compareAndSet(id, changes, expected, update.idleTimeoutMs(), (failure) => {
       isSet = failure === null;
       settled(failure !== null && isContended(failure) ? null : failure);
     });

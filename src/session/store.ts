@@ -7,14 +7,26 @@
  */
 import { FlotillaError } from "../support/errors.ts";
 import { session as limits } from "../support/limits.ts";
-import type { Entry, SessionChanges, SessionEntries } from "./entry.ts";
+import type { SessionChanges, SessionEntries } from "./entry.ts";
 import type { VerifiedId } from "./id.ts";
+import type { SessionLife } from "./snapshot.ts";
 
 /**
  * `FLOTILLA_SESSION_GONE`: destroyed or expired meanwhile, nothing was written. FLOTILLA_SESSION_CONTENDED: of `compareAndSet`
  * alone, nothing was written. FLOTILLA_SESSION_TOO_LARGE: with what others changed meanwhile, nothing was written. Others: outcome unknown.
  */
 export type Done = (error: FlotillaError | null) => void;
+
+/** The committed data; null when there is no such session, or with an error. The last two are those of a `SessionLife`. */
+export type Loaded = (
+  error: FlotillaError | null,
+  entries: SessionEntries | null,
+  ageMs: number,
+  absoluteTimeoutMs: number,
+) => void;
+
+/** Of `compareAndSet`: committed texts by key; null: absent. */
+export type Expected = ReadonlyMap<string, string | null>;
 
 export interface SessionStore {
   /** Living sessions kept by this process. */
@@ -29,28 +41,27 @@ export interface SessionStore {
    */
   renewed(id: VerifiedId): VerifiedId | null;
 
-  /** The committed data, or null when there is no such session; counts as a use of it. */
-  load(id: VerifiedId, done: (error: FlotillaError | null, entries: SessionEntries | null) => void): void;
+  /** Counts as a use of it. */
+  load(id: VerifiedId, done: Loaded): void;
 
   /**
    * @param idleTimeoutMs it expires when not used for so long, or for ten years (`idleTimeoutMsMax`) if that is less. One that is
    * no positive number is refused with FLOTILLA_SESSION_COOKIE, here and below; nothing was written.
+   * @param life of a session that begins: age 0.
    */
-  create(id: VerifiedId, changes: SessionChanges, idleTimeoutMs: number, done: Done): void;
+  create(id: VerifiedId, changes: SessionChanges, idleTimeoutMs: number, life: SessionLife, done: Done): void;
 
   /** Writes the keys that `changes` names and no other. Never creates: an absent session stays absent (A41). */
   update(id: VerifiedId, changes: SessionChanges, idleTimeoutMs: number, done: Done): void;
 
   /**
-   * Updates one key, provided that its committed text is still `expected` (null: absent) when the change gets its place
-   * in the session's order; else `done` is told FLOTILLA_SESSION_CONTENDED when what came before is committed.
-   * @param next null: the key goes.
+   * `update`, provided that all of `expected` still is so when the change gets its place in the session's order; else `done` is told
+   * FLOTILLA_SESSION_CONTENDED when what came before is committed.
    */
   compareAndSet(
     id: VerifiedId,
-    key: string,
-    expected: string | null,
-    next: Entry | null,
+    changes: SessionChanges,
+    expected: Expected,
     idleTimeoutMs: number,
     done: Done,
   ): void;

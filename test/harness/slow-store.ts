@@ -37,16 +37,16 @@ export class SlowStore {
   renewed: SessionStore["renewed"] = (id) => this.#inner.renewed(id);
   touch: SessionStore["touch"] = (...use) => this.#inner.touch(...use);
   load: SessionStore["load"] = (id, done) => {
-    if (this.isAway) done(away, null);
+    if (this.isAway) done(away, null, 0, 0);
     else if (this.isLoadingSlow) this.#loads.push(() => this.#inner.load(id, done));
     else this.#inner.load(id, done);
   };
-  create: SessionStore["create"] = (id, changes, ms, done) =>
-    this.#inner.create(id, changes, ms, this.#later(done));
+  create: SessionStore["create"] = (id, changes, ms, life, done) =>
+    this.#inner.create(id, changes, ms, life, this.#later(done));
   update: SessionStore["update"] = (id, changes, ms, done) =>
     this.#inner.update(id, changes, ms, this.#later(done));
-  compareAndSet: SessionStore["compareAndSet"] = (id, key, expected, next, ms, done) =>
-    this.#inner.compareAndSet(id, key, expected, next, ms, this.#later(done));
+  compareAndSet: SessionStore["compareAndSet"] = (id, changes, expected, ms, done) =>
+    this.#inner.compareAndSet(id, changes, expected, ms, this.#later(done));
   destroy: SessionStore["destroy"] = (id, done) => this.#inner.destroy(id, this.#later(done));
 
   /** Resolves when a commit waits. */

@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import type { Recovered } from "../../src/session/cluster/context.ts";
 import { Entry } from "../../src/session/entry.ts";
 import type { VerifiedId } from "../../src/session/id.ts";
+import { endless } from "../../src/session/snapshot.ts";
 import { Simulation } from "./session/simulation.ts";
 
 class Site {
@@ -42,7 +43,9 @@ class Site {
   create(): VerifiedId {
     const { store } = [...this.simulation.apps.values()][0]!;
     const id = store.newId();
-    store.create(id, new Map([["a", Entry.of("a", 1)]]), 1_800_000, (error) => assert.equal(error, null));
+    store.create(id, new Map([["a", Entry.of("a", 1)]]), 1_800_000, endless, (error) =>
+      assert.equal(error, null),
+    );
     this.pass(50);
     return id;
   }

@@ -13,6 +13,7 @@ import { SessionIds } from "../../src/session/id.ts";
 import { Keeper } from "../../src/session/keeper.ts";
 import { middlewareOf, type SessionMiddleware } from "../../src/session/middleware.ts";
 import { habitsOf } from "../../src/session/options.ts";
+import { endless } from "../../src/session/snapshot.ts";
 import { session as limits } from "../../src/support/limits.ts";
 import { silentLog } from "../../src/support/log.ts";
 import { type App, Simulation } from "./session/simulation.ts";
@@ -78,7 +79,11 @@ class Site {
       const app = this.#simulation.apps.get(server)!;
       const ids = new SessionIds(secret, null, "app");
       const store = new ClusterStore({ node: app.node, ids, marks, random: world.random });
-      const place = { store, ids, idleTimeoutMs: 60_000, log: silentLog, updates: new Map() };
+      const absoluteTimeoutMs = Number.POSITIVE_INFINITY;
+      const place = {
+        ...{ store, ids, idleTimeoutMs: 60_000, absoluteTimeoutMs },
+        ...{ log: silentLog, updates: new Map() },
+      };
       const serve = middlewareOf(new Keeper(place, habitsOf({}, "sid")));
       return { app, ids, store, serve, processIndex: marks.get(server)!.processIndex };
     });
@@ -207,9 +212,10 @@ describe("an idle timeout that is no time", () => {
       const frames = await site.frames(async () => {
         for (const timeoutMs of [Number.NaN, 0, -1]) {
           const verified = ids.verify(id)!;
-          store.create(store.newId(), new Map([["a", Entry.of("a", 1)]]), timeoutMs, done);
+          store.create(store.newId(), new Map([["a", Entry.of("a", 1)]]), timeoutMs, endless, done);
           store.update(verified, new Map([["cart", null]]), timeoutMs, done);
-          store.compareAndSet(verified, "cart", '{"items":[1]}', null, timeoutMs, done);
+          const expected = new Map([["cart", '{"items":[1]}']]);
+          store.compareAndSet(verified, new Map([["cart", null]]), expected, timeoutMs, done);
           store.touch(verified, timeoutMs, false);
         }
       });

@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { Role } from "../../src/session/cluster/slot.ts";
 import { Entry } from "../../src/session/entry.ts";
 import type { VerifiedId } from "../../src/session/id.ts";
+import { endless, snapshotOf } from "../../src/session/snapshot.ts";
 import { SessionMemory } from "../../src/session/table/session-memory.ts";
 import { replication as limits } from "../../src/support/limits.ts";
 import { type App, Simulation } from "./session/simulation.ts";
@@ -37,7 +38,7 @@ class Site {
   }
 
   create(app: App, id: VerifiedId = app.store.newId(), text = "x"): VerifiedId {
-    app.store.create(id, new Map([["a", Entry.of("a", text)]]), 1_800_000, (error) =>
+    app.store.create(id, new Map([["a", Entry.of("a", text)]]), 1_800_000, endless, (error) =>
       assert.equal(error, null),
     );
     this.pass(20);
@@ -151,7 +152,8 @@ describe("bounds on sessions", () => {
       for (let n = 0; n < 30; n++) site.create(owner, { ...id, key: `${id.key}-${n}` }, "x".repeat(1_000));
       // As a backup is kept that was taken out of the pair.
       const sessions = new SessionMemory().newTable();
-      for (const { key, entries } of copy.sessions.values()) sessions.put(key, entries!, 1_800_000, 0);
+      for (const session of copy.sessions.values())
+        sessions.put(snapshotOf(session, session.entries!, owner.process.clock.now()), 0);
       copy.retained = {
         incarnation: backup.process.incarnation,
         epoch: 1,
@@ -221,7 +223,8 @@ describe("bounds on sessions", () => {
     // Small, but of the session: it comes after those.
     update(id, "50");
     update(other, "ot");
-    app.store.compareAndSet(id, "a", null, Entry.of("a", "y"), 1_800_000, (error) => told.push(error!.code));
+    const change = new Map([["a", Entry.of("a", "y")]]);
+    app.store.compareAndSet(id, change, new Map([["a", null]]), 1_800_000, (error) => told.push(error!.code));
     assert.deepEqual(told, []);
     site.pass(2_000);
     const inOrder = Array.from({ length: 41 }, (_, i) => String(i + 10));

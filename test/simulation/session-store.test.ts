@@ -5,6 +5,7 @@ import type { ClusterStore } from "../../src/session/cluster/cluster-store.ts";
 import { Role } from "../../src/session/cluster/slot.ts";
 import { Entry, type SessionChanges, type SessionEntries } from "../../src/session/entry.ts";
 import type { VerifiedId } from "../../src/session/id.ts";
+import { endless } from "../../src/session/snapshot.ts";
 import { type App, Simulation } from "./session/simulation.ts";
 
 function changes(data: Record<string, unknown>): SessionChanges {
@@ -47,7 +48,7 @@ class Site {
   create(store: ClusterStore, data: Record<string, unknown>): VerifiedId {
     const id = store.newId();
     assert.equal(
-      this.told((done) => store.create(id, changes(data), 60_000, done)),
+      this.told((done) => store.create(id, changes(data), 60_000, endless, done)),
       "done",
     );
     return id;
@@ -153,7 +154,7 @@ describe("the store on two servers", () => {
       const told: string[] = [];
       const note = (name: string) => (error: { code: string } | null) =>
         told.push(`${name} ${error?.code ?? "done"}`);
-      store.create(owned, changes({ n: 1 }), 60_000, note("create"));
+      store.create(owned, changes({ n: 1 }), 60_000, endless, note("create"));
       store.update(owned, changes({ n: 2 }), 60_000, note("update"));
       store.destroy(owned, note("destroy"));
       store.update(owned, changes({ n: 3 }), 60_000, note("late"));
@@ -168,9 +169,10 @@ describe("the store on two servers", () => {
     const id = site.create(site.apps[0]!.store, { a: 1, b: 1 });
     for (const { store } of site.apps) {
       const set = (expected: string | null, next: number | null): string =>
-        site.told((done) =>
-          store.compareAndSet(id, "a", expected, next === null ? null : Entry.of("a", next), 60_000, done),
-        );
+        site.told((done) => {
+          const change = new Map([["a", next === null ? null : Entry.of("a", next)]]);
+          store.compareAndSet(id, change, new Map([["a", expected]]), 60_000, done);
+        });
       assert.equal(set("2", 3), "FLOTILLA_SESSION_CONTENDED");
       assert.equal(set(null, 3), "FLOTILLA_SESSION_CONTENDED");
       assert.equal(set("1", null), "done");
@@ -189,8 +191,8 @@ describe("the store on two servers", () => {
     const note = (name: string) => (error: { code: string } | null) =>
       told.push(`${name} ${error?.code ?? "done"}`);
     store.update(id, changes({ a: 2 }), 60_000, note("update"));
-    store.compareAndSet(id, "a", "1", Entry.of("a", 3), 60_000, note("late"));
-    store.compareAndSet(id, "a", "2", Entry.of("a", 4), 60_000, note("after"));
+    store.compareAndSet(id, changes({ a: 3 }), new Map([["a", "1"]]), 60_000, note("late"));
+    store.compareAndSet(id, changes({ a: 4 }), new Map([["a", "2"]]), 60_000, note("after"));
     assert.deepEqual(told, []);
     site.pass(100);
     assert.deepEqual(told.sort(), ["after done", "late FLOTILLA_SESSION_CONTENDED", "update done"]);
@@ -223,7 +225,7 @@ describe("the store on two servers", () => {
         "FLOTILLA_SESSION_GONE",
       );
       assert.equal(
-        site.told((done) => store.compareAndSet(id, "a", null, Entry.of("a", 1), 60_000, done)),
+        site.told((done) => store.compareAndSet(id, changes({ a: 1 }), new Map([["a", null]]), 60_000, done)),
         "FLOTILLA_SESSION_GONE",
       );
       assert.equal(

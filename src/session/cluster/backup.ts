@@ -75,8 +75,7 @@ export class Backup {
   onTransferPart(peer: Peer, slot: SlotCopy, id: number, sessions: readonly CopiedSession[]): void {
     if (!this.#isFrom(slot, peer, id)) return;
     const now = this.#context.clock.now();
-    for (const { key, idleTimeoutMs, idleForMs, entries } of sessions)
-      slot.sessions.put(key, entries, idleTimeoutMs, now - idleForMs);
+    for (const session of sessions) slot.sessions.put(session, now);
     this.#context.writerTo(peer)?.transferTaken(slot.index, id, false);
   }
 
@@ -122,10 +121,12 @@ export class Backup {
       session = new KeptSession(op.key, op.idleTimeoutMs);
       slot.sessions.set(session);
     }
+    const now = this.#context.clock.now();
     const base = op.kind === OpKind.create ? noEntries : (session.entries ?? noEntries);
     session.tip = applied(base, op.changes);
+    if (op.life !== null) session.begin(op.life, now);
     slot.sessions.setEntries(session, session.tip);
-    slot.sessions.use(session, this.#context.clock.now(), op.idleTimeoutMs);
+    slot.sessions.use(session, now, op.idleTimeoutMs);
   }
 }
 

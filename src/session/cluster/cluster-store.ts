@@ -4,11 +4,18 @@
  * sent one takes the frame for a mistake of the link, and closes it, again and again.
  */
 import type { Random } from "../../support/clock.ts";
-import type { FlotillaError } from "../../support/errors.ts";
-import type { Entry, SessionChanges, SessionEntries } from "../entry.ts";
+import { noEntries, type SessionChanges } from "../entry.ts";
 import type { Letter, SessionIds, VerifiedId } from "../id.ts";
 import { ReadySessions } from "../ready-sessions.ts";
-import { checkedIdleTimeoutMs, type Done, noIdleTimeout, type SessionStore } from "../store.ts";
+import type { SessionLife } from "../snapshot.ts";
+import {
+  checkedIdleTimeoutMs,
+  type Done,
+  type Expected,
+  type Loaded,
+  noIdleTimeout,
+  type SessionStore,
+} from "../store.ts";
 import { compareAndSet } from "./compare-and-set.ts";
 import { OpKind, RequestKind } from "./messages.ts";
 import type { SessionNode } from "./node.ts";
@@ -82,7 +89,7 @@ export class ClusterStore implements SessionStore {
     return this.#ids.reissue(id, ownerLetter, backupLetter, processIndex);
   }
 
-  load(id: VerifiedId, done: (error: FlotillaError | null, entries: SessionEntries | null) => void): void {
+  load(id: VerifiedId, done: Loaded): void {
     const { owner, remote, context } = this.#node;
     const slot = context.slots[id.slot]!;
     const now = context.clock.now();
@@ -92,31 +99,35 @@ export class ClusterStore implements SessionStore {
     }
     const session = owner.find(slot, id.key, now);
     if (session === null) {
-      owner.afterPending(slot, null, (error) => done(error, null));
+      owner.afterPending(slot, null, (error) => done(error, null, 0, 0));
       return;
     }
-    owner.use(slot, session, session.idleTimeoutMs, now);
     this.#ready.use(session);
-    done(null, context.rules.visible(session));
+    owner.show(slot, session, done, now);
   }
 
-  create(id: VerifiedId, changes: SessionChanges, idleTimeoutMs: number, done: Done): void {
-    this.#change(OpKind.create, id, changes, idleTimeoutMs, done);
+  create(
+    id: VerifiedId,
+    changes: SessionChanges,
+    idleTimeoutMs: number,
+    life: SessionLife,
+    done: Done,
+  ): void {
+    this.#change(OpKind.create, id, changes, idleTimeoutMs, life, done);
   }
 
   update(id: VerifiedId, changes: SessionChanges, idleTimeoutMs: number, done: Done): void {
-    this.#change(OpKind.update, id, changes, idleTimeoutMs, done);
+    this.#change(OpKind.update, id, changes, idleTimeoutMs, null, done);
   }
 
   destroy(id: VerifiedId, done: Done): void {
-    this.#change(OpKind.destroy, id, new Map(), 0, done);
+    this.#change(OpKind.destroy, id, noEntries, 0, null, done);
   }
 
   compareAndSet(
     id: VerifiedId,
-    name: string,
-    expected: string | null,
-    next: Entry | null,
+    changes: SessionChanges,
+    expected: Expected,
     idleTimeoutMs: number,
     done: Done,
   ): void {
@@ -125,16 +136,11 @@ export class ClusterStore implements SessionStore {
     const { key } = id;
     const timeoutMs = checkedIdleTimeoutMs(idleTimeoutMs);
     if (timeoutMs === null) return done(noIdleTimeout(idleTimeoutMs));
-    const changes = new Map([[name, next]]);
-    if (owner.mayShow(slot) && !remote.isBusy(key)) {
-      compareAndSet(context, owner, slot, key, changes, expected, timeoutMs, false, done);
-    } else {
-      remote.change(
-        id,
-        { kind: RequestKind.compareAndSet, key, changes, idleTimeoutMs: timeoutMs, expected },
-        done,
-      );
-    }
+    const kind = RequestKind.compareAndSet;
+    const operation = { kind, key, changes, idleTimeoutMs: timeoutMs, life: null, expected };
+    if (owner.mayShow(slot) && !remote.isBusy(key))
+      compareAndSet(context, owner, slot, operation, false, done);
+    else remote.change(id, operation, done);
   }
 
   touch(id: VerifiedId, idleTimeoutMs: number, isRecent: boolean): void {
@@ -157,19 +163,20 @@ export class ClusterStore implements SessionStore {
     id: VerifiedId,
     changes: SessionChanges,
     idleTimeoutMs: number,
+    life: SessionLife | null,
     done: Done,
   ): void {
     const timeoutMs = kind === OpKind.destroy ? 0 : checkedIdleTimeoutMs(idleTimeoutMs);
     if (timeoutMs === null) return done(noIdleTimeout(idleTimeoutMs));
     const { owner, remote, context } = this.#node;
     const slot = context.slots[id.slot]!;
-    if (owner.mayShow(slot) && !remote.isBusy(id.key)) {
-      owner.submit(slot, kind, id.key, changes, timeoutMs, done);
-      return;
-    }
     const { key } = id;
-    const operation = { kind: requestKinds[kind], key, changes, idleTimeoutMs: timeoutMs, expected: null };
-    remote.change(id, operation, done);
+    if (owner.mayShow(slot) && !remote.isBusy(key))
+      owner.submit(slot, { kind, key, idleTimeoutMs: timeoutMs, life, changes }, done);
+    else {
+      const operation = { key, idleTimeoutMs: timeoutMs, life, changes, expected: null };
+      remote.change(id, { ...operation, kind: requestKinds[kind] }, done);
+    }
   }
 }
 

@@ -1,5 +1,7 @@
 /** Messages (messages.ts) as bytes: one frame is gathered in a buffer that is used again for the next. */
 import type { SessionChanges, SessionEntries } from "../entry.ts";
+import type { SessionLife } from "../snapshot.ts";
+import type { Expected } from "../store.ts";
 import {
   type Beat,
   type CopiedSession,
@@ -59,6 +61,7 @@ export class FrameWriter {
     this.#u8(op.kind);
     this.#text(op.key);
     this.#f64(op.idleTimeoutMs);
+    this.#lifeOrNone(op.life);
     this.#changes(op.changes);
   }
 
@@ -90,6 +93,7 @@ export class FrameWriter {
       this.#text(session.key);
       this.#f64(session.idleTimeoutMs);
       this.#f64(session.idleForMs);
+      this.#life(session);
       this.#changes(session.entries);
     }
   }
@@ -114,18 +118,20 @@ export class FrameWriter {
     this.#f64(request.ownerClock);
     this.#f64(request.freshMs);
     this.#f64(request.idleTimeoutMs);
+    this.#lifeOrNone(request.life);
     this.#changes(request.changes);
-    if (request.kind !== RequestKind.compareAndSet) return;
-    this.#u8(request.expected === null ? 0 : 1);
-    if (request.expected !== null) this.#text(request.expected);
+    if (request.kind === RequestKind.compareAndSet) this.#expected(request.expected!);
   }
 
-  reply(id: number, status: ReplyStatus, entries: SessionEntries | null): void {
+  /** @param life of a session that was loaded, as the entries are. */
+  reply(id: number, status: ReplyStatus, entries: SessionEntries | null, life: SessionLife | null): void {
     this.#u8(MessageType.reply);
     this.#u32(id);
     this.#u8(status);
     this.#u8(entries === null ? 0 : 1);
-    if (entries !== null) this.#changes(entries);
+    if (entries === null) return;
+    this.#changes(entries);
+    this.#life(life!);
   }
 
   copyQuery(slot: number): void {
@@ -153,6 +159,25 @@ export class FrameWriter {
     this.#view.setUint16(this.#at, slot);
     this.#view.setUint32(this.#at + 2, number);
     this.#at += 6;
+  }
+
+  #lifeOrNone(life: SessionLife | null): void {
+    this.#u8(life === null ? 0 : 1);
+    if (life !== null) this.#life(life);
+  }
+
+  #life({ ageMs, absoluteTimeoutMs }: SessionLife): void {
+    this.#f64(ageMs);
+    this.#f64(absoluteTimeoutMs);
+  }
+
+  #expected(expected: Expected): void {
+    this.#u32(expected.size);
+    for (const [key, text] of expected) {
+      this.#text(key);
+      this.#u8(text === null ? 0 : 1);
+      if (text !== null) this.#text(text);
+    }
   }
 
   #changes(changes: SessionChanges): void {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { Entry, type SessionChanges, type SessionEntries } from "../entry.ts";
+import { endless } from "../snapshot.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import {
   MessageError,
@@ -28,7 +29,7 @@ function recorder(): { sink: MessageSink; calls: unknown[][] } {
 /** Entries by their text: the values beside it are a cache. */
 function plain(value: unknown): unknown {
   if (value instanceof Map)
-    return [...value].map(([key, entry]) => [key, entry === null ? null : (entry as Entry).text]);
+    return [...value].map(([key, entry]) => [key, entry instanceof Entry ? entry.text : entry]);
   if (Array.isArray(value)) return value.map(plain);
   if (value instanceof Uint8Array) return [...value];
   if (typeof value !== "object" || value === null) return value;
@@ -46,7 +47,12 @@ const changes: SessionChanges = new Map([
   ["gone", null],
 ]);
 const oneChange: SessionChanges = new Map([["gone", null]]);
-const request = { id: 1, slot: 3, key: "k", ownerClock: 4, freshMs: 5, idleTimeoutMs: 6 };
+const request = { id: 1, slot: 3, key: "k", ownerClock: 4, freshMs: 5, idleTimeoutMs: 6, life: null };
+const life = { ageMs: 7, absoluteTimeoutMs: 8 };
+const expected = new Map([
+  ["gone", '"zwei"'],
+  ["käse", null],
+]);
 const entries = new Map([["a", Entry.of("a", 1)]]) as SessionEntries;
 
 const beat = {
@@ -57,20 +63,39 @@ const beat = {
 function fullFrame(): Uint8Array {
   const writer = new FrameWriter(8);
   writer.beat(beat);
-  writer.op({ slot: 4_095, epoch: 7, pos: 9, kind: OpKind.update, key: "k", idleTimeoutMs: 1_000, changes });
+  writer.op({
+    slot: 4_095,
+    epoch: 7,
+    pos: 9,
+    kind: OpKind.update,
+    key: "k",
+    idleTimeoutMs: 1_000,
+    life: null,
+    changes,
+  });
+  writer.op({
+    slot: 0,
+    epoch: 7,
+    pos: 10,
+    kind: OpKind.create,
+    key: "l",
+    idleTimeoutMs: 1,
+    life,
+    changes: entries,
+  });
   writer.ack(1, 2, 3);
   writer.refuse(1, 2, 3);
   writer.touch(1, 2, "k", Number.POSITIVE_INFINITY);
   writer.transferBegin(1, 2, 3);
-  writer.transferPart(1, 2, [{ key: "k", idleTimeoutMs: 5, idleForMs: 6, entries }]);
+  writer.transferPart(1, 2, [{ key: "k", idleTimeoutMs: 5, idleForMs: 6, ...endless, entries }]);
   writer.transferEnd(1, 2);
   writer.transferTaken(1, 2, true);
   writer.transferDropped(1, 2);
   writer.request({ ...request, kind: RequestKind.load, changes, expected: null });
-  writer.request({ ...request, kind: RequestKind.compareAndSet, changes: oneChange, expected: null });
-  writer.request({ ...request, kind: RequestKind.compareAndSet, changes: oneChange, expected: '"zwei"' });
-  writer.reply(8, ReplyStatus.done, entries);
-  writer.reply(9, ReplyStatus.absent, null);
+  writer.request({ ...request, kind: RequestKind.create, life, changes, expected: null });
+  writer.request({ ...request, kind: RequestKind.compareAndSet, changes: oneChange, expected });
+  writer.reply(8, ReplyStatus.done, entries, life);
+  writer.reply(9, ReplyStatus.absent, null, null);
   writer.copyQuery(12);
   writer.copyOffer(12, -1, -1);
   writer.map(77, Uint8Array.of(1, 2, 3));
@@ -100,21 +125,39 @@ describe("messages between the servers of a session", () => {
       ["onBeat", beat],
       [
         "onOp",
-        { slot: 4_095, epoch: 7, pos: 9, kind: 2, key: "k", idleTimeoutMs: 1_000, changes: changesRead },
+        {
+          slot: 4_095,
+          epoch: 7,
+          pos: 9,
+          kind: 2,
+          key: "k",
+          idleTimeoutMs: 1_000,
+          life: null,
+          changes: changesRead,
+        },
+      ],
+      [
+        "onOp",
+        { slot: 0, epoch: 7, pos: 10, kind: 1, key: "l", idleTimeoutMs: 1, life, changes: [["a", "1"]] },
       ],
       ["onAck", 1, 2, 3],
       ["onRefuse", 1, 2, 3],
       ["onTouch", 1, 2, "k", Number.POSITIVE_INFINITY],
       ["onTransferBegin", 1, 2, 3],
-      ["onTransferPart", 1, 2, [{ key: "k", idleTimeoutMs: 5, idleForMs: 6, entries: [["a", "1"]] }]],
+      [
+        "onTransferPart",
+        1,
+        2,
+        [{ key: "k", idleTimeoutMs: 5, idleForMs: 6, ...endless, entries: [["a", "1"]] }],
+      ],
       ["onTransferEnd", 1, 2],
       ["onTransferTaken", 1, 2, true],
       ["onTransferDropped", 1, 2],
       ["onRequest", { ...request, kind: 5, changes: changesRead, expected: null }],
-      ["onRequest", { ...request, kind: 7, changes: [["gone", null]], expected: null }],
-      ["onRequest", { ...request, kind: 7, changes: [["gone", null]], expected: '"zwei"' }],
-      ["onReply", 8, 1, [["a", "1"]]],
-      ["onReply", 9, 2, null],
+      ["onRequest", { ...request, kind: 1, life, changes: changesRead, expected: null }],
+      ["onRequest", { ...request, kind: 7, changes: [["gone", null]], expected: [...expected] }],
+      ["onReply", 8, 1, [["a", "1"]], life],
+      ["onReply", 9, 2, null, null],
       ["onCopyQuery", 12],
       ["onCopyOffer", 12, -1, -1],
       ["onMap", 77, [1, 2, 3]],

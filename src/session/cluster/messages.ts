@@ -7,6 +7,8 @@
 import { FlotillaError } from "../../support/errors.ts";
 import { replication as limits } from "../../support/limits.ts";
 import { Entry, type SessionChanges, type SessionEntries } from "../entry.ts";
+import type { SessionLife, SessionSnapshot } from "../snapshot.ts";
+import type { Expected } from "../store.ts";
 
 /** First byte of a message. Numbers are on the wire: never renumber. */
 export const MessageType = {
@@ -62,24 +64,26 @@ export const ReplyStatus = {
 } as const;
 export type ReplyStatus = (typeof ReplyStatus)[keyof typeof ReplyStatus];
 
-/** One change of one session, in its slot's order. */
-export interface Op {
-  readonly slot: number;
-  readonly epoch: number;
-  readonly pos: number;
+/** One change of one session. */
+export interface Change {
   readonly kind: OpKind;
+  /** The session's. */
   readonly key: string;
   readonly idleTimeoutMs: number;
+  /** Of one that is created, else null. */
+  readonly life: SessionLife | null;
   readonly changes: SessionChanges;
 }
 
-/** A session within a copy. */
-export interface CopiedSession {
-  readonly key: string;
-  readonly idleTimeoutMs: number;
-  readonly idleForMs: number;
-  readonly entries: SessionEntries;
+/** The same in its slot's order. */
+export interface Op extends Change {
+  readonly slot: number;
+  readonly epoch: number;
+  readonly pos: number;
 }
+
+/** A session within a copy. */
+export type CopiedSession = SessionSnapshot;
 
 /** What is asked of a session's owner. */
 export interface Operation {
@@ -87,9 +91,11 @@ export interface Operation {
   /** The session's. */
   readonly key: string;
   readonly idleTimeoutMs: number;
+  /** Of create, else null. */
+  readonly life: SessionLife | null;
   readonly changes: SessionChanges;
-  /** CompareAndSet: what the one key in `changes` has to be; null for absent, and for all other kinds. */
-  readonly expected: string | null;
+  /** Of compareAndSet, else null. */
+  readonly expected: Expected | null;
 }
 
 export interface RequestMessage extends Operation {
@@ -128,7 +134,8 @@ export interface MessageSink {
   onTransferTaken(slot: number, transfer: number, isComplete: boolean): void;
   onTransferDropped(slot: number, transfer: number): void;
   onRequest(request: RequestMessage): void;
-  onReply(id: number, status: ReplyStatus, entries: SessionEntries | null): void;
+  /** @param life of a session that was loaded, as the entries are. */
+  onReply(id: number, status: ReplyStatus, entries: SessionEntries | null, life: SessionLife | null): void;
   onCopyQuery(slot: number): void;
   /** @param epoch -1: there is no copy. */
   onCopyOffer(slot: number, epoch: number, pos: number): void;
@@ -214,6 +221,18 @@ class FrameReader {
     return changes;
   }
 
+  expected(): Expected {
+    const count = this.u32();
+    const expected = new Map<string, string | null>();
+    for (let i = 0; i < count; i++) expected.set(this.text(), this.flag() ? this.text() : null);
+    if (expected.size !== count) throw new MessageError("a key twice");
+    return expected;
+  }
+
+  life(): SessionLife {
+    return { ageMs: this.duration(), absoluteTimeoutMs: this.duration() };
+  }
+
   entries(): SessionEntries {
     const changes = this.changes();
     for (const entry of changes.values()) if (entry === null) throw new MessageError("an entry without text");
@@ -280,7 +299,7 @@ function readMessage(from: FrameReader, sink: MessageSink): void {
     case MessageType.request:
       return sink.onRequest(readRequest(from));
     case MessageType.reply:
-      return sink.onReply(from.u32(), from.oneOf(ReplyStatus, "status"), from.flag() ? from.entries() : null);
+      return readReply(from, sink);
     case MessageType.copyQuery: {
       const slot = from.u16();
       from.u32();
@@ -317,8 +336,16 @@ function readOp(from: FrameReader): Op {
     kind: from.oneOf(OpKind, "kind of change"),
     key: from.text(),
     idleTimeoutMs: from.duration(),
+    life: from.flag() ? from.life() : null,
     changes: from.changes(),
   };
+}
+
+function readReply(from: FrameReader, sink: MessageSink): void {
+  const id = from.u32();
+  const status = from.oneOf(ReplyStatus, "status");
+  if (from.flag()) sink.onReply(id, status, from.entries(), from.life());
+  else sink.onReply(id, status, null, null);
 }
 
 function readSessions(from: FrameReader): CopiedSession[] {
@@ -328,6 +355,7 @@ function readSessions(from: FrameReader): CopiedSession[] {
       key: from.text(),
       idleTimeoutMs: from.duration(),
       idleForMs: from.duration(),
+      ...from.life(),
       entries: from.entries(),
     });
   }
@@ -346,9 +374,8 @@ function readRequest(from: FrameReader): RequestMessage {
     ownerClock: from.number(),
     freshMs: from.duration(),
     idleTimeoutMs: from.duration(),
+    life: from.flag() ? from.life() : null,
     changes: from.changes(),
   };
-  if (kind !== RequestKind.compareAndSet) return { ...request, expected: null };
-  if (request.changes.size !== 1) throw new MessageError("a compareAndSet of other than one key");
-  return { ...request, expected: from.flag() ? from.text() : null };
+  return { ...request, expected: kind === RequestKind.compareAndSet ? from.expected() : null };
 }

@@ -8,12 +8,12 @@
  */
 import { FlotillaError } from "../../support/errors.ts";
 import { replication as limits, session as sessionLimits } from "../../support/limits.ts";
-import { applied, bytesOf, noEntries, type SessionChanges } from "../entry.ts";
-import { type Done, sessionGone, tooLarge } from "../store.ts";
+import { applied, bytesOf, noEntries } from "../entry.ts";
+import { type Done, type Loaded, sessionGone, tooLarge } from "../store.ts";
 import { KeptSession } from "../table/kept-session.ts";
 import type { Context } from "./context.ts";
 import { noLease } from "./lease.ts";
-import { type Op, OpKind } from "./messages.ts";
+import { type Change, type Op, OpKind } from "./messages.ts";
 import { type Follower, Role, type SlotCopy } from "./slot.ts";
 import { WaitingChanges } from "./waiting-changes.ts";
 
@@ -35,7 +35,7 @@ export class Owner {
     return now < slot.lease.until && now < slot.leaseToo.until;
   }
 
-  /** The session if it lives; one that has been idle for too long is ended here. `mayShow` was asked before. */
+  /** The session if it lives; one that has been idle for too long, or is too old, is ended here. `mayShow` was asked before. */
   find(slot: SlotCopy, key: string, now: number = this.#context.clock.now()): KeptSession | null {
     const session = slot.sessions.get(key);
     if (session === undefined || session.tip === null) return null;
@@ -58,39 +58,32 @@ export class Owner {
     slot.touched.push(session.key);
   }
 
+  /** Loads it. `find` has found it. */
+  show(slot: SlotCopy, session: KeptSession, done: Loaded, now: number = this.#context.clock.now()): void {
+    this.use(slot, session, session.idleTimeoutMs, now);
+    const ageMs = Math.max(0, now - session.createdAt);
+    done(null, this.#context.rules.visible(session), ageMs, session.absoluteTimeoutMs);
+  }
+
   /**
    * The slot is being served here. `done` is called at the commit, or with why it can't be told to be committed.
    * It may have to wait for its place in the order; what must have it at once calls `submitNow`.
    */
-  submit(
-    slot: SlotCopy,
-    kind: OpKind,
-    key: string,
-    changes: SessionChanges,
-    idleTimeoutMs: number,
-    done: Done,
-  ): void {
-    const bytes = bytesOf(changes);
+  submit(slot: SlotCopy, change: Change, done: Done): void {
+    const bytes = bytesOf(change.changes);
     // Nobody overtakes: small ones would go on taking the room that a large one waits for.
     if (this.#waiting.first === null && this.#fits(bytes)) {
-      this.#place(slot, kind, key, changes, idleTimeoutMs, done);
+      this.#place(slot, change, done);
       return;
     }
     const askedAt = this.#context.clock.now();
-    if (!this.#waiting.add({ slot, kind, key, changes, bytes, idleTimeoutMs, askedAt, done })) done(busy());
+    if (!this.#waiting.add({ slot, change, bytes, askedAt, done })) done(busy());
   }
 
   /** The same for a change that may not wait: it rests on what was compared before, or another server has given it a time. */
-  submitNow(
-    slot: SlotCopy,
-    kind: OpKind,
-    key: string,
-    changes: SessionChanges,
-    idleTimeoutMs: number,
-    done: Done,
-  ): void {
-    if (this.#fits(bytesOf(changes)) && !this.#waiting.has(key))
-      this.#place(slot, kind, key, changes, idleTimeoutMs, done);
+  submitNow(slot: SlotCopy, change: Change, done: Done): void {
+    if (this.#fits(bytesOf(change.changes)) && !this.#waiting.has(change.key))
+      this.#place(slot, change, done);
     else done(busy());
   }
 
@@ -113,23 +106,17 @@ export class Owner {
 
   #placeInTurn(now: number): void {
     for (let next = this.#waiting.first; next !== null; next = this.#waiting.first) {
-      const { slot, kind, key, changes, bytes, idleTimeoutMs, askedAt, done } = next;
+      const { slot, change, bytes, askedAt, done } = next;
       const isLate = now - askedAt >= limits.placeWaitMs;
       if (!isLate && !this.#fits(bytes)) return;
       this.#waiting.shift();
       if (isLate || !slot.isServing || !this.mayShow(slot, now)) done(busy());
-      else this.#place(slot, kind, key, changes, idleTimeoutMs, done);
+      else this.#place(slot, change, done);
     }
   }
 
-  #place(
-    slot: SlotCopy,
-    kind: OpKind,
-    key: string,
-    changes: SessionChanges,
-    idleTimeoutMs: number,
-    done: Done,
-  ): void {
+  #place(slot: SlotCopy, change: Change, done: Done): void {
+    const { kind, key, changes, idleTimeoutMs } = change;
     if (slot.pending.length + slot.answers.length >= limits.pendingPerSlotMax) {
       done(busy());
       return;
@@ -145,7 +132,7 @@ export class Owner {
       done(tooLarge(changes));
       return;
     }
-    this.#append(slot, session ?? new KeptSession(key, idleTimeoutMs), kind, changes, idleTimeoutMs, done);
+    this.#append(slot, session ?? new KeptSession(key, idleTimeoutMs), change, done);
   }
 
   /** Tells an outcome that rests on what is under way: when that is committed, and not before. */
@@ -281,29 +268,16 @@ export class Owner {
     }
   }
 
-  #append(
-    slot: SlotCopy,
-    session: KeptSession,
-    kind: OpKind,
-    changes: SessionChanges,
-    idleTimeoutMs: number,
-    done: Done,
-  ): void {
+  #append(slot: SlotCopy, session: KeptSession, change: Change, done: Done): void {
+    const { clock, rules } = this.#context;
+    const { kind, changes, life } = change;
     const ends = kind === OpKind.destroy || kind === OpKind.expire;
     const base = kind === OpKind.create ? noEntries : (session.tip ?? noEntries);
     const after = ends ? null : applied(base, changes);
     session.tip = after;
+    if (life !== null) session.begin(life, clock.now());
     slot.sessions.set(session);
-    const { clock, rules } = this.#context;
-    const op: Op = {
-      slot: slot.index,
-      epoch: slot.epoch,
-      pos: ++slot.pos,
-      kind,
-      key: session.key,
-      idleTimeoutMs,
-      changes,
-    };
+    const op: Op = { ...change, slot: slot.index, epoch: slot.epoch, pos: ++slot.pos };
     const early = rules.acknowledgesEarly();
     const bytes = bytesOf(changes);
     this.#pendingBytes += bytes;
@@ -352,6 +326,7 @@ export class Owner {
   #isExpired(slot: SlotCopy, session: KeptSession, now: number): boolean {
     // Not committed yet: it has not begun to be idle.
     if (session.entries === null) return false;
+    if (session.isOver(now)) return true;
     const lag = session.lastUsedAt < slot.lagsBefore ? limits.touchLagMs : 0;
     return now - session.lastUsedAt >= session.idleTimeoutMs + lag;
   }
@@ -359,7 +334,9 @@ export class Owner {
   #expire(slot: SlotCopy, session: KeptSession): void {
     slot.sessions.ends(session);
     if (slot.role !== Role.owner || session.tip === null) return;
-    this.#append(slot, session, OpKind.expire, noEntries, 0, () => {});
+    const { key } = session;
+    const change = { kind: OpKind.expire, key, idleTimeoutMs: 0, life: null, changes: noEntries };
+    this.#append(slot, session, change, () => {});
   }
 
   #createsAbsent(kind: OpKind): boolean {

@@ -118,8 +118,9 @@ export class PeerSink implements MessageSink {
     id: number,
     status: Parameters<MessageSink["onReply"]>[1],
     entries: Parameters<MessageSink["onReply"]>[2],
+    life: Parameters<MessageSink["onReply"]>[3],
   ): void {
-    this.#to.remote.onReply(id, status, entries);
+    this.#to.remote.onReply(id, status, entries, life);
   }
 
   onCopyQuery(index: number): void {

@@ -17,7 +17,7 @@ function withoutOwner(): { remote: Remote; made: string[]; pass: (ms: number) =>
   const context = { clock: { now: () => now }, slots: [slot], map: null, peers: new Map() };
   const owner = {
     mayShow: () => true,
-    submitNow: (_slot: unknown, _kind: unknown, key: string) => made.push(key),
+    submitNow: (_slot: unknown, { key }: { key: string }) => made.push(key),
   };
   const withWriter = { ...context, writerTo: () => null, options: { later: () => {} } };
   const remote = new Remote(withWriter as unknown as Context, owner as unknown as Owner, () => {});
@@ -37,6 +37,7 @@ function change(remote: Remote, told: string[]): void {
     kind: RequestKind.update,
     key: "key",
     idleTimeoutMs: 1_000,
+    life: null,
     changes: noEntries,
     expected: null,
   };

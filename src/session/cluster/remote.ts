@@ -10,15 +10,23 @@ import { FlotillaError } from "../../support/errors.ts";
 import { replication as limits, session as sessionLimits } from "../../support/limits.ts";
 import { bytesOf, noEntries, type SessionEntries } from "../entry.ts";
 import type { VerifiedId } from "../id.ts";
-import { contended, type Done, isContended, isGone, isTooLarge, sessionGone, tooLarge } from "../store.ts";
+import type { SessionLife } from "../snapshot.ts";
+import {
+  contended,
+  type Done,
+  isContended,
+  isGone,
+  isTooLarge,
+  type Loaded,
+  sessionGone,
+  tooLarge,
+} from "../store.ts";
 import { compareAndSet } from "./compare-and-set.ts";
 import type { Context } from "./context.ts";
 import { type Operation, OpKind, ReplyStatus, RequestKind, type RequestMessage } from "./messages.ts";
 import { busy, type Owner, unknownOutcome } from "./owner.ts";
 import type { Peer, PeerConnection } from "./peer.ts";
 import type { SlotCopy } from "./slot.ts";
-
-export type Loaded = (error: FlotillaError | null, entries: SessionEntries | null) => void;
 
 /** One operation that is not over. */
 class Attempt {
@@ -88,15 +96,11 @@ export class Remote {
 
   load(id: VerifiedId, done: Loaded): void {
     const { key } = id;
-    this.#begin(
-      id,
-      { kind: RequestKind.load, key, idleTimeoutMs: 0, changes: noEntries, expected: null },
-      done,
-    );
+    this.#begin(id, { ...nothing, kind: RequestKind.load, key }, done);
   }
 
   change(id: VerifiedId, operation: Operation, done: Done): void {
-    this.#begin(id, operation, (error) => done(error));
+    this.#begin(id, operation, done);
   }
 
   touch(id: VerifiedId, idleTimeoutMs: number): void {
@@ -105,15 +109,9 @@ export class Remote {
     const writer = this.#context.writerTo(peer);
     if (peer === null || writer === null) return;
     writer.request({
-      id: 0,
-      kind: RequestKind.touch,
-      slot: slot.index,
-      key: id.key,
+      ...{ ...nothing, id: 0, kind: RequestKind.touch, slot: slot.index, key: id.key, idleTimeoutMs },
       ownerClock: peer.clock,
       freshMs: sessionLimits.commitTimeoutMs,
-      idleTimeoutMs,
-      changes: noEntries,
-      expected: null,
     });
   }
 
@@ -141,7 +139,7 @@ export class Remote {
     for (const attempt of this.#attempts) {
       if (now - attempt.startedAt < attempt.waitMs) continue;
       const mayBeMade = attempt.requestId !== 0 && !attempt.isLoad;
-      this.#finish(attempt, mayBeMade ? unknownOutcome() : unavailable(attempt.waitMs), null);
+      this.#finish(attempt, mayBeMade ? unknownOutcome() : unavailable(attempt.waitMs));
     }
     this.retry();
   }
@@ -150,29 +148,29 @@ export class Remote {
     for (const attempt of this.#attempts) {
       if (attempt.requestId === 0 || attempt.connection!.server !== peer.server) continue;
       if (attempt.isLoad) this.#unsend(attempt);
-      else this.#finish(attempt, unknownOutcome(), null);
+      else this.#finish(attempt, unknownOutcome());
     }
   }
 
-  onReply(id: number, status: ReplyStatus, entries: SessionEntries | null): void {
+  onReply(id: number, status: ReplyStatus, entries: SessionEntries | null, life: SessionLife | null): void {
     const attempt = this.#sent.get(id);
     if (attempt === undefined) return;
     const { kind, changes } = attempt.operation;
     switch (status) {
       case ReplyStatus.done:
-        return this.#finish(attempt, null, entries);
+        return this.#finish(attempt, null, entries, life);
       case ReplyStatus.absent: {
         const isUpdate = kind === RequestKind.update || kind === RequestKind.compareAndSet;
-        return this.#finish(attempt, isUpdate ? sessionGone() : null, null);
+        return this.#finish(attempt, isUpdate ? sessionGone() : null);
       }
       case ReplyStatus.contended:
-        return this.#finish(attempt, contended([...changes.keys()].join()), null);
+        return this.#finish(attempt, contended([...changes.keys()].join()));
       case ReplyStatus.tooLarge:
-        return this.#finish(attempt, tooLarge(changes), null);
+        return this.#finish(attempt, tooLarge(changes));
       case ReplyStatus.busy:
-        return this.#finish(attempt, busy(), null);
+        return this.#finish(attempt, busy());
       case ReplyStatus.unknown:
-        return this.#finish(attempt, unknownOutcome(), null);
+        return this.#finish(attempt, unknownOutcome());
       case ReplyStatus.moved:
         // Tried again with a newer map, or at the next tick.
         this.#unsend(attempt);
@@ -183,13 +181,17 @@ export class Remote {
   /** Another server asks. */
   onRequest(peer: Peer, request: RequestMessage): void {
     const { connection } = peer;
-    const reply = (status: ReplyStatus, entries: SessionEntries | null): void => {
+    const reply = (
+      status: ReplyStatus,
+      entries: SessionEntries | null = null,
+      life: SessionLife | null = null,
+    ): void => {
       if (request.id === 0 || peer.connection !== connection) return;
-      this.#context.writerTo(peer)?.reply(request.id, status, entries);
+      this.#context.writerTo(peer)?.reply(request.id, status, entries, life);
     };
     const slot = this.#context.slots[request.slot];
     if (slot === undefined || !slot.isServing || this.#isLate(request)) {
-      reply(ReplyStatus.moved, null);
+      reply(ReplyStatus.moved);
       return;
     }
     if (request.kind === RequestKind.touch) {
@@ -197,16 +199,16 @@ export class Remote {
       if (session !== null) this.#owner.use(slot, session, request.idleTimeoutMs);
       return;
     }
-    const isTaken = this.#do(slot, request, true, (error, entries) => {
-      if (error === null) reply(ReplyStatus.done, entries);
-      else reply(statusOf(error), null);
+    const isTaken = this.#do(slot, request, true, (error, entries, ageMs, absoluteTimeoutMs) => {
+      if (error === null) reply(ReplyStatus.done, entries, { ageMs, absoluteTimeoutMs });
+      else reply(statusOf(error));
     });
-    if (!isTaken) reply(ReplyStatus.moved, null);
+    if (!isTaken) reply(ReplyStatus.moved);
   }
 
   #begin(id: VerifiedId, operation: Operation, done: Loaded): void {
     if (this.#attempts.size >= limits.waitingMax || this.#waitingBytes >= limits.waitingBytesMax) {
-      done(busy(), null);
+      done(busy(), null, 0, 0);
       return;
     }
     const slot = this.#context.slots[id.slot]!;
@@ -252,30 +254,26 @@ export class Remote {
 
   /** @returns false when it can't be done now: nothing was. */
   #do(slot: SlotCopy, operation: Operation, isOfOther: boolean, done: Loaded): boolean {
-    const { kind, key, changes, idleTimeoutMs, expected } = operation;
+    const { kind, key } = operation;
     const owner = this.#owner;
+    const changed: Done = (error) => done(error, null, 0, 0);
     const mayShow = owner.mayShow(slot);
     if (kind === RequestKind.load) {
       if (!mayShow) return false;
       const session = owner.find(slot, key);
-      if (session === null) owner.afterPending(slot, null, (error) => done(error, null));
-      else {
-        owner.use(slot, session, session.idleTimeoutMs);
-        done(null, this.#context.rules.visible(session));
-      }
+      if (session === null) owner.afterPending(slot, null, changed);
+      else owner.show(slot, session, done);
       return true;
     }
     if (kind === RequestKind.compareAndSet) {
       if (!mayShow) return false;
-      const context = this.#context;
-      compareAndSet(context, owner, slot, key, changes, expected, idleTimeoutMs, isOfOther, (error) =>
-        done(error, null),
-      );
+      compareAndSet(this.#context, owner, slot, operation, isOfOther, changed);
       return true;
     }
     // That a session is absent may be told only by who may show it.
     if (!mayShow && kind !== RequestKind.create && !slot.sessions.has(key)) return false;
-    owner.submitNow(slot, opKinds[kind]!, key, changes, idleTimeoutMs, (error) => done(error, null));
+    const { idleTimeoutMs, life, changes } = operation;
+    owner.submitNow(slot, { kind: opKinds[kind]!, key, idleTimeoutMs, life, changes }, changed);
     return true;
   }
 
@@ -297,10 +295,15 @@ export class Remote {
     );
   }
 
-  #finish(attempt: Attempt, error: FlotillaError | null, entries: SessionEntries | null): void {
+  #finish(
+    attempt: Attempt,
+    error: FlotillaError | null,
+    entries: SessionEntries | null = null,
+    life: SessionLife | null = null,
+  ): void {
     if (attempt.isOver) return;
     this.#forget(attempt);
-    attempt.done(error, entries);
+    attempt.done(error, entries, life?.ageMs ?? 0, life?.absoluteTimeoutMs ?? 0);
   }
 
   #forget(attempt: Attempt): void {
@@ -325,6 +328,8 @@ export class Remote {
     attempt.connection = null;
   }
 }
+
+const nothing = { idleTimeoutMs: 0, life: null, changes: noEntries, expected: null };
 
 const opKinds: { readonly [kind: number]: OpKind } = {
   [RequestKind.create]: OpKind.create,

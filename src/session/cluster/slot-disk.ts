@@ -11,7 +11,7 @@
  * its writer knows.
  */
 import type { FlotillaError } from "../../support/errors.ts";
-import type { SessionEntries } from "../entry.ts";
+import type { SessionSnapshot } from "../snapshot.ts";
 
 /** Where a copy of a slot stands. */
 export interface CopyPlaceOnDisk {
@@ -22,14 +22,8 @@ export interface CopyPlaceOnDisk {
   readonly sessions: number;
 }
 
-/** One session as the disk keeps it. */
-export interface DiskSession {
-  readonly key: string;
-  readonly entries: SessionEntries;
-  readonly idleTimeoutMs: number;
-  /** How long it has been unused; the time in which no process ran does not count. */
-  readonly idleForMs: number;
-}
+/** One session as the disk keeps it; the time in which no process ran does not count. */
+export type DiskSession = SessionSnapshot;
 
 export interface DiskObserver {
   /** All that was given of the slot up to this place is synced. Not told of a copy that was dropped or begun anew since. */
@@ -85,7 +79,7 @@ export interface SlotDisk {
     bytesMax: number,
     done: (error: FlotillaError | null, sessions: readonly DiskSession[]) => void,
   ): void;
-  /** Keys of sessions that are idle for longer than they may, and this much more, of slots that are asked for, at most so many. */
+  /** Keys of sessions that are idle for longer than they may, or older, and this much more, of slots that are asked for, at most so many. */
   expired(
     slots: readonly number[],
     lateMs: number,

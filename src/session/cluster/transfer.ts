@@ -5,6 +5,7 @@
  */
 import { type Holder, sameHolder } from "../../register/slot-map.ts";
 import { replication as limits } from "../../support/limits.ts";
+import { snapshotOf } from "../snapshot.ts";
 import type { KeptSession } from "../table/kept-session.ts";
 import type { Context } from "./context.ts";
 import { type CopiedSession, PeerState } from "./messages.ts";
@@ -113,14 +114,10 @@ export class Transfers {
         transfer.rest = null;
         break;
       }
-      const { key, entries: committed, tip: entries, idleTimeoutMs, lastUsedAt } = next.value;
+      const { entries: committed, tip: entries } = next.value;
       if (entries === null) continue;
-      part.push({
-        key,
-        entries,
-        idleTimeoutMs,
-        idleForMs: committed === null ? 0 : Math.max(0, now - lastUsedAt),
-      });
+      const snapshot = snapshotOf(next.value, entries, now);
+      part.push(committed === null ? { ...snapshot, idleForMs: 0 } : snapshot);
       bytes += sessionBytes;
       for (const entry of entries.values()) bytes += entry.bytes;
     }

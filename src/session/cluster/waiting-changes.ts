@@ -4,20 +4,15 @@
  * that waited in vain is refused as not written.
  */
 import { replication as limits } from "../../support/limits.ts";
-import type { SessionChanges } from "../entry.ts";
 import type { Done } from "../store.ts";
-import type { OpKind } from "./messages.ts";
+import type { Change } from "./messages.ts";
 import type { SlotCopy } from "./slot.ts";
 
 export interface WaitingChange {
   readonly slot: SlotCopy;
-  readonly kind: OpKind;
-  /** Of the session. */
-  readonly key: string;
-  readonly changes: SessionChanges;
+  readonly change: Change;
   /** Of the values. */
   readonly bytes: number;
-  readonly idleTimeoutMs: number;
   readonly askedAt: number;
   readonly done: Done;
 }
@@ -42,7 +37,8 @@ export class WaitingChanges {
     if (isFull || this.#bytes + change.bytes > limits.waitingBytesMax) return false;
     this.#changes.push(change);
     this.#bytes += change.bytes;
-    this.#ofSession.set(change.key, (this.#ofSession.get(change.key) ?? 0) + 1);
+    const { key } = change.change;
+    this.#ofSession.set(key, (this.#ofSession.get(key) ?? 0) + 1);
     return true;
   }
 
@@ -61,7 +57,7 @@ export class WaitingChanges {
     return taken;
   }
 
-  #forget({ key, bytes }: WaitingChange): void {
+  #forget({ change: { key }, bytes }: WaitingChange): void {
     this.#bytes -= bytes;
     const left = this.#ofSession.get(key)! - 1;
     if (left === 0) this.#ofSession.delete(key);

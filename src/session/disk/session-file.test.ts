@@ -19,6 +19,7 @@ import type { RetainedCopy } from "../cluster/slot.ts";
 import { Entry } from "../entry.ts";
 import { MemoryStore } from "../memory-store.ts";
 import { placeAlone } from "../place.ts";
+import { endless } from "../snapshot.ts";
 import { SessionMemory } from "../table/session-memory.ts";
 import { fromSaved, toSaved } from "../wiring/saved-copies.ts";
 import { type SavedCopy, type SavedKind, type SavedSession, SessionFile } from "./session-file.ts";
@@ -39,6 +40,11 @@ const sessions = fc.array(
     key: fc.string({ minLength: 1 }),
     idleTimeoutMs: fc.double({ min: 1, max: 1e12, noNaN: true }),
     idleForMs: fc.double({ min: 0, max: 1e9, noNaN: true }),
+    absoluteTimeoutMs: fc.oneof(
+      fc.double({ min: 1, max: 1e12, noNaN: true }),
+      fc.constant(Number.POSITIVE_INFINITY),
+    ),
+    ageMs: fc.double({ min: 0, max: 1e9, noNaN: true }),
     entries: fc.array(fc.tuple(text, text), { maxLength: 4 }),
   }),
   { maxLength: 6 },
@@ -99,7 +105,10 @@ test("what was saved comes back, and a second save replaces the first", async (t
 const one: SavedCopy = {
   ...{ slot: 7, incarnation: "x", epoch: 3, pos: 12 },
   sessions: [
-    { key: "k", idleTimeoutMs: 1_000, idleForMs: 5, entries: new Map([["a", new Entry("a", "1")]]) },
+    {
+      ...{ ...endless, key: "k", idleTimeoutMs: 1_000, idleForMs: 5 },
+      entries: new Map([["a", new Entry("a", "1")]]),
+    },
   ],
 };
 
@@ -128,8 +137,8 @@ test("a file that is not ours, of another version, or damaged is put aside, with
     return refused(file);
   };
   assert.match(
-    await alter((database) => database.exec("PRAGMA user_version = 2")),
-    /by newer Flotilla \(format 2,/,
+    await alter((database) => database.exec("PRAGMA user_version = 3")),
+    /by newer Flotilla \(format 3,/,
   );
   assert.match(
     await alter((database) => database.exec("PRAGMA user_version = 0")),
@@ -241,11 +250,12 @@ function* brokenSessions(): Iterable<SavedSession> {
 test("a write that is tried again has all that the first one had", async (t) => {
   const entries = new Map([["a", Entry.of("a", 1)]]);
   const sessions = new SessionMemory().newTable();
-  sessions.put("k", entries, 1_000, 0);
+  const session = { ...endless, key: "k", entries, idleTimeoutMs: 1_000, idleForMs: 0 };
+  sessions.put(session, 0);
   const copy: RetainedCopy = { incarnation: "x", epoch: 3, pos: 12, sessions };
   const { store } = placeAlone(null);
   assert.ok(store instanceof MemoryStore);
-  store.restore({ key: "k", entries, idleTimeoutMs: 1_000, idleForMs: 0 });
+  store.restore(session);
   const file = fileIn(folderOf(t));
   for (const copies of [toSaved(new Map([[7, copy]]), 0), [{ ...one, sessions: store.freeze() }]]) {
     await assert.rejects(file.write([...copies, { ...one, slot: 8, sessions: brokenSessions() }]), /no more/);

@@ -19,20 +19,16 @@ import { join } from "node:path";
 import { codeOf, FlotillaError, messageOf } from "../../support/errors.ts";
 import { savedSessions as limits } from "../../support/limits.ts";
 import { Turns } from "../../support/turns.ts";
-import { Entry, type SessionEntries } from "../entry.ts";
+import { Entry } from "../entry.ts";
+import type { SessionSnapshot } from "../snapshot.ts";
 import { openDatabase } from "./sqlite.ts";
 
 /** "FLOT": what `file` says of an SQLite database that belongs to an application. */
 const applicationId = 0x464c_4f54;
-const formatVersion = 1;
+const formatVersion = 2;
 
-export interface SavedSession {
-  readonly key: string;
-  readonly entries: SessionEntries;
-  readonly idleTimeoutMs: number;
-  /** At the stop; how long nothing ran does not count. */
-  readonly idleForMs: number;
-}
+/** As of the stop: how long nothing ran does not count. */
+export type SavedSession = SessionSnapshot;
 
 /** The copy of one slot, and whose it was. */
 export interface SavedCopy {
@@ -201,8 +197,8 @@ export class SessionFile {
       const sessions = new Map<number, SavedSession[]>();
       let count = 0;
       for (const row of database.prepare("SELECT * FROM sessions ORDER BY rowid").iterate()) {
-        const values = [row.slot, row.key, row.idle_timeout_ms, row.idle_for_ms, row.data];
-        digest.add(values);
+        const times = [row.idle_timeout_ms, row.idle_for_ms, row.absolute_timeout_ms, row.age_ms];
+        digest.add([row.slot, row.key, ...times, row.data]);
         const ofSlot = sessions.get(Number(row.slot)) ?? [];
         ofSlot.push(sessionOf(row));
         sessions.set(Number(row.slot), ofSlot);
@@ -247,7 +243,7 @@ export class SessionFile {
         ) STRICT;
         CREATE TABLE sessions (
           slot INTEGER NOT NULL, key TEXT NOT NULL, idle_timeout_ms REAL NOT NULL, idle_for_ms REAL NOT NULL,
-          data TEXT NOT NULL
+          absolute_timeout_ms REAL NOT NULL, age_ms REAL NOT NULL, data TEXT NOT NULL
         ) STRICT;`);
       const digest = new Digest(register);
       const sessions = await insertSessions(database, copies, digest);
@@ -294,14 +290,15 @@ async function insertSessions(
   copies: readonly SavedCopy[],
   digest: Digest,
 ): Promise<number> {
-  const insert = database.prepare("INSERT INTO sessions VALUES (?, ?, ?, ?, ?)");
+  const insert = database.prepare("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?)");
   const turns = new Turns(limits.turnMs);
   let count = 0;
   for (const { slot, sessions } of copies) {
-    for (const { key, idleTimeoutMs, idleForMs, entries } of sessions) {
+    for (const { key, idleTimeoutMs, idleForMs, absoluteTimeoutMs, ageMs, entries } of sessions) {
       const data = JSON.stringify([...entries].map(([name, { text }]) => [name, text]));
-      digest.add([slot, key, idleTimeoutMs, idleForMs, data]);
-      insert.run(slot, key, idleTimeoutMs, idleForMs, data);
+      const row = [slot, key, idleTimeoutMs, idleForMs, absoluteTimeoutMs, ageMs, data];
+      digest.add(row);
+      insert.run(...row);
       count++;
       if (turns.isOver) await turns.next();
     }
@@ -317,6 +314,8 @@ function sessionOf(row: Record<string, unknown>): SavedSession {
     entries,
     idleTimeoutMs: Number(row.idle_timeout_ms),
     idleForMs: Number(row.idle_for_ms),
+    absoluteTimeoutMs: Number(row.absolute_timeout_ms),
+    ageMs: Number(row.age_ms),
   };
 }
 
@@ -329,7 +328,8 @@ class Digest {
   }
 
   add(values: readonly unknown[]): void {
-    this.#hash.update(JSON.stringify(values));
+    // JSON would make null of Infinity, and of what damage made of it.
+    this.#hash.update(JSON.stringify(values, (_, value) => (value === Infinity ? "never" : value)));
   }
 
   /** The last word; nothing can be added after it. */

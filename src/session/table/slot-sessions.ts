@@ -4,6 +4,7 @@
  */
 import type { SessionEntries } from "../entry.ts";
 import { IdleOrder } from "../idle-order.ts";
+import type { SessionSnapshot } from "../snapshot.ts";
 import { KeptSession } from "./kept-session.ts";
 
 /** What a session costs beside its data, as in memory-store.ts. */
@@ -37,13 +38,15 @@ export class SlotSessions {
   }
 
   /** A whole one that is committed, in the place of one of the same key. */
-  put(key: string, entries: SessionEntries, idleTimeoutMs: number, lastUsedAt: number): void {
+  put(snapshot: SessionSnapshot, now: number): void {
+    const { key, entries, idleTimeoutMs, idleForMs } = snapshot;
     this.delete(key);
     const session = new KeptSession(key, idleTimeoutMs);
+    session.begin(snapshot, now);
     session.tip = entries;
     this.set(session);
     this.setEntries(session, entries);
-    this.use(session, lastUsedAt, idleTimeoutMs);
+    this.use(session, now - idleForMs, idleTimeoutMs);
   }
 
   delete(key: string): void {

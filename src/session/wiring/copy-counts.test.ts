@@ -4,6 +4,7 @@ import { test } from "node:test";
 import type { SessionNode } from "../cluster/node.ts";
 import { Role, SlotCopy } from "../cluster/slot.ts";
 import { noEntries } from "../entry.ts";
+import { endless } from "../snapshot.ts";
 import { SessionMemory } from "../table/session-memory.ts";
 import { CopyCounts } from "./copy-counts.ts";
 
@@ -12,7 +13,8 @@ test("the share of sessions that have a second copy again", () => {
   const slots = [0, 1, 2].map((index) => {
     const slot = new SlotCopy(index, memory);
     slot.role = index === 2 ? Role.backup : Role.owner;
-    for (let key = 0; key < 50; key++) slot.sessions.put(`${key}`, noEntries, 1_000, 0);
+    const session = { ...endless, entries: noEntries, idleTimeoutMs: 1_000, idleForMs: 0 };
+    for (let key = 0; key < 50; key++) slot.sessions.put({ ...session, key: `${key}` }, 0);
     return slot;
   });
   const [one, two] = slots as [SlotCopy, SlotCopy];

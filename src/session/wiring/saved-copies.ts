@@ -3,6 +3,7 @@ import { savedSessions as limits } from "../../support/limits.ts";
 import { Turns } from "../../support/turns.ts";
 import type { RetainedCopy } from "../cluster/slot.ts";
 import type { SavedCopy, SavedSession } from "../disk/session-file.ts";
+import { snapshotOf } from "../snapshot.ts";
 import type { SessionMemory } from "../table/session-memory.ts";
 import type { SlotSessions } from "../table/slot-sessions.ts";
 
@@ -18,8 +19,8 @@ export function toSaved(copies: ReadonlyMap<number, RetainedCopy>, now: number):
 function savedSessions(sessions: SlotSessions, now: number): Iterable<SavedSession> {
   return {
     *[Symbol.iterator]() {
-      for (const { key, entries, idleTimeoutMs, lastUsedAt } of sessions.values())
-        if (entries !== null) yield { key, entries, idleTimeoutMs, idleForMs: Math.max(0, now - lastUsedAt) };
+      for (const session of sessions.values())
+        if (session.entries !== null) yield snapshotOf(session, session.entries, now);
     },
   };
 }
@@ -34,8 +35,7 @@ export async function fromSaved(
   const turns = new Turns(limits.turnMs);
   for (const { slot, incarnation, epoch, pos, sessions } of copies) {
     const kept = memory.newTable();
-    for (const { key, entries, idleTimeoutMs, idleForMs } of sessions)
-      kept.put(key, entries, idleTimeoutMs, now - idleForMs);
+    for (const session of sessions) kept.put(session, now);
     retained.set(slot, { incarnation, epoch, pos, sessions: kept });
     if (turns.isOver) await turns.next();
   }

@@ -1,20 +1,13 @@
 /** The disks on which servers that stop in order save their copies, for the next process of the same server. */
 import type { Holder } from "../../../src/register/slot-map.ts";
 import type { RetainedCopy } from "../../../src/session/cluster/slot.ts";
-import { Entry, type SessionEntries } from "../../../src/session/entry.ts";
-import type { KeptSession } from "../../../src/session/table/kept-session.ts";
+import { Entry } from "../../../src/session/entry.ts";
+import { type SessionSnapshot, snapshotOf } from "../../../src/session/snapshot.ts";
 import type { SlotSessions } from "../../../src/session/table/slot-sessions.ts";
 import type { App } from "./simulation.ts";
 import type { Process } from "./world.ts";
 
-interface SavedSession {
-  readonly key: string;
-  readonly entries: SessionEntries;
-  readonly idleTimeoutMs: number;
-  readonly idleForMs: number;
-}
-
-type SavedCopy = Omit<RetainedCopy, "sessions"> & { readonly sessions: readonly SavedSession[] };
+type SavedCopy = Omit<RetainedCopy, "sessions"> & { readonly sessions: readonly SessionSnapshot[] };
 
 type SavedFile = ReadonlyMap<number, SavedCopy>;
 
@@ -43,7 +36,7 @@ export class SavedSessions {
     const now = process.clock.now();
     const copies = [...node.freeze()].map(([slot, copy]): [number, SavedCopy] => [
       slot,
-      { ...copy, sessions: [...copy.sessions.values()].map((session) => savedSession(session, now)) },
+      { ...copy, sessions: snapshotsOf(copy.sessions, now) },
     ]);
     if (copies.length > 0) this.#write(process.server, new Map(copies));
     this.#heardUntil.set(process.server, process.world.now - process.badForMs);
@@ -114,13 +107,11 @@ function foreignTo(file: SavedFile): SavedFile {
   );
 }
 
-function savedSession(session: KeptSession, now: number): SavedSession {
-  const { key, entries, idleTimeoutMs, lastUsedAt } = session;
-  return { key, entries: entries!, idleTimeoutMs, idleForMs: Math.max(0, now - lastUsedAt) };
+function snapshotsOf(sessions: SlotSessions, now: number): SessionSnapshot[] {
+  return [...sessions.values()].map((session) => snapshotOf(session, session.entries!, now));
 }
 
-function tableOf(sessions: readonly SavedSession[], now: number, table: SlotSessions): SlotSessions {
-  for (const { key, entries, idleTimeoutMs, idleForMs } of sessions)
-    table.put(key, entries, idleTimeoutMs, now - idleForMs);
+function tableOf(sessions: readonly SessionSnapshot[], now: number, table: SlotSessions): SlotSessions {
+  for (const session of sessions) table.put(session, now);
   return table;
 }

@@ -4,6 +4,7 @@
  */
 import type { ClusterStore } from "../../../src/session/cluster/cluster-store.ts";
 import { Entry, type SessionEntries } from "../../../src/session/entry.ts";
+import { endless } from "../../../src/session/snapshot.ts";
 import { decode } from "../../../src/session/value.ts";
 import type { FlotillaError } from "../../../src/support/errors.ts";
 import { KnownSession, type Oracle } from "./oracle.ts";
@@ -120,7 +121,7 @@ export class Visitor {
         ["who", Entry.of("who", name)],
         ["n", Entry.of("n", [write, 0])],
       ]);
-      site.store.create(id, changes, idleTimeoutMs, (error) => {
+      site.store.create(id, changes, idleTimeoutMs, endless, (error) => {
         end(error, () => {
           this.#oracle.acknowledgeWrite(session, "n", write);
           this.#session = session;
@@ -185,9 +186,8 @@ export class Visitor {
         const beganAt = this.#world.now;
         site.store.compareAndSet(
           session.id,
-          "u",
-          before?.text ?? null,
-          next,
+          new Map([["u", next]]),
+          new Map([["u", before?.text ?? null]]),
           session.idleTimeoutMs,
           (error) => {
             if (error?.code === "FLOTILLA_SESSION_CONTENDED" && tries > 0)
