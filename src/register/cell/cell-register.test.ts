@@ -75,6 +75,7 @@ class Shared {
 
 /** Loses questions and answers; what was asked in vain may be done seconds later. */
 class BadStore implements CellStore {
+  readonly attemptTimeoutMs = 600;
   readonly #world: World;
   readonly #shared: Shared;
   onCell: (cell: Cell) => void = () => {};

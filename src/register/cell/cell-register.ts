@@ -12,7 +12,7 @@ import { register as limits } from "../../support/limits.ts";
 import { changeOf } from "../recent.ts";
 import type { CasOutcome, Register, ValueCodec, Versioned } from "../register.ts";
 import { unreachable } from "../unreachable.ts";
-import type { Cell, CellStore } from "./cell.ts";
+import { type Cell, type CellStore, type SwapOutcome, SwapRefused } from "./cell.ts";
 import { type CellState, decodeCell, encodeCell, nextState } from "./cell-state.ts";
 
 export interface CellRegisterOptions<V> {
@@ -179,7 +179,7 @@ export class CellRegister<V> implements Register<V> {
   #timeout(untilMs: number): number {
     const leftMs = untilMs - this.#options.clock.now();
     if (leftMs <= 0 || this.#stopped) throw unreachable(`no time was left to ask for ${this.#options.where}`);
-    return Math.min(leftMs, limits.attemptTimeoutMs);
+    return Math.min(leftMs, this.#options.store.attemptTimeoutMs);
   }
 
   /** What the cell holds, with no change of ours that may still happen to it. */
@@ -216,8 +216,15 @@ export class CellRegister<V> implements Register<V> {
         : nextState(base.state, change.id, change.bytes);
     const bytes = encodeCell(state);
     const revision = base?.revision ?? none;
+    const isSettledBefore = !this.#unsettled.has(revision);
     this.#unsettled.set(revision, bytes);
-    const outcome = await store.swap(base === null ? null : revision, bytes, this.#timeout(untilMs));
+    let outcome: SwapOutcome;
+    try {
+      outcome = await store.swap(base === null ? null : revision, bytes, this.#timeout(untilMs));
+    } catch (error) {
+      if (error instanceof SwapRefused && isSettledBefore) this.#unsettled.delete(revision);
+      throw error;
+    }
     // The revision is another one now, and never will be that one again.
     this.#unsettled.delete(revision);
     if (!outcome.isDone) {

@@ -3,6 +3,8 @@
  * nobody has replaced them meanwhile. cell-register.ts makes a register of it.
  */
 
+import { FlotillaError, type Retry } from "../../support/errors.ts";
+
 export interface Cell {
   /** Another one after each write, also of the same bytes, and never one that was there before. */
   readonly revision: string;
@@ -14,14 +16,25 @@ export type SwapOutcome =
   /** Its revision is another one; null: there is no cell (any more). */
   | { readonly isDone: false; readonly cell: Cell | null };
 
+/** An error of `swap` after which it has not happened and never will: the engine said so. */
+export class SwapRefused extends FlotillaError {
+  constructor(message: string, retry: Retry, cause: unknown) {
+    super("FLOTILLA_REGISTER_UNREACHABLE", message, { source: "server", retry, cause });
+  }
+}
+
 /** Promises are settled within `timeoutMs`, and rejected with a FlotillaError that names who was asked and what happened. */
 export interface CellStore {
+  /** The longest time that is given for one question. */
+  readonly attemptTimeoutMs: number;
+
   /** Linearizable: never older than what was written when the call began. Null: there is no cell yet. */
   get(timeoutMs: number): Promise<Cell | null>;
 
   /**
    * Writes `bytes` if the cell's revision is still `expected`; null: if there is no cell.
-   * After an error it may have happened, or may happen at any time later, as long as the revision is still that.
+   * After an error other than SwapRefused it may have happened, or may happen at any time later, as long as the revision is
+   * still that.
    */
   swap(expected: string | null, bytes: Buffer, timeoutMs: number): Promise<SwapOutcome>;
 
