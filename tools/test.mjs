@@ -10,6 +10,7 @@ import { existsSync, globSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { whyNoNetwork } from "../test/fault/network.ts";
+import { whyNoPostgres } from "../test/harness/postgres.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bin = join(root, "node_modules", ".bin");
@@ -84,6 +85,11 @@ if (missing.length > 0) {
   console.log("\nLeft out, for these are not installed:");
   for (const [name, , what] of missing) console.log(`  ${name}: ${what}`);
   console.log(`  (Debian: apt-get install ${missing.map(([name]) => name).join(" ")})`);
+  if (everything) process.exit(1);
+}
+const postgresReason = whyNoPostgres();
+if (postgresReason !== null) {
+  console.log(`\nLeft out: the register in PostgreSQL, for that ${postgresReason}`);
   if (everything) process.exit(1);
 }
 const whyNoFaults = whyNoNetwork();

@@ -365,3 +365,40 @@ export interface Timeouts {
   readonly drainTimeoutMs: number;
   readonly drainDelayMs: number;
 }
+
+/** TLS to an engine of the register. */
+export interface EngineTls {
+  /** Absolute PEM file of authorities, or null for those of Node. */
+  readonly caPath: string | null;
+  /** Absolute PEM files of the certificate that we show, and of its key; null: none. */
+  readonly certificate: { readonly certPath: string; readonly keyPath: string } | null;
+  /** The name that certificates must have; null: the host of the URL. */
+  readonly serverName: string | null;
+}
+
+/** One row of a table in PostgreSQL. */
+export interface PostgresSettings {
+  readonly engine: "postgres";
+  readonly address: PostgresAddress;
+  /** "flotilla_register", or with its schema before a dot. */
+  readonly table: string;
+  /** Null: as its mode wants it, with the authorities that Node knows. */
+  readonly tls: EngineTls | null;
+}
+
+/** A database on one of several hosts, of which one is the primary. */
+export interface PostgresAddress {
+  readonly hosts: readonly PostgresHost[];
+  readonly database: string;
+  readonly user: string;
+  /** Null: none, where the server trusts. */
+  readonly password: string | null;
+  /** As sslmode of libpq. */
+  readonly tlsMode: "disable" | "prefer" | "require" | "verify-ca" | "verify-full";
+}
+
+export interface PostgresHost {
+  /** A name, an address, or the folder of a Unix socket. */
+  readonly host: string;
+  readonly port: number;
+}

@@ -433,6 +433,33 @@ export const register = {
   trialBytes: 65_536,
 } as const;
 
+/** The register in PostgreSQL. */
+export const postgres = {
+  hostsMax: 8,
+  /** As server_version_num tells it. */
+  serverVersionMin: 120_000,
+  /** To one host, with TLS and password; then the next one is asked. */
+  connectTimeoutMs: 1_500,
+  /** One statement: all the time that an operation has. A commit may wait for a busy disk. */
+  statementTimeoutMs: 2_000,
+  /** Of that time, a row that somebody holds is waited for so long. */
+  lockShare: 0.75,
+  /** Without a connection the next try comes after so long, twice as long each time up to the other. */
+  reconnectMinMs: 50,
+  reconnectMaxMs: 1_000,
+  /** A connection that lasted so long was a good one. */
+  stableAfterMs: 5_000,
+  /** For a host that is gone without a word. */
+  keepAliveMs: 5_000,
+  /** Whether others have changed the register is asked so often, should no notification have come through; */
+  pollMs: 5_000,
+  /** and so often where none come through. */
+  pooledPollMs: 1_000,
+  lookTimeoutMs: 1_000,
+  /** Of what the server says. */
+  messageCharactersMax: 300,
+} as const;
+
 /** Sessions on two servers (session/cluster): its times. Each has its reason in docs/decisions/session-protocol.md. */
 export const replication = {
   beatIntervalMs: 100,

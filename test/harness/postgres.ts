@@ -1,0 +1,259 @@
+/**
+ * A PostgreSQL of a test's own: made in a folder below the temporary one, on a free port of the loopback and a socket in that
+ * folder, as a user that is not root (PostgreSQL refuses root), and ended with the test by its number. Nothing is synced to the
+ * disk: what a power cut leaves is PostgreSQL's own business.
+ */
+import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import {
+  appendFileSync,
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import type { TestContext } from "node:test";
+import { promisify } from "node:util";
+import pg from "pg";
+import { freePorts } from "./process.ts";
+
+const run = promisify(execFile);
+const debianFolder = "/usr/lib/postgresql";
+const patienceMs = 20_000;
+
+/** The folder of its programs, the newest of the machine. */
+function programs(): string | null {
+  const versions = existsSync(debianFolder)
+    ? readdirSync(debianFolder).map(Number).filter(Number.isInteger)
+    : [];
+  const folders = versions
+    .sort((one, other) => other - one)
+    .map((version) => join(debianFolder, String(version), "bin"));
+  const all = [...folders, ...(process.env.PATH ?? "").split(delimiter)];
+  return (
+    all.find((folder) => existsSync(join(folder, "initdb")) && existsSync(join(folder, "pg_ctl"))) ?? null
+  );
+}
+
+/** Who runs it: somebody who is not root. Null: this process's own user. */
+function otherUser(): { readonly uid: number; readonly gid: number } | null {
+  if (process.getuid!() !== 0) return null;
+  for (const name of ["postgres", "nobody"]) {
+    const { status, stdout } = spawnSync("id", ["-u", name], { encoding: "utf8" });
+    if (status !== 0) continue;
+    const group = spawnSync("id", ["-g", name], { encoding: "utf8" });
+    return { uid: Number(stdout), gid: Number(group.stdout) };
+  }
+  return null;
+}
+
+/** Why there can be none here, or null. */
+export function whyNoPostgres(): string | null {
+  return programs() === null ? "needs PostgreSQL (Debian package postgresql)" : null;
+}
+
+export interface PostgresOptions {
+  /** Lines for postgresql.conf. */
+  readonly settings?: readonly string[];
+  /** Lines of pg_hba.conf in place of those that let everybody in. */
+  readonly access?: readonly string[];
+  /** What is run before its programs, to run them on another machine: ["ip", "netns", "exec", "db"]. */
+  readonly on?: readonly string[];
+  /** Default: the loopback. */
+  readonly address?: string;
+  readonly port?: number;
+}
+
+export class Postgres {
+  readonly folder: string;
+  readonly address: string;
+  readonly port: number;
+  readonly #options: PostgresOptions;
+  #process: ChildProcess | null = null;
+
+  private constructor(folder: string, port: number, options: PostgresOptions) {
+    this.folder = folder;
+    this.address = options.address ?? "127.0.0.1";
+    this.port = port;
+    this.#options = options;
+  }
+
+  /** Ready for connections; the superuser is `postgres`, and may come in without a password. */
+  static async start(options: PostgresOptions = {}): Promise<Postgres> {
+    const server = await Postgres.#make(options);
+    await server.#program("initdb", [
+      "-D",
+      server.data,
+      "-U",
+      "postgres",
+      "--auth=trust",
+      "--no-sync",
+      "-E",
+      "UTF8",
+      "--locale=C",
+    ]);
+    const access = options.access ?? [
+      "local all all trust",
+      "host all all all trust",
+      "host replication all all trust",
+    ];
+    writeFileSync(join(server.data, "pg_hba.conf"), `${access.join("\n")}\n`);
+    server.#configure();
+    await server.run();
+    return server;
+  }
+
+  /** The same, ended when the test is over. */
+  static async startFor(t: Pick<TestContext, "after">, options: PostgresOptions = {}): Promise<Postgres> {
+    const server = await Postgres.start(options);
+    t.after(() => server.remove());
+    return server;
+  }
+
+  /** A standby that follows `primary`. */
+  static async follow(t: Pick<TestContext, "after">, primary: Postgres): Promise<Postgres> {
+    const server = await Postgres.#make({});
+    t.after(() => server.remove());
+    const from = ["-h", primary.address, "-p", String(primary.port), "-U", "postgres"];
+    await server.#program("pg_basebackup", [
+      "-D",
+      server.data,
+      "-R",
+      "--checkpoint=fast",
+      "--no-sync",
+      ...from,
+    ]);
+    server.#configure();
+    await server.run();
+    return server;
+  }
+
+  static async #make(options: PostgresOptions): Promise<Postgres> {
+    const folder = mkdtempSync(join(tmpdir(), "flotilla-postgres-"));
+    const user = otherUser();
+    if (user !== null) chownSync(folder, user.uid, user.gid);
+    return new Postgres(folder, options.port ?? (await freePorts(1))[0]!, options);
+  }
+
+  get data(): string {
+    return join(this.folder, "data");
+  }
+
+  get log(): string {
+    return readFileSync(join(this.folder, "log"), "utf8");
+  }
+
+  url(database: string = "postgres", user: string = "postgres"): string {
+    return `postgres://${user}@${this.address}:${this.port}/${database}`;
+  }
+
+  #configure(): void {
+    const settings = [
+      `listen_addresses = '${this.address}'`,
+      `port = ${this.port}`,
+      `unix_socket_directories = '${this.folder}'`,
+      "max_connections = 40",
+      "shared_buffers = 16MB",
+      ...(this.#options.settings ?? ["fsync = off"]),
+    ];
+    appendFileSync(join(this.data, "postgresql.conf"), `${settings.join("\n")}\n`);
+  }
+
+  /** Starts it, as far as it is not running. */
+  async run(): Promise<void> {
+    const [command, ...args] = this.#command("postgres", ["-D", this.data]);
+    const child = spawn(command!, args, {
+      stdio: ["ignore", "pipe", "pipe"],
+      cwd: this.folder,
+      env: this.#env(),
+    });
+    this.#process = child;
+    await new Promise<void>((resolve, reject) => {
+      let said = "";
+      const fail = (): void => reject(new Error(`PostgreSQL did not start:\n${said}`));
+      const timer = setTimeout(fail, patienceMs);
+      child.once("exit", fail);
+      child.stdout!.resume();
+      child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+        appendFileSync(join(this.folder, "log"), text);
+        said += text;
+        if (!/ready to accept (?:read-only )?connections/.test(said)) return;
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  /** "fast": sessions are ended. "immediate": as a crash. */
+  async stop(how: "fast" | "immediate" = "fast"): Promise<void> {
+    const child = this.#process;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill("SIGCONT");
+    for (const pid of this.#processes()) if (pid !== child.pid) process.kill(pid, "SIGCONT");
+    child.kill(how === "fast" ? "SIGINT" : "SIGQUIT");
+    await ended;
+  }
+
+  async remove(): Promise<void> {
+    await this.stop("immediate");
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** It and the processes of its sessions stand still, or go on. */
+  pause(): void {
+    for (const pid of this.#processes()) process.kill(pid, "SIGSTOP");
+  }
+
+  resume(): void {
+    for (const pid of this.#processes()) process.kill(pid, "SIGCONT");
+  }
+
+  #processes(): number[] {
+    const main = this.#process!.pid!;
+    const children = readFileSync(`/proc/${main}/task/${main}/children`, "utf8");
+    return [main, ...children.split(" ").filter(Boolean).map(Number)];
+  }
+
+  async promote(): Promise<void> {
+    await this.#program("pg_ctl", ["promote", "-w", "-D", this.data]);
+  }
+
+  /** As the superuser. */
+  async sql(text: string, values: readonly unknown[] = [], database?: string): Promise<pg.QueryResultRow[]> {
+    return await this.session((client) => client.query(text, [...values]).then(({ rows }) => rows), database);
+  }
+
+  /** With a connection of the superuser. */
+  async session<R>(use: (client: pg.Client) => Promise<R>, database?: string): Promise<R> {
+    const client = new pg.Client({ connectionString: this.url(database) });
+    await client.connect();
+    try {
+      return await use(client);
+    } finally {
+      await client.end();
+    }
+  }
+
+  async #program(name: string, args: readonly string[]): Promise<void> {
+    const [command, ...rest] = this.#command(name, args);
+    await run(command!, rest, { cwd: this.folder, env: this.#env() });
+  }
+
+  #command(name: string, args: readonly string[]): string[] {
+    const user = otherUser();
+    const as =
+      user === null ? [] : ["setpriv", `--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups"];
+    return [...(this.#options.on ?? []), ...as, join(programs()!, name), ...args];
+  }
+
+  /** Its messages are waited for by their words. */
+  #env(): NodeJS.ProcessEnv {
+    return { ...process.env, LC_ALL: "C", TZ: "UTC" };
+  }
+}
