@@ -375,6 +375,34 @@ export const savedSessions = {
   quietMs: 250,
 } as const;
 
+/** The database in which `durability: backup+disk` keeps sessions. */
+export const sessionDatabase = {
+  /** Changes on their way to its thread: a buffer's first size, and from where on the next changes go into another one. */
+  batchBytesMin: 65_536,
+  batchBytesMax: 1_048_576,
+  /** Buffers that wait to be used again. */
+  spareBatchesMax: 2,
+  /** Questions are answered for so long before changes have their turn. */
+  answerTurnMs: 5,
+  /** Pages that SQLite keeps in memory. */
+  cacheBytes: 16_777_216,
+  /** Pages in the log, about, above which they are moved to the file; a crash has to read as many at the next start. */
+  checkpointPages: 4_000,
+  /** Of copies that nobody wants any more, removed at a time, and the pause between two such steps. */
+  removedAtOnce: 256,
+  removePauseMs: 20,
+  /** Sessions at the head of a copy's order of ends that one question puts right because they were used meanwhile. */
+  revisedAtOnceMax: 1_024,
+  /** For how long a process ran is written so often, when nothing else is: after a crash sessions live so much longer at most. */
+  idleWriteMs: 10_000,
+  /** A disk that could not be written, or a thread that died, is tried again after so long. */
+  retryMs: 1_000,
+  /** Another process that is about to end may have the file for so long. */
+  lockWaitMs: 1_000,
+  /** A file that was put aside stays until the next one: with all its sessions on another server, one is enough. */
+  asideMax: 1,
+} as const;
+
 /** Who keeps which session slot: the register and its voters. */
 export const register = {
   /** Session ids carry twelve bits of slot. */

@@ -16,11 +16,12 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { codeOf, FlotillaError, messageOf } from "../../support/errors.ts";
+import { FlotillaError, messageOf } from "../../support/errors.ts";
 import { savedSessions as limits } from "../../support/limits.ts";
 import { Turns } from "../../support/turns.ts";
 import { Entry } from "../entry.ts";
 import type { SessionSnapshot } from "../snapshot.ts";
+import { inWords, putAside } from "./aside.ts";
 import { openDatabase } from "./sqlite.ts";
 
 /** "FLOT": what `file` says of an SQLite database that belongs to an application. */
@@ -271,17 +272,7 @@ export class SessionFile {
 
   /** For a person to look at; one that was put aside before stays. @returns what was done, for the log. */
   putAside(): string {
-    const asides = Array.from(
-      { length: limits.asideMax },
-      (_, n) => `${this.path}.unread${n === 0 ? "" : n + 1}`,
-    );
-    const aside = asides.find((path) => !existsSync(path)) ?? asides[0]!;
-    try {
-      renameSync(this.path, aside);
-      return `it was put aside as ${aside}, and the server starts without them`;
-    } catch (error) {
-      return `it can't be put aside either (${inWords(error)}); the server starts without them`;
-    }
+    return putAside(this.path, limits.asideMax);
   }
 }
 
@@ -353,22 +344,4 @@ function numberIn(row: Record<string, unknown> | undefined): number {
 
 function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`;
-}
-
-export function inWords(error: unknown): string {
-  switch (codeOf(error)) {
-    case "ENOSPC":
-    case "EDQUOT":
-      return "the disk is full";
-    case "EROFS":
-      return "its file system can only be read";
-    case "EACCES":
-    case "EPERM":
-      return "this user has no permission";
-    case "ENOTDIR":
-    case "EEXIST":
-      return "a part of its path is a file, not a folder";
-    default:
-      return messageOf(error);
-  }
 }

@@ -1,0 +1,41 @@
+/** A file with sessions that can't be used is not thrown away: it is put aside, for a person to look at. */
+import { existsSync, renameSync, rmSync } from "node:fs";
+import { codeOf, messageOf } from "../../support/errors.ts";
+
+/**
+ * @param asideMax one that was put aside before stays, up to so many.
+ * @param companions endings of files without which it can't be read.
+ * @returns what was done, for the log.
+ */
+export function putAside(path: string, asideMax: number, companions: readonly string[] = []): string {
+  const asides = Array.from({ length: asideMax }, (_, n) => `${path}.unread${n === 0 ? "" : n + 1}`);
+  const aside = asides.find((candidate) => !existsSync(candidate)) ?? asides[0]!;
+  try {
+    for (const ending of companions) {
+      rmSync(`${aside}${ending}`, { force: true });
+      if (existsSync(`${path}${ending}`)) renameSync(`${path}${ending}`, `${aside}${ending}`);
+    }
+    renameSync(path, aside);
+    return `it was put aside as ${aside}, and the server starts without them`;
+  } catch (error) {
+    return `it can't be put aside either (${inWords(error)}); the server starts without them`;
+  }
+}
+
+export function inWords(error: unknown): string {
+  switch (codeOf(error)) {
+    case "ENOSPC":
+    case "EDQUOT":
+      return "the disk is full";
+    case "EROFS":
+      return "its file system can only be read";
+    case "EACCES":
+    case "EPERM":
+      return "this user has no permission";
+    case "ENOTDIR":
+    case "EEXIST":
+      return "a part of its path is a file, not a folder";
+    default:
+      return messageOf(error);
+  }
+}

@@ -1,0 +1,257 @@
+/**
+ * The file in which `durability: backup+disk` keeps sessions: `<folder>/sessions.db`, an SQLite database with a write-ahead
+ * log. One process has it at a time: SQLite's exclusive lock is the kernel's, and ends with the process. What is wrong with a
+ * file is found here: at its opening without looking at its sessions, of which there may be ten million.
+ */
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import { crc32 } from "node:zlib";
+import { messageOf } from "../../support/errors.ts";
+import { sessionDatabase as limits, savedSessions } from "../../support/limits.ts";
+import { procText } from "../../support/processes.ts";
+import { inWords, putAside } from "./aside.ts";
+import { openDatabase } from "./sqlite.ts";
+
+/** "FLOD": what `file` says of it. That of an orderly stop's file is another one. */
+const applicationId = 0x464c_4f44;
+const formatVersion = 1;
+
+/**
+ * `state` has one row: which changes of which process are in it, and for how long its processes ran.
+ *
+ * A copy's sessions lie together: the number of a row begins with that of the copy. WITHOUT ROWID would keep rows in the inner
+ * pages of the tree and, above a quarter of a page, in pages of their own: 4.7 KB for a session of 1 KiB, against 1.6.
+ *
+ * `due` is never after the end of a session, and mostly before it: that the session was used does not change it, so a use
+ * costs no change of the index.
+ */
+const schema = [
+  `CREATE TABLE state (
+    id INTEGER PRIMARY KEY, owner TEXT NOT NULL, batch TEXT NOT NULL, running_ms REAL NOT NULL
+  ) STRICT`,
+  `CREATE TABLE copies (
+    id INTEGER PRIMARY KEY, slot INTEGER NOT NULL, incarnation TEXT NOT NULL, epoch INTEGER NOT NULL, pos INTEGER NOT NULL,
+    status INTEGER NOT NULL, sessions INTEGER NOT NULL, checksum INTEGER NOT NULL
+  ) STRICT`,
+  `CREATE TABLE sessions (
+    id INTEGER PRIMARY KEY, copy INTEGER NOT NULL, key TEXT NOT NULL, idle_timeout_ms REAL NOT NULL, used_at REAL NOT NULL,
+    absolute_timeout_ms REAL NOT NULL, created_at REAL NOT NULL, due REAL NOT NULL, checksum INTEGER NOT NULL, data BLOB NOT NULL
+  ) STRICT`,
+  "CREATE UNIQUE INDEX sessions_by_key ON sessions (copy, key)",
+  "CREATE INDEX sessions_by_due ON sessions (copy, due)",
+];
+
+/** What is in the file can't be what was written there. */
+export class DamageError extends Error {}
+
+/** Another process has it. */
+export class InUseError extends Error {}
+
+export interface OpenedFile<Content> {
+  readonly content: Content;
+  /** Why a file was put aside, and where; null: none was. */
+  readonly aside: string | null;
+}
+
+export class DatabaseFile {
+  readonly path: string;
+  readonly #folder: string;
+  readonly #owner: string;
+  #inodes = "";
+
+  /** @param owner whose sessions they are: another server's are refused. */
+  constructor(folder: string, owner: string) {
+    this.#folder = folder;
+    this.path = join(folder, "sessions.db");
+    this.#owner = owner;
+  }
+
+  /**
+   * Makes what is missing. A file that is damaged, or is none of this server's, is put aside.
+   * @param take what is in it; it may find more damage.
+   * @throws InUseError, or the system's or the database's error.
+   */
+  open<Content>(take: (database: DatabaseSync) => Content): OpenedFile<Content> {
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    chmodSync(this.#folder, 0o700);
+    try {
+      return { content: this.#open(take), aside: null };
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      const aside = putAside(this.path, limits.asideMax, ["-wal", "-shm"]);
+      rmSync(this.#mark, { force: true });
+      return {
+        content: this.#open(take),
+        aside: `the sessions on disk can't be read: ${this.path}: ${messageOf(error)}; ${aside}`,
+      };
+    }
+  }
+
+  /** Damage was found in the middle of it: the next start puts it aside. */
+  markDamaged(why: string): void {
+    try {
+      if (!existsSync(this.#mark)) writeFileSync(this.#mark, why, { mode: 0o600 });
+    } catch {
+      // Then the next start finds it as this one did.
+    }
+  }
+
+  /** Why it can't be written, for a person; null when nothing is seen from outside. */
+  whyNot(): string | null {
+    if (this.#inodesNow() !== this.#inodes)
+      return `${this.path} was removed or replaced; put it back, or restart this server: it then has its sessions from the others`;
+    const trial = join(this.#folder, "try");
+    try {
+      const file = openSync(trial, "w", 0o600);
+      try {
+        writeSync(file, Buffer.alloc(savedSessions.trialBytes));
+        fsyncSync(file);
+      } finally {
+        closeSync(file);
+        rmSync(trial, { force: true });
+      }
+      return null;
+    } catch (error) {
+      return `${this.#folder} can't be written: ${inWords(error)}`;
+    }
+  }
+
+  /** What is written to a file that has no name any more is lost with this process. */
+  get isInPlace(): boolean {
+    return this.#inodesNow() === this.#inodes;
+  }
+
+  /** Files of which the open database consists. */
+  #inodesNow(): string {
+    return [this.path, `${this.path}-wal`]
+      .map((path) => statSync(path, { throwIfNoEntry: false })?.ino ?? "none")
+      .join();
+  }
+
+  get #mark(): string {
+    return `${this.path}.damaged`;
+  }
+
+  #open<Content>(take: (database: DatabaseSync) => Content): Content {
+    if (existsSync(this.#mark)) throw new DamageError(readFileSync(this.#mark, "utf8"));
+    // Made before the database opens it: it keeps the mode that it finds. One that is there is not opened here: the
+    // kernel would end the locks that this process has on it.
+    if (!existsSync(this.path)) closeSync(openSync(this.path, "wx", 0o600));
+    const database = openDatabase(this.path, false);
+    try {
+      this.#begin(database);
+      this.#inodes = this.#inodesNow();
+      return take(database);
+    } catch (error) {
+      database.close();
+      if (primaryCode(error) === SqliteCode.busy) throw new InUseError(this.#holder());
+      throw error;
+    }
+  }
+
+  #begin(database: DatabaseSync): void {
+    database.exec(`
+      PRAGMA busy_timeout = ${limits.lockWaitMs};
+      PRAGMA locking_mode = EXCLUSIVE;
+      PRAGMA cache_size = -${limits.cacheBytes / 1_024};`);
+    const isNew = numberIn(database, "PRAGMA schema_version") === 0;
+    if (!isNew) this.#check(database);
+    // Without an index in shared memory: the lock is exclusive from the first page on.
+    database.exec(`
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = FULL;
+      PRAGMA wal_autocheckpoint = ${limits.checkpointPages * 4};
+      PRAGMA journal_size_limit = ${limits.checkpointPages * 4_096};
+      BEGIN IMMEDIATE;
+      ROLLBACK;`);
+    if (isNew) this.#make(database);
+    else this.#checkLength(database);
+  }
+
+  #make(database: DatabaseSync): void {
+    const state = `INSERT INTO state VALUES (1, '${this.#owner.replaceAll("'", "''")}', '', 0)`;
+    const settings = `PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${formatVersion}`;
+    database.exec(["BEGIN", settings, ...schema, state, "COMMIT"].join(";\n"));
+    syncFolder(this.#folder);
+    syncFolder(dirname(this.#folder));
+  }
+
+  #check(database: DatabaseSync): void {
+    if (numberIn(database, "PRAGMA application_id") !== applicationId)
+      throw new DamageError("it is a database of another program");
+    const version = numberIn(database, "PRAGMA user_version");
+    if (version !== formatVersion) {
+      const which = version > formatVersion ? "newer" : "older";
+      throw new DamageError(
+        `it was written by ${which} Flotilla (format ${version}, this one reads ${formatVersion})`,
+      );
+    }
+    const statements = database
+      .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid")
+      .all()
+      .map(({ sql }) => String(sql));
+    if (statements.join() !== schema.join()) throw new DamageError("it is damaged: its tables are others");
+    const owner = database.prepare("SELECT owner FROM state WHERE id = 1").get()?.owner;
+    if (owner !== this.#owner) throw new DamageError(`it is of ${owner}`);
+  }
+
+  /** A file that was cut off may have all that is read at the start. */
+  #checkLength(database: DatabaseSync): void {
+    const [moved] = database.prepare("PRAGMA wal_checkpoint(PASSIVE)").all();
+    // On a full disk the log may not be moved; then the file need not have all pages.
+    if (moved === undefined || moved.log !== moved.checkpointed) return;
+    const bytes = numberIn(database, "PRAGMA page_count") * numberIn(database, "PRAGMA page_size");
+    if (statSync(this.path).size < bytes) throw new DamageError("it is cut off");
+  }
+
+  #holder(): string {
+    const { ino } = statSync(this.path);
+    const locks = procText("/proc/locks").split("\n");
+    const pid = locks.map((line) => new RegExp(`POSIX .* (\\d+) \\S+:${ino} `).exec(line)?.[1]).find(Boolean);
+    return `${this.path} is in use by ${pid === undefined || pid === "0" ? "another process" : `process ${pid}`}`;
+  }
+}
+
+export const SqliteCode = { busy: 5, corrupt: 11, notDatabase: 26 } as const;
+
+/** @returns SQLite's, without its details; 0 when it is none of its errors. */
+export function primaryCode(error: unknown): number {
+  if (typeof error !== "object" || error === null || !("errcode" in error)) return 0;
+  return Number(error.errcode) & 0xff;
+}
+
+export function isDamage(error: unknown): boolean {
+  const code = primaryCode(error);
+  return error instanceof DamageError || code === SqliteCode.corrupt || code === SqliteCode.notDatabase;
+}
+
+/** SQLite itself does not notice a bit that has turned. */
+export function checksumOf(values: string, data: Uint8Array | string = ""): number {
+  return crc32(data, crc32(values));
+}
+
+export function numberIn(database: DatabaseSync, question: string): number {
+  return Number(Object.values(database.prepare(question).get() ?? {})[0]);
+}
+
+function syncFolder(path: string): void {
+  const folder = openSync(path, "r");
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * The thread that has the database: it writes what comes, in order, and answers questions between two writes. A question takes
+ * its turn after all changes that were sent before it. However many there are, they hold up changes for a few milliseconds.
+ */
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { messageOf } from "../../support/errors.ts";
+import { sessionDatabase as limits } from "../../support/limits.ts";
+import { CopiesDatabase, type DatabaseSize } from "./copies-database.ts";
+import { DatabaseFile, isDamage } from "./database-file.ts";
+import type { Answer, FromThread, Question, ThreadData, ToThread } from "./thread-messages.ts";
+
+class DatabaseThread {
+  readonly #port: MessagePort;
+  readonly #file: DatabaseFile;
+  readonly #database: CopiesDatabase;
+  readonly #incarnation: string;
+  #size: DatabaseSize;
+  #questions: { readonly id: number; readonly question: Question }[] = [];
+  #isScheduled = false;
+  #isDamageTold = false;
+
+  /** @throws when the file can't be opened. */
+  constructor(port: MessagePort, { folder, owner, incarnation }: ThreadData) {
+    this.#port = port;
+    this.#incarnation = incarnation;
+    this.#file = new DatabaseFile(folder, owner);
+    const { database, aside } = CopiesDatabase.open(this.#file, incarnation);
+    this.#database = database;
+    this.#size = this.#database.size;
+    const [process, number] = this.#database.batch.split("/");
+    this.#tell({
+      type: "opened",
+      found: this.#database.whole,
+      runningMs: this.#database.runningMs,
+      number: process === incarnation ? Number(number) : 0,
+      size: this.#size,
+      aside,
+    });
+    this.#schedule();
+  }
+
+  receive(message: ToThread): void {
+    switch (message.type) {
+      case "write":
+        return this.#write(message.number, message.changes, message.runningMs);
+      case "ask":
+        this.#questions.push(message);
+        return this.#schedule();
+      case "close":
+        return this.#close();
+    }
+  }
+
+  #write(number: number, changes: Uint8Array, runningMs: number): void {
+    let problem: string | null = null;
+    try {
+      this.#database.apply(changes, `${this.#incarnation}/${number}`, runningMs);
+      this.#size = this.#database.size;
+    } catch (error) {
+      problem = this.#problem(error);
+    }
+    this.#tell({ type: "written", number, problem, size: this.#size });
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.#turn());
+  }
+
+  #turn(): void {
+    this.#isScheduled = false;
+    this.#answer();
+    if (this.#questions.length > 0) return this.#schedule();
+    try {
+      if (this.#database.tidy()) this.#pause(limits.removePauseMs);
+    } catch (error) {
+      // What can't be removed now is room that is missing, no more; changes tell of a disk that can't be written.
+      if (isDamage(error)) this.#tellDamage(error);
+      else this.#pause(limits.retryMs);
+    }
+  }
+
+  #pause(ms: number): void {
+    this.#isScheduled = true;
+    setTimeout(() => this.#turn(), ms);
+  }
+
+  #answer(): void {
+    const until = performance.now() + limits.answerTurnMs;
+    const answers: Answer[] = [];
+    let answered = 0;
+    for (; answered < this.#questions.length && performance.now() < until; answered++) {
+      const { id, question } = this.#questions[answered]!;
+      answers.push(this.#answerOf(id, question));
+    }
+    if (answers.length > 0) this.#tell({ type: "answers", answers });
+    this.#questions = this.#questions.slice(answered);
+  }
+
+  #answerOf(id: number, question: Question): Answer {
+    const database = this.#database;
+    const answer = { id, problem: null, sessions: [], places: [] };
+    try {
+      switch (question.kind) {
+        case "read": {
+          const session = database.read(question.slot, question.key);
+          return session === null ? answer : { ...answer, sessions: [session] };
+        }
+        case "readAfter": {
+          const { slot, key, bytesMax } = question;
+          return { ...answer, sessions: database.readAfter(slot, key, bytesMax) };
+        }
+        case "expired": {
+          const { slots, before, sessionsMax } = question;
+          return { ...answer, places: database.expired(slots, before, sessionsMax) };
+        }
+        case "longestIdle":
+          return { ...answer, places: database.longestIdle(question.slots, question.sessionsMax) };
+      }
+    } catch (error) {
+      return { ...answer, problem: this.#problem(error) };
+    }
+  }
+
+  #problem(error: unknown): string {
+    if (isDamage(error)) return this.#tellDamage(error);
+    return this.#file.whyNot() ?? `${this.#file.path} can't be used: ${messageOf(error)}`;
+  }
+
+  #tellDamage(error: unknown): string {
+    const reason = messageOf(error);
+    this.#file.markDamaged(reason);
+    if (!this.#isDamageTold) this.#tell({ type: "damaged", reason: `${this.#file.path}: ${reason}` });
+    this.#isDamageTold = true;
+    return `${this.#file.path} is damaged; restart this server: it then has its sessions from the others`;
+  }
+
+  #close(): void {
+    this.#database.close();
+    this.#tell({ type: "closed" });
+    this.#port.close();
+  }
+
+  #tell(message: FromThread): void {
+    this.#port.postMessage(message);
+  }
+}
+
+function start(port: MessagePort, data: ThreadData): void {
+  try {
+    const thread = new DatabaseThread(port, data);
+    port.on("message", (message: ToThread) => thread.receive(message));
+  } catch (error) {
+    port.postMessage({ type: "notOpened", reason: messageOf(error) } satisfies FromThread);
+  }
+}
+
+if (parentPort !== null) start(parentPort, workerData as ThreadData);

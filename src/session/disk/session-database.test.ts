@@ -1,0 +1,212 @@
+/** The process's side: order, grouping, times, and what becomes of changes when the disk or its thread fails. */
+import assert from "node:assert/strict";
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { systemClock } from "../../support/clock.ts";
+import { silentLog } from "../../support/silent-log.ts";
+import type { DiskSession } from "../cluster/slot-disk.ts";
+import { Entry } from "../entry.ts";
+import { SessionDatabase } from "./session-database.ts";
+
+function folderOf(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), "flotilla-database-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** What it tells, and waits for it. */
+class Watched {
+  readonly durable: string[] = [];
+  readonly troubles: (string | null)[] = [];
+  readonly #waiting: { readonly isOver: () => boolean; readonly resolve: () => void }[] = [];
+
+  onDurable(slot: number, epoch: number, pos: number): void {
+    this.durable.push(`${slot}:${epoch}:${pos}`);
+    this.#look();
+  }
+
+  onTrouble(reason: string | null): void {
+    this.troubles.push(reason);
+    this.#look();
+  }
+
+  until(isOver: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push({ isOver, resolve });
+      this.#look();
+    });
+  }
+
+  durableAt(place: string): Promise<void> {
+    return this.until(() => this.durable.includes(place));
+  }
+
+  #look(): void {
+    for (const { isOver, resolve } of this.#waiting) if (isOver()) resolve();
+  }
+}
+
+async function open(
+  folder: string,
+  incarnation = "p1",
+): Promise<{ disk: SessionDatabase; watched: Watched }> {
+  const owner = "app-a of cluster app";
+  const disk = await SessionDatabase.open({ folder, owner, incarnation, clock: systemClock, log: silentLog });
+  const watched = new Watched();
+  disk.observe(watched);
+  return { disk, watched };
+}
+
+function session(key: string, value: unknown, idleForMs = 0, idleTimeoutMs = 60_000): DiskSession {
+  return {
+    key,
+    idleTimeoutMs,
+    idleForMs,
+    ageMs: 9_000,
+    absoluteTimeoutMs: 9_000_000,
+    entries: new Map([["a", Entry.of("a", value)]]),
+  };
+}
+
+function read(disk: SessionDatabase, slot: number, key: string): Promise<DiskSession | null> {
+  return new Promise((resolve, reject) => {
+    disk.read(slot, key, (error, found) => (error === null ? resolve(found) : reject(error)));
+  });
+}
+
+function readAll(disk: SessionDatabase, slot: number, key = ""): Promise<readonly DiskSession[]> {
+  return new Promise((resolve, reject) => {
+    disk.readAfter(slot, key, 1_000, (error, found) => (error === null ? resolve(found) : reject(error)));
+  });
+}
+
+test("what is asked after a write shows it; the next process finds it, and its idle time has stood still", async (t) => {
+  const folder = join(folderOf(t), "sessions", "app-a");
+  const { disk, watched } = await open(folder);
+  assert.equal(disk.found.size, 0);
+  disk.adopt(4_095, 2, 0);
+  disk.write(4_095, 2, 1, "k", session("k", { n: 1 }, 5_000));
+  const found = await read(disk, 4_095, "k");
+  assert.deepEqual(found?.entries.get("a")?.take(), { n: 1 });
+  assert.ok(found.idleForMs >= 5_000 && found.idleForMs < 15_000);
+  await watched.durableAt("4095:2:1");
+  assert.equal(disk.pendingBytes, 0);
+  disk.write(4_095, 2, 2, "k", null);
+  assert.ok(disk.pendingBytes > 0);
+  assert.equal(await read(disk, 4_095, "k"), null);
+  disk.write(4_095, 2, 3, "m", session("m", "x".repeat(200_000), 7_000));
+  disk.touch(4_095, "m", 60_000, 1_000);
+  await disk.close();
+  assert.equal(watched.durable.at(-1), "4095:2:3");
+
+  const { disk: next } = await open(folder, "p2");
+  assert.deepEqual([...next.found], [[4_095, { incarnation: "p1", epoch: 2, pos: 3, sessions: 1 }]]);
+  assert.equal(next.sessions, 1);
+  assert.ok(next.bytes > 200_000);
+  const again = await read(next, 4_095, "m");
+  assert.equal(again?.entries.get("a")?.take(), "x".repeat(200_000));
+  assert.ok(again.idleForMs >= 1_000 && again.idleForMs < 7_000);
+  assert.ok(again.ageMs >= 9_000 && again.ageMs < 19_000);
+  assert.equal(again.absoluteTimeoutMs, 9_000_000);
+  await next.close();
+});
+
+test("all changes of a turn become durable together, in order, however many", async (t) => {
+  const { disk, watched } = await open(folderOf(t));
+  for (const slot of [1, 2]) disk.adopt(slot, 1, 0);
+  for (let pos = 1; pos <= 3_000; pos++)
+    disk.write(pos % 2 === 0 ? 2 : 1, 1, pos, `k${pos}`, session(`k${pos}`, "y".repeat(1_000)));
+  assert.ok(disk.pendingBytes > 3_000_000);
+  await watched.durableAt("1:1:2999");
+  await watched.durableAt("2:1:3000");
+  assert.ok(watched.durable.length <= 12, "one word for each slot of each transaction");
+  for (const slot of [1, 2]) {
+    const places = watched.durable.filter((place) => place.startsWith(`${slot}:`));
+    const positions = places.map((place) => Number(place.split(":")[2]));
+    assert.deepEqual(
+      positions,
+      positions.toSorted((one, other) => one - other),
+    );
+  }
+  await disk.close();
+});
+
+test("nothing is told of a copy that was begun anew or dropped since", async (t) => {
+  const { disk, watched } = await open(folderOf(t));
+  disk.adopt(1, 1, 5);
+  disk.adopt(2, 1, 5);
+  await new Promise(setImmediate);
+  disk.drop(1);
+  disk.beginCopy(2);
+  disk.addToCopy(2, [session("a", 1), session("b", 2)]);
+  disk.endCopy(2, 2, 0);
+  await watched.durableAt("2:2:0");
+  assert.deepEqual(watched.durable, ["2:2:0"]);
+  assert.deepEqual(
+    (await readAll(disk, 2)).map(({ key }) => key),
+    ["a", "b"],
+  );
+  assert.deepEqual(await readAll(disk, 2, "b"), []);
+  await disk.close();
+});
+
+test("sessions that ended are told, and who is idle for longest", async (t) => {
+  const { disk } = await open(folderOf(t));
+  disk.adopt(1, 1, 0);
+  disk.write(1, 1, 1, "old", session("old", 1, 2_000, 1_000));
+  disk.write(1, 1, 2, "older", session("older", 1, 500_000, 480_000));
+  disk.write(1, 1, 3, "new", session("new", 1, 0, 100_000));
+  const keysOf = (ask: (done: (error: unknown, keys: readonly { key: string }[]) => void) => void) =>
+    new Promise<string[]>((resolve) => ask((_, keys) => resolve(keys.map(({ key }) => key))));
+  assert.deepEqual(await keysOf((done) => disk.expired([1, 2], 0, 10, done)), ["older", "old"]);
+  assert.deepEqual(await keysOf((done) => disk.expired([1], 10_000, 10, done)), ["older"]);
+  assert.deepEqual(await keysOf((done) => disk.longestIdle([1], 2, done)), ["older", "old"]);
+  await disk.close();
+});
+
+test("a second process is told who has the file", async (t) => {
+  const folder = folderOf(t);
+  const { disk } = await open(folder);
+  await assert.rejects(open(folder), {
+    code: "FLOTILLA_SESSIONS_DISK",
+    message: new RegExp(`sessions\\.db is in use by process ${process.pid}$`),
+  });
+  disk.adopt(1, 1, 0);
+  await disk.close();
+  const { disk: next } = await open(folder);
+  assert.equal(next.found.size, 1);
+  await next.close();
+});
+
+test("a folder that can't be used is told at the start", async (t) => {
+  const path = join(folderOf(t), "file");
+  writeFileSync(path, "");
+  await assert.rejects(open(join(path, "app-a")), {
+    code: "FLOTILLA_SESSIONS_DISK",
+    message: /ENOTDIR/,
+  });
+});
+
+test("a folder that was taken away is told once; put back, all that waited is written in order", async (t) => {
+  const folder = join(folderOf(t), "app-a");
+  const { disk, watched } = await open(folder);
+  disk.adopt(1, 1, 0);
+  await watched.durableAt("1:1:0");
+  renameSync(folder, `${folder}.away`);
+  disk.write(1, 1, 1, "a", session("a", 1));
+  await watched.until(() => !disk.isWell);
+  assert.match(watched.troubles[0] ?? "", /was removed or replaced; put it back/);
+  disk.write(1, 1, 2, "b", session("b", 2));
+  assert.equal(await read(disk, 1, "a"), null, "what is not synced only its writer knows");
+  assert.deepEqual(watched.durable, ["1:1:0"]);
+  assert.ok(disk.pendingBytes > 0);
+  renameSync(`${folder}.away`, folder);
+  await watched.durableAt("1:1:2");
+  assert.deepEqual(watched.durable, ["1:1:0", "1:1:1", "1:1:2"]);
+  assert.equal(watched.troubles.length, 2);
+  assert.equal(watched.troubles[1], null);
+  assert.equal(disk.isWell, true);
+  await disk.close();
+});

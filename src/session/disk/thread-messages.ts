@@ -1,0 +1,70 @@
+/** What the process and its database's thread say to each other. */
+import type { CopyPlaceOnDisk } from "../cluster/slot-disk.ts";
+import type { StoredSession } from "./change-batch.ts";
+import type { DatabaseSize } from "./copies-database.ts";
+
+export interface ThreadData {
+  readonly folder: string;
+  readonly owner: string;
+  readonly incarnation: string;
+}
+
+/** Times are on the database's clock: the milliseconds in which a process ran with it. */
+export type Question =
+  | { readonly kind: "read"; readonly slot: number; readonly key: string }
+  | { readonly kind: "readAfter"; readonly slot: number; readonly key: string; readonly bytesMax: number }
+  | {
+      readonly kind: "expired";
+      readonly slots: readonly number[];
+      readonly before: number;
+      readonly sessionsMax: number;
+    }
+  | { readonly kind: "longestIdle"; readonly slots: readonly number[]; readonly sessionsMax: number };
+
+export type ToThread =
+  | {
+      readonly type: "write";
+      readonly number: number;
+      /** In memory that both see. */
+      readonly changes: Uint8Array;
+      readonly runningMs: number;
+    }
+  | { readonly type: "ask"; readonly id: number; readonly question: Question }
+  | { readonly type: "close" };
+
+export interface Place {
+  readonly slot: number;
+  readonly key: string;
+}
+
+/** Sessions for `read` and `readAfter`, places for the others. */
+export interface Answer {
+  readonly id: number;
+  /** Why there is none, for a person. */
+  readonly problem: string | null;
+  readonly sessions: readonly StoredSession[];
+  readonly places: readonly Place[];
+}
+
+export type FromThread =
+  | {
+      readonly type: "opened";
+      readonly found: ReadonlyMap<number, CopyPlaceOnDisk>;
+      readonly runningMs: number;
+      /** The last changes of this process that are in it; 0 for none. */
+      readonly number: number;
+      readonly size: DatabaseSize;
+      /** Why a file was put aside, for the log. */
+      readonly aside: string | null;
+    }
+  | { readonly type: "notOpened"; readonly reason: string }
+  | {
+      readonly type: "written";
+      readonly number: number;
+      readonly problem: string | null;
+      readonly size: DatabaseSize;
+    }
+  | { readonly type: "answers"; readonly answers: readonly Answer[] }
+  /** Something in it is not what was written there. */
+  | { readonly type: "damaged"; readonly reason: string }
+  | { readonly type: "closed" };
