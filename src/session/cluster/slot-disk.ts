@@ -63,6 +63,8 @@ export interface SlotDisk {
   addToCopy(slot: number, sessions: readonly DiskSession[]): void;
   /** The new copy is whole, at this place; the one before goes. `onDurable` follows. */
   endCopy(slot: number, epoch: number, pos: number): void;
+  /** The new copy is not wanted any more; the one before is. */
+  cancelCopy(slot: number): void;
   /** Neither is wanted any more. */
   drop(slot: number): void;
 

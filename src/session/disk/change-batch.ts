@@ -7,7 +7,17 @@ import { sessionDatabase as limits } from "../../support/limits.ts";
 import type { DiskSession } from "../cluster/slot-disk.ts";
 import { entryBytesMax, writeEntries } from "./entry-bytes.ts";
 
-const ChangeType = { put: 1, remove: 2, add: 3, touch: 4, adopt: 5, begin: 6, end: 7, drop: 8 } as const;
+const ChangeType = {
+  put: 1,
+  remove: 2,
+  add: 3,
+  touch: 4,
+  adopt: 5,
+  begin: 6,
+  end: 7,
+  cancel: 8,
+  drop: 9,
+} as const;
 
 /** Told of each change, in order; times of use are on the database's clock. The data are valid only during the call. */
 export interface ChangeSink {
@@ -18,6 +28,7 @@ export interface ChangeSink {
   onAdopt(slot: number, epoch: number, pos: number): void;
   onBegin(slot: number): void;
   onEnd(slot: number, epoch: number, pos: number): void;
+  onCancel(slot: number): void;
   onDrop(slot: number): void;
 }
 
@@ -51,7 +62,7 @@ export class ChangeBatch {
     return this.#at;
   }
 
-  /** Further changes go into another one. */
+  /** Those of the next turn go into another one. */
   get isFull(): boolean {
     return this.#at >= limits.batchBytesMax;
   }
@@ -102,6 +113,11 @@ export class ChangeBatch {
   end(slot: number, epoch: number, pos: number): void {
     this.#begin(ChangeType.end, slot);
     this.#place(slot, epoch, pos);
+  }
+
+  cancel(slot: number): void {
+    this.#begin(ChangeType.cancel, slot);
+    this.places.delete(slot);
   }
 
   drop(slot: number): void {
@@ -174,6 +190,8 @@ function readChange(from: ChangeReader, sink: ChangeSink): void {
       return sink.onBegin(slot);
     case ChangeType.end:
       return sink.onEnd(slot, from.number(), from.number());
+    case ChangeType.cancel:
+      return sink.onCancel(slot);
     case ChangeType.drop:
       return sink.onDrop(slot);
     default:

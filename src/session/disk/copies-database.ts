@@ -170,6 +170,12 @@ export class CopiesDatabase implements ChangeSink {
     this.#place(coming, epoch, pos);
   }
 
+  onCancel(slot: number): void {
+    const copies = this.#copiesOf(slot);
+    if (copies.coming !== null) this.#discard(copies.coming);
+    copies.coming = null;
+  }
+
   onDrop(slot: number): void {
     const { coming, whole } = this.#copiesOf(slot);
     if (coming !== null) this.#discard(coming);

@@ -116,12 +116,16 @@ test("what is asked after a write shows it; the next process finds it, and its i
 test("all changes of a turn become durable together, in order, however many", async (t) => {
   const { disk, watched } = await open(folderOf(t));
   for (const slot of [1, 2]) disk.adopt(slot, 1, 0);
-  for (let pos = 1; pos <= 3_000; pos++)
+  for (let pos = 1; pos <= 3_000; pos++) {
     disk.write(pos % 2 === 0 ? 2 : 1, 1, pos, `k${pos}`, session(`k${pos}`, "y".repeat(1_000)));
+    // The first turn has more than a batch.
+    if (pos > 2_000 && pos % 100 === 0) await new Promise(setImmediate);
+  }
   assert.ok(disk.pendingBytes > 3_000_000);
   await watched.durableAt("1:1:2999");
   await watched.durableAt("2:1:3000");
-  assert.ok(watched.durable.length <= 12, "one word for each slot of each transaction");
+  assert.ok(watched.durable.length <= 6, "one word for each slot of each transaction");
+  assert.ok(Number(watched.durable[0]?.split(":")[2]) >= 1_999, "a turn is one transaction");
   for (const slot of [1, 2]) {
     const places = watched.durable.filter((place) => place.startsWith(`${slot}:`));
     const positions = places.map((place) => Number(place.split(":")[2]));
@@ -149,6 +153,28 @@ test("nothing is told of a copy that was begun anew or dropped since", async (t)
     ["a", "b"],
   );
   assert.deepEqual(await readAll(disk, 2, "b"), []);
+  await disk.close();
+});
+
+test("a copy that is not wanted any more leaves the one before, and what has no copy is refused at once", async (t) => {
+  const { disk, watched } = await open(folderOf(t));
+  disk.adopt(1, 1, 5);
+  disk.write(1, 1, 6, "a", session("a", 1));
+  disk.beginCopy(1);
+  disk.write(1, 2, 7, "b", session("b", 1));
+  disk.cancelCopy(1);
+  disk.adopt(1, 2, 6);
+  await watched.durableAt("1:2:6");
+  assert.deepEqual(
+    (await readAll(disk, 1)).map(({ key }) => key),
+    ["a"],
+  );
+  assert.throws(() => disk.addToCopy(1, []), /slot 1, of which it has no copy/);
+  assert.throws(() => disk.endCopy(1, 2, 6), /slot 1/);
+  disk.drop(1);
+  assert.throws(() => disk.write(1, 2, 7, "a", null), /slot 1/);
+  disk.cancelCopy(2);
+  disk.touch(2, "a", 1, 1);
   await disk.close();
 });
 

@@ -55,6 +55,9 @@ export class SessionDatabase implements SlotDisk {
   #writing: ChangeBatch | null = null;
   #spare: SharedArrayBuffer[] = [];
   #pendingBytes = 0;
+  /** Slots of which there will be a copy after all changes that were given, and of which one is being made. */
+  readonly #whole: Set<number>;
+  readonly #coming: Set<number> = new Set();
   /** What was dropped or begun anew since it was written: nobody is told of it. */
   #begunIn: Map<number, number> = new Map();
   #lastId = 0;
@@ -89,6 +92,7 @@ export class SessionDatabase implements SlotDisk {
   private constructor(options: SessionDatabaseOptions, worker: Worker, opened: Opened) {
     this.#options = options;
     this.found = opened.found;
+    this.#whole = new Set(opened.found.keys());
     this.#openedRunningMs = opened.runningMs;
     this.#openedAt = options.clock.now();
     this.#size = opened.size;
@@ -121,6 +125,7 @@ export class SessionDatabase implements SlotDisk {
   }
 
   write(slot: number, epoch: number, pos: number, key: string, session: DiskSession | null): void {
+    this.#requireCopy(this.#coming.has(slot) || this.#whole.has(slot), slot);
     const batch = this.#change();
     if (session === null) batch.remove(slot, epoch, pos, key);
     else batch.put(slot, epoch, pos, session, this.#runningMs);
@@ -131,27 +136,36 @@ export class SessionDatabase implements SlotDisk {
   }
 
   adopt(slot: number, epoch: number, pos: number): void {
+    if (!this.#coming.has(slot)) this.#whole.add(slot);
     this.#change().adopt(slot, epoch, pos);
   }
 
   beginCopy(slot: number): void {
-    const batch = this.#change();
-    batch.begin(slot);
-    this.#begunIn.set(slot, batch.number);
+    this.#coming.add(slot);
+    this.#changeAnew(slot).begin(slot);
   }
 
   addToCopy(slot: number, sessions: readonly DiskSession[]): void {
-    for (const session of sessions) this.#change().add(slot, session, this.#runningMs);
+    this.#requireCopy(this.#coming.has(slot), slot);
+    const batch = this.#change();
+    for (const session of sessions) batch.add(slot, session, this.#runningMs);
   }
 
   endCopy(slot: number, epoch: number, pos: number): void {
+    this.#requireCopy(this.#coming.delete(slot), slot);
+    this.#whole.add(slot);
     this.#change().end(slot, epoch, pos);
   }
 
+  cancelCopy(slot: number): void {
+    this.#coming.delete(slot);
+    this.#changeAnew(slot).cancel(slot);
+  }
+
   drop(slot: number): void {
-    const batch = this.#change();
-    batch.drop(slot);
-    this.#begunIn.set(slot, batch.number);
+    this.#coming.delete(slot);
+    this.#whole.delete(slot);
+    this.#changeAnew(slot).drop(slot);
   }
 
   read(
@@ -207,15 +221,27 @@ export class SessionDatabase implements SlotDisk {
     });
   }
 
-  /** The batch that the next change goes into. */
+  /** A mistake is to be seen where it is made: the thread could only try again for ever. */
+  #requireCopy(isThere: boolean, slot: number): void {
+    if (!isThere)
+      throw new Error(`the session database was given changes of slot ${slot}, of which it has no copy`);
+  }
+
+  /** The batch that the next change goes into: all of one turn into the same. */
   #change(): ChangeBatch {
-    if (this.#filling.isFull) {
+    if (this.#filling.isFull && !this.#isFlushing) {
       this.#pendingBytes += this.#filling.byteLength;
       this.#waiting.push(this.#filling);
       this.#filling = this.#nextBatch();
     }
     this.#flushSoon();
     return this.#filling;
+  }
+
+  #changeAnew(slot: number): ChangeBatch {
+    const batch = this.#change();
+    this.#begunIn.set(slot, batch.number);
+    return batch;
   }
 
   #nextBatch(): ChangeBatch {
