@@ -23,6 +23,8 @@ const systemPackages = [
   ["haproxy", "haproxy", "the benchmark's answers beside HAProxy, and what it makes of our load agent"],
   ["wrk", "wrk", "the benchmark's saturation load"],
   ["chromium", "chromium", "the shop in a real browser"],
+  ["etcd-server", "etcd", "the register in etcd"],
+  ["etcd-client", "etcdctl", "the register in etcd, its users and its faults"],
   ["slowhttptest", "slowhttptest", "other visitors' waiting time under slow clients"],
 ];
 

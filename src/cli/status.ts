@@ -38,7 +38,8 @@ export function slowStartNote(servers: readonly Pick<ServerStatus, "state">[], s
 
 /** The fields that scripts rely on, in the documented order, then those that not every server has. */
 function inOrder(status: ServerStatus): object {
-  const { name, cluster, letter, state, pid, requests, sessions, voterProblem, note } = status;
+  const { name, cluster, letter, state, pid, requests, sessions, voterProblem, registerProblem, note } =
+    status;
   const { connections, workers, seen, order } = status;
   return {
     ...{ name, cluster, letter, state, pid, requests, sessions },
@@ -47,6 +48,7 @@ function inOrder(status: ServerStatus): object {
     ...(isSharing(status) ? copyFields(status) : {}),
     ...(order === undefined ? {} : { order: orderFields(order) }),
     ...(voterProblem === undefined ? {} : { voterProblem }),
+    ...(registerProblem === undefined ? {} : { registerProblem }),
     ...(note === undefined ? {} : { note }),
   };
 }
@@ -86,7 +88,7 @@ function statusText(file: ClusterFile, servers: readonly ServerStatus[], memberR
   const rows = servers.map((server) => [
     ...[server.name, server.cluster, server.letter === "" ? "-" : server.letter, server.state],
     ...[server.pid === null ? "-" : String(server.pid), String(server.requests), String(server.sessions)],
-    ...(withCopies ? copyCells(server) : []),
+    ...(withCopies ? copyCells(file, server) : []),
   ]);
   if (withCopies) head.push("ONE COPY", "REGISTER");
   const [headLine, ...lines] = table([head, ...rows], new Set([4, 5, 6, 7]));
@@ -101,11 +103,12 @@ function statusText(file: ClusterFile, servers: readonly ServerStatus[], memberR
 }
 
 /** How many of its sessions have one copy, how far a second one is, and whether it sees the register. */
-function copyCells(server: ServerStatus): string[] {
+function copyCells(file: ClusterFile, server: ServerStatus): string[] {
   if (!isSharing(server)) return ["-", "-"];
+  const engine = engineOf(file, server.cluster);
   const { singleCopySlots, singleCopySessions, copiedPercent, seesRegister } = server;
   const share = singleCopySlots === 0 ? "" : ` (${copiedPercent} %)`;
-  const sees = seesRegister ? "seen" : "not seen";
+  const sees = `${engine === "members" ? "" : `${engine}, `}${seesRegister ? "seen" : "not seen"}`;
   return [`${singleCopySessions}${share}`, server.voterProblem === undefined ? sees : `${sees}, no vote`];
 }
 
@@ -122,12 +125,11 @@ function copiesInWords(file: ClusterFile, servers: readonly ServerStatus[]): str
     return `${count(singleCopySessions, "session")} of ${name} (${count(singleCopySlots, "slot")}) ${have} one copy; ${progress}`;
   });
   const blind = sharing.filter(({ seesRegister }) => !seesRegister);
-  if (blind.length > 0)
-    lines.push(
-      `${enumerate(blind.map(({ name }) => name))} can't reach a majority of the register's voters: sessions there stop ` +
-        "within 10 s (docs/register.md)",
-    );
-  lines.push(...votelessInWords(servers), ...unservedInWords(file, servers), ...mixedInWords(file, servers));
+  for (const what of new Set(blind.map(({ cluster }) => unseen(file, cluster)))) {
+    const names = blind.filter(({ cluster }) => unseen(file, cluster) === what).map(({ name }) => name);
+    lines.push(`${enumerate(names)} can't reach ${what}: sessions there stop within 10 s (docs/register.md)`);
+  }
+  lines.push(...registerTroubles(servers), ...unservedInWords(file, servers), ...mixedInWords(file, servers));
   if (sharing.length > 0 && lines.length === 0) lines.push("All sessions have two copies.");
   const alone = servers.filter(
     (server) => server.sessions > 0 && !isSharing(server) && isAppServer(file, server),
@@ -142,12 +144,23 @@ function copiesInWords(file: ClusterFile, servers: readonly ServerStatus[]): str
   return lines;
 }
 
-/** Voters that can't write: one trouble of a machine in one line. */
-function votelessInWords(servers: readonly ServerStatus[]): string[] {
+function engineOf({ clusters }: Pick<ClusterFile, "clusters">, cluster: string): string {
+  return clusters.get(cluster)!.coordination.engine;
+}
+
+/** What a server that does not see the register has lost. */
+function unseen(file: ClusterFile, cluster: string): string {
+  const engine = engineOf(file, cluster);
+  return engine === "members" ? "a majority of the register's voters" : `the register in ${engine}`;
+}
+
+/** Voters that can't write, or an engine that does not answer: one trouble of a machine or of several in one line. */
+function registerTroubles(servers: readonly ServerStatus[]): string[] {
   const byProblem = new Map<string, string[]>();
-  for (const { name, voterProblem } of servers) {
-    if (voterProblem === undefined) continue;
-    byProblem.set(voterProblem, [...(byProblem.get(voterProblem) ?? []), name]);
+  for (const { name, voterProblem, registerProblem } of servers) {
+    const problem = voterProblem ?? registerProblem;
+    if (problem === undefined) continue;
+    byProblem.set(problem, [...(byProblem.get(problem) ?? []), name]);
   }
   return [...byProblem].map(([problem, names]) => `${enumerate(names)} ${problem}`);
 }
@@ -181,6 +194,7 @@ function voteLoss(
   cluster: string,
   all: readonly ServerStatus[],
 ): string | null {
+  if (engineOf({ clusters }, cluster) !== "members") return null;
   const voters = fileVoters(clusters.get(cluster)!);
   const of = (voter: string): readonly ServerStatus[] =>
     all.filter(({ name }) => {

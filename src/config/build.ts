@@ -4,6 +4,7 @@ import { dirname, resolve } from "node:path";
 import { buildBalancing } from "./balancing.ts";
 import type { ClusterDraft, Context, Placed } from "./context.ts";
 import { checkCookies } from "./cookies.ts";
+import { buildCoordination } from "./coordination.ts";
 import { buildListeners } from "./listeners.ts";
 import type {
   AccessLogSettings,
@@ -140,7 +141,7 @@ function buildCluster(
     attach: section.flag("attach") !== false,
     ...buildBalancing(section, servers, context),
     sessions: buildSessions(section, root, keepsSessions(section, servers), context.problems),
-    coordination: { engine: "members" },
+    coordination: buildCoordination(section, witness, elsewhere, context),
     trustedNetworks: section.scalarItems("trust").map(({ value }) => String(value)),
     sessionIdNetworks: section.scalarItems("sessionIdFrom").map(({ value }) => String(value)),
     accessLog: buildAccessLog(section.section("log"), context),

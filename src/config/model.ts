@@ -314,10 +314,36 @@ export interface SessionSettings {
   readonly diskBytesMax: number;
 }
 
-/** What each engine of the register needs to know. */
-export interface CoordinationSettings {
-  /** Votes of the app servers' machines. */
+/** Who keeps the register of a cluster's sessions. */
+export type CoordinationSettings = MembersSettings | EtcdSettings;
+
+/** Votes of the app servers' machines. */
+export interface MembersSettings {
   readonly engine: "members";
+}
+
+export interface EtcdSettings {
+  readonly engine: "etcd";
+  /** Client URLs, at least one: "http://10.0.0.5:2379". */
+  readonly endpoints: readonly string[];
+  /** The register's key is this and the cluster's name. */
+  readonly prefix: string;
+  /** Null: it knows no users. */
+  readonly user: string | null;
+  /** Null exactly with `user`. */
+  readonly password: string | null;
+  /** Null: as Node does it. */
+  readonly tls: EngineTls | null;
+}
+
+/** TLS to an engine of the register. */
+export interface EngineTls {
+  /** Absolute PEM file of authorities, or null for those of Node. */
+  readonly caPath: string | null;
+  /** Absolute PEM files of the certificate that we show, and of its key; null: none. */
+  readonly certificate: { readonly certPath: string; readonly keyPath: string } | null;
+  /** The name that certificates must have; null: the host of the URL. */
+  readonly serverName: string | null;
 }
 
 /** A file of the site, read when the file of the cluster was. */
@@ -364,16 +390,6 @@ export interface Timeouts {
   readonly socketTimeoutMs: number;
   readonly drainTimeoutMs: number;
   readonly drainDelayMs: number;
-}
-
-/** TLS to an engine of the register. */
-export interface EngineTls {
-  /** Absolute PEM file of authorities, or null for those of Node. */
-  readonly caPath: string | null;
-  /** Absolute PEM files of the certificate that we show, and of its key; null: none. */
-  readonly certificate: { readonly certPath: string; readonly keyPath: string } | null;
-  /** The name that certificates must have; null: the host of the URL. */
-  readonly serverName: string | null;
 }
 
 /** One row of a table in PostgreSQL. */

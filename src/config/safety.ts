@@ -2,9 +2,11 @@
  * What the machines of a good file can't promise for its sessions (docs/sessions.md): told by `check` as notes, because a small
  * site may well want it so. Machines are addresses; all of loopback is one.
  */
+
+import { count } from "../support/words.ts";
 import type { ClusterDraft } from "./context.ts";
 import { isLoopback } from "./local.ts";
-import type { Server } from "./model.ts";
+import type { EtcdSettings, Server } from "./model.ts";
 import type { Problems } from "./problems.ts";
 
 export function noteSafety(drafts: readonly ClusterDraft[], problems: Problems): void {
@@ -32,12 +34,23 @@ function shortcoming({ cluster, witness }: ClusterDraft, keepers: readonly Serve
       `all app servers are on one machine (${machines.values().next().value}), and backups with them: the death of one ` +
       "process loses nothing, the death of the machine all; put an app server on another machine"
     );
+  if (cluster.coordination.engine === "etcd") return engineShortcoming(cluster.coordination);
   if (machines.size === 2 && witness === null)
     return (
       "the app servers are on two machines: when the network between these is cut, both sides go on alone, and the changes " +
       "that one of them has answered are lost; a third machine cures it, or a witness: on one, which only votes"
     );
   return null;
+}
+
+/** The engine's servers decide, so that it stands what they stand, whatever the number of machines here. */
+function engineShortcoming(coordination: EtcdSettings): string | null {
+  const hosts = new Set(coordination.endpoints.map((endpoint) => new URL(endpoint).hostname));
+  if (hosts.size >= 3) return null;
+  return (
+    `the file names ${count(hosts.size, "server")} of etcd: when too few of them answer for 10 s, all sessions answer 503 until they do; ` +
+    "three on three machines stand the loss of one"
+  );
 }
 
 /** A witness has the third vote: it is worth what its machine is. */

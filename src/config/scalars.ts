@@ -345,6 +345,11 @@ export const scalars: Readonly<Record<ScalarType, Scalar>> = {
     allowed: () => 'a path, perhaps with a query, as "/healthz"',
     schema: () => ofPattern("^/[^#\\s]*$"),
   },
+  keyPrefix: {
+    parse: (text) => (/^[!-~]{1,200}$/.test(text) ? text : null),
+    allowed: () => 'up to 200 visible ASCII characters without spaces, as "/flotilla/"',
+    schema: () => ofPattern("^[!-~]{1,200}$"),
+  },
   logTarget: {
     parse: (text) => (/[{}]/.test(text.replaceAll("{server}", "")) ? null : parsePath(text)),
     allowed: () => 'the name of a file (with {server} for the server\'s name), "-" or off',

@@ -7,6 +7,7 @@
  */
 import { balancingSettings } from "./settings/balancing.ts";
 import { clusterSettings } from "./settings/cluster.ts";
+import { coordinationSettings } from "./settings/coordination.ts";
 import { fileSettings } from "./settings/file.ts";
 import { limitSettings } from "./settings/limits.ts";
 import { listenSettings } from "./settings/listen.ts";
@@ -23,6 +24,7 @@ export const settings: readonly Setting[] = [
   ...listenSettings,
   ...routeSettings,
   ...clusterSettings,
+  ...coordinationSettings,
   ...sessionSettings,
   ...balancingSettings,
   ...limitSettings,

@@ -73,11 +73,12 @@ export class Member {
     };
   }
 
-  #troubles(): Pick<MemberStatus, "voterProblem" | "note"> {
-    const voterProblem = this.registerProblem();
+  #troubles(): Pick<MemberStatus, "voterProblem" | "registerProblem" | "note"> {
+    const problem = this.registerProblem();
     const held = this.holding?.() ?? null;
+    const votes = this.cluster.coordination.engine === "members";
     return {
-      ...(voterProblem === null ? {} : { voterProblem }),
+      ...(problem === null ? {} : votes ? { voterProblem: problem } : { registerProblem: problem }),
       ...(held === null ? {} : { note: heldInWords(held) }),
     };
   }
@@ -173,6 +174,8 @@ export interface MemberStatus extends Partial<SlotCounts> {
   readonly order?: OperatorOrder & { readonly at: readonly string[] };
   /** Its machine votes in the register, and can't write its vote: why, where, and what to do. Left out while it can. */
   readonly voterProblem?: string;
+  /** The engine that keeps the register does not answer it as it should: who was asked, what happened, and what to do. */
+  readonly registerProblem?: string;
   /** What is wrong with it, most of the time because it is not up. */
   readonly note?: string;
 }

@@ -436,8 +436,6 @@ export const register = {
   awakeStepMs: 50,
   /** One read or change, with all its tries. */
   operationTimeoutMs: 2_000,
-  /** One question to one server of an engine like etcd: then the next one is asked. */
-  attemptTimeoutMs: 600,
   backoffMinMs: 10,
   backoffMaxMs: 320,
   /** Looks of a read at voters that disagree, before it makes them agree. */
@@ -486,6 +484,24 @@ export const postgres = {
   lookTimeoutMs: 1_000,
   /** Of what the server says. */
   messageCharactersMax: 300,
+} as const;
+
+/** The register in etcd. */
+export const etcd = {
+  endpointsMax: 15,
+  /** One question to one of its servers: then the next one is asked. */
+  attemptTimeoutMs: 600,
+  /** To one of its servers, besides the watch. */
+  socketsMax: 2,
+  /** The register with the ids of its changes. Etcd itself takes 1.5 MiB (--max-request-bytes). */
+  valueBytesMax: 557_056,
+  /** The same in base64, with what is around it; or one line of the watch. */
+  answerBytesMax: 1_048_576,
+  tokenBytesMax: 4_096,
+  /** Changes in one line of the watch. */
+  eventsMax: 1_024,
+  /** Before a watch that has ended is begun again. */
+  watchPauseMs: 500,
 } as const;
 
 /** Sessions on two servers (session/cluster): its times. Each has its reason in docs/decisions/session-protocol.md. */

@@ -39,7 +39,8 @@ export type ScalarType =
   | "rate"
   | "percent"
   | "statusRange"
-  | "checkTarget";
+  | "checkTarget"
+  | "keyPrefix";
 
 /** Kinds of names that the file chooses; what each may be stands in scalars.ts. */
 export type NameType = "fieldName" | "answerStatus" | "parameterName";

@@ -1,9 +1,11 @@
 /** The register of the sessions of a process's cluster, by the engine that the file names, for those that keep sessions and for the one that only votes. */
-import type { Server } from "../../config/model.ts";
+import type { EtcdSettings, Server } from "../../config/model.ts";
 import type { Link } from "../../link/api.ts";
 import { LinkDialer, type LinkDialerOptions } from "../../link/dialer.ts";
 import type { Member } from "../../member/member.ts";
+import { CellEngine } from "../../register/cell/cell-engine.ts";
 import type { EngineNotes, RegisterEngine } from "../../register/engine.ts";
+import { EtcdStore } from "../../register/etcd/store.ts";
 import { MembersEngine } from "../../register/members/engine.ts";
 import { FlotillaError, messageOf } from "../../support/errors.ts";
 import { replication as limits } from "../../support/limits.ts";
@@ -24,10 +26,20 @@ export function openRegister(
   linksTo: (voter: string) => readonly Link[],
   log: Log,
 ): RegisterEngine {
-  switch (member.cluster.coordination.engine) {
+  const { coordination } = member.cluster;
+  switch (coordination.engine) {
     case "members":
       return openMembers(member, linksTo, log);
+    case "etcd":
+      return openEtcd(member, coordination, log);
   }
+}
+
+function openEtcd(member: Member, settings: EtcdSettings, log: Log): RegisterEngine {
+  const { cluster } = member;
+  const store = new EtcdStore(settings, cluster.name);
+  const where = `the key ${settings.prefix}${cluster.name} in etcd`;
+  return told(member, new CellEngine({ store, where, node: nodeOf(member), ...notesTo(log) }));
 }
 
 /** @throws FlotillaError FLOTILLA_DATA_FOLDER */
@@ -36,18 +48,17 @@ export function openMembers(
   linksTo: (voter: string) => readonly Link[],
   log: Log,
 ): MembersEngine {
-  const { file, cluster, server, incarnation } = member;
+  const { file, cluster, server } = member;
   const voter = server.kind === "witness" ? server.name : server.address;
   try {
     const engine = new MembersEngine({
-      ...{ cluster: cluster.name, node: `${server.name}#${incarnation}`, voter, linksTo },
+      ...{ cluster: cluster.name, node: nodeOf(member), voter, linksTo },
       fileVoters: fileVoters(cluster),
       dataFolder: file.dataFolder,
       letters: lettersOf(member),
       ...notesTo(log),
     });
-    member.registerProblem = () => engine.problem;
-    return engine;
+    return told(member, engine);
   } catch (error) {
     throw new FlotillaError(
       "FLOTILLA_DATA_FOLDER",
@@ -55,6 +66,17 @@ export function openMembers(
       { cause: error },
     );
   }
+}
+
+/** For `flotilla status`. */
+function told<E extends RegisterEngine>(member: Member, engine: E): E {
+  member.registerProblem = () => engine.problem;
+  return engine;
+}
+
+/** Two proposers never share it. */
+function nodeOf({ server, incarnation }: Member): string {
+  return `${server.name}#${incarnation}`;
 }
 
 function notesTo(log: Log): EngineNotes {

@@ -195,7 +195,7 @@ export class Replicas implements PairEvents, KeptSessions {
     const seconds = Math.round((systemClock.now() - startAt) / 1_000);
     const whyNot = seesRegister
       ? this.#register.changeTrouble
-      : "a majority of the register's voters can't be reached";
+      : (this.#register.problem ?? "the register can't be reached");
     this.#log.warn(
       `${count(this.store.count, "session")} (${count(slots, "slot")}) could not be handed over within ${seconds} s` +
         (whyNot === null
