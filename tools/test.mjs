@@ -11,6 +11,7 @@ import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { whyNoNetwork } from "../test/fault/network.ts";
 import { whyNoPostgres } from "../test/harness/postgres.ts";
+import { whyNoSmallDisk } from "../test/harness/small-disk.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bin = join(root, "node_modules", ".bin");
@@ -92,6 +93,11 @@ if (missing.length > 0) {
 const postgresReason = whyNoPostgres();
 if (postgresReason !== null) {
   console.log(`\nLeft out: the register in PostgreSQL, for that ${postgresReason}`);
+  if (everything) process.exit(1);
+}
+const smallDiskReason = whyNoSmallDisk();
+if (smallDiskReason !== null) {
+  console.log(`\nLeft out: sessions on a disk that is full, for that ${smallDiskReason}`);
   if (everything) process.exit(1);
 }
 const whyNoFaults = whyNoNetwork();
