@@ -359,6 +359,18 @@ export const session = {
 } as const;
 
 /** Sessions that an orderly stop writes to disk. */
+/** Copies of slots on a server's own disk. */
+export const diskCopies = {
+  /** Given to the disk and not synced; what changes beyond it is noted, and given when there is room. */
+  pendingBytesMax: 33_554_432,
+  /** A disk that syncs nothing for so long counts as one that can't be written. */
+  stalledMs: 1_000,
+  /** A disk that could not be read is not relied upon for so long: its server hands over. */
+  unreadableMs: 10_000,
+  /** A slot's owner without a backup says after so long that the former one is not needed any more. */
+  priorKeptMs: 2_000,
+} as const;
+
 export const savedSessions = {
   /** Reading and writing them gives way to other events after so long. */
   turnMs: 5,

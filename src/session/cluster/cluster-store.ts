@@ -99,7 +99,8 @@ export class ClusterStore implements SessionStore {
     }
     const session = owner.find(slot, id.key, now);
     if (session === null) {
-      owner.afterPending(slot, null, (error) => done(error, null, 0, 0));
+      if (context.disk?.isCold(slot, id.key)) remote.load(id, done);
+      else owner.afterPending(slot, null, (error) => done(error, null, 0, 0));
       return;
     }
     this.#ready.use(session);
@@ -138,7 +139,7 @@ export class ClusterStore implements SessionStore {
     if (timeoutMs === null) return done(noIdleTimeout(idleTimeoutMs));
     const kind = RequestKind.compareAndSet;
     const operation = { kind, key, changes, idleTimeoutMs: timeoutMs, life: null, expected };
-    if (owner.mayShow(slot) && !remote.isBusy(key))
+    if (owner.mayShow(slot) && !remote.isBusy(key) && !context.disk?.isCold(slot, key))
       compareAndSet(context, owner, slot, operation, false, done);
     else remote.change(id, operation, done);
   }
@@ -152,10 +153,8 @@ export class ClusterStore implements SessionStore {
       if (!isRecent) remote.touch(id, timeoutMs);
       return;
     }
-    const session = owner.find(slot, id.key);
-    if (session === null || session.entries === null) return;
-    owner.use(slot, session, timeoutMs);
-    this.#ready.use(session);
+    const session = owner.touch(slot, id.key, timeoutMs);
+    if (session !== null && session.entries !== null) this.#ready.use(session);
   }
 
   #change(
@@ -171,7 +170,8 @@ export class ClusterStore implements SessionStore {
     const { owner, remote, context } = this.#node;
     const slot = context.slots[id.slot]!;
     const { key } = id;
-    if (owner.mayShow(slot) && !remote.isBusy(key))
+    const isCold = kind !== OpKind.create && context.disk?.isCold(slot, key) === true;
+    if (owner.mayShow(slot) && !remote.isBusy(key) && !isCold)
       owner.submit(slot, { kind, key, idleTimeoutMs: timeoutMs, life, changes }, done);
     else {
       const operation = { key, idleTimeoutMs: timeoutMs, life, changes, expected: null };

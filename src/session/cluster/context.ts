@@ -4,11 +4,14 @@ import { type Holder, type Slot, type SlotMap, sameHolder } from "../../register
 import type { Clock } from "../../support/clock.ts";
 import { replication as limits } from "../../support/limits.ts";
 import type { SessionMemory } from "../table/session-memory.ts";
+import { DiskCopies } from "./disk-copies.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { Lease } from "./lease.ts";
 import { Peer, type ServerPlace } from "./peer.ts";
 import type { Rules } from "./rules.ts";
 import { SlotCopy } from "./slot.ts";
+import type { SlotDisk } from "./slot-disk.ts";
+import { SlotOnDisk } from "./slot-on-disk.ts";
 
 /** How a slot came to an owner again whose owner and backup were both gone. */
 export interface Recovered {
@@ -48,9 +51,13 @@ export interface ClusterOptions {
   readonly mapCodec: MapCodec;
   readonly clock: Clock;
   readonly memory: SessionMemory;
+  /** Opened; null: sessions are kept in memory alone. */
+  readonly disk: SlotDisk | null;
   /** Of all sessions in this process, owned and backed up. */
   readonly sessionsMax: number;
   readonly memoryBytesMax: number;
+  /** For all copies on this server's disk. */
+  readonly diskBytesMax: number;
   /** The size of one part of a copy. */
   readonly transferPartBytes: number;
   /** Calls back when the event at hand has been handled: what that gathered is sent then. */
@@ -68,6 +75,7 @@ export class Context {
   readonly observer: ClusterObserver;
   readonly slots: readonly SlotCopy[];
   readonly peers: ReadonlyMap<string, Peer>;
+  readonly disk: DiskCopies | null;
   /** How fresh our knowledge of the register is. */
   readonly registerLease: Lease = new Lease();
   map: Versioned<SlotMap> | null = null;
@@ -93,8 +101,15 @@ export class Context {
         .filter(({ server }) => server !== options.self.server)
         .map((place) => [place.server, new Peer(place)]),
     );
+    this.disk = options.disk === null ? null : new DiskCopies(this, options.disk);
+    if (this.disk !== null) for (const slot of this.slots) slot.onDisk = new SlotOnDisk();
     this.machine = options.servers.find(({ server }) => server === options.self.server)?.machine ?? "";
     this.resumedAt = this.startedAt = this.#lastTurnAt = options.clock.now();
+  }
+
+  /** This process gives away what it keeps, and is given nothing. */
+  get handsOver(): boolean {
+    return this.isLeaving || this.disk?.isUnreadable === true;
   }
 
   get version(): number {
@@ -116,9 +131,14 @@ export class Context {
     return this.rules.isSelf(holder, this.self);
   }
 
-  /** Whether the slot is, or was at last, kept by that process of this server. */
+  /**
+   * Whether the slot is, or was at last, kept by that process of this server; with a disk, by any of this server: a process that went
+   * on from the copy of the one before may have ended before the disk had its name.
+   */
   isNamed({ owner, backup, prior }: Slot, incarnation: string): boolean {
-    const holder = { server: this.self.server, incarnation };
+    const { server } = this.self;
+    if (this.disk !== null) return [owner, backup, prior].some((holder) => holder?.server === server);
+    const holder = { server, incarnation };
     return sameHolder(owner, holder) || sameHolder(backup, holder) || sameHolder(prior, holder);
   }
 

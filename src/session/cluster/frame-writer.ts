@@ -70,6 +70,12 @@ export class FrameWriter {
     this.#f64(pos);
   }
 
+  diskAck(slot: number, epoch: number, pos: number, durablePos: number): void {
+    this.#slotMessage(MessageType.diskAck, slot, epoch);
+    this.#f64(pos);
+    this.#f64(durablePos);
+  }
+
   refuse(slot: number, epoch: number, pos: number): void {
     this.#slotMessage(MessageType.refuse, slot, epoch);
     this.#f64(pos);
@@ -138,8 +144,8 @@ export class FrameWriter {
     this.#slotMessage(MessageType.copyQuery, slot, 0);
   }
 
-  copyOffer(slot: number, epoch: number, pos: number): void {
-    this.#slotMessage(MessageType.copyOffer, slot, 0);
+  copyOffer(slot: number, epoch: number, pos: number, isOnDisk: boolean): void {
+    this.#slotMessage(MessageType.copyOffer, slot, isOnDisk ? 1 : 0);
     this.#f64(epoch);
     this.#f64(pos);
   }

@@ -85,7 +85,7 @@ function pairOf(clock: TestClock, oneWayMs: number) {
       onBeat: (beat) => to.heartbeats.onBeat(to.peer, beat),
     } as MessageSink;
     from.peer.connection = {
-      ...{ server, incarnation: "1", send: () => {} },
+      ...{ server, incarnation: "1", tellsDisks: false, send: () => {} },
       sendBeat(frame) {
         from.sent++;
         const copy = Uint8Array.from(frame);

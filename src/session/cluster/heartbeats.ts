@@ -7,7 +7,7 @@ import { replication as limits } from "../../support/limits.ts";
 import type { Context } from "./context.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { type Beat, PeerState } from "./messages.ts";
-import type { Peer } from "./peer.ts";
+import type { Peer, PeerConnection } from "./peer.ts";
 import type { Remote } from "./remote.ts";
 
 /** Who waits for the other's heartbeat begins one itself after so long. */
@@ -40,7 +40,7 @@ export class Heartbeats {
     peer.beatAt = now;
     const { clock: heard, promised, takenVersion } = peer;
     this.#writer.beat({
-      ...{ sentAt: now, state: this.#state(), fullness: this.fullness },
+      ...{ sentAt: now, state: this.#state(peer.connection), fullness: this.fullness },
       ...{ heard, promised, takenVersion },
     });
     peer.connection.sendBeat(this.#writer.take(this.#context.version));
@@ -106,9 +106,10 @@ export class Heartbeats {
     return this.#context.self.server < peer.server;
   }
 
-  #state(): PeerState {
+  #state({ tellsDisks }: PeerConnection): PeerState {
     if (this.#context.clock.now() > this.#context.registerLease.until - limits.blindLeaseMs)
       return PeerState.blind;
-    return this.#context.isLeaving ? PeerState.leaving : PeerState.well;
+    if (this.#context.handsOver) return PeerState.leaving;
+    return tellsDisks && this.#context.disk?.isWell === false ? PeerState.diskless : PeerState.well;
   }
 }

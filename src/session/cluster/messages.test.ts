@@ -84,6 +84,7 @@ function fullFrame(): Uint8Array {
     changes: entries,
   });
   writer.ack(1, 2, 3);
+  writer.diskAck(1, 2, 3, -1);
   writer.refuse(1, 2, 3);
   writer.touch(1, 2, "k", Number.POSITIVE_INFINITY);
   writer.transferBegin(1, 2, 3);
@@ -97,7 +98,7 @@ function fullFrame(): Uint8Array {
   writer.reply(8, ReplyStatus.done, entries, life);
   writer.reply(9, ReplyStatus.absent, null, null);
   writer.copyQuery(12);
-  writer.copyOffer(12, -1, -1);
+  writer.copyOffer(12, -1, -1, true);
   writer.map(77, Uint8Array.of(1, 2, 3));
   return writer.take(42);
 }
@@ -141,6 +142,7 @@ describe("messages between the servers of a session", () => {
         { slot: 0, epoch: 7, pos: 10, kind: 1, key: "l", idleTimeoutMs: 1, life, changes: [["a", "1"]] },
       ],
       ["onAck", 1, 2, 3],
+      ["onDiskAck", 1, 2, 3, -1],
       ["onRefuse", 1, 2, 3],
       ["onTouch", 1, 2, "k", Number.POSITIVE_INFINITY],
       ["onTransferBegin", 1, 2, 3],
@@ -159,7 +161,7 @@ describe("messages between the servers of a session", () => {
       ["onReply", 8, 1, [["a", "1"]], life],
       ["onReply", 9, 2, null, null],
       ["onCopyQuery", 12],
-      ["onCopyOffer", 12, -1, -1],
+      ["onCopyOffer", 12, -1, -1, true],
       ["onMap", 77, [1, 2, 3]],
     ]);
   });
@@ -193,7 +195,7 @@ describe("messages between the servers of a session", () => {
     const { sink, calls } = recorder();
     const writer = new FrameWriter();
     writer.ack(1, 2, 3);
-    for (const type of [0, 14, 29, 99, 255]) {
+    for (const type of [0, 15, 29, 99, 255]) {
       writer.ack(1, 2, 3);
       const frame = Buffer.concat([writer.take(1), Buffer.of(type), Buffer.alloc(40)]);
       assert.throws(() => readFrame(frame, sink, () => {}), { message: new RegExp(`type ${type}\\)`) });

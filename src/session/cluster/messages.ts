@@ -17,6 +17,8 @@ export const MessageType = {
   ack: 11,
   refuse: 12,
   touches: 13,
+  /** The same as ack, from a server with a disk; on links of version 2 alone. */
+  diskAck: 14,
   transferBegin: 20,
   transferPart: 21,
   transferEnd: 22,
@@ -36,6 +38,8 @@ export const PeerState = {
   leaving: 1,
   /** It can't read the register and will have to stop serving: take over from it. */
   blind: 2,
+  /** Its disk can't be written: give it no copy. Told on links of version 2 alone. */
+  diskless: 3,
 } as const;
 export type PeerState = (typeof PeerState)[keyof typeof PeerState];
 
@@ -125,6 +129,8 @@ export interface MessageSink {
   onBeat(beat: Beat): void;
   onOp(op: Op): void;
   onAck(slot: number, epoch: number, pos: number): void;
+  /** @param durablePos its disk has synced all up to here; -1: nothing. */
+  onDiskAck(slot: number, epoch: number, pos: number, durablePos: number): void;
   onRefuse(slot: number, epoch: number, pos: number): void;
   onTouch(slot: number, epoch: number, key: string, idleTimeoutMs: number): void;
   onTransferBegin(slot: number, transfer: number, pos: number): void;
@@ -138,7 +144,7 @@ export interface MessageSink {
   onReply(id: number, status: ReplyStatus, entries: SessionEntries | null, life: SessionLife | null): void;
   onCopyQuery(slot: number): void;
   /** @param epoch -1: there is no copy. */
-  onCopyOffer(slot: number, epoch: number, pos: number): void;
+  onCopyOffer(slot: number, epoch: number, pos: number, isOnDisk: boolean): void;
   /** @param map encoded; valid only during the call. */
   onMap(version: number, map: Buffer): void;
 }
@@ -282,6 +288,8 @@ function readMessage(from: FrameReader, sink: MessageSink): void {
       return sink.onOp(readOp(from));
     case MessageType.ack:
       return sink.onAck(from.u16(), from.u32(), from.number());
+    case MessageType.diskAck:
+      return sink.onDiskAck(from.u16(), from.u32(), from.number(), from.number());
     case MessageType.refuse:
       return sink.onRefuse(from.u16(), from.u32(), from.number());
     case MessageType.touches:
@@ -307,8 +315,8 @@ function readMessage(from: FrameReader, sink: MessageSink): void {
     }
     case MessageType.copyOffer: {
       const slot = from.u16();
-      from.u32();
-      return sink.onCopyOffer(slot, from.number(), from.number());
+      const isOnDisk = from.u32() === 1;
+      return sink.onCopyOffer(slot, from.number(), from.number(), isOnDisk);
     }
     case MessageType.map:
       return sink.onMap(from.number(), from.bytes());

@@ -34,7 +34,7 @@ export class Moves {
     if (map === null) return;
     this.#makePlan();
     if (this.isCalm) return;
-    const room = new Room(slots);
+    const room = new Room(this.#context);
     for (const slot of slots) {
       if (slot.isServing && slot.backup === null && slot.joining === null && room.isLeft) {
         if (this.#giveBackup(slot)) room.take(slot);
@@ -66,7 +66,7 @@ export class Moves {
   }
 
   get #isSomebodyLeaving(): boolean {
-    if (this.#context.isLeaving) return true;
+    if (this.#context.handsOver) return true;
     for (const { state } of this.#context.peers.values()) if (state === PeerState.leaving) return true;
     return false;
   }
@@ -102,9 +102,9 @@ export class Moves {
   }
 
   #makePlan(): void {
-    const { self, machine, peers, map, isLeaving, clock } = this.#context;
+    const { self, machine, peers, map, handsOver, clock } = this.#context;
     const now = clock.now();
-    const living = isLeaving ? [] : [{ server: self.server, machine }];
+    const living = handsOver ? [] : [{ server: self.server, machine }];
     for (const peer of peers.values()) {
       if (peer.connection === null || peer.state !== PeerState.well) continue;
       if (now - peer.answeredAt <= limits.silentMs)
@@ -122,7 +122,7 @@ export class Moves {
     this.#calmVersion = -1;
     // What a leaving server owns is given to others.
     const isToMove = (server: string): boolean =>
-      server === self.server ? isLeaving : peers.get(server)?.state === PeerState.leaving;
+      server === self.server ? handsOver : peers.get(server)?.state === PeerState.leaving;
     this.#plan = place(
       map!.value.slots.map(({ owner, backup }) => ({
         owner: owner === null || isToMove(owner.server) ? "" : owner.server,
@@ -143,13 +143,18 @@ class Room {
   #slots: number = limits.transfersMax;
   #bytes: number = limits.transferBytesMax;
 
-  constructor(slots: readonly SlotCopy[]) {
+  /** Of a slot on disk, on average. */
+  readonly #diskBytes: number;
+
+  constructor({ slots, disk }: Context) {
+    const kept = slots.filter(({ role }) => role === Role.owner || role === Role.backup).length;
+    this.#diskBytes = disk === null ? 0 : disk.disk.bytes / Math.max(1, kept);
     for (const slot of slots) if (slot.joining !== null) this.take(slot);
   }
 
   take(slot: SlotCopy): void {
     this.#slots--;
-    this.#bytes -= slot.sessions.bytes;
+    this.#bytes -= Math.max(slot.sessions.bytes, this.#diskBytes);
   }
 
   get isLeft(): boolean {

@@ -20,8 +20,9 @@ import type { Versioned } from "../../register/register.ts";
 import type { SlotMap } from "../../register/slot-map.ts";
 import { FlotillaError } from "../../support/errors.ts";
 import { replication as limits, session } from "../../support/limits.ts";
-import { Backup, reportWhole } from "./backup.ts";
+import { answerOwner, Backup, reportWhole } from "./backup.ts";
 import { type ClusterOptions, Context } from "./context.ts";
+import { DiskRoom } from "./disk-room.ts";
 import { Handovers } from "./handover.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { Lease } from "./lease.ts";
@@ -52,6 +53,8 @@ export class SessionNode {
   readonly #proposals: Proposals;
   readonly #heartbeats: Heartbeats;
   readonly #restart: Restart;
+  /** Null: sessions are kept in memory alone. */
+  readonly #diskRoom: DiskRoom | null;
   readonly #sinks: Map<Peer, PeerSink> = new Map();
   #isStarted = false;
   #isEnded = false;
@@ -75,6 +78,7 @@ export class SessionNode {
     this.#moves = new Moves(context, this.#transfers, this.#handovers);
     this.#roles = new Roles(context, this.owner, this.#transfers);
     this.#restart = new Restart(context, this.owner);
+    this.#diskRoom = context.disk === null ? null : new DiskRoom(context, this.owner, context.disk);
     const refresh = (): void => this.refresh();
     this.remote = new Remote(context, this.owner, refresh);
     this.#heartbeats = new Heartbeats(context, this.remote, refresh);
@@ -119,6 +123,11 @@ export class SessionNode {
   start(): void {
     const { register, clock } = this.context.options;
     this.#isStarted = true;
+    const { disk } = this.context;
+    if (disk !== null) {
+      this.#restart.restoreFrom(disk);
+      disk.start({ onSynced: (slot) => this.#onSynced(slot) });
+    }
     register.watch((state) => this.#adopt(state));
     if (register.known !== null) this.#adopt(register.known);
     this.#touchDueAt = clock.now() + limits.touchIntervalMs;
@@ -299,6 +308,10 @@ export class SessionNode {
     clock.after(limits.beatIntervalMs, this.#tick);
     this.#heartbeats.tick();
     this.owner.tick();
+    if (this.context.disk !== null) {
+      this.context.disk.tick();
+      for (const slot of slots) if (slot.role === Role.joining) this.#backup.tick(slot);
+    }
     if (!this.#moves.isCalm) {
       for (const slot of slots) {
         if (slot.role !== Role.owner) continue;
@@ -317,9 +330,20 @@ export class SessionNode {
     this.#sweepDueAt = now + session.sweepIntervalMs;
     let rest: number = session.sweptAtOnceMax;
     for (const slot of this.context.slots) if (rest > 0) rest -= this.owner.sweep(slot, rest);
+    if (this.#diskRoom !== null) {
+      this.#diskRoom.sweep();
+      this.#heartbeats.fullness = this.#diskRoom.fullness;
+      return;
+    }
     dropRetained(this.context);
     makeRoom(this.context, this.owner);
     this.#heartbeats.fullness = fullnessOfCopies(this.context);
+  }
+
+  #onSynced(slot: SlotCopy): void {
+    if (this.#isEnded || slot.role === Role.nobody) return;
+    if (slot.role !== Role.owner) this.#backup.onSynced(slot);
+    else if (this.owner.onSynced(slot)) this.remote.retry();
   }
 
   #sendTouches(now: number): void {
@@ -356,7 +380,7 @@ export class SessionNode {
     } else if (slot.role === Role.backup) {
       const { owner } = this.context.entryOf(slot);
       if (owner !== null && peer.isProcess(owner)) {
-        this.context.writerTo(peer)?.ack(slot.index, slot.epoch, slot.pos);
+        answerOwner(this.context, peer, slot);
       }
     } else if (slot.role === Role.joining && peer.isProcess(slot.source!.from))
       reportWhole(this.context, slot);

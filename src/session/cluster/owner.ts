@@ -8,7 +8,7 @@
  */
 import { FlotillaError } from "../../support/errors.ts";
 import { replication as limits, session as sessionLimits } from "../../support/limits.ts";
-import { applied, bytesOf, noEntries } from "../entry.ts";
+import { applied, bytesOf, noEntries, type SessionEntries } from "../entry.ts";
 import { type Done, type Loaded, sessionGone, tooLarge } from "../store.ts";
 import { KeptSession } from "../table/kept-session.ts";
 import type { Context } from "./context.ts";
@@ -63,6 +63,14 @@ export class Owner {
     this.use(slot, session, session.idleTimeoutMs, now);
     const ageMs = Math.max(0, now - session.createdAt);
     done(null, this.#context.rules.visible(session), ageMs, session.absoluteTimeoutMs);
+  }
+
+  /** It was used, wherever it is; one that is absent is not. */
+  touch(slot: SlotCopy, key: string, idleTimeoutMs: number): KeptSession | null {
+    const session = this.find(slot, key);
+    if (session !== null && session.entries !== null) this.use(slot, session, idleTimeoutMs);
+    else if (this.#context.disk?.isCold(slot, key)) this.#context.disk.touch(slot, key, idleTimeoutMs, 0);
+    return session;
   }
 
   /**
@@ -155,10 +163,13 @@ export class Owner {
     }
   }
 
-  onAck(slot: SlotCopy, follower: Follower, pos: number): void {
+  /** @param durablePos its disk has all up to here; -1: it has no disk. */
+  onAck(slot: SlotCopy, follower: Follower, pos: number, durablePos: number): void {
     follower.progressAt = this.#context.clock.now();
-    if (pos <= follower.ackedPos || pos > slot.pos) return;
-    follower.ackedPos = pos;
+    const isMoreDurable = durablePos > follower.durablePos && durablePos <= slot.pos;
+    if (isMoreDurable) follower.durablePos = durablePos;
+    if (pos > follower.ackedPos && pos <= slot.pos) follower.ackedPos = pos;
+    else if (!isMoreDurable) return;
     this.advance(slot);
   }
 
@@ -178,9 +189,12 @@ export class Owner {
     const { pending, answers } = slot;
     slot.pending = [];
     slot.answers = [];
-    slot.pos = slot.committedPos;
+    const { disk } = this.#context;
+    if (disk === null) slot.pos = slot.committedPos;
     for (const { session, bytes } of pending) {
       this.#pendingBytes -= bytes;
+      // What this server's disk was given stays in the copy, as it does in a backup's: committed or not, it has its place there.
+      if (disk !== null) slot.sessions.setEntries(session, session.tip);
       session.tip = session.entries;
       if (session.entries === null && slot.sessions.get(session.key) === session) {
         slot.sessions.delete(session.key);
@@ -193,7 +207,7 @@ export class Owner {
 
   /** Under which leases the slot is served now; to be called whenever its role, followers or open changes change. */
   assignLeases(slot: SlotCopy): void {
-    if (!slot.isServing) {
+    if (!slot.isServing || this.#context.disk?.holdsBack(slot)) {
       slot.lease = slot.leaseToo = noLease;
       return;
     }
@@ -245,6 +259,18 @@ export class Owner {
     return swept;
   }
 
+  /** Ends a session that is on disk alone. */
+  endCold(slot: SlotCopy, key: string): void {
+    if (slot.pending.length >= limits.pendingPerSlotMax) return;
+    const change = { kind: OpKind.expire, key, idleTimeoutMs: 0, life: null, changes: noEntries };
+    this.#append(slot, new KeptSession(key, 0), change, () => {});
+  }
+
+  /** A change of the session waits for its place: it has to stay in memory. */
+  isAwaited(key: string): boolean {
+    return this.#waiting.has(key);
+  }
+
   /** Ends the session that was idle for longest. @returns the bytes it took; null when that can't be told now, or there is none. */
   evict(slot: SlotCopy): number | null {
     const session = this.mayShow(slot) ? slot.sessions.longestIdle() : null;
@@ -263,29 +289,35 @@ export class Owner {
     for (const key of touched) {
       const idleTimeoutMs = slot.sessions.untouch(key);
       // The writer is asked for each time: a frame that has grown large leaves.
-      if (idleTimeoutMs !== null)
-        this.#context.writerTo(peer)?.touch(slot.index, slot.epoch, key, idleTimeoutMs);
+      if (idleTimeoutMs === null) continue;
+      this.#context.writerTo(peer)?.touch(slot.index, slot.epoch, key, idleTimeoutMs);
+      this.#context.disk?.touch(slot, key, idleTimeoutMs, 0);
     }
   }
 
   #append(slot: SlotCopy, session: KeptSession, change: Change, done: Done): void {
-    const { clock, rules } = this.#context;
-    const { kind, changes, life } = change;
+    const { clock, rules, disk } = this.#context;
+    const { kind, changes, life, idleTimeoutMs } = change;
     const ends = kind === OpKind.destroy || kind === OpKind.expire;
     const base = kind === OpKind.create ? noEntries : (session.tip ?? noEntries);
     const after = ends ? null : applied(base, changes);
     session.tip = after;
     if (life !== null) session.begin(life, clock.now());
     slot.sessions.set(session);
-    const op: Op = { ...change, slot: slot.index, epoch: slot.epoch, pos: ++slot.pos };
+    // With disks the whole session travels: the backup may have it on disk alone, and writes all of it there as this server does.
+    const whole =
+      disk === null || after === null ? null : wholeOf(session, after, idleTimeoutMs, clock.now());
+    const op: Op = { ...(whole ?? change), slot: slot.index, epoch: slot.epoch, pos: ++slot.pos };
     const early = rules.acknowledgesEarly();
-    const bytes = bytesOf(changes);
+    const bytes = bytesOf(op.changes);
     this.#pendingBytes += bytes;
     slot.pending.push({ op, session, after, submittedAt: clock.now(), bytes, done: early ? null : done });
     this.#underWay.add(slot);
     this.#send(slot, slot.backup, op);
     this.#send(slot, slot.joining, op);
     if (early) done(null);
+    disk?.write(slot, session, after);
+    slot.joining?.transfer?.pages?.changed.add(session.key);
     this.advance(slot);
   }
 
@@ -302,10 +334,37 @@ export class Owner {
     const isAlone = backup === null || (slot.removesBackup && !rules.waitsForOld(slot));
     if (!isAlone) pos = Math.min(pos, backup.ackedPos);
     if (joining?.isNeeded) pos = Math.min(pos, joining.ackedPos);
+    if (slot.onDisk !== null) pos = Math.min(pos, this.#durablePos(slot));
     if (pos <= slot.committedPos) return pos;
     // A pair that is cut off together answers itself for ever, while others go on from what they have.
     const isBlind = rules.needsRegister(isAlone) && clock.now() >= registerLease.until;
     return isBlind ? slot.committedPos : pos;
+  }
+
+  /** More of the slot is on disk, or need not be any more. @returns whether it may be shown only from now on. */
+  onSynced(slot: SlotCopy): boolean {
+    const isHeldBack = slot.onDisk!.shownFrom >= 0 && !this.#context.disk!.holdsBack(slot);
+    if (isHeldBack) {
+      if (slot.onDisk!.syncedPos >= slot.onDisk!.shownFrom) slot.onDisk!.shownFrom = -1;
+      this.assignLeases(slot);
+    }
+    this.advance(slot);
+    return isHeldBack;
+  }
+
+  /** What the disks of the pair have; of both pairs, while the register may name another one. */
+  #durablePos({ onDisk, backup, joining, removesBackup }: SlotCopy): number {
+    const { rules, disk } = this.#context;
+    const isWell = disk!.isWell;
+    const theirs = backup === null || removesBackup ? -1 : backup.durablePos;
+    const pos = rules.durablePos(onDisk!.syncedPos, isWell, theirs);
+    if (joining === null || !joining.isNamed) return pos;
+    return Math.min(pos, rules.durablePos(onDisk!.syncedPos, isWell, joining.durablePos));
+  }
+
+  /** All that is committed would be on a disk of the pair that this one would make with the owner. */
+  isDurableWith({ onDisk, committedPos }: SlotCopy, follower: Follower): boolean {
+    return onDisk === null || Math.max(onDisk.syncedPos, follower.durablePos) >= committedPos;
   }
 
   #commit(slot: SlotCopy): void {
@@ -342,6 +401,13 @@ export class Owner {
   #createsAbsent(kind: OpKind): boolean {
     return kind === OpKind.update && this.#context.rules.createsAbsent();
   }
+}
+
+/** A change that makes the session all that it is after the change. */
+function wholeOf(session: KeptSession, after: SessionEntries, idleTimeoutMs: number, now: number): Change {
+  const { key, createdAt, absoluteTimeoutMs } = session;
+  const life = { ageMs: Math.max(0, now - createdAt), absoluteTimeoutMs };
+  return { kind: OpKind.create, key, idleTimeoutMs, life, changes: after };
 }
 
 export function unknownOutcome(): FlotillaError {

@@ -47,11 +47,15 @@ export class PeerSink implements MessageSink {
   }
 
   onAck(index: number, epoch: number, pos: number): void {
+    this.onDiskAck(index, epoch, pos, -1);
+  }
+
+  onDiskAck(index: number, epoch: number, pos: number, durablePos: number): void {
     const slot = this.#slot(index);
     const follower = slot === null ? null : this.#followerOf(slot);
     if (slot === null || follower === null) return;
     follower.confirmedEpoch = epoch;
-    this.#to.owner.onAck(slot, follower, pos);
+    this.#to.owner.onAck(slot, follower, pos, durablePos);
     if (epoch === slot.epoch && follower.isRefused) {
       follower.isRefused = false;
       this.#to.owner.resend(slot, follower);
@@ -128,12 +132,12 @@ export class PeerSink implements MessageSink {
     if (slot !== null) this.#to.recovery.onQuery(slot, this.#peer.server);
   }
 
-  onCopyOffer(index: number, epoch: number, pos: number): void {
+  onCopyOffer(index: number, epoch: number, pos: number, isOnDisk: boolean): void {
     const slot = this.#slot(index);
     if (slot === null) return;
     const follower = this.#followerOf(slot);
     if (follower !== null) follower.confirmedEpoch = epoch;
-    else this.#to.recovery.onOffer(slot, this.#holder(), epoch, pos);
+    else this.#to.recovery.onOffer(slot, this.#holder(), epoch, pos, isOnDisk);
   }
 
   onMap(version: number, map: Buffer): void {

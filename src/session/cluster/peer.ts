@@ -9,6 +9,8 @@ import { PeerState } from "./messages.ts";
 export interface PeerConnection {
   readonly server: string;
   readonly incarnation: string;
+  /** The version of its link has messages that speak of disks. */
+  readonly tellsDisks: boolean;
   /** @param frame valid only during the call. */
   send(frame: Uint8Array): void;
   /** By a connection of its own, so that no copy or upload holds a heartbeat up. */

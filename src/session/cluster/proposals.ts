@@ -5,7 +5,7 @@
  */
 import type { CasOutcome } from "../../register/register.ts";
 import { type Slot, type SlotMap, sameHolder, withSlots } from "../../register/slot-map.ts";
-import { replication as limits } from "../../support/limits.ts";
+import { diskCopies as diskLimits, replication as limits } from "../../support/limits.ts";
 import { Calm } from "./calm.ts";
 import type { Context } from "./context.ts";
 import type { Handovers } from "./handover.ts";
@@ -98,10 +98,20 @@ export class Proposals {
     const swap = this.#handovers.swap(slot, entry);
     if (swap !== null || slot.isStopping) return swap;
     const { joining } = slot;
-    if (joining === null) return null;
+    if (joining === null) return this.#withoutPrior(slot, entry);
     const { transfer, ackedPos } = joining;
+    if (!this.#owner.isDurableWith(slot, joining)) return null;
     if (!this.#context.rules.mayName(transfer!.isComplete, ackedPos, slot.committedPos)) return null;
     return { epoch: entry.epoch + 1, owner: this.#context.self, backup: joining.holder, prior: null };
+  }
+
+  /** The disk of an owner that stays alone has all: after a crash of both, nobody need wait for what the former backup has. */
+  #withoutPrior(slot: SlotCopy, entry: Slot): Slot | null {
+    const { disk, clock, self } = this.#context;
+    if (disk === null || slot.backup !== null || entry.prior === null) return null;
+    if (!disk.isWell || !disk.isSynced(slot) || clock.now() - slot.roleSince < diskLimits.priorKeptMs)
+      return null;
+    return { epoch: entry.epoch + 1, owner: self, backup: null, prior: null };
   }
 
   #mark(slot: SlotCopy, next: Slot): void {

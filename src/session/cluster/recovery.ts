@@ -15,6 +15,8 @@ interface Offer {
   /** -1: no copy. */
   readonly epoch: number;
   readonly pos: number;
+  /** All of it is on its server's disk. */
+  readonly isOnDisk: boolean;
   readonly holder: Holder;
 }
 
@@ -89,7 +91,7 @@ export class Recovery {
   onDone(slot: SlotCopy, made: Slot): void {
     const open = this.#cases.get(slot);
     if (open === undefined || made.epoch !== open.epoch + 1) return;
-    if (made.prior === null && made.backup === null && this.#decided.has(slot)) {
+    if (this.#decided.has(slot)) {
       this.#context.observer.onRecovered(slot.index, this.#decided.get(slot)!);
       this.#decided.delete(slot);
       this.#cases.delete(slot);
@@ -122,13 +124,13 @@ export class Recovery {
   onQuery(slot: SlotCopy, from: string): void {
     // Asked again until then; "no copy" would be the last word.
     if (this.#context.isRestoring) return;
-    const { epoch, pos } = offerOf(slot, this.#context.self);
+    const { epoch, pos, isOnDisk } = this.#offerOf(slot);
     const peer = this.#context.peers.get(from);
-    if (peer !== undefined) this.#context.writerTo(peer)?.copyOffer(slot.index, epoch, pos);
+    if (peer !== undefined) this.#context.writerTo(peer)?.copyOffer(slot.index, epoch, pos, isOnDisk);
   }
 
-  onOffer(slot: SlotCopy, holder: Holder, epoch: number, pos: number): void {
-    this.#cases.get(slot)?.offers.set(holder.server, { epoch, pos, holder });
+  onOffer(slot: SlotCopy, holder: Holder, epoch: number, pos: number, isOnDisk: boolean): void {
+    this.#cases.get(slot)?.offers.set(holder.server, { epoch, pos, isOnDisk, holder });
   }
 
   #decide(slot: SlotCopy, entry: Slot, open: Case): Slot | null {
@@ -136,7 +138,7 @@ export class Recovery {
     const named = new Set(
       [entry.owner, entry.backup, entry.prior].flatMap((holder) => (holder === null ? [] : [holder.server])),
     );
-    if (named.has(self.server)) open.offers.set(self.server, offerOf(slot, self));
+    if (named.has(self.server)) open.offers.set(self.server, this.#offerOf(slot));
     let best: Offer | null = null;
     const away: string[] = [];
     for (const server of named) {
@@ -152,11 +154,47 @@ export class Recovery {
       } else if (offer.epoch >= 0 && (best === null || rules.isNewer(offer, best))) best = offer;
     }
     if (away.length > 0 && isAwaited(open, clock.now())) return null;
+    if (this.#context.disk !== null) return this.#decideByDisks(slot, entry, open, best, away);
     // Whoever is away: nothing was acknowledged without each of the pair. One taken out of it lacks what came afterwards.
     const isOfPair =
       best !== null && [entry.owner, entry.backup].some((holder) => holder?.server === best.holder.server);
     this.#decided.set(slot, { copy: isOfPair ? "whole" : away.length > 0 ? "unknown" : "lost", away });
     return { epoch: entry.epoch + 1, owner: best?.holder ?? self, backup: null, prior: null };
+  }
+
+  /**
+   * The copies that are left lie on disks, and what was acknowledged is on those of the pair that could be written: on one at least. So
+   * both have to come. An owner without a backup has all on its own, but what it took over may be on its former partner's alone
+   * as long as the register names that.
+   */
+  #decideByDisks(
+    slot: SlotCopy,
+    entry: Slot,
+    { offers }: Case,
+    best: Offer | null,
+    away: readonly string[],
+  ): Slot | null {
+    const { self, rules } = this.#context;
+    const owner = entry.owner!;
+    const other = entry.backup ?? entry.prior;
+    const ours = offers.get(owner.server);
+    const theirs = other === null ? undefined : offers.get(other.server);
+    const haveAllCome = hasCopy(ours, away) && (other === null || hasCopy(theirs, away));
+    const isOwners = entry.backup !== null || best === ours;
+    const isWhole = rules.isWhole(haveAllCome, isOwners);
+    this.#decided.set(slot, { copy: isWhole ? "whole" : away.length > 0 ? "unknown" : "lost", away });
+    const next = { epoch: entry.epoch + 1, owner: best?.holder ?? self, backup: null, prior: null };
+    if (best === null) return next;
+    const second = best === ours ? theirs : ours;
+    // Two that are the same need no copying.
+    if (isWhole && entry.backup !== null && second !== undefined && isSameCopy(best, second))
+      return { ...next, backup: second.holder };
+    return best.isOnDisk ? next : { ...next, prior: second?.holder ?? other };
+  }
+
+  #offerOf(slot: SlotCopy): Offer {
+    slot.offeredEpoch = slot.epoch;
+    return offerOf(slot, this.#context.self, this.#context.disk?.isSyncedCopy(slot) === true);
   }
 
   #isOrphan(slot: SlotCopy, { owner, backup }: Slot): boolean {
@@ -187,10 +225,19 @@ function isAwaited({ openedAt, askedAt }: Case, now: number): boolean {
   return now - askedAt < limits.offersAskedMs && now - openedAt < limits.offersMsMax;
 }
 
-function offerOf(slot: SlotCopy, self: Holder): Offer {
+function hasCopy(offer: Offer | undefined, away: readonly string[]): boolean {
+  return offer !== undefined && offer.epoch >= 0 && !away.includes(offer.holder.server);
+}
+
+function isSameCopy(one: Offer, other: Offer): boolean {
+  const isSamePlace = one.epoch === other.epoch && one.pos === other.pos;
+  return isSamePlace && one.isOnDisk && other.isOnDisk && one.holder.server !== other.holder.server;
+}
+
+function offerOf(slot: SlotCopy, self: Holder, isOnDisk: boolean): Offer {
   if (slot.role === Role.owner || slot.role === Role.backup) {
-    return { epoch: slot.epoch, pos: slot.pos, holder: self };
+    return { epoch: slot.epoch, pos: slot.pos, isOnDisk, holder: self };
   }
   const copy = slot.retained;
-  return { epoch: copy?.epoch ?? -1, pos: copy?.pos ?? -1, holder: self };
+  return { epoch: copy?.epoch ?? -1, pos: copy?.pos ?? -1, isOnDisk, holder: self };
 }

@@ -40,6 +40,8 @@ class Attempt {
   requestId = 0;
   connection: PeerConnection | null = null;
   isOver = false;
+  /** The disk is being asked for the session. */
+  isFetching = false;
   /** The operation before on the same session is not over. */
   isBehind = false;
   next: Attempt | null = null;
@@ -179,7 +181,7 @@ export class Remote {
   }
 
   /** Another server asks. */
-  onRequest(peer: Peer, request: RequestMessage): void {
+  onRequest(peer: Peer, request: RequestMessage, isAsked: boolean = false): void {
     const { connection } = peer;
     const reply = (
       status: ReplyStatus,
@@ -195,8 +197,16 @@ export class Remote {
       return;
     }
     if (request.kind === RequestKind.touch) {
-      const session = this.#owner.find(slot, request.key);
-      if (session !== null) this.#owner.use(slot, session, request.idleTimeoutMs);
+      this.#owner.touch(slot, request.key, request.idleTimeoutMs);
+      return;
+    }
+    if (!isAsked && this.#isCold(slot, request)) {
+      const isWaiting = this.#context.disk!.fetch(slot, request.key, (isAsked) => {
+        if (peer.connection !== connection) return;
+        if (isAsked) this.onRequest(peer, request, true);
+        else reply(ReplyStatus.moved, null);
+      });
+      if (!isWaiting) reply(ReplyStatus.moved, null);
       return;
     }
     const isTaken = this.#do(slot, request, true, (error, entries, ageMs, absoluteTimeoutMs) => {
@@ -225,12 +235,17 @@ export class Remote {
   }
 
   /** Does it here, or sends it, or leaves it to wait. */
-  #run(attempt: Attempt): void {
+  #run(attempt: Attempt, isAsked: boolean = false): void {
     const { slot, operation, done } = attempt;
+    if (attempt.isFetching) return;
     // Its requester is being told, and may have gone on: what it wanted must not come after what it does next.
     const left = attempt.waitMs - (this.#context.clock.now() - attempt.startedAt);
     if (left <= 0) return;
     if (slot.isServing) {
+      if (!isAsked && this.#isCold(slot, operation)) {
+        this.#fetch(attempt);
+        return;
+      }
       const isTaken = this.#do(slot, operation, false, done);
       // Its place in the order is taken: the next one need not wait for the commit.
       if (isTaken) this.#forget(attempt);
@@ -249,6 +264,19 @@ export class Remote {
       slot: slot.index,
       ownerClock: peer.clock,
       freshMs: left * limits.freshShare,
+    });
+  }
+
+  /** Whether the disk has to be asked first: a change needs the session that it changes. */
+  #isCold(slot: SlotCopy, { kind, key }: Operation): boolean {
+    return kind !== RequestKind.create && this.#context.disk?.isCold(slot, key) === true;
+  }
+
+  /** The attempt keeps its place; when the disk can't be asked, it is tried again at the next tick. */
+  #fetch(attempt: Attempt): void {
+    attempt.isFetching = this.#context.disk!.fetch(attempt.slot, attempt.operation.key, (isAsked) => {
+      attempt.isFetching = false;
+      if (!attempt.isOver && isAsked) this.#run(attempt, true);
     });
   }
 

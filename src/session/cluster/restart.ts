@@ -4,6 +4,7 @@
  */
 import { replication as limits } from "../../support/limits.ts";
 import type { Context } from "./context.ts";
+import type { DiskCopies } from "./disk-copies.ts";
 import { PeerState } from "./messages.ts";
 import type { Owner } from "./owner.ts";
 import { type RetainedCopy, Role, type SlotCopy } from "./slot.ts";
@@ -45,8 +46,23 @@ export class Restart {
     for (const [index, copy] of saved) {
       const slot = this.#context.slots[index];
       if (slot?.role === Role.nobody && this.#counts(slot, copy)) slot.retained = copy;
-      else copy.sessions.clear();
+      else {
+        copy.sessions.clear();
+        if (slot?.role === Role.nobody) this.#context.disk?.drop(slot);
+      }
     }
+  }
+
+  /** Copies that the process before left on disk; to be called before the start. */
+  restoreFrom(disk: DiskCopies): void {
+    const copies = new Map<number, RetainedCopy>();
+    for (const [index, { incarnation, epoch, pos, sessions }] of disk.disk.found) {
+      const slot = this.#context.slots[index];
+      if (slot === undefined) continue;
+      disk.found(slot, epoch, pos, sessions);
+      copies.set(index, { incarnation, epoch, pos, sessions: slot.emptySessions() });
+    }
+    this.restore(copies);
   }
 
   /** The register names, or may name, a process whose copies were given to `restore`. */
@@ -60,6 +76,8 @@ export class Restart {
 
   /** Ends what is under way. @returns the copies to save, by slot. */
   freeze(): Map<number, RetainedCopy> {
+    // All of it is on disk, or will be before the process ends.
+    const savesNothing = this.#context.disk !== null;
     const copies = new Map<number, RetainedCopy>();
     const { incarnation } = this.#context.self;
     for (const slot of this.#context.slots) {
@@ -75,6 +93,7 @@ export class Restart {
       else if (!isHolder && retained !== null && retained.incarnation !== incarnation)
         copies.set(slot.index, retained);
     }
+    if (savesNothing) return new Map();
     // Nobody has told yet whether they still count.
     if (this.#context.isRestoring) return new Map([...this.#saved, ...copies]);
     return copies;

@@ -3,7 +3,7 @@
  * the register has committed; nobody changes its own role by its own opinion.
  */
 import { type Slot, sameHolder } from "../../register/slot-map.ts";
-import { dropCopy, reportWhole } from "./backup.ts";
+import { answerOwner, dropCopy, reportWhole } from "./backup.ts";
 import type { Context } from "./context.ts";
 import type { Owner } from "./owner.ts";
 import { Follower, Role, type SlotCopy } from "./slot.ts";
@@ -30,6 +30,8 @@ export class Roles {
       else this.#becomeOwner(slot, entry, before);
     } else if (this.#context.isSelf(entry.backup)) this.#enterBackup(slot, entry, before);
     else this.#enterNobody(slot, entry, epochBefore);
+    slot.roleSince = this.#context.clock.now();
+    this.#context.disk?.place(slot);
     if (slot.role !== role) {
       this.#context.observer.onRole(slot.index, slot.role, slot.epoch, slot.pos);
     }
@@ -65,7 +67,8 @@ export class Roles {
     const now = this.#context.clock.now();
     // Maps may be skipped: a copy that was named and then handed the slot may hear of both at once.
     const isHandedOver = slot.role === Role.joining && slot.source!.isComplete && entry.backup !== null;
-    if (slot.role !== Role.backup && !isHandedOver) this.#takeRetained(slot);
+    const isFollower = slot.role === Role.backup || isHandedOver;
+    if (!isFollower) this.#takeRetained(slot);
     else if (before !== null && before.owner !== null) {
       const peer = this.#context.peerOf(before.owner);
       if (peer?.isProcess(before.owner)) peer.takenVersion = this.#context.version;
@@ -79,6 +82,9 @@ export class Roles {
     slot.joining = null;
     slot.isStopping = slot.isChallenged = slot.removesBackup = false;
     slot.backup = entry.backup === null ? null : this.#follower(entry, slot.pos);
+    // Of two copies at the same place both were found on disks.
+    if (slot.backup !== null && !isFollower) slot.backup.durablePos = slot.pos;
+    if (slot.onDisk !== null) slot.onDisk.shownFrom = slot.pos;
     this.#owner.assignLeases(slot);
   }
 
@@ -89,12 +95,13 @@ export class Roles {
       return;
     }
     const isHandedOver = slot.role === Role.owner && slot.isStopping;
+    this.#stopOwning(slot);
     const isGivenCopy =
       slot.role === Role.joining &&
       this.#context.rules.mayName(slot.source!.isComplete, slot.pos, slot.pos) &&
       sameHolder(slot.source!.from, entry.owner);
-    this.#stopOwning(slot);
-    if (!isHandedOver && !isGivenCopy) {
+    if (slot.role === Role.nobody && this.#isOffered(slot, entry)) this.#takeRetained(slot);
+    else if (!isHandedOver && !isGivenCopy) {
       this.#leave(slot);
       return;
     }
@@ -115,11 +122,18 @@ export class Roles {
       const { incarnation } = this.#context.self;
       if (this.#context.isSelf(entry.prior))
         slot.retained = { incarnation, epoch: epochBefore, pos, sessions };
-      dropCopy(slot);
+      dropCopy(this.#context, slot);
     }
     // Copies of the old pair are wanted until somebody serves the slot from one of them.
     const { retained } = slot;
-    if (retained !== null && !this.#context.isNamed(entry, retained.incarnation)) slot.retained = null;
+    if (retained === null || this.#context.isNamed(entry, retained.incarnation)) return;
+    slot.retained = null;
+    if (slot.role === Role.nobody) this.#context.disk?.drop(slot);
+  }
+
+  /** Its copy was found to be as good as the new owner's, which knows that from its offer. */
+  #isOffered(slot: SlotCopy, entry: Slot): boolean {
+    return slot.onDisk !== null && slot.retained !== null && slot.offeredEpoch === entry.epoch - 1;
   }
 
   #stopOwning(slot: SlotCopy): void {
@@ -135,19 +149,20 @@ export class Roles {
   }
 
   #leave(slot: SlotCopy): void {
-    dropCopy(slot);
+    dropCopy(this.#context, slot);
   }
 
   #takeRetained(slot: SlotCopy): void {
     const { retained } = slot;
     slot.sessions = retained?.sessions ?? slot.emptySessions();
     slot.pos = retained?.pos ?? 0;
+    this.#context.disk?.own(slot, retained !== null);
   }
 
   /** Tells the owner how far this copy has come: it sends the rest. */
   #report(slot: SlotCopy, entry: Slot): void {
     const peer = this.#context.connectedTo(entry.owner!);
-    this.#context.writerTo(peer)?.ack(slot.index, slot.epoch, slot.pos);
+    if (peer !== null) answerOwner(this.#context, peer, slot);
   }
 
   #follower(entry: Slot, ackedPos: number): Follower {

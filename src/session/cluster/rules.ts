@@ -50,6 +50,23 @@ export interface Rules {
   promiseMs(promiseMs: number): number;
   /** Whether a key is as an update that rests on it expects. @param now its text with all changes under way; null: absent. */
   matches(now: string | null, expected: string | null): boolean;
+  /** Up to which position a server with a disk answers for its copy. @param isWell the disk can be written. */
+  answeredPos(syncedPos: number, pos: number, isWell: boolean): number;
+  /** Up to which position the disks of a pair allow to commit. @param theirs what the backup's has; -1: there is none. */
+  durablePos(own: number, isWell: boolean, theirs: number): number;
+  /** Whether a copy's place is written only with all changes up to it. */
+  placeWaits(): boolean;
+  /** Whether a session that is not in memory is looked for on disk before it is told to be absent. */
+  asksDisk(): boolean;
+  /** Whether one that is over is remembered until the disk was given that. */
+  keepsTombstones(): boolean;
+  /** Whether a new owner shows nothing before its disk has what it took over. */
+  waitsToShow(): boolean;
+  /**
+   * Of copies that were found on disks: whether the best one is known to have all that was acknowledged.
+   * @param haveAllCome the copies of all that the register names with the owner. @param isOwners the best is the owner's, or there was a pair.
+   */
+  isWhole(haveAllCome: boolean, isOwners: boolean): boolean;
   /** Whether a change that was under way for longer than it may be is refused. */
   refusesLate(): boolean;
 }
@@ -72,5 +89,12 @@ export const protocolRules: Rules = {
   takesSaved: (isNamed) => isNamed,
   promiseMs: (promiseMs) => promiseMs,
   matches: (now, expected) => now === expected,
+  answeredPos: (syncedPos, pos, isWell) => (isWell ? syncedPos : pos),
+  durablePos: (own, isWell, theirs) => (isWell ? own : Math.max(own, theirs)),
+  placeWaits: () => true,
+  asksDisk: () => true,
+  keepsTombstones: () => true,
+  waitsToShow: () => true,
+  isWhole: (haveAllCome, isOwners) => haveAllCome && isOwners,
   refusesLate: () => true,
 };

@@ -9,7 +9,8 @@ import type { KeptSession } from "../table/kept-session.ts";
 import type { SessionMemory } from "../table/session-memory.ts";
 import type { SlotSessions } from "../table/slot-sessions.ts";
 import { type Lease, noLease } from "./lease.ts";
-import type { Op } from "./messages.ts";
+import type { CopiedSession, Op } from "./messages.ts";
+import type { SlotOnDisk } from "./slot-on-disk.ts";
 
 export const Role = {
   /** Serves nothing; may hold an old copy to offer (`SlotCopy.retained`). */
@@ -49,6 +50,8 @@ export class Follower {
   lease: Lease;
   /** All up to here is answered. */
   ackedPos: number;
+  /** All up to here its disk has synced; -1: none, or it has no disk. */
+  durablePos = -1;
   /** When it last answered anything, or was sent something after having answered all. */
   progressAt: number;
   resentAt: number = Number.NEGATIVE_INFINITY;
@@ -76,18 +79,28 @@ export class Follower {
   }
 }
 
+/** The part of a copy that comes from disk, in the order of keys. */
+export interface Pages {
+  after: string;
+  /** Keys of which the page may show what they were before: they have been sent. */
+  readonly changed: Set<string>;
+}
+
 export class OutgoingTransfer {
   readonly id: number;
   /** What is still to be sent; null when all was. */
-  rest: Iterator<KeptSession> | null;
+  rest: Iterator<CopiedSession> | null;
   partsUnderWay = 0;
   /** Sessions in the parts that were sent. */
   sentSessions = 0;
   isComplete = false;
+  /** What the disk has to be asked for after that; null: nothing. */
+  pages: Pages | null;
 
-  constructor(id: number, sessions: Iterator<KeptSession>) {
+  constructor(id: number, sessions: Iterator<CopiedSession>, pages: Pages | null) {
     this.id = id;
     this.rest = sessions;
+    this.pages = pages;
   }
 }
 
@@ -95,7 +108,12 @@ export class OutgoingTransfer {
 export interface IncomingTransfer {
   readonly id: number;
   readonly from: Holder;
+  /** The position when all of it had come; -1: before. */
+  endPos: number;
+  /** And it is whole; with a disk: its disk has it. */
   isComplete: boolean;
+  /** Parts that are not answered yet: the disk has enough to write. */
+  owedParts: number;
 }
 
 /** A copy that serves nobody, kept to be offered when the owner's is gone. */
@@ -137,6 +155,12 @@ export class SlotCopy {
 
   /** Joining. */
   source: IncomingTransfer | null = null;
+  /** What this server's disk has of it; null where sessions are kept in memory alone. */
+  onDisk: SlotOnDisk | null = null;
+  /** The epoch in which the retained copy was last offered. */
+  offeredEpoch = -1;
+  /** Since when it has its role. */
+  roleSince: number = Number.NEGATIVE_INFINITY;
   /** Backup: when it became one, so that it gives its owner time to be heard. */
   backupSince = 0;
   readonly #memory: SessionMemory;

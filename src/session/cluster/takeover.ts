@@ -43,5 +43,5 @@ function isLastAndLeaving(context: Context, holder: Holder): boolean {
   for (const peer of context.peers.values()) {
     if (peer.connection !== null && peer.state === PeerState.well) return false;
   }
-  return !context.isLeaving;
+  return !context.handsOver;
 }

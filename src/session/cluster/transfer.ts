@@ -4,13 +4,14 @@
  * those were sent before it. When the joining server has all, the register may name it; not before.
  */
 import { type Holder, sameHolder } from "../../register/slot-map.ts";
+import type { Clock } from "../../support/clock.ts";
 import { replication as limits } from "../../support/limits.ts";
 import { snapshotOf } from "../snapshot.ts";
 import type { KeptSession } from "../table/kept-session.ts";
 import type { Context } from "./context.ts";
 import { type CopiedSession, PeerState } from "./messages.ts";
 import type { Owner } from "./owner.ts";
-import { Follower, OutgoingTransfer, Role, type SlotCopy } from "./slot.ts";
+import { Follower, OutgoingTransfer, type Pages, Role, type SlotCopy } from "./slot.ts";
 
 /** What one session costs in a part beside its entries. */
 const sessionBytes = 64;
@@ -31,7 +32,14 @@ export class Transfers {
     if (writer === null) return;
     this.#lastId = (this.#lastId + 1) >>> 0;
     const follower = new Follower(holder, context.leaseOf(holder), slot.pos, context.clock.now());
-    follower.transfer = new OutgoingTransfer(this.#lastId, slot.sessions.values());
+    if (slot.onDisk?.hasMore) {
+      // All that the disk has synced comes from there, page by page.
+      const rest = notSynced(slot, context.clock);
+      follower.transfer = new OutgoingTransfer(this.#lastId, rest, { after: "", changed: new Set() });
+    } else {
+      const rest = copied(slot.sessions.values(), context.clock);
+      follower.transfer = new OutgoingTransfer(this.#lastId, rest, null);
+    }
     slot.joining = follower;
     writer.transferBegin(slot.index, this.#lastId, slot.pos);
     this.#pump(slot, follower.transfer);
@@ -96,31 +104,83 @@ export class Transfers {
     if (writer === null) return;
     while (transfer.rest !== null && transfer.partsUnderWay < limits.transferPartsMax) {
       const part = this.#nextPart(transfer);
+      if (transfer.rest === null && transfer.pages !== null) this.#ask(slot, transfer, transfer.pages);
       if (part.length > 0) {
         writer.transferPart(slot.index, transfer.id, part);
         transfer.partsUnderWay++;
         transfer.sentSessions += part.length;
       }
-      if (transfer.rest === null) writer.transferEnd(slot.index, transfer.id);
+      if (transfer.rest === null && transfer.pages === null) writer.transferEnd(slot.index, transfer.id);
     }
+  }
+
+  /**
+   * The next page of what the disk has. It may be older than what is not synced now, which has been sent, and than what changes until
+   * it comes, which travels as changes, whole: both are left out. Others that are in memory are sent as they are there.
+   */
+  #ask(slot: SlotCopy, transfer: OutgoingTransfer, pages: Pages): void {
+    const disk = this.#context.disk!;
+    pages.changed.clear();
+    for (const key of slot.onDisk!.newer.keys()) pages.changed.add(key);
+    const { transferPartBytes } = this.#context.options;
+    disk.disk.readAfter(slot.index, pages.after, transferPartBytes, (error, sessions) => {
+      this.#context.noteTurn();
+      if (slot.role !== Role.owner || slot.joining?.transfer !== transfer) return;
+      if (error !== null) {
+        this.drop(slot);
+        return;
+      }
+      slot.joining.progressAt = this.#context.clock.now();
+      const last = sessions.at(-1);
+      if (last === undefined) transfer.pages = null;
+      else pages.after = last.key;
+      transfer.rest = pageOf(slot, sessions, pages.changed, this.#context.clock);
+      this.#pump(slot, transfer);
+    });
   }
 
   #nextPart(transfer: OutgoingTransfer): CopiedSession[] {
     const part: CopiedSession[] = [];
-    const now = this.#context.clock.now();
     for (let bytes = 0; bytes < this.#context.options.transferPartBytes; ) {
-      const next: IteratorResult<KeptSession> = transfer.rest!.next();
+      const next: IteratorResult<CopiedSession> = transfer.rest!.next();
       if (next.done) {
         transfer.rest = null;
         break;
       }
-      const { entries: committed, tip: entries } = next.value;
-      if (entries === null) continue;
-      const snapshot = snapshotOf(next.value, entries, now);
-      part.push(committed === null ? { ...snapshot, idleForMs: 0 } : snapshot);
+      part.push(next.value);
       bytes += sessionBytes;
-      for (const entry of entries.values()) bytes += entry.bytes;
+      for (const entry of next.value.entries.values()) bytes += entry.bytes;
     }
     return part;
+  }
+}
+
+/** Each as it is when it is taken, with the changes under way. */
+function* copied(sessions: Iterable<KeptSession>, clock: Clock): Generator<CopiedSession> {
+  for (const session of sessions) {
+    if (session.tip === null) continue;
+    const snapshot = snapshotOf(session, session.tip, clock.now());
+    yield session.entries === null ? { ...snapshot, idleForMs: 0 } : snapshot;
+  }
+}
+
+function* notSynced(slot: SlotCopy, clock: Clock): Generator<CopiedSession> {
+  for (const key of [...slot.onDisk!.newer.keys()]) {
+    const session = slot.sessions.get(key);
+    if (session !== undefined) yield* copied([session], clock);
+  }
+}
+
+function* pageOf(
+  slot: SlotCopy,
+  page: readonly CopiedSession[],
+  changed: ReadonlySet<string>,
+  clock: Clock,
+): Generator<CopiedSession> {
+  for (const found of page) {
+    if (changed.has(found.key)) continue;
+    const session = slot.sessions.get(found.key);
+    if (session === undefined) yield found;
+    else yield* copied([session], clock);
   }
 }

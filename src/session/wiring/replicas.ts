@@ -76,6 +76,8 @@ export class Replicas implements PairEvents, KeptSessions {
       mapCodec: slotMapCodec,
       clock: systemClock,
       memory: this.#memory,
+      disk: null,
+      diskBytesMax: Number.POSITIVE_INFINITY,
       sessionsMax: session.sessionsMax,
       memoryBytesMax: member.cluster.sessions?.memoryBytesMax ?? session.memoryBytesMax,
       transferPartBytes: limits.transferPartBytes,

@@ -48,6 +48,10 @@ export class StreamPair implements PeerConnection {
     return this.#beatsEnd;
   }
 
+  get tellsDisks(): boolean {
+    return this.#frames !== null && this.#frames.link.peer.version >= 2;
+  }
+
   get isOver(): boolean {
     return this.#state === "over";
   }

@@ -1,13 +1,13 @@
 /** The copies of each slot, looked at from outside: who is named has what was committed, and nobody living is passed over. */
 import type { Versioned } from "../../../src/register/register.ts";
 import type { Holder, Slot, SlotMap } from "../../../src/register/slot-map.ts";
-import { Role } from "../../../src/session/cluster/slot.ts";
-import type { SlotSessions } from "../../../src/session/table/slot-sessions.ts";
+import { Role, type SlotCopy } from "../../../src/session/cluster/slot.ts";
+import type { KeptSession } from "../../../src/session/table/kept-session.ts";
 import type { App, Simulation } from "./simulation.ts";
 import type { Process } from "./world.ts";
 
 /** What of the simulation it looks at. */
-type Looked = Pick<Simulation, "apps" | "saved" | "oracle" | "world" | "register">;
+type Looked = Pick<Simulation, "apps" | "saved" | "disks" | "oracle" | "world" | "register">;
 
 export class Copies {
   readonly #site: Looked;
@@ -26,6 +26,7 @@ export class Copies {
   onCommit(process: Process, slot: number, epoch: number, pos: number): void {
     this.#site.oracle.commits(slot, epoch, process.name);
     const entry = this.#site.register.state!.value.slots[slot]!;
+    this.#checkDurable(process, slot, epoch, pos, entry);
     const isOwner = entry.owner?.server === process.server && entry.owner.incarnation === process.incarnation;
     const backup = this.appOf(entry.backup);
     if (!isOwner || backup === null) return;
@@ -36,6 +37,17 @@ export class Copies {
         `${backup.process.name} backs up slot ${slot} but has ${copy.pos} of ${pos}`,
       );
     }
+  }
+
+  /** With disks: it is on that of one of the pair at least. */
+  #checkDurable(process: Process, slot: number, epoch: number, pos: number, { owner, backup }: Slot): void {
+    const { disks, oracle } = this.#site;
+    if (disks === null || owner?.server !== process.server) return;
+    const places = [process.server, backup?.server ?? ""].map(
+      (server) => disks.get(server)?.placeOf(slot) ?? null,
+    );
+    if (places.some((place) => place !== null && place.pos >= pos)) return;
+    oracle.fail("I2", `${process.name} committed ${pos} of slot ${slot}, epoch ${epoch}, and no disk has it`);
   }
 
   /** I7 is the simulated register's own; what matters here is who is named, and whether copies were given up. */
@@ -61,8 +73,21 @@ export class Copies {
       const living = [old.owner, old.backup].map((holder) => this.appOf(holder)?.process ?? null);
       const isLegitimate = living.every((process) => process === null || isGivenUp(process));
       if (this.#isOffered(old.owner, slot) || this.#isOffered(old.backup, slot)) return;
+      if (isLegitimate && this.#site.disks !== null && !this.#isExcused(old)) return;
       if (isLegitimate) this.#site.oracle.forgive(slot, "both of the pair were gone for long");
       else this.#site.oracle.fail("I2", `slot ${slot} was taken from a living pair, ${by}`);
+    });
+  }
+
+  /** With disks: one of those that may have the newest copy is not there in time, or its disk has lost it. */
+  #isExcused({ owner, backup, prior }: Slot): boolean {
+    const { disks, apps, register } = this.#site;
+    return [owner, backup, prior].some((holder) => {
+      if (holder === null) return false;
+      const process = apps.get(holder.server)?.process;
+      if (process === undefined || process.isBad || process.isPaused) return true;
+      if ((register.cutOff.get(holder.server) ?? 0) > 0 || process.refusedSince !== null) return true;
+      return disks!.get(holder.server)!.hasLost;
     });
   }
 
@@ -88,6 +113,7 @@ export class Copies {
 
   /** Copies of which none is left: what was in them may be lost. */
   forgiveDead(): void {
+    if (this.#site.disks !== null) return;
     this.#site.register.state?.value.slots.forEach(({ owner, backup }, slot) => {
       if (owner === null) return;
       if (this.#site.saved.has(owner, slot) || this.#site.saved.has(backup, slot)) return;
@@ -103,8 +129,8 @@ export class Copies {
       const first = this.appOf(owner)?.node.context.slots[slot];
       const second = this.appOf(backup)?.node.context.slots[slot];
       if (first === undefined || second === undefined) return;
-      const one = contentOf(first.sessions);
-      const other = contentOf(second.sessions);
+      const one = contentOf(this.#sessionsOf(owner!, first));
+      const other = contentOf(this.#sessionsOf(backup!, second));
       if (one !== other) {
         this.#site.oracle.fail(
           "I2",
@@ -112,7 +138,20 @@ export class Copies {
         );
       }
       if (first.pending.length > 0) this.#site.oracle.fail("I11", `slot ${slot}: changes wait for ever`);
+      const onDisk = this.#site.disks?.get(owner!.server)?.placeOf(slot);
+      if (onDisk !== undefined && onDisk?.pos !== first.pos)
+        this.#site.oracle.fail(
+          "I2",
+          `slot ${slot}: the disk of ${nameOf(owner)} has ${onDisk?.pos} of ${first.pos}`,
+        );
     });
+  }
+
+  /** What memory has, and what is on disk alone. */
+  #sessionsOf(holder: Holder, copy: SlotCopy): Kept[] {
+    const disk = this.appOf(holder)?.disk?.contentOf(copy.index).values() ?? [];
+    const cold = [...disk].filter(({ key }) => !copy.sessions.has(key));
+    return [...copy.sessions.values(), ...cold];
   }
 }
 
@@ -125,8 +164,10 @@ function nameOf(holder: Holder | null): string {
   return holder === null ? "none" : `${holder.server}#${holder.incarnation}`;
 }
 
-function contentOf(sessions: SlotSessions): string {
-  return [...sessions.values()]
+type Kept = Pick<KeptSession, "key" | "entries">;
+
+function contentOf(sessions: readonly Kept[]): string {
+  return sessions
     .filter(({ entries }) => entries !== null)
     .map(
       ({ key, entries }) =>

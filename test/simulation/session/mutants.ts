@@ -15,6 +15,8 @@ export interface Mutant {
   readonly hidesLosses?: boolean;
   /** Of two voters one decides without waiting for the other. */
   readonly isImpatient?: boolean;
+  /** Servers have disks. */
+  readonly hasDisks?: true;
   /** The sites in which it can be noticed. */
   readonly pair?: "uncut";
 }

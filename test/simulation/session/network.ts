@@ -47,6 +47,7 @@ class Connection {
     return {
       server,
       incarnation,
+      tellsDisks: this.ends.every(({ process }) => process.setup!.versions.highest >= 2),
       send: (frame) => network.send(this, from, Uint8Array.from(frame), false),
       sendBeat: (frame) => network.send(this, from, Uint8Array.from(frame), true),
     };

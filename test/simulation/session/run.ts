@@ -4,6 +4,7 @@
  *   npm run simulate -- --seeds 10000         seeds 1 to 10000
  *   npm run simulate -- --seed 4711           that one alone, with its history
  *   npm run simulate -- --mutant NAME         a broken protocol, which has to be caught
+ *   npm run simulate -- --disks               servers with durability: backup+disk
  *   npm run simulate -- --pair uncut          two voters without a witness; "cut": with what they promise nothing for
  */
 import { parseArgs } from "node:util";
@@ -18,12 +19,16 @@ const { values } = parseArgs({
     seed: { type: "string" },
     mutant: { type: "string" },
     pair: { type: "string" },
+    disks: { type: "boolean", default: false },
     all: { type: "boolean", default: false },
   },
 });
 
 const { pair: kind } = values;
-const pair: Options = kind === "cut" || kind === "uncut" ? { pair: kind } : {};
+const site: Options = {
+  ...(kind === "cut" || kind === "uncut" ? { pair: kind } : {}),
+  ...(values.disks ? { hasDisks: true } : {}),
+};
 const mutant = values.mutant === undefined ? null : (mutants[values.mutant] ?? null);
 if (values.mutant !== undefined && mutant === null) {
   console.error(`no mutant of that name; there are:\n  ${Object.keys(mutants).join("\n  ")}`);
@@ -33,7 +38,7 @@ if (values.mutant !== undefined && mutant === null) {
 const mutantOption = values.mutant === undefined ? "" : ` --mutant "${values.mutant}"`;
 
 if (values.seed !== undefined) {
-  const outcome = simulate(Number(values.seed), { mutant, keepsHistory: true, ...pair });
+  const outcome = simulate(Number(values.seed), { mutant, keepsHistory: true, ...site });
   console.log(tellHistory(outcome, values.all));
   process.exitCode = outcome.violations.length > 0 ? 1 : 0;
 } else {
@@ -45,7 +50,7 @@ if (values.seed !== undefined) {
   let events = 0;
   let toldAt = beganAt;
   for (let seed = from; seed < end; seed++) {
-    const outcome = simulate(seed, { mutant, ...pair });
+    const outcome = simulate(seed, { mutant, ...site });
     requests += outcome.requests;
     events += outcome.events;
     if (outcome.violations.length > 0) {

@@ -15,6 +15,7 @@ import { Oracle } from "./oracle.ts";
 import { type SharedRegister, SimulatedRegister } from "./register.ts";
 import { drawRollout, type Rollout } from "./rollout.ts";
 import { SavedSessions } from "./saved.ts";
+import { OpenDisk, ServerDisk } from "./server-disk.ts";
 import { knows, marksOf, type Setup } from "./setup.ts";
 import { type Site, Visitor } from "./visitors.ts";
 import { plainCodec, VotingRegister } from "./voting-register.ts";
@@ -28,6 +29,8 @@ type Pair = "cut" | "uncut";
 export interface Options {
   /** A broken protocol instead of the true one. */
   readonly mutant?: Mutant | null;
+  /** Servers keep sessions on disk as well. */
+  readonly hasDisks?: boolean;
   /** Else by the seed. */
   readonly register?: "model" | "real";
   readonly keepsHistory?: boolean;
@@ -61,6 +64,8 @@ export interface Outcome {
 /** A running server: its process, its part of the protocol, and its store. */
 export interface App extends Site {
   readonly node: SessionNode;
+  /** Null: sessions are in memory alone. */
+  readonly disk: OpenDisk | null;
   /** It hands over and will stop. */
   isLeaving: boolean;
 }
@@ -77,6 +82,10 @@ export class Simulation {
   readonly places: readonly ServerPlace[];
   readonly apps: Map<string, App> = new Map();
   readonly saved: SavedSessions = new SavedSessions();
+  /** By server; null: sessions are in memory alone. */
+  readonly disks: ReadonlyMap<string, ServerDisk> | null;
+  /** Of a process; those beyond it are on disk alone. */
+  readonly #sessionsMax: number;
   readonly #copies: Copies;
   readonly #mutant: Mutant;
   readonly #rules: Rules;
@@ -102,6 +111,7 @@ export class Simulation {
     this.network = new Network(this.world);
     this.network.onTaken = ({ name }) => this.oracle.fail("protocol", `${name} took what it can't know`);
     const servers = 2 + Math.floor(this.world.random() * 3);
+    const hasDisks = options.hasDisks ?? this.#mutant.hasDisks ?? false;
     const pair = options.pair ?? this.#mutant.pair ?? null;
     const machines = pair !== null ? 2 : 2 + Math.floor(this.world.random() * (servers - 1));
     this.places = Array.from({ length: servers }, (_, i) => ({
@@ -110,6 +120,8 @@ export class Simulation {
     }));
     const drawn = pair === null ? this.world.pick(["model", "real"]) : "real";
     const isReal = (options.register ?? drawn) === "real";
+    this.disks = hasDisks ? new Map(this.places.map(({ server }) => [server, new ServerDisk()])) : null;
+    this.#sessionsMax = hasDisks ? this.world.pick([8, 8, 100_000]) : 100_000;
     this.pair = pair ?? (isReal && machines === 2 && this.world.chance(0.2) ? "uncut" : null);
     const hasWitness = machines === 2 && this.pair === null;
     this.rollout = options.rollsOut === false ? null : drawRollout(this.world, this.places, machines === 2);
@@ -207,6 +219,8 @@ export class Simulation {
     const process = new Process(world, server, String(++this.#starts), world.between(0.9, 1.1), setup);
     world.tell(process.name, "starts");
     const client = register.client(process);
+    const serverDisk = this.disks?.get(server);
+    const disk = serverDisk === undefined ? null : new OpenDisk(serverDisk, world, process);
     const node = new SessionNode({
       self: { server, incarnation: process.incarnation },
       servers: setup.servers,
@@ -215,7 +229,9 @@ export class Simulation {
       clock: process.clock,
       transferPartBytes: 1,
       memory: new SessionMemory(),
-      sessionsMax: 100_000,
+      disk,
+      diskBytesMax: 1e12,
+      sessionsMax: this.#sessionsMax,
       memoryBytesMax: 1e9,
       mapCodec: plainCodec,
       later: (callback) => world.after(0, process, callback),
@@ -240,7 +256,7 @@ export class Simulation {
       marks: marksOf(setup),
       random: world.random,
     });
-    const app: App = { process, node, store, isLeaving: false };
+    const app: App = { process, node, store, disk, isLeaving: false };
     this.apps.set(server, app);
     this.network.attach({ process, node });
     this.saved.restore(app);
@@ -263,6 +279,7 @@ export class Simulation {
     if (!app.process.isAlive) return;
     const slots = this.saved.save(app);
     if (slots > 0) this.world.tell(app.process.name, `saves ${slots} slots`);
+    app.disk?.finish();
     this.kill(app.process.server, false);
   }
 
@@ -277,6 +294,7 @@ export class Simulation {
     const app = this.apps.get(server);
     if (app === undefined) return;
     this.world.tell(app.process.name, isMachineLost ? "is lost with its machine" : "is killed");
+    app.disk?.crash();
     app.process.die();
     app.node.stop();
     this.apps.delete(server);
@@ -335,6 +353,7 @@ export class Simulation {
   #settle(faults: Faults): void {
     const { world, oracle } = this;
     faults.harm.end();
+    for (const disk of this.disks?.values() ?? []) disk.isBroken = false;
     if (faults.rolledOut !== null) this.setup = this.rollout!.to;
     for (const { server } of this.setup.servers) this.start(server);
     this.#readFileAnew();

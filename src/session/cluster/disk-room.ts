@@ -1,0 +1,129 @@
+/**
+ * Where copies are on disk too, sessions that are not used leave memory when it is full, and end when the disk is full, or when
+ * they were idle for too long. The disk is asked for them now and then; while it is, none leaves memory: it would answer for
+ * those by what it knew before.
+ */
+import { replication as limits, session } from "../../support/limits.ts";
+import type { Context } from "./context.ts";
+import type { DiskCopies } from "./disk-copies.ts";
+import type { Owner } from "./owner.ts";
+import { Role, type SlotCopy } from "./slot.ts";
+
+export class DiskRoom {
+  readonly #context: Context;
+  readonly #owner: Owner;
+  readonly #copies: DiskCopies;
+  #isAsking = false;
+
+  constructor(context: Context, owner: Owner, copies: DiskCopies) {
+    this.#context = context;
+    this.#owner = owner;
+    this.#copies = copies;
+  }
+
+  /** How full the disk is; above 1 it is too full. */
+  get fullness(): number {
+    return this.#copies.disk.bytes / this.#context.options.diskBytesMax;
+  }
+
+  sweep(): void {
+    if (this.#isAsking) return;
+    this.#leaveMemory();
+    const { slots, options } = this.#context;
+    const owned = slots.filter(
+      (slot) => slot.role === Role.owner && slot.onDisk!.hasMore && this.#mayEnd(slot),
+    );
+    if (owned.length === 0) return;
+    const indexes = owned.map(({ index }) => index);
+    const { disk } = this.#copies;
+    this.#isAsking = true;
+    const max = session.sweptAtOnceMax;
+    if (this.#fullestFor(owned) > 1) {
+      disk.longestIdle(indexes, max, (error, keys) => {
+        const ended = this.#end(error === null ? keys : [], false);
+        if (ended > 0) this.#context.observer.onEvicted(ended, disk.sessions, options.diskBytesMax);
+      });
+      return;
+    }
+    disk.expired(indexes, limits.touchLagMs, max, (error, keys) =>
+      this.#end(error === null ? keys : [], true),
+    );
+  }
+
+  /** Of this server's disk, or of that of one which backs up some of these slots: only an owner ends sessions. */
+  #fullestFor(owned: readonly SlotCopy[]): number {
+    let fullness = this.fullness;
+    for (const { backup } of owned) {
+      const peer = backup === null ? null : this.#context.connectedTo(backup.holder);
+      if (peer !== null) fullness = Math.max(fullness, peer.fullness);
+    }
+    return fullness;
+  }
+
+  #mayEnd(slot: SlotCopy): boolean {
+    return this.#owner.mayShow(slot) && !slot.isStopping;
+  }
+
+  /** @param isExpired only those that are not in memory, where it is known better how long they were idle. */
+  #end(keys: readonly { readonly slot: number; readonly key: string }[], isExpired: boolean): number {
+    this.#isAsking = false;
+    this.#context.noteTurn();
+    let ended = 0;
+    for (const { slot: index, key } of keys) {
+      const slot = this.#context.slots[index]!;
+      if (slot.role !== Role.owner || !this.#mayEnd(slot) || this.#copies.isFetched(key)) continue;
+      if (!this.#copies.isCold(slot, key)) {
+        const inMemory = slot.sessions.get(key);
+        if (isExpired && inMemory !== undefined)
+          this.#copies.touch(
+            slot,
+            key,
+            inMemory.idleTimeoutMs,
+            this.#context.clock.now() - inMemory.lastUsedAt,
+          );
+        continue;
+      }
+      this.#owner.endCold(slot, key);
+      ended++;
+    }
+    return ended;
+  }
+
+  /** Those that are idle for longest, of slots of which the disk has all. */
+  #leaveMemory(): void {
+    const { sessionsMax, memoryBytesMax } = this.#context.options;
+    let [sessions, bytes] = [0, 0];
+    for (const { sessions: own, retained } of this.#context.slots) {
+      sessions += own.size + (retained?.sessions.size ?? 0);
+      bytes += own.bytes + (retained?.sessions.bytes ?? 0);
+    }
+    const fullness = Math.max(sessions / sessionsMax, bytes / memoryBytesMax);
+    if (fullness <= 1) return;
+    const share = 1 - 1 / fullness;
+    for (const slot of this.#context.slots) {
+      if (!this.#copies.isSyncedCopy(slot)) continue;
+      if (slot.role === Role.nobody) this.#forgetRetained(slot);
+      else this.#leave(slot, Math.ceil(slot.sessions.size * share));
+    }
+  }
+
+  #forgetRetained({ retained, onDisk }: SlotCopy): void {
+    if (retained === null || retained.sessions.size === 0) return;
+    retained.sessions.clear();
+    onDisk!.hasMore = true;
+  }
+
+  #leave(slot: SlotCopy, count: number): void {
+    // A joining server is being given what is in memory, or changes are under way.
+    if (slot.joining !== null || slot.pending.length > 0) return;
+    const now = this.#context.clock.now();
+    for (let rest = count; rest > 0; rest--) {
+      const session = slot.sessions.longestIdle();
+      if (session === null || this.#owner.isAwaited(session.key)) return;
+      const { key, idleTimeoutMs, lastUsedAt } = session;
+      this.#copies.touch(slot, key, idleTimeoutMs, Math.max(0, now - lastUsedAt));
+      slot.sessions.delete(key);
+      slot.onDisk!.hasMore = true;
+    }
+  }
+}

@@ -1,0 +1,19 @@
+/** What the disk has of a slot. */
+export class SlotOnDisk {
+  /** Of the copy's place: what is told of an earlier one does not count. */
+  epoch = 0;
+  syncedPos = -1;
+  /**
+   * Keys whose newest change is not known to be synced, with its position, in their order: the disk may tell what they were before. One of them
+   * that is not in memory is of a session that is over.
+   */
+  readonly newer: Map<string, number> = new Map();
+  /** Those of them that the disk was not given. */
+  behind: Set<string> | null = null;
+  /** A copy is being made: it has no place yet. */
+  isBeingMade = false;
+  /** It may have sessions that memory has not. */
+  hasMore = false;
+  /** A new owner shows nothing before this is synced: what it took over may be in no other memory any more. */
+  shownFrom = -1;
+}
