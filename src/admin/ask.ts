@@ -14,6 +14,17 @@ import type { Question } from "./service.ts";
 export const supervisorName = "@supervisor";
 export const controlAddress = "127.0.0.1";
 
+/** What is asked, and what may come of it. */
+export interface Asked {
+  readonly question: Question;
+  /** Of a question whose content is long, or not latin1; null: it has none. */
+  readonly content: object | null;
+  readonly timeoutMs: number;
+  readonly answerBytesMax: number;
+}
+
+type Target = Pick<Server, "name" | "address" | "port">;
+
 export class Asker {
   /** Made once: they cost some milliseconds. */
   readonly #keys: LinkKeys;
@@ -40,13 +51,27 @@ export class Asker {
     return this.#ask(target, question, timeoutMs);
   }
 
-  async #ask(
-    target: Pick<Server, "name" | "address" | "port">,
-    question: Question,
-    timeoutMs: number,
-  ): Promise<unknown> {
+  /** To ask one server many questions. @throws FlotillaError of the link */
+  async converse(target: Target, timeoutMs: number): Promise<Conversation> {
+    return new Conversation(target.name, await this.#dial(target, timeoutMs));
+  }
+
+  async #ask(target: Target, question: Question, timeoutMs: number): Promise<unknown> {
     const until = performance.now() + timeoutMs;
-    const link = await dialOnce({
+    const conversation = await this.converse(target, timeoutMs);
+    try {
+      // The handshake may have come at the very last moment.
+      const leftMs = Math.max(1, until - performance.now());
+      return await conversation.ask({
+        ...{ question, content: null, timeoutMs: leftMs, answerBytesMax: limits.answerBytesMax },
+      });
+    } finally {
+      conversation.end();
+    }
+  }
+
+  #dial(target: Target, timeoutMs: number): Promise<Link> {
+    return dialOnce({
       self: { name: "@cli", incarnation: randomBytes(9).toString("base64url") },
       expected: target.name,
       address: target.address,
@@ -56,11 +81,26 @@ export class Asker {
       log: silentLog,
       timeoutMs,
     });
-    try {
-      return readAnswer(target.name, await askOver(link, target.name, question, timeoutMs, until));
-    } finally {
-      link.destroy("asked");
-    }
+  }
+}
+
+/** A link to one server, for questions one after the other. */
+export class Conversation {
+  readonly #name: string;
+  readonly #link: Link;
+
+  constructor(name: string, link: Link) {
+    this.#name = name;
+    this.#link = link;
+  }
+
+  /** @throws FlotillaError FLOTILLA_NO_ANSWER, FLOTILLA_QUESTION_REFUSED */
+  async ask(asked: Asked): Promise<unknown> {
+    return readAnswer(this.#name, await askOver(this.#link, this.#name, asked));
+  }
+
+  end(): void {
+    this.#link.destroy("asked");
   }
 }
 
@@ -68,9 +108,7 @@ export class Asker {
 function askOver(
   link: Link,
   name: string,
-  question: Question,
-  timeoutMs: number,
-  until: number,
+  { question, content, timeoutMs, answerBytesMax }: Asked,
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -80,15 +118,17 @@ function askOver(
       reject(new FlotillaError("FLOTILLA_NO_ANSWER", `${name} ${why}`, { source: "server", retry: "yes" }));
     };
     const timer = setTimeout(
-      () => fail(`took the question "${question.ask}" and did not answer within ${timeoutMs / 1_000} s`),
-      // The handshake may have come at the very last moment.
-      Math.max(1, until - performance.now()),
+      () =>
+        fail(
+          `took the question "${question.ask}" and did not answer within ${Math.ceil(timeoutMs / 100) / 10} s`,
+        ),
+      timeoutMs,
     );
     const handler: StreamHandler = {
       onData(stream: LinkStream, bytes: Buffer) {
         length += bytes.length;
-        if (length > limits.answerBytesMax) {
-          fail(`answered with more than ${limits.answerBytesMax} bytes`);
+        if (length > answerBytesMax) {
+          fail(`answered with more than ${answerBytesMax} bytes`);
           return;
         }
         // A copy: the bytes are ours only during the call.
@@ -104,8 +144,12 @@ function askOver(
       },
       onDrain() {},
     };
-    if (link.open(StreamKind.admin, JSON.stringify(question), true, handler) === null)
-      fail("takes no questions now");
+    const stream = link.open(StreamKind.admin, JSON.stringify(question), content === null, handler);
+    if (stream === null) fail("takes no questions now");
+    else if (content !== null) {
+      stream.write(JSON.stringify(content), "utf8");
+      stream.end();
+    }
   });
 }
 

@@ -1,9 +1,10 @@
 /**
  * Questions of operators, answered over the cluster port. A question is one JSON object in the stream's
- * opening metadata, `{"ask":"status"}`; the answer is one JSON object as the stream's data, then its end.
+ * opening metadata, `{"ask":"status"}`; a `content` that is long comes as the stream's data. The answer is one JSON object as the
+ * stream's data, then its end.
  * What can't be answered is answered too: `{"error":"..."}`.
  */
-import type { LinkStream, StreamHandler, StreamService } from "../link/api.ts";
+import { type LinkStream, ResetCode, type StreamHandler, type StreamService } from "../link/api.ts";
 import type { Member, MemberStatus, StopCheck } from "../member/member.ts";
 import { FlotillaError, messageOf } from "../support/errors.ts";
 import { admin as limits } from "../support/limits.ts";
@@ -23,6 +24,15 @@ export interface Question {
 
 /** What an asked one does for each question it knows; the returned object, now or later, is the answer. */
 export type Answers = Readonly<Record<string, (question: Question) => object | Promise<object>>>;
+
+/** An answer that is JSON already. */
+export class JsonText {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
 
 /** A server's answer to `stop`. */
 export interface StopAnswer {
@@ -49,9 +59,9 @@ export interface RestartAnswer extends StopAnswer {
   readonly incarnation: string;
 }
 
-/** For a server's cluster port. `actions.stop` begins the same drain as SIGTERM; it is called once answered. */
-export function adminService(member: Member, actions: Actions): StreamService {
-  return answerQuestions(serverAnswers(member, actions));
+/** For a server's cluster port. `actions.stop` begins the same drain as SIGTERM; it is called once answered. @param more it knows, too. */
+export function adminService(member: Member, actions: Actions, more: Answers = {}): StreamService {
+  return answerQuestions({ ...serverAnswers(member, actions), ...more });
 }
 
 /** The questions that every server knows. */
@@ -81,17 +91,21 @@ export function serverAnswers(member: Member, actions: Actions): Answers {
 
 export function answerQuestions(answers: Answers): StreamService {
   return {
-    onStream(stream: LinkStream, meta: string): StreamHandler {
-      const send = (text: object): void => {
-        stream.write(JSON.stringify(text), "utf8");
-        stream.end();
-      };
-      const given = answer(answers, meta);
-      if (given instanceof Promise) given.then(send, (thrown) => send({ error: messageOf(thrown) }));
-      else send(given);
+    onStream(stream: LinkStream, meta: string, ended: boolean): StreamHandler {
+      if (!ended) return new LongQuestion((content) => give(stream, answer(answers, meta, content)));
+      give(stream, answer(answers, meta, null));
       return questionHandler;
     },
   };
+}
+
+function give(stream: LinkStream, given: object | Promise<object>): void {
+  const send = (one: object): void => {
+    stream.write(one instanceof JsonText ? one.text : JSON.stringify(one), "utf8");
+    stream.end();
+  };
+  if (given instanceof Promise) given.then(send, (thrown) => send({ error: messageOf(thrown) }));
+  else send(given);
 }
 
 /** The answer leaves in this turn of the event loop; a drain may close the link in its first. */
@@ -107,7 +121,42 @@ export function notRestartable(name: string): string {
   );
 }
 
-/** A question has no body; one that comes all the same is dropped. */
+/** One whose content comes as data. */
+class LongQuestion implements StreamHandler {
+  readonly #asked: (content: string) => void;
+  #chunks: Buffer[] = [];
+  #length = 0;
+
+  constructor(asked: (content: string) => void) {
+    this.#asked = asked;
+  }
+
+  onData(stream: LinkStream, bytes: Buffer): void {
+    this.#length += bytes.length;
+    if (this.#length > limits.contentBytesMax) {
+      this.#chunks = [];
+      stream.reset(ResetCode.refused, `a question has at most ${limits.contentBytesMax} bytes`);
+      return;
+    }
+    // A copy: the bytes are ours only during the call.
+    this.#chunks.push(Buffer.from(bytes));
+    stream.consumed(bytes.length);
+  }
+
+  onEnd(): void {
+    const content = Buffer.concat(this.#chunks).toString("utf8");
+    this.#chunks = [];
+    this.#asked(content);
+  }
+
+  onReset(): void {
+    this.#chunks = [];
+  }
+
+  onDrain(): void {}
+}
+
+/** Of a question that came whole. */
 const questionHandler: StreamHandler = {
   onData: (stream, bytes) => stream.consumed(bytes.length),
   onEnd: () => {},
@@ -115,9 +164,11 @@ const questionHandler: StreamHandler = {
   onDrain: () => {},
 };
 
-function answer(answers: Answers, meta: string): object | Promise<object> {
+/** @param content that came as data; null: none did. */
+function answer(answers: Answers, meta: string, content: string | null): object | Promise<object> {
   try {
-    const question = parseQuestion(meta);
+    const asked = parseQuestion(meta);
+    const question = content === null ? asked : { ...asked, content: JSON.parse(content) as unknown };
     if (!Object.hasOwn(answers, question.ask)) {
       const known = Object.keys(answers).join(", ");
       return {

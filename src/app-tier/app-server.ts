@@ -19,6 +19,7 @@ import { count } from "../support/words.ts";
 import { DirectListener } from "./direct-listener.ts";
 import type { HttpService } from "./http-service.ts";
 import type { HttpServer, NodeServer } from "./node-internals.ts";
+import { sessionAnswers } from "./session-questions.ts";
 import { attachServer } from "./virtual-listener.ts";
 
 /** A served application. */
@@ -96,16 +97,20 @@ export class AppServer implements Served {
       compat,
       onClose: () => this.#closedByProgram(),
     });
-    this.#admin = adminService(member, {
-      stop: (force) => {
-        this.#stop("flotilla stop");
-        if (force) this.#giveUp?.();
+    this.#admin = adminService(
+      member,
+      {
+        stop: (force) => {
+          this.#stop("flotilla stop");
+          if (force) this.#giveUp?.();
+        },
+        restart: () => {
+          this.#orderlyCode = againCode;
+          this.#stop("flotilla restart");
+        },
       },
-      restart: () => {
-        this.#orderlyCode = againCode;
-        this.#stop("flotilla restart");
-      },
-    });
+      sessionAnswers(member.server, () => endingSessions()?.admin ?? null),
+    );
     const sessions = clusterSessions(member);
     this.#port = new LinkListener({
       self: { name, incarnation: member.incarnation },

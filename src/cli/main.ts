@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { parseDuration } from "../config/quantities.ts";
 import { codeOf, messageOf } from "../support/errors.ts";
+import { type Cli, describeSessions } from "./sessions/describe.ts";
 import { complain, outputTrouble, watchOutput } from "./terminal.ts";
 
 /** Wrong words on the command line. */
@@ -70,13 +71,6 @@ function withCheckFlag(words: readonly string[]): readonly string[] {
   return isFirst ? ["check", ...words.toSpliced(at, 1)] : words;
 }
 
-interface Cli {
-  readonly program: Command;
-  /** Path of the file of the cluster. */
-  readonly config: () => string;
-  readonly done: (exitCode: number) => void;
-}
-
 function describeCommands(done: (exitCode: number) => void): Command {
   const program = new Command("flotilla")
     .description(
@@ -101,6 +95,7 @@ function describeCommands(done: (exitCode: number) => void): Command {
   describeRunning(cli);
   describeChanges(cli);
   describeOperations(cli);
+  describeSessions(cli);
   describeRest(cli);
   return program;
 }

@@ -6,7 +6,7 @@ import { seenInWords } from "../health/seen-servers.ts";
 import type { SlotCounts } from "../member/member.ts";
 import { fileVoters } from "../session/wiring/file-voters.ts";
 import { admin as limits, register } from "../support/limits.ts";
-import { count } from "../support/words.ts";
+import { count, grouped } from "../support/words.ts";
 import { openFile } from "./cluster-file.ts";
 import { type Colour, coloured, enumerate, say, sayJson, table } from "./terminal.ts";
 
@@ -229,11 +229,6 @@ function mixedInWords({ servers: all }: ClusterFile, servers: readonly ServerSta
     `${enumerate(mixed.map(({ name }) => name))} ${keep} sessions alone, the others of the cluster keep them on two servers: visitors ` +
       `who are sent from one to the other lose theirs. Most likely ${mixed.length === 1 ? "it" : "they"} ${was} started with another file: restart with this one`,
   ];
-}
-
-/** "4,096" */
-function grouped(amount: number): string {
-  return amount.toLocaleString("en-US");
 }
 
 function isAppServer({ clusters }: ClusterFile, { cluster }: ServerStatus): boolean {

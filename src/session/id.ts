@@ -12,7 +12,14 @@
  * The key alone is the session's identity; what stands before it is a readable copy of who keeps it, so that any web
  * server can route any session without a shared table. An edited letter breaks the signature (A39).
  */
-import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from "node:crypto";
+import {
+  createHmac,
+  createSecretKey,
+  type KeyObject,
+  randomBytes,
+  scryptSync,
+  timingSafeEqual,
+} from "node:crypto";
 import { slotCount } from "../register/slot-map.ts";
 import { deriveKey } from "../support/keys.ts";
 import { session as limits } from "../support/limits.ts";
@@ -163,6 +170,33 @@ export class SessionIds {
     }
     this.#young.set(id.text, id);
   }
+}
+
+/** Whether a text can be a session's key: what stands between the letters and the signature of its id. */
+export function isKey(text: string): boolean {
+  if (text.length !== keyEnd - keyStart) return false;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 127 || sixBits[code] === none) return false;
+  }
+  return true;
+}
+
+export function slotOfKey(key: string): number {
+  return (sixBits[key.charCodeAt(0)]! << 6) | sixBits[key.charCodeAt(1)]!;
+}
+
+/** For stores, of a session of which only the key is known: its text is no id that a cookie could carry. */
+export function idOfKey(key: string): VerifiedId {
+  return { text: "", owner: "", backup: "-", slot: slotOfKey(key), processIndex: 0, key };
+}
+
+/**
+ * Two files whose ids are the same have the same: 16 hex digits, no secret. As slow as a guess of a weak secret should be.
+ */
+export function idKeyFingerprint(secret: Buffer, clusterName: string): string {
+  const key = deriveKey(secret, "session-id", clusterName);
+  return scryptSync(key, "flotilla session id key", 8, { N: 4_096, r: 8, p: 1 }).toString("hex");
 }
 
 function keyFor(secret: Buffer, clusterName: string): KeyObject {

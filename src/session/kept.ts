@@ -1,8 +1,12 @@
 /** What serve() has to do with the sessions of its process, however they are kept: from its start to its orderly end. */
 import type { StreamKind, StreamService } from "../link/api.ts";
 import type { StopCheck } from "../member/member.ts";
+import type { SessionAdmin } from "./admin/session-admin.ts";
 
 export interface KeptSessions {
+  /** For operators. */
+  readonly admin: SessionAdmin;
+
   /** For the cluster port. */
   readonly services: ReadonlyMap<StreamKind, StreamService>;
 

@@ -11,7 +11,7 @@ import { applied, bytesOf, noEntries, type SessionChanges, type SessionEntries }
 import { type Letter, type SessionIds, slotCount, type VerifiedId } from "./id.ts";
 import { IdleItem, IdleOrder } from "./idle-order.ts";
 import { type ReadySession, ReadySessions } from "./ready-sessions.ts";
-import { type SessionLife, snapshotOf } from "./snapshot.ts";
+import { type SessionLife, type SessionSnapshot, snapshotOf } from "./snapshot.ts";
 import {
   checkedIdleTimeoutMs,
   contended,
@@ -84,6 +84,24 @@ export class MemoryStore implements SessionStore {
   /** Sessions as stored, bookkeeping included; cached values of ready sessions come on top. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** One more would take the place of one that lives. */
+  get isFull(): boolean {
+    return this.#sessions.size >= this.#sessionsMax || this.#bytes >= this.#memoryBytesMax;
+  }
+
+  /** Of all sessions; others may come and go while it is gone through. */
+  keys(): Iterable<string> {
+    return this.#sessions.keys();
+  }
+
+  /** It counts as no use. */
+  look(key: string): SessionSnapshot | null {
+    const session = this.#sessions.get(key);
+    const now = this.#clock.now();
+    if (session === undefined || !isAlive(session, now)) return null;
+    return snapshotOf(session, session.entries, now);
   }
 
   newId(): VerifiedId {
@@ -206,7 +224,7 @@ export class MemoryStore implements SessionStore {
   #living(id: VerifiedId, now: number): KeptSession | null {
     const session = this.#sessions.get(id.key);
     if (session === undefined) return null;
-    if (!session.isExpired(now) && now - session.createdAt < session.absoluteTimeoutMs) return session;
+    if (isAlive(session, now)) return session;
     this.#forget(session);
     return null;
   }
@@ -256,6 +274,10 @@ export class MemoryStore implements SessionStore {
     this.#idleOrder.sweep(this.#clock.now(), limits.sweptAtOnceMax, (session) => this.#forget(session));
     if (this.#sessions.size > 0) this.#sweepTimer = this.#clock.after(limits.sweepIntervalMs, this.#sweep);
   };
+}
+
+function isAlive(session: KeptSession, now: number): boolean {
+  return !session.isExpired(now) && now - session.createdAt < session.absoluteTimeoutMs;
 }
 
 /** From the beginning each time: a disk that was full is written again. */

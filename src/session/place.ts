@@ -90,6 +90,7 @@ export function placeOf(member: Member): MemberPlace {
     const kept = new KeptAlone(
       store,
       new SessionFile(file.dataFolder, cluster.name, server.name, "memory"),
+      server.name,
       log,
     );
     member.sessionCount = () => store.count;

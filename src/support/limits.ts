@@ -358,6 +358,36 @@ export const session = {
   cookiesVerifiedMax: 4,
 } as const;
 
+/** What operators do with sessions: `flotilla sessions`. */
+export const sessionAdmin = {
+  /** Going over many sessions gives way to other events after so long. */
+  turnMs: 5,
+  /** Sessions in one answer, about: one more may be as large as a session can be. */
+  pageBytes: 262_144,
+  /** An answer is given after so long at the latest, however little it found. */
+  pageMs: 500,
+  /** Of sessions that end in one question. */
+  keysMax: 512,
+  /** An answer, a question, or a line of a checkpoint with one session of the largest size, every character of it escaped. */
+  sessionTextBytesMax: 8_388_608,
+  /** Of lists and objects in each other, in a line of a checkpoint: those of a value, and what stands around it. */
+  lineDepthMax: 110,
+  /** A server has so long to answer a question. */
+  answerTimeoutMs: 10_000,
+  /** Slots that nobody serves, and servers that are busy, are waited for so long before a command gives up. */
+  patienceMs: 20_000,
+  /** They are asked again after so long. */
+  retryMs: 250,
+  /** Sessions that `import` gives to all servers together in a second, if nobody says another number. */
+  importPerSecond: 5_000,
+  /** Sessions in one question of `import`, at most. */
+  importBatchMax: 250,
+  /** How far a command is, is told again after so long. */
+  progressMs: 1_000,
+  /** Lines that are wrong, told one by one. */
+  problemsMax: 20,
+} as const;
+
 /** Sessions that an orderly stop writes to disk. */
 /** Copies of slots on a server's own disk. */
 export const diskCopies = {
@@ -762,6 +792,8 @@ export const attach = {
 /** Questions to servers and supervisors, and what is known of them on disk. */
 export const admin = {
   questionBytesMax: 4_096,
+  /** Of what a question holds beyond that: sessions that are put back, one of the largest size with every character escaped. */
+  contentBytesMax: 8_388_608,
   answerBytesMax: 1_048_576,
   /** `status` gives up on a server after so long. With its own start and its printing that is 2 s on a machine at rest. */
   statusTimeoutMs: 1_000,

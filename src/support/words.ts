@@ -19,3 +19,26 @@ export function passed(ms: number): string {
   const hours = Math.floor(minutes / 60);
   return hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} days`;
 }
+
+const byteUnits = ["bytes", "KB", "MB", "GB", "TB"] as const;
+
+/** "312 bytes", "1.5 KB", "23 MB" */
+export function sizeInWords(bytes: number): string {
+  let [amount, unit] = [bytes, 0];
+  for (; amount >= 999.5 && unit < byteUnits.length - 1; unit++) amount /= 1_000;
+  return `${unit === 0 || amount >= 9.95 ? Math.round(amount) : amount.toFixed(1)} ${byteUnits[unit]}`;
+}
+
+/** "1,234,567" */
+export function grouped(amount: number): string {
+  return amount.toLocaleString("en-US");
+}
+
+/** A text from outside as a terminal may get it: what would be a control, or stand for nothing, as JSON writes it. */
+export function visible(text: string): string {
+  return text.replaceAll(/[\p{C}\u2028\u2029]/gu, (char) =>
+    char.length === 1
+      ? `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`
+      : `\\u{${char.codePointAt(0)!.toString(16)}}`,
+  );
+}

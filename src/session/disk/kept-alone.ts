@@ -6,12 +6,15 @@ import { session as limits } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
 import { SeldomEach } from "../../support/seldom.ts";
 import { count } from "../../support/words.ts";
+import { MemoryAdmin } from "../admin/memory-admin.ts";
+import type { SessionAdmin } from "../admin/session-admin.ts";
 import type { KeptSessions } from "../kept.ts";
 import type { MemoryStore } from "../memory-store.ts";
 import { LastWrite, readSavedAtOnce, tellLost } from "./saving.ts";
 import type { SessionFile } from "./session-file.ts";
 
 export class KeptAlone implements KeptSessions {
+  readonly admin: SessionAdmin;
   /** For servers with another file, which would keep sessions together with this one: so that both tell of it. */
   readonly services: ReadonlyMap<StreamKind, StreamService> = new Map([
     [StreamKind.session, { onStream: (stream) => this.#refuse(stream) }],
@@ -23,7 +26,9 @@ export class KeptAlone implements KeptSessions {
   #isStarted = false;
   #lastWrite: LastWrite | null = null;
 
-  constructor(store: MemoryStore, file: SessionFile, log: Log) {
+  /** @param server by its name in the file. */
+  constructor(store: MemoryStore, file: SessionFile, server: string, log: Log) {
+    this.admin = new MemoryAdmin(store, server);
     this.#store = store;
     this.#file = file;
     this.#log = log;

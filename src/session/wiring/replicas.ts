@@ -19,6 +19,8 @@ import { messageOf } from "../../support/errors.ts";
 import { replication as limits, session } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
 import { count } from "../../support/words.ts";
+import { ClusterAdmin } from "../admin/cluster-admin.ts";
+import type { SessionAdmin } from "../admin/session-admin.ts";
 import { ClusterStore } from "../cluster/cluster-store.ts";
 import { PeerState } from "../cluster/messages.ts";
 import { SessionNode } from "../cluster/node.ts";
@@ -38,6 +40,7 @@ import type { PairEvents, StreamPair } from "./stream-pair.ts";
 
 export class Replicas implements PairEvents, KeptSessions {
   readonly store: ClusterStore;
+  readonly admin: SessionAdmin;
   readonly services: ReadonlyMap<StreamKind, StreamService>;
   readonly #log: Log;
   readonly #register: RegisterEngine;
@@ -88,6 +91,7 @@ export class Replicas implements PairEvents, KeptSessions {
     this.#counts = new CopyCounts(this.#node);
     const marks = new Map(servers.map(({ name, letter, processIndex }) => [name, { letter, processIndex }]));
     this.store = new ClusterStore({ node: this.#node, ids, marks, random: Math.random });
+    this.admin = new ClusterAdmin(this.#node, this.store);
     const names = new Set(servers.map(({ name }) => name));
     this.#acceptor = new PeerAcceptor((name) => names.has(name) && name < server.name, this);
     const { service } = this.#register;

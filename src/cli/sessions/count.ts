@@ -1,0 +1,101 @@
+/** `flotilla sessions count`: how many sessions each server keeps, and how large they are. */
+import { Asker } from "../../admin/ask.ts";
+import { refuseOtherSite } from "../../admin/other-site.ts";
+import type { ClusterFile } from "../../config/model.ts";
+import { count as counted, grouped, sizeInWords } from "../../support/words.ts";
+import { openFile } from "../cluster-file.ts";
+import { coloured, complain, enumerate, say, sayJson, table } from "../terminal.ts";
+import { clustersWithSessions, type Keeper, Keepers, type Silent } from "./keepers.ts";
+
+interface ClusterCounts {
+  readonly name: string;
+  readonly all: readonly Keeper[];
+  readonly silent: readonly Silent[];
+}
+
+/** @returns the exit code: 0 when all servers answered. */
+export async function count(path: string, name: string | null, asJson: boolean): Promise<number> {
+  const file = openFile(path);
+  if (file === null) return 1;
+  refuseOtherSite(file);
+  const clusters = await countsOf(file, name);
+  if (asJson) sayJson({ clusters: clusters.map(inJson) });
+  else for (const line of inWords(clusters)) say(line);
+  const silent = clusters.flatMap((cluster) => cluster.silent);
+  for (const { server, why } of silent) complain(`${server.name} was not counted: ${why}`);
+  if (silent.length > 0)
+    complain(`The totals are incomplete: ${counted(silent.length, "server")} did not answer.`);
+  return silent.length === 0 ? 0 : 1;
+}
+
+async function countsOf(file: ClusterFile, name: string | null): Promise<ClusterCounts[]> {
+  const asker = new Asker(file);
+  return await Promise.all(
+    clustersWithSessions(file, name).map(async (cluster) => {
+      const keepers = new Keepers(file, cluster, asker);
+      await keepers.look();
+      keepers.end();
+      return { name: cluster.name, all: keepers.all, silent: keepers.silent };
+    }),
+  );
+}
+
+interface Total {
+  readonly sessions: number;
+  readonly bytes: number;
+}
+
+function totalOf(all: readonly Keeper[], part: "owned" | "backedUp"): Total {
+  return {
+    sessions: all.reduce((sum, keeper) => sum + keeper[part].sessions, 0),
+    bytes: all.reduce((sum, keeper) => sum + keeper[part].bytes, 0),
+  };
+}
+
+function inJson({ name, all, silent }: ClusterCounts): object {
+  return {
+    name,
+    servers: all.map(({ server, kind, served, owned, backedUp, singleCopy }) => ({
+      ...{ name: server.name, kind, slots: kind === "shared" ? served.size : null },
+      ...{ owned, backedUp, singleCopy },
+    })),
+    silent: silent.map(({ server, why }) => ({ name: server.name, why })),
+    total: totalOf(all, "owned"),
+    isComplete: silent.length === 0,
+  };
+}
+
+function inWords(clusters: readonly ClusterCounts[]): string[] {
+  const head = ["SERVER", "CLUSTER", "SESSIONS", "SIZE", "BACKED UP", "SIZE", "SLOTS", "ONE COPY"];
+  const rows = clusters.flatMap(({ name, all }) => [
+    ...all.map((keeper) => [keeper.server.name, name, ...cells([keeper])]),
+    ...(all.length > 1 ? [["total", name, ...cells(all)]] : []),
+  ]);
+  const [headLine, ...lines] = table([head, ...rows], new Set([2, 3, 4, 5, 6, 7]));
+  const alone = clusters.flatMap(({ all }) =>
+    all.filter(({ kind, owned }) => kind === "alone" && owned.sessions > 0),
+  );
+  return [
+    coloured(headLine!, "bold"),
+    ...lines,
+    ...(alone.length === 0
+      ? []
+      : [
+          `${enumerate(alone.map(({ server }) => server.name))} ${alone.length === 1 ? "keeps" : "keep"} sessions alone.`,
+        ]),
+  ];
+}
+
+function cells(all: readonly Keeper[]): string[] {
+  const owned = totalOf(all, "owned");
+  const backedUp = totalOf(all, "backedUp");
+  const shared = all.filter(({ kind }) => kind === "shared");
+  const slots = shared.reduce((sum, { served }) => sum + served.size, 0);
+  const single = shared.reduce((sum, { singleCopy }) => sum + (singleCopy?.sessions ?? 0), 0);
+  return [
+    ...[grouped(owned.sessions), sizeInWords(owned.bytes)],
+    ...(shared.length === 0
+      ? ["-", "-", "-", "-"]
+      : [grouped(backedUp.sessions), sizeInWords(backedUp.bytes), grouped(slots), grouped(single)]),
+  ];
+}

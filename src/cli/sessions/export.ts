@@ -1,0 +1,120 @@
+/** `flotilla sessions export`: a checkpoint of all sessions while the site runs, each of them whole, as committed. */
+import { createWriteStream } from "node:fs";
+import { open, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { Readable, type Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGzip } from "node:zlib";
+import { refuseOtherSite } from "../../admin/other-site.ts";
+import type { ClusterFile } from "../../config/model.ts";
+import { CheckpointWriter } from "../../session/checkpoint/writer.ts";
+import { idKeyFingerprint } from "../../session/id.ts";
+import { codeOf, FlotillaError, messageOf } from "../../support/errors.ts";
+import { count, grouped, sizeInWords } from "../../support/words.ts";
+import { openFile } from "../cluster-file.ts";
+import { complain, enumerate } from "../terminal.ts";
+import { clusterWithSessions, type Keepers, withKeepers } from "./keepers.ts";
+import { Progress } from "./progress.ts";
+import { walk } from "./walk.ts";
+
+/** @param to a file, gzipped where its name ends so; "-": standard output. @returns the exit code: 0 when it has all sessions. */
+export async function exportSessions(path: string, to: string, clusterName: string | null): Promise<number> {
+  const file = openFile(path);
+  if (file === null) return 1;
+  refuseOtherSite(file);
+  const cluster = clusterWithSessions(file, clusterName);
+  return await withKeepers(file, cluster, async (keepers) => {
+    const checkpoint = new Checkpoint(file, keepers);
+    await write(to, checkpoint);
+    const { sessions, bytes } = checkpoint;
+    complain(
+      `${count(sessions, "session")} of ${cluster.name}, ${sizeInWords(bytes)} of text, ${to === "-" ? "written" : `in ${to}`}`,
+    );
+    const silent = keepers.silentAlone;
+    if (silent.length > 0) complain(`Not in it, if they keep any: ${enumerate(silent)}`);
+    return silent.length === 0 ? 0 : 1;
+  });
+}
+
+class Checkpoint {
+  readonly #file: ClusterFile;
+  readonly #keepers: Keepers;
+  readonly #writer: CheckpointWriter = new CheckpointWriter();
+  bytes = 0;
+
+  constructor(file: ClusterFile, keepers: Keepers) {
+    this.#file = file;
+    this.#keepers = keepers;
+  }
+
+  get sessions(): number {
+    return this.#writer.sessions;
+  }
+
+  /** A page at a time, when whoever writes it has room. */
+  async *texts(): AsyncGenerator<string> {
+    const { name } = this.#keepers.cluster;
+    const about = this.#keepers.all.reduce((sum, { owned }) => sum + owned.sessions, 0);
+    yield this.#counted(
+      this.#writer.header({
+        ...{ cluster: name, idKey: idKeyFingerprint(this.#file.secret, name) },
+        ...{ takenAt: new Date().toISOString(), sessions: about },
+      }),
+    );
+    const progress = new Progress();
+    for await (const { sessions } of walk(this.#keepers, { where: null, isForKeys: false })) {
+      yield this.#counted(sessions.map((session) => this.#writer.session(session)).join(""));
+      progress.tell(
+        () => `${grouped(this.sessions)} of about ${grouped(about)} sessions, ${sizeInWords(this.bytes)}`,
+      );
+    }
+    progress.end();
+    yield this.#counted(this.#writer.end());
+  }
+
+  #counted(text: string): string {
+    this.bytes += Buffer.byteLength(text);
+    return text;
+  }
+}
+
+/** @throws FlotillaError FLOTILLA_CHECKPOINT_NOT_WRITTEN; what was there before is still there. */
+async function write(to: string, checkpoint: Checkpoint): Promise<void> {
+  if (to === "-") {
+    await pour(checkpoint, false, process.stdout);
+    return;
+  }
+  const unfinished = join(dirname(to), `.${basename(to)}.${process.pid}`);
+  try {
+    // Synced before it is closed; who reads sessions can be all their visitors, so only this user may.
+    await pour(
+      checkpoint,
+      to.endsWith(".gz"),
+      createWriteStream(unfinished, { flags: "wx", mode: 0o600, flush: true }),
+    );
+    await rename(unfinished, to);
+    const folder = await open(dirname(to));
+    await folder.sync().finally(() => folder.close());
+  } catch (error) {
+    await rm(unfinished, { force: true });
+    if (error instanceof FlotillaError) throw error;
+    const why = codeOf(error) === "ABORT_ERR" ? "it was interrupted" : messageOf(error);
+    throw new FlotillaError("FLOTILLA_CHECKPOINT_NOT_WRITTEN", `${to} was not written: ${why}`, {
+      cause: error,
+    });
+  }
+}
+
+async function pour(checkpoint: Checkpoint, isZipped: boolean, to: Writable): Promise<void> {
+  const interruption = new AbortController();
+  const interrupt = (): void => interruption.abort();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, interrupt);
+  const options = { signal: interruption.signal, end: to !== process.stdout };
+  // Pages, not characters: each waits until there is room.
+  const source = Readable.from(checkpoint.texts(), { objectMode: true, highWaterMark: 1 });
+  try {
+    await (isZipped ? pipeline(source, createGzip(), to, options) : pipeline(source, to, options));
+  } finally {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, interrupt);
+  }
+}

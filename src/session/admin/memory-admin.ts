@@ -1,0 +1,85 @@
+/** `SessionAdmin` of a process that keeps its sessions alone. Its store knows no slots: keys are put in their order for each walk. */
+import type { FlotillaError } from "../../support/errors.ts";
+import { sessionAdmin as limits } from "../../support/limits.ts";
+import { Turns } from "../../support/turns.ts";
+import { idOfKey, slotCount, slotOfKey } from "../id.ts";
+import type { MemoryStore } from "../memory-store.ts";
+import type { Done } from "../store.ts";
+import {
+  firstOf,
+  full,
+  type LivingSession,
+  type SessionAdmin,
+  type SessionCounts,
+  type Whereabouts,
+} from "./session-admin.ts";
+
+export class MemoryAdmin implements SessionAdmin {
+  readonly kind = "alone";
+  readonly #store: MemoryStore;
+  /** By its name in the file. */
+  readonly #server: string;
+  #keysBySlot: string[][] = [];
+
+  constructor(store: MemoryStore, server: string) {
+    this.#store = store;
+    this.#server = server;
+  }
+
+  counts(): SessionCounts {
+    const { count, bytes } = this.#store;
+    return { owned: { sessions: count, bytes }, backedUp: { sessions: 0, bytes: 0 }, singleCopy: null };
+  }
+
+  serves(): boolean {
+    return true;
+  }
+
+  whereabouts(): Whereabouts {
+    return { role: "owner", owner: this.#server, backup: null, epoch: 0 };
+  }
+
+  async prepare(): Promise<void> {
+    const turns = new Turns(limits.turnMs);
+    const bySlot: string[][] = Array.from({ length: slotCount }, () => []);
+    for (const key of this.#store.keys()) {
+      bySlot[slotOfKey(key)]!.push(key);
+      if (turns.isOver) await turns.next();
+    }
+    this.#keysBySlot = bySlot;
+  }
+
+  page(
+    slot: number,
+    after: string,
+    bytesMax: number,
+    done: (error: FlotillaError | null, sessions: readonly LivingSession[]) => void,
+  ): void {
+    const sessions: LivingSession[] = [];
+    for (const key of this.#keysBySlot[slot] ?? []) {
+      const living = key > after ? this.#store.look(key) : null;
+      if (living !== null) sessions.push(living);
+    }
+    done(null, firstOf(sessions, bytesMax));
+  }
+
+  find(
+    _slot: number,
+    key: string,
+    done: (error: FlotillaError | null, session: LivingSession | null) => void,
+  ): void {
+    done(null, this.#store.look(key));
+  }
+
+  end(_slot: number, key: string, done: Done): void {
+    this.#store.destroy(idOfKey(key), done);
+  }
+
+  put(_slot: number, session: LivingSession, done: Done): void {
+    if (this.#store.isFull) return done(full());
+    const id = idOfKey(session.key);
+    // A new one begins: what is left out of it goes.
+    this.#store.destroy(id, () => {});
+    this.#store.create(id, session.entries, session.idleTimeoutMs, session, done);
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * What operators do with sessions (`flotilla sessions`), as whoever keeps them offers it: alone (memory-admin.ts) or together
+ * with other servers (cluster-admin.ts). None of it is on a request's way.
+ *
+ * All of it concerns sessions of slots that this process serves now. Who asks for others is told FLOTILLA_SESSION_ELSEWHERE,
+ * and asks the server that does.
+ */
+import { FlotillaError } from "../../support/errors.ts";
+import type { SessionSnapshot } from "../snapshot.ts";
+import type { Done } from "../store.ts";
+
+/** One that lives, as committed. */
+export type LivingSession = SessionSnapshot;
+
+export interface Kept {
+  readonly sessions: number;
+  /** As stored in memory, bookkeeping included. */
+  readonly bytes: number;
+}
+
+export interface SessionCounts {
+  /** Those that it serves. */
+  readonly owned: Kept;
+  /** Copies of those of other servers. */
+  readonly backedUp: Kept;
+  /** Slots that it serves of which no other server has a copy, and the sessions in them. Null: it is not meant to have one. */
+  readonly singleCopy: { readonly slots: number; readonly sessions: number } | null;
+}
+
+/** Where a slot is kept, as far as this process knows. */
+export interface Whereabouts {
+  /** What this process does for it. */
+  readonly role: "owner" | "backup" | "joining" | "nobody";
+  /** Servers, by name. */
+  readonly owner: string | null;
+  readonly backup: string | null;
+  /** How often its keepers have changed; 0: it is kept alone. */
+  readonly epoch: number;
+}
+
+export interface SessionAdmin {
+  /**
+   * `alone`: all slots are served here, and other servers have sessions of theirs in the same slots. `shared`: a slot is served by
+   * one server of the cluster.
+   */
+  readonly kind: "alone" | "shared";
+
+  counts(): SessionCounts;
+  serves(slot: number): boolean;
+  whereabouts(slot: number): Whereabouts;
+
+  /** Before a walk over all sessions with `page`: those that are there now will be found. */
+  prepare(): Promise<void>;
+
+  /**
+   * Living sessions of the slot behind this key ("" from the first) in the order of keys, about so many bytes of them, at least one;
+   * none: that was all. It counts as no use of them.
+   */
+  page(
+    slot: number,
+    after: string,
+    bytesMax: number,
+    done: (error: FlotillaError | null, sessions: readonly LivingSession[]) => void,
+  ): void;
+
+  /** Null when there is none. It counts as no use. */
+  find(
+    slot: number,
+    key: string,
+    done: (error: FlotillaError | null, session: LivingSession | null) => void,
+  ): void;
+
+  /** Ends it for good, as the application's `destroy` does, whatever was under way. */
+  end(slot: number, key: string, done: Done): void;
+
+  /** Makes it, or takes the place of the one that there is; it counts as used now. FLOTILLA_SESSION_FULL: others would have to make room. */
+  put(slot: number, session: LivingSession, done: Done): void;
+}
+
+export function elsewhere(): FlotillaError {
+  return new FlotillaError(
+    "FLOTILLA_SESSION_ELSEWHERE",
+    "another server keeps this session now, or is about to; nothing was done",
+    { retry: "yes" },
+  );
+}
+
+export function full(): FlotillaError {
+  return new FlotillaError(
+    "FLOTILLA_SESSION_FULL",
+    "this server keeps as many sessions as it may; nothing was written, for one of a visitor would have had to make room",
+  );
+}
+
+/** The first of them in the order of keys, as many as come to about so many bytes, and one at least. */
+export function firstOf(sessions: LivingSession[], bytesMax: number): LivingSession[] {
+  sessions.sort((one, other) => (one.key < other.key ? -1 : 1));
+  let bytes = 0;
+  const end = sessions.findIndex(({ entries }) => {
+    for (const entry of entries.values()) bytes += entry.bytes;
+    return bytes >= bytesMax;
+  });
+  return end === -1 ? sessions : sessions.slice(0, end + 1);
+}
