@@ -126,12 +126,15 @@ export class Cookie implements CookieSettings {
   /**
    * The value of Set-Cookie, of settings that were checked. Both Max-Age and Expires are written: the first does not
    * depend on the browser's clock, the second is what express-session's users look for.
+   * @param leftMs so long the session can still live; Infinity where nothing is known to end it.
    */
-  serialize(name: string, value: string): string {
+  serialize(name: string, value: string, leftMs: number): string {
     let line = `${name}=${value}`;
     if (this.#expiresAt !== null) {
-      line += `; Max-Age=${Math.max(0, Math.ceil((this.#expiresAt - Date.now()) / 1_000))}`;
-      line += `; Expires=${new Date(this.#expiresAt).toUTCString()}`;
+      const now = Date.now();
+      const expiresAt = Math.min(this.#expiresAt, now + leftMs);
+      line += `; Max-Age=${Math.max(0, Math.ceil((expiresAt - now) / 1_000))}`;
+      line += `; Expires=${new Date(expiresAt).toUTCString()}`;
     }
     if (this.domain) line += `; Domain=${this.domain}`;
     if (this.path) line += `; Path=${this.path}`;

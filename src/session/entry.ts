@@ -84,6 +84,7 @@ let lastApplied: SessionEntries = noEntries;
 
 /** The entries after a commit. */
 export function applied(entries: SessionEntries, changes: SessionChanges): SessionEntries {
+  if (changes.size === 0) return entries;
   if (entries === lastEntries && changes === lastChanges) return lastApplied;
   const next = new Map(entries);
   for (const [key, entry] of changes) {

@@ -14,6 +14,7 @@ export type * from "./data.ts";
 export type { SessionMiddleware } from "./middleware.ts";
 export type { SessionOptions } from "./options.ts";
 export type { Callback, Session } from "./session.ts";
+export type { ConflictHook, SessionConflict } from "./session-conflict.ts";
 
 declare global {
   namespace Express {

@@ -6,6 +6,7 @@ import { Seldom } from "../support/seldom.ts";
 import type { CookieOptions } from "./cookie.ts";
 import { Cookie } from "./cookie.ts";
 import type { SessionIds } from "./id.ts";
+import type { ConflictHook } from "./session-conflict.ts";
 import type { SessionLife } from "./snapshot.ts";
 import type { SessionStore } from "./store.ts";
 
@@ -17,6 +18,8 @@ export interface SessionPlace {
   readonly idleTimeoutMs: number;
   /** Infinity: they live as long as they are used. */
   readonly absoluteTimeoutMs: number;
+  /** Of applications that do not say. */
+  readonly save: "on-change" | "always";
   readonly log: Log;
   /** `session.update` runs one after the other: the last one of each session, by its key. */
   readonly updates: Map<string, Promise<unknown>>;
@@ -30,6 +33,11 @@ export interface SessionHabits {
   readonly rolling: boolean;
   readonly saveUninitialized: boolean;
   readonly unset: "keep" | "destroy";
+  /** Null, here and below: as the place says. */
+  readonly idleTimeoutMs: number | null;
+  readonly absoluteTimeoutMs: number | null;
+  readonly save: "on-change" | "always" | null;
+  readonly onConflict: ConflictHook | null;
 }
 
 export class Keeper {
@@ -40,16 +48,30 @@ export class Keeper {
   readonly secureCookie: Cookie;
   /** Of a session that begins. */
   readonly newLife: SessionLife;
+  /** A request that changed nothing tells the session's servers that it used it, and waits until they know. */
+  readonly savesUse: boolean;
   #toldInsecure = false;
   readonly #refused: Seldom = new Seldom(limits.refusedComplaintIntervalMs);
 
   constructor(place: SessionPlace, habits: SessionHabits) {
     this.place = place;
     this.habits = habits;
-    this.newLife = { ageMs: 0, absoluteTimeoutMs: place.absoluteTimeoutMs };
+    this.newLife = { ageMs: 0, absoluteTimeoutMs: habits.absoluteTimeoutMs ?? place.absoluteTimeoutMs };
+    this.savesUse = (habits.save ?? place.save) === "always";
     const { secure } = habits.cookie;
     this.plainCookie = new Cookie({ ...habits.cookie, secure: secure === "auto" ? false : secure });
     this.secureCookie = new Cookie({ ...habits.cookie, secure: true });
+  }
+
+  /**
+   * What comes first: `maxAge` that the application gave to this session alone, `idleTimeout` and `cookie.maxAge` of its options, the file.
+   * A cookie that is to go takes its session with it.
+   */
+  idleTimeoutMsOf({ originalMaxAge }: Cookie): number {
+    const { habits, place, plainCookie } = this;
+    const isOwn = originalMaxAge !== plainCookie.originalMaxAge;
+    if (isOwn && originalMaxAge !== null) return Math.max(1, originalMaxAge);
+    return habits.idleTimeoutMs ?? Math.max(1, originalMaxAge ?? place.idleTimeoutMs);
   }
 
   /** A request was answered 503, because its session could not be loaded; an outage brings thousands of them. */

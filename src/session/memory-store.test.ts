@@ -78,6 +78,31 @@ function update(store: MemoryStore, id: VerifiedId, data: Record<string, unknown
 }
 
 describe("the memory store", () => {
+  test("ends at its absolute age, however it is used, and not before; a saved one is as old as it was", () => {
+    const { clock, store } = setUp();
+    const [id, taken, endlessId] = [store.newId(), store.newId(), store.newId()];
+    const life = { ageMs: 0, absoluteTimeoutMs: 5_000 };
+    store.create(id, changes({ a: 1 }), 1_000, life, () => {});
+    store.create(endlessId, changes({ a: 1 }), 1_000, endless, () => {});
+    const entries = new Map([["a", Entry.of("a", 1)]]);
+    store.restore({
+      ...{
+        key: taken.key,
+        entries,
+        idleTimeoutMs: 1_000,
+        idleForMs: 0,
+        absoluteTimeoutMs: 5_000,
+        ageMs: 3_000,
+      },
+    });
+    for (let age = 0; age < 10_000; age += 500) {
+      const left = [id, taken, endlessId].map((each) => read(store, each) !== null);
+      assert.deepEqual(left, [age < 5_000, age < 2_000, true], `${age} ms`);
+      store.update(id, changes({ a: age }), 1_000, () => {});
+      clock.pass(500);
+    }
+  });
+
   test("refuses an idle timeout that is no time, changes nothing, and keeps nothing longer than ten years", () => {
     const { clock, store, create } = setUp();
     const id = create(1_000, { a: 1 });

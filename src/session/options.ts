@@ -1,8 +1,11 @@
 /** The options of `session()`: express-session's where they make sense here, checked when the middleware is made. */
 import { createHash } from "node:crypto";
+import { parseDuration } from "../config/quantities.ts";
 import { FlotillaError } from "../support/errors.ts";
+import { session as limits } from "../support/limits.ts";
 import { Cookie, type CookieOptions } from "./cookie.ts";
 import type { SessionHabits } from "./keeper.ts";
+import type { ConflictHook } from "./session-conflict.ts";
 
 export interface SessionOptions {
   /** The cookie's name. In a cluster the file says it (`sessions: cookie`), because the web tier must know it too. */
@@ -18,6 +21,20 @@ export interface SessionOptions {
   unset?: "keep" | "destroy";
   /** Whether X-Forwarded-Proto tells that the browser used https. Default: what Express's `trust proxy` says. */
   proxy?: boolean;
+  /**
+   * A session that no request used for so long ends: "30m", or milliseconds. Default: `cookie.maxAge`, else what the file says, else 30
+   * minutes. A `maxAge` that is set at one session's `cookie` comes first for that one.
+   */
+  idleTimeout?: string | number;
+  /** A session ends so long after it began, however it is used: "12h", milliseconds, or "unlimited". Default: what the file says. */
+  absoluteTimeout?: string | number;
+  /**
+   * "always": each request that used a session tells the servers that keep it, before it is answered. "on-change": those that
+   * changed it. Default: what the file says. Outside a cluster there is nobody to tell.
+   */
+  save?: "on-change" | "always";
+  /** Makes one value of two, where two requests changed the same top-level key at the same time. Without it the later one wins. */
+  onConflict?: ConflictHook;
   /** Has no meaning here: only changed keys are ever saved. Accepted so that an application can move in as it is. */
   resave?: boolean;
 }
@@ -33,7 +50,10 @@ const notTakenOver: Readonly<Record<string, string>> = {
   store: "sessions live on the cluster's own servers",
   key: "write `name`",
 };
-const known = ["name", "cookie", "secret", "rolling", "saveUninitialized", "unset", "proxy", "resave"];
+const known = [
+  ...["name", "cookie", "secret", "rolling", "saveUninitialized", "unset", "proxy", "resave"],
+  ...["idleTimeout", "absoluteTimeout", "save", "onConflict"],
+];
 
 /** @throws FlotillaError FLOTILLA_SESSION_OPTION */
 export function checkOptions(options: SessionOptions): void {
@@ -42,7 +62,7 @@ export function checkOptions(options: SessionOptions): void {
     if (known.includes(name)) continue;
     refuse(name, notTakenOver[name] ?? `it is none of ${known.join(", ")}`);
   }
-  const { name, unset, cookie } = options;
+  const { name, unset, cookie, save, onConflict } = options;
   // RFC 6265, section 4.1.1: a cookie's name is a token.
   if (name !== undefined && !/^[\w!#$%&'*+.^`|~-]+$/.test(name))
     refuse("name", `${JSON.stringify(name)} is no name for a cookie`);
@@ -50,6 +70,21 @@ export function checkOptions(options: SessionOptions): void {
     refuse("unset", 'it is "keep" or "destroy"');
   if (cookie !== undefined && !isObject(cookie))
     refuse("cookie", `it is an object of settings, not ${String(cookie)}`);
+  if (save !== undefined && save !== "on-change" && save !== "always")
+    refuse(
+      "save",
+      (save as string) === "on-shutdown"
+        ? "the file says it for all of a cluster, with durability: memory"
+        : 'it is "on-change" or "always"',
+    );
+  if (onConflict !== undefined && typeof onConflict !== "function")
+    refuse("onConflict", `it is a function, not ${String(onConflict)}`);
+  const idleTimeoutMs = timeoutMsOf("idleTimeout", options.idleTimeout);
+  const absoluteTimeoutMs = timeoutMsOf("absoluteTimeout", options.absoluteTimeout);
+  if (idleTimeoutMs === Number.POSITIVE_INFINITY)
+    refuse("idleTimeout", "a session that nobody uses has to end; ten years are allowed");
+  if (idleTimeoutMs !== null && absoluteTimeoutMs !== null && absoluteTimeoutMs < idleTimeoutMs)
+    refuse("absoluteTimeout", "it is shorter than idleTimeout, which would never be reached");
   try {
     new Cookie(cookie).check();
   } catch (error) {
@@ -65,7 +100,20 @@ export function habitsOf(options: SessionOptions, name: string): SessionHabits {
     rolling: options.rolling ?? false,
     saveUninitialized: options.saveUninitialized ?? false,
     unset: options.unset ?? "keep",
+    idleTimeoutMs: timeoutMsOf("idleTimeout", options.idleTimeout),
+    absoluteTimeoutMs: timeoutMsOf("absoluteTimeout", options.absoluteTimeout),
+    save: options.save ?? null,
+    onConflict: options.onConflict ?? null,
   };
+}
+
+/** Null: not said. @throws FlotillaError FLOTILLA_SESSION_OPTION */
+function timeoutMsOf(name: string, value: string | number | undefined): number | null {
+  if (value === undefined) return null;
+  if (value === "unlimited" || value === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
+  const ms = typeof value === "string" ? parseDuration(value) : value;
+  if (typeof ms === "number" && ms > 0 && ms <= limits.idleTimeoutMsMax) return ms;
+  refuse(name, `${JSON.stringify(value)} is no time: write "30m", "12h" or milliseconds, ten years at most`);
 }
 
 /** @throws FlotillaError FLOTILLA_SESSION_OPTION */

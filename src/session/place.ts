@@ -82,7 +82,9 @@ export function placeOf(member: Member): MemberPlace {
       "session() was called for the first time after serve(): sessions are kept on this server alone; " +
         `call it before, or write "sessions: {}" for ${cluster.name} in the file`,
     );
-  const place = { ids, idleTimeoutMs, absoluteTimeoutMs, log, updates: new Map() };
+  // With one copy there is nothing to write to.
+  const save: SessionPlace["save"] = "on-change";
+  const place = { ids, idleTimeoutMs, absoluteTimeoutMs, save, log, updates: new Map() };
   if (!isWanted || isTooLate || server.kind !== "link") {
     const memoryBytesMax = cluster.sessions?.memoryBytesMax ?? limits.memoryBytesMax;
     const { letter, processIndex } = server;
@@ -105,7 +107,8 @@ export function placeOf(member: Member): MemberPlace {
   member.stopCheck = (others) => replicas.stopCheck(others);
   member.onOrder = () => replicas.standAside(member.order !== "ready");
   member.onOrder();
-  return { place: { ...place, store }, kept: replicas };
+  const savesUse = cluster.sessions?.save === "always";
+  return { place: { ...place, save: savesUse ? "always" : "on-change", store }, kept: replicas };
 }
 
 /** @param secrets null: a random one; its sessions end with the process anyway. */
@@ -116,7 +119,7 @@ export function placeAlone(secrets: OwnSecrets | null): SessionPlace {
   const store = memoryStore({ ids, letter: "a", processIndex: 0, memoryBytesMax, log });
   const { idleTimeoutMs } = limits;
   const absoluteTimeoutMs = Number.POSITIVE_INFINITY;
-  return { store, ids, idleTimeoutMs, absoluteTimeoutMs, log, updates: new Map() };
+  return { store, ids, idleTimeoutMs, absoluteTimeoutMs, save: "on-change", log, updates: new Map() };
 }
 
 function memoryStore(

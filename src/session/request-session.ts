@@ -22,8 +22,10 @@ import type { VerifiedId } from "./id.ts";
 import type { Keeper } from "./keeper.ts";
 import { isSecure, type SessionRequest } from "./request.ts";
 import { type Callback, keyReserved, reservedKeys, Session, type SessionBackstage } from "./session.ts";
+import { ConflictMerges, takeStored } from "./session-conflict.ts";
 import { type SessionUpdate, updateInTurn } from "./session-update.ts";
-import { isGone, sessionGone, withStatus } from "./store.ts";
+import { isGone, sessionGone } from "./store.ts";
+import { UnderWay } from "./under-way.ts";
 import { decode } from "./value.ts";
 
 export class RequestSession implements SessionBackstage {
@@ -44,12 +46,15 @@ export class RequestSession implements SessionBackstage {
   #loaded: SessionEntries = noEntries;
   #entries: SessionEntries = noEntries;
   #cookieBefore: Cookie;
+  /** When it ends, whatever its use; on our clock. */
+  #endsAt: number = Number.POSITIVE_INFINITY;
+  /** Its servers know that this request used it. */
+  #isUseSaved = false;
+  #merges: ConflictMerges | null = null;
   #isLoading = false;
   /** When the store last heard of a use. */
   #usedAt: number = Number.NEGATIVE_INFINITY;
-  #inFlight = 0;
-  #failure: FlotillaError | null = null;
-  #waiting: ((failure: FlotillaError | null) => void)[] = [];
+  readonly underWay: UnderWay = new UnderWay();
 
   constructor(keeper: Keeper, req: SessionRequest) {
     this.#keeper = keeper;
@@ -68,10 +73,13 @@ export class RequestSession implements SessionBackstage {
     }
     this.#isLoading = true;
     this.#usedAt = systemClock.now();
-    place.store.load(id, (error, entries) => {
+    place.store.load(id, (error, entries, ageMs, absoluteTimeoutMs) => {
       this.#isLoading = false;
-      if (entries !== null) this.#adopt(id, entries, true);
+      if (entries !== null && ageMs < this.#keeper.newLife.absoluteTimeoutMs)
+        this.#adopt(id, entries, true, ageMs, absoluteTimeoutMs);
       else if (error === null) this.#startNew();
+      // It began when it might become older.
+      if (entries !== null && !this.#isCreated) place.store.destroy(id, () => {});
       done(error);
     });
   }
@@ -84,7 +92,7 @@ export class RequestSession implements SessionBackstage {
     const session = this.#current();
     if (session === null) return null;
     const { habits } = this.#keeper;
-    this.#forgetFailure();
+    this.underWay.forgetFailure();
     this.#submit(session, this.#isWanted || habits.saveUninitialized);
     const renewed = this.#isCreated ? this.#keeper.place.store.renewed(this.#identify()) : null;
     if (renewed === null && !this.#needsCookie(session.cookie)) return null;
@@ -93,7 +101,9 @@ export class RequestSession implements SessionBackstage {
       return null;
     }
     session.cookie.resetMaxAge();
-    return session.cookie.serialize(habits.name, (renewed ?? this.#identify()).text);
+    const leftMs =
+      this.#endsAt === Number.POSITIVE_INFINITY ? this.#endsAt : this.#endsAt - systemClock.now();
+    return session.cookie.serialize(habits.name, (renewed ?? this.#identify()).text, leftMs);
   }
 
   /** The last look at the session. @throws as `beforeHead` */
@@ -101,7 +111,7 @@ export class RequestSession implements SessionBackstage {
     const session = isHeadOut ? this.#current() : this.#session;
     if (session === null) return;
     if (isHeadOut) {
-      this.#forgetFailure();
+      this.underWay.forgetFailure();
       this.#submit(session, this.#isWanted);
     }
     this.#touch(session);
@@ -111,26 +121,6 @@ export class RequestSession implements SessionBackstage {
   /** The store has not answered yet. */
   get isLoading(): boolean {
     return this.#isLoading;
-  }
-
-  get isSettled(): boolean {
-    return this.#inFlight === 0;
-  }
-
-  /** Why the store refused at once what was handed over last; null when it did not, or has not answered yet. */
-  get refusal(): FlotillaError | null {
-    return this.#inFlight === 0 ? this.#failure : null;
-  }
-
-  /** One that was told to the application, by the method that it called, is the application's. */
-  #forgetFailure(): void {
-    if (this.#inFlight === 0) this.#failure = null;
-  }
-
-  /** Calls back, at once where nothing is under way, when all that was handed over is committed or has failed. */
-  whenSettled(done: (failure: FlotillaError | null) => void): void {
-    if (this.#inFlight === 0) done(this.#failure);
-    else this.#waiting.push(done);
   }
 
   // What `req.session`'s methods do. `session` is the object they were called on: one that was replaced
@@ -144,7 +134,7 @@ export class RequestSession implements SessionBackstage {
     this.#attempt(session, done, () => {
       this.#submit(session, true);
       this.#touch(session);
-      this.whenSettled(done);
+      this.underWay.whenSettled(done);
     });
   }
 
@@ -175,12 +165,12 @@ export class RequestSession implements SessionBackstage {
 
   reload(session: Session, done: Callback): void {
     this.#attempt(session, done, () =>
-      this.#keeper.place.store.load(this.#identify(), (error, entries) => {
+      this.#keeper.place.store.load(this.#identify(), (error, entries, ageMs, absoluteTimeoutMs) => {
         if (entries === null) {
           done(error ?? sessionGone());
           return;
         }
-        this.#adopt(this.#identify(), entries, this.#isKnownToBrowser);
+        this.#adopt(this.#identify(), entries, this.#isKnownToBrowser, ageMs, absoluteTimeoutMs);
         done();
       }),
     );
@@ -199,7 +189,7 @@ export class RequestSession implements SessionBackstage {
       session,
       isInUse: () => session === this.#session,
       idleTimeoutMs: () => this.#idleTimeoutMs(),
-      launch: (done) => this.#launch(done),
+      launch: (done) => this.underWay.launch(done),
       onCommitted: (changes) => {
         this.#entries = applied(this.#entries, changes);
         this.#isChanged = true;
@@ -249,6 +239,7 @@ export class RequestSession implements SessionBackstage {
   #startNew(): void {
     this.#id = null;
     this.#begin(noEntries, false, false);
+    this.#limit(0, this.#keeper.newLife.absoluteTimeoutMs);
     Object.defineProperty(this.req, "sessionID", {
       get: () => this.#identify().text,
       configurable: true,
@@ -256,17 +247,30 @@ export class RequestSession implements SessionBackstage {
     });
   }
 
-  #adopt(id: VerifiedId, entries: SessionEntries, isKnownToBrowser: boolean): void {
+  #adopt(
+    id: VerifiedId,
+    entries: SessionEntries,
+    isKnownToBrowser: boolean,
+    ageMs: number,
+    absoluteTimeoutMs: number,
+  ): void {
     this.#id = id;
     this.#begin(entries, isKnownToBrowser, true);
+    this.#limit(ageMs, Math.min(absoluteTimeoutMs, this.#keeper.newLife.absoluteTimeoutMs));
     if (this.req.sessionID !== id.text) this.req.sessionID = id.text;
+  }
+
+  /** Its cookie is not to outlive it. */
+  #limit(ageMs: number, absoluteTimeoutMs: number): void {
+    const isEndless = absoluteTimeoutMs === Number.POSITIVE_INFINITY;
+    this.#endsAt = isEndless ? absoluteTimeoutMs : systemClock.now() + absoluteTimeoutMs - ageMs;
   }
 
   #begin(entries: SessionEntries, isKnownToBrowser: boolean, isCreated: boolean): void {
     this.#loaded = this.#entries = entries;
     this.#isKnownToBrowser = isKnownToBrowser;
     this.#isCreated = isCreated;
-    this.#isWanted = this.#isChanged = this.#isCookieChanged = false;
+    this.#isWanted = this.#isChanged = this.#isCookieChanged = this.#isUseSaved = false;
     this.#session = new Session(this, this.#makeCookie(entries));
     fill(this.#session, entries);
     this.req.session = this.#session;
@@ -295,9 +299,9 @@ export class RequestSession implements SessionBackstage {
     return this.#isChanged && cookie.expires !== null;
   }
 
-  /** By the settings that were handed over last: those were checked. A cookie that is to go takes its session with it. */
+  /** By the settings that were handed over last: those were checked. */
   #idleTimeoutMs(): number {
-    return Math.max(1, this.#cookieBefore.originalMaxAge ?? this.#keeper.place.idleTimeoutMs);
+    return this.#keeper.idleTimeoutMsOf(this.#cookieBefore);
   }
 
   /** Finds the changes and hands them to the store; a session never seen there is created when `wanted` or changed. */
@@ -312,7 +316,10 @@ export class RequestSession implements SessionBackstage {
       );
     }
     const isCookieChanged = !session.cookie.hasSettingsOf(this.#cookieBefore);
-    if (this.#isCreated && data === null && !isCookieChanged) return;
+    if (this.#isCreated && data === null && !isCookieChanged) {
+      if (this.#keeper.savesUse && !this.#isUseSaved) this.#saveUse();
+      return;
+    }
     // Here and not when it is sent: what is answered with a 500 must not have been stored before.
     if (isCookieChanged) session.cookie.check();
     const changes = data ?? new Map<string, Entry | null>();
@@ -323,6 +330,18 @@ export class RequestSession implements SessionBackstage {
     this.#commit(changes);
   }
 
+  #saveUse(): void {
+    this.#isUseSaved = true;
+    this.#usedAt = systemClock.now();
+    const { store } = this.#keeper.place;
+    store.update(
+      this.#identify(),
+      noEntries,
+      this.#idleTimeoutMs(),
+      this.underWay.launch(() => {}),
+    );
+  }
+
   #commit(changes: SessionChanges): void {
     const { store } = this.#keeper.place;
     const id = this.#identify();
@@ -330,15 +349,25 @@ export class RequestSession implements SessionBackstage {
     const isNew = !this.#isCreated;
     // Taken as committed from here on, so that the next look finds only what is new since.
     this.#entries = applied(before, changes);
-    this.#isCreated = this.#isChanged = true;
+    this.#isCreated = this.#isChanged = this.#isUseSaved = true;
     this.#usedAt = systemClock.now();
-    const done = this.#launch((failure) => {
+    const done = this.underWay.launch((failure) => {
       if (failure === null || id !== this.#id || isGone(failure)) return;
       this.#takeBack(before, changes);
       if (isNew) this.#isCreated = false;
     });
-    if (isNew) store.create(id, changes, this.#idleTimeoutMs(), this.#keeper.newLife, done);
-    else store.update(id, changes, this.#idleTimeoutMs(), done);
+    const idleTimeoutMs = this.#idleTimeoutMs();
+    const { onConflict } = this.#keeper.habits;
+    if (isNew) store.create(id, changes, idleTimeoutMs, this.#keeper.newLife, done);
+    else if (onConflict === null) store.update(id, changes, idleTimeoutMs, done);
+    else {
+      this.#merges ??= new ConflictMerges(store, onConflict);
+      this.#merges.commit({ id, base: before, changes, idleTimeoutMs }, (failure, stored) => {
+        if (stored !== null && id === this.#id && this.#session !== null)
+          this.#entries = takeStored(this.#session, this.#entries, changes, stored);
+        done(failure);
+      });
+    }
   }
 
   /** After a failed commit these keys count as unsaved again, unless changed once more meanwhile. */
@@ -359,26 +388,11 @@ export class RequestSession implements SessionBackstage {
       return;
     }
     this.#isCreated = false;
-    const settled = this.#launch((failure) => {
+    const settled = this.underWay.launch((failure) => {
       // It may live on: what `regenerate` could not end is not created anew by a later change.
       if (failure !== null) this.#isCreated = true;
       done(failure);
     });
     this.#keeper.place.store.destroy(this.#identify(), settled);
-  }
-
-  /** Counts an operation as under way until the store calls what is returned. */
-  #launch(done: (failure: FlotillaError | null) => void): (failure: FlotillaError | null) => void {
-    if (this.#inFlight++ === 0) this.#failure = null;
-    return (failure) => {
-      // Of our servers, not of the application: most applications hand it to their framework.
-      if (failure?.source === "internal") withStatus(failure);
-      if (failure !== null) this.#failure = failure;
-      done(failure);
-      if (--this.#inFlight > 0 || this.#waiting.length === 0) return;
-      const waiting = this.#waiting;
-      this.#waiting = [];
-      for (const tell of waiting) tell(this.#failure);
-    };
   }
 }

@@ -151,11 +151,11 @@ class ResponseHold {
 
   /** Holds it for what is not committed. @returns false when the store has refused that already, and the response with it. */
   #holdOrRefuse(): boolean {
-    if (!this.#session.isSettled) {
+    if (!this.#session.underWay.isSettled) {
       this.#hold();
       return true;
     }
-    const { refusal } = this.#session;
+    const { refusal } = this.#session.underWay;
     if (refusal === null || isGone(refusal)) return true;
     this.#refuse(refusal);
     return false;
@@ -186,7 +186,7 @@ class ResponseHold {
     const context = new AsyncResource("FlotillaSession");
     const timeout = new WheelEntry(() => context.runInAsyncScope(this.#refuse, this, null));
     timeouts.start(timeout, limits.commitTimeoutMs);
-    this.#session.whenSettled((failure) => {
+    this.#session.underWay.whenSettled((failure) => {
       timeouts.stop(timeout);
       if (!this.#isRefused) context.runInAsyncScope(this.#settle, this, failure);
     });

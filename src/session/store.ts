@@ -126,7 +126,7 @@ export function isTooLarge(failure: FlotillaError): boolean {
 export function contended(key: string): FlotillaError {
   return new FlotillaError(
     "FLOTILLA_SESSION_CONTENDED",
-    `req.session.update(${JSON.stringify(key.slice(0, 100))}) found the key changed by others again and again; nothing was written`,
+    `req.session[${JSON.stringify(key.slice(0, 100))}] was changed by others again and again; nothing was written`,
     { retry: "yes" },
   );
 }
