@@ -11,7 +11,7 @@ import { PostgresConnection } from "./connection.ts";
 import { troubleInWords } from "./words.ts";
 
 export interface PrimaryOptions {
-  readonly settings: Pick<PostgresSettings, "address" | "tls">;
+  readonly settings: PostgresSettings;
   readonly applicationName: string;
   /** Of notifications. */
   readonly channel: string;
@@ -113,7 +113,7 @@ export class Primary {
 
   /** Every host once, beginning with the last that was the primary. */
   async #connectOnce(): Promise<boolean> {
-    const { address } = this.#options.settings;
+    const { address, table } = this.#options.settings;
     const { hosts } = address;
     const troubles: string[] = [];
     for (let tried = 0; tried < hosts.length && !this.#isStopped; tried++) {
@@ -123,7 +123,7 @@ export class Primary {
         this.#first = index;
         return true;
       } catch (error) {
-        troubles.push(troubleInWords(error, { address, place: placeOf(hosts[index]!) }));
+        troubles.push(troubleInWords(error, { address, table, place: placeOf(hosts[index]!) }));
       }
     }
     this.#trouble = troubles.join("; ");

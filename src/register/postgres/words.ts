@@ -9,79 +9,101 @@ export interface Whereabouts {
   readonly address: PostgresAddress;
   /** "10.0.0.5:5432". */
   readonly place: string;
-  /** Of a statement: as the file writes it. */
-  readonly table?: string;
+  /** As the file writes it. */
+  readonly table: string;
 }
 
 /** One line, without a period at its end. */
 export function troubleInWords(error: unknown, whereabouts: Whereabouts): string {
   if (error instanceof FlotillaError) return error.message;
   const { address, place } = whereabouts;
-  if (error instanceof AnswerLost) return `PostgreSQL at ${place}: the connection was lost: ${short(error)}`;
+  const said = lineOf(error);
+  if (error instanceof AnswerLost)
+    return `PostgreSQL at ${place} did not answer (${said}): start it, or mend the network between`;
   const code = codeOf(error);
-  const known = byCode[code] ?? tlsWords(code, messageOf(error));
-  if (known !== undefined) return `PostgreSQL at ${place} ${known(whereabouts, short(error))}`;
-  const user = address.user === "" ? "" : ` as ${JSON.stringify(address.user)}`;
-  return `PostgreSQL at ${place} can't be used${user}: ${short(error)}${code === "" ? "" : ` (${code})`}`;
+  const words = byCode[code] ?? byMessage.find(({ pattern }) => pattern.test(`${code} ${said}`))?.words;
+  if (words !== undefined) return `PostgreSQL at ${place} ${words(whereabouts, said)}`;
+  return `PostgreSQL at ${place} can't be used by ${JSON.stringify(address.user)}: ${said}${code && ` (${code})`}`;
 }
 
 type Words = (whereabouts: Whereabouts, said: string) => string;
 
 const notReached: Words = (_, said) =>
-  `can't be reached (${said}): is it running, does it listen at that address (listen_addresses), and does no firewall stand between?`;
-const notYet: Words = (_, said) => `does not take connections just now: ${said}`;
+  `can't be reached (${said}): start it, let it listen there (listen_addresses), or mend the network between`;
+const notYet: Words = (_, said) => `takes no connections just now (${said})`;
+const notAllowed: Words = ({ address, table }) => {
+  const [user, database] = [address.user, address.database].map((name) => JSON.stringify(name));
+  const name = quotedTable(table);
+  return (
+    `does not let ${user} use or make the table ${table}; an administrator can, in the database ${database}: ` +
+    `${createTable(name)}; GRANT SELECT, INSERT, UPDATE ON ${name} TO "${address.user.replaceAll('"', '""')}"`
+  );
+};
+const otherTable: Words = ({ table }, said) =>
+  `has a table ${table} that Flotilla has not made (${said}): name another one (table:), or rename that one`;
 
-/** By SQLSTATE, or by the system's code. */
+/** By SQLSTATE (PostgreSQL, "Error Codes"), or by the system's code. */
 const byCode: Readonly<Record<string, Words>> = {
   ECONNREFUSED: notReached,
+  ECONNRESET: notReached,
   EHOSTUNREACH: notReached,
   ENETUNREACH: notReached,
   ETIMEDOUT: notReached,
-  ENOENT: (_, said) => `can't be reached: ${said}`,
+  ENOENT: notReached,
+  EACCES: notReached,
   ENOTFOUND: (_, said) => `can't be reached: its name has no address (${said})`,
+  EAI_AGAIN: (_, said) => `can't be reached: its name can't be looked up (${said})`,
   "28P01": ({ address }) =>
-    `does not take the password of ${JSON.stringify(address.user)}: correct it in the file (of a password in an address, % @ : / ? # are written %25 %40 %3A %2F %3F %23)`,
-  "28000": (_, said) => `lets nobody in with these settings (${said}): see pg_hba.conf there`,
+    `does not take the password of ${JSON.stringify(address.user)}: correct it in the file`,
+  "28000": (_, said) => `does not let us in (${said}): see its pg_hba.conf`,
   "3D000": ({ address }) =>
     `has no database ${JSON.stringify(address.database)}: make it (CREATE DATABASE), or correct the file`,
-  "53300": () =>
-    "has no connection left: raise max_connections, or find out who holds them (pg_stat_activity)",
-  "57P03": notYet,
+  "53300": () => "has no connection left: raise its max_connections, or see who has them (pg_stat_activity)",
   "57P01": notYet,
+  "57P03": notYet,
   "53100": (_, said) =>
-    `has a full disk (${said}): make room there; until then the register can be read but not be changed`,
+    `has a full disk (${said}): make room there; until then the register can be read, not changed`,
   "25006": () =>
-    "is read-only (default_transaction_read_only, or its provider's guard against a full disk): the register can be read but not be changed",
-  "42501": ({ address, table = "" }) =>
-    `does not let ${JSON.stringify(address.user)} use or make the table ${table}: have an administrator run, in the database ${JSON.stringify(address.database)}: ${createTable(quotedTable(table))}; GRANT SELECT, INSERT, UPDATE ON ${quotedTable(table)} TO ${quoted(address.user)}`,
-  "3F000": ({ table = "" }) =>
+    "is read-only (default_transaction_read_only; some providers set it when a disk is full): the register can be read, not changed",
+  "42501": notAllowed,
+  "3F000": ({ table }) =>
     `has no schema for the table ${table}: make it (CREATE SCHEMA), or correct the file`,
-  "55P03": ({ table = "" }) =>
-    `kept a change waiting for too long: another transaction holds the row in ${table} (see pg_stat_activity), or a change before waits for a synchronous standby that does not answer`,
-  "42703": ({ table = "" }) =>
-    `has a table ${table} that is not a register: name another one (table:), or rename that one`,
+  "55P03": ({ table }) =>
+    `kept a change waiting: another transaction holds the row in ${table} (see pg_stat_activity), or a change before it waits for a synchronous standby`,
+  "42703": otherTable,
+  "42804": otherTable,
+  "42883": otherTable,
+  "42809": otherTable,
+  "42P10": otherTable,
 };
 
-function tlsWords(code: string, message: string): Words | undefined {
-  if (message === "timeout expired")
-    return () =>
-      `did not answer within ${limits.connectTimeoutMs / 1_000} s: does a firewall stand between, or is the machine down?`;
-  if (message === "The server does not support SSL connections")
-    return () =>
-      "offers no TLS: turn it on there (ssl = on), or write sslmode=disable if the network between is trusted";
-  if (message.startsWith("SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be"))
-    return ({ address }) => `wants a password of ${JSON.stringify(address.user)}, and the file gives none`;
-  if (/CERT|SIGNATURE|ERR_TLS|ERR_SSL|SELF_SIGNED/.test(code))
-    return (_, said) =>
-      `has a certificate that is not trusted here (${said}): name its authority (sslrootcert), or correct the host's name`;
-  return undefined;
-}
-
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
+/** What the library and TLS say in words of theirs; the code of the error stands before them. */
+const byMessage: readonly { readonly pattern: RegExp; readonly words: Words }[] = [
+  {
+    pattern: /timeout expired$/,
+    words: () =>
+      `did not answer within ${limits.connectTimeoutMs / 1_000} s: start it, or mend the network between`,
+  },
+  {
+    pattern: /server does not support SSL/,
+    words: () =>
+      "offers no TLS: turn it on there (ssl = on), or write sslmode=disable if you trust the network between",
+  },
+  {
+    pattern: /client password must be/,
+    words: ({ address }) =>
+      `wants a password of ${JSON.stringify(address.user)}, and the file gives none (password:)`,
+  },
+  {
+    pattern: /^\w*(?:CERT|SIGNATURE|ERR_TLS|ERR_SSL|ERR_OSSL)/,
+    words: (_, said) =>
+      `can't be trusted (${said}): name the authority of its certificate (tls: { ca: ... }), or the name in it (serverName:)`,
+  },
+];
 
 /** One line of what came from outside. */
-function short(error: unknown): string {
-  return messageOf(error).replace(/\s+/g, " ").slice(0, limits.messageCharactersMax);
+function lineOf(error: unknown): string {
+  const all = error instanceof AggregateError ? error.errors : [error];
+  const said = all.map(messageOf).join(", ");
+  return said.replace(/\s+/g, " ").slice(0, limits.messageCharactersMax);
 }
