@@ -3,7 +3,7 @@ import { systemClock } from "../../support/clock.ts";
 import type { FlotillaError } from "../../support/errors.ts";
 import { passed } from "../../support/words.ts";
 import type { EngineNotes, RegisterEngine } from "../engine.ts";
-import type { SlotMap } from "../slot-map.ts";
+import { aboveForks, type SlotMap } from "../slot-map.ts";
 import { slotMapCodec } from "../slot-map-codec.ts";
 import type { CellStore } from "./cell.ts";
 import { CellRegister } from "./cell-register.ts";
@@ -23,10 +23,12 @@ export class CellEngine implements RegisterEngine {
   #problem: { readonly message: string; readonly sinceMs: number } | null = null;
 
   constructor(options: CellEngineOptions) {
-    const { store, where, node } = options;
+    const { store, where, node, onProblem } = options;
     this.#options = options;
     this.register = new CellRegister<SlotMap>({
       ...{ store, where, node, codec: slotMapCodec, clock: systemClock, random: Math.random },
+      afterFork: aboveForks,
+      onFork: onProblem,
       onEnd: (error) => this.#note(error),
     });
   }

@@ -5,6 +5,9 @@
  * while the cell has the revision that it expects. So a read that finds this revision writes the same state once more:
  * after that the change can never happen, and what the read shows is settled. No clock decides that, and it costs one
  * write after an answer that was lost.
+ *
+ * An engine may lose changes that it had answered: a standby that lagged is promoted, a backup is restored. Then the history of
+ * what the cell holds lacks a change that is known here, and others may have built on it. Whoever finds that joins the two.
  */
 import type { Clock, Random } from "../../support/clock.ts";
 import { FlotillaError } from "../../support/errors.ts";
@@ -22,8 +25,12 @@ export interface CellRegisterOptions<V> {
   /** This start of this process, "app-a#4tZ..": two proposers never share it. */
   readonly node: string;
   readonly codec: ValueCodec<V>;
+  /** Of two branches of the history: the value to go on with, made of the one that is kept. */
+  readonly afterFork: (kept: V, lost: readonly V[]) => V;
   readonly clock: Clock;
   readonly random: Random;
+  /** For the log: two branches were joined. */
+  readonly onFork: (message: string) => void;
   /** After each read and change: null when the engine answered. */
   readonly onEnd: (error: FlotillaError | null) => void;
 }
@@ -187,13 +194,13 @@ export class CellRegister<V> implements Register<V> {
     const { store } = this.#options;
     const before = this.#known;
     let cell = await store.get(this.#timeout(untilMs));
-    this.#learn(cell, before);
+    await this.#take(cell, before, untilMs);
     const pending = this.#unsettled.get(cell?.revision ?? none);
     if (pending !== undefined) {
       const bytes = cell?.bytes ?? pending;
       const outcome = await store.swap(cell?.revision ?? null, bytes, this.#timeout(untilMs));
       cell = outcome.isDone ? { revision: outcome.revision, bytes } : outcome.cell;
-      this.#learn(cell, before);
+      await this.#take(cell, before, untilMs);
     }
     this.#unsettled.clear();
     return this.#known;
@@ -203,7 +210,7 @@ export class CellRegister<V> implements Register<V> {
     const { store, where } = this.#options;
     if (this.#known === null || this.#known.state.version < change.expected) {
       const before = this.#known;
-      this.#learn(await store.get(this.#timeout(untilMs)), before);
+      await this.#take(await store.get(this.#timeout(untilMs)), before, untilMs);
     }
     const base = this.#known;
     const version = base?.state.version ?? 0;
@@ -216,19 +223,9 @@ export class CellRegister<V> implements Register<V> {
         : nextState(base.state, change.id, change.bytes);
     const bytes = encodeCell(state);
     const revision = base?.revision ?? none;
-    const isSettledBefore = !this.#unsettled.has(revision);
-    this.#unsettled.set(revision, bytes);
-    let outcome: SwapOutcome;
-    try {
-      outcome = await store.swap(base === null ? null : revision, bytes, this.#timeout(untilMs));
-    } catch (error) {
-      if (error instanceof SwapRefused && isSettledBefore) this.#unsettled.delete(revision);
-      throw error;
-    }
-    // The revision is another one now, and never will be that one again.
-    this.#unsettled.delete(revision);
+    const outcome = await this.#swap(revision, bytes, untilMs);
     if (!outcome.isDone) {
-      this.#learn(outcome.cell, base);
+      await this.#take(outcome.cell, base, untilMs);
       const now = this.#known;
       if (now !== null && now.state.version > change.expected) return this.#outcomeOf(change, now);
       throw unreachable(`${where} is being written by another server`);
@@ -246,35 +243,93 @@ export class CellRegister<V> implements Register<V> {
     return { kind: "unknown", error: unreachable("the change is too old to tell what became of it") };
   }
 
+  /** As `#learn`, and joins what has forked. */
+  async #take(cell: Cell | null, before: Known<V> | null, untilMs: number): Promise<void> {
+    const lost = this.#learn(cell, before);
+    if (lost !== null) await this.#join(cell!, lost, untilMs);
+  }
+
   /**
    * @param cell an answer of the engine, for which nobody may be told anything older than `before`.
-   * @throws FlotillaError when it can't be the successor of what was known.
+   * @returns what the cell holds where its history lacks what is known; else null.
+   * @throws FlotillaError when it never was this register.
    */
-  #learn(cell: Cell | null, before: Known<V> | null): void {
+  #learn(cell: Cell | null, before: Known<V> | null): CellState | null {
     const { where } = this.#options;
     if (cell === null) {
       if (before !== null) throw replaced(`${where} is gone`);
-      return;
+      return null;
     }
-    if (cell.revision === this.#known?.revision) return;
+    if (cell.revision === this.#known?.revision) return null;
     const state = decodeCell(cell.bytes, where);
     const known = this.#known;
-    if (known !== null && state.world !== known.state.world)
-      throw replaced(`${where} holds another register than before`);
-    if (before !== null && state.version < before.state.version)
-      throw replaced(
-        `${where} holds version ${state.version}, and had version ${before.state.version} before`,
-      );
-    if (known !== null && state.version < known.state.version) return;
-    if (known !== null && state.version === known.state.version) {
-      this.#known = { ...known, revision: cell.revision };
-      return;
+    if (known !== null) {
+      if (state.world !== known.state.world) throw replaced(`${where} holds another register than before`);
+      if (state.version < (before ?? known).state.version) return before === null ? null : state;
+      if (state.version < known.state.version) return null;
+      if (!continues(state, known.state)) return state;
+      if (state.version === known.state.version) {
+        this.#known = { ...known, revision: cell.revision };
+        return null;
+      }
     }
     const versioned = Object.freeze({
       version: state.version,
       value: this.#options.codec.decode(state.value),
     });
     this.#adopt({ revision: cell.revision, state, versioned });
+    return null;
+  }
+
+  /** The longer branch goes on, on top of both. */
+  async #join(cell: Cell, found: CellState, untilMs: number): Promise<void> {
+    const { codec, afterFork, node, where, onFork } = this.#options;
+    const known = this.#known!;
+    const isFoundKept = found.version >= known.state.version;
+    const foundValue = codec.decode(found.value);
+    const [kept, lost] = isFoundKept
+      ? [foundValue, known.versioned.value]
+      : [known.versioned.value, foundValue];
+    const value = afterFork(kept, [lost]);
+    const bytes = codec.encode(value);
+    if (found.version > known.state.version && bytes.equals(found.value)) {
+      // Somebody has joined them already.
+      this.#adopt({
+        revision: cell.revision,
+        state: found,
+        versioned: Object.freeze({ version: found.version, value }),
+      });
+      return;
+    }
+    const base = isFoundKept ? found : known.state;
+    const state = nextState(base, `${node}.${++this.#changes}`, bytes);
+    const outcome = await this.#swap(cell.revision, encodeCell(state), untilMs);
+    if (!outcome.isDone) throw unreachable(`${where} is being written by another server`);
+    onFork(
+      `${where} had lost changes (it held version ${found.version}; this server knew version ${known.state.version}): it was ` +
+        "restored, or a standby that lagged was promoted. It goes on from what the servers know; what was answered meanwhile may be lost",
+    );
+    this.#adopt({
+      revision: outcome.revision,
+      state,
+      versioned: Object.freeze({ version: state.version, value }),
+    });
+  }
+
+  /** Remembers it as long as it may still happen. */
+  async #swap(revision: string, bytes: Buffer, untilMs: number): Promise<SwapOutcome> {
+    const isSettledBefore = !this.#unsettled.has(revision);
+    this.#unsettled.set(revision, bytes);
+    try {
+      const expected = revision === none ? null : revision;
+      const outcome = await this.#options.store.swap(expected, bytes, this.#timeout(untilMs));
+      // The revision is another one now, and never will be that one again.
+      this.#unsettled.delete(revision);
+      return outcome;
+    } catch (error) {
+      if (error instanceof SwapRefused && isSettledBefore) this.#unsettled.delete(revision);
+      throw error;
+    }
   }
 
   #adopt(known: Known<V>): void {
@@ -283,22 +338,28 @@ export class CellRegister<V> implements Register<V> {
     for (const listener of [...this.#listeners]) listener(known.versioned);
   }
 
-  /** From the watch, which may be late: what can't be taken is left to the next read to tell. */
+  /** From the watch, which may be late: what can't be taken is left to the next read. */
   #hear(cell: Cell): void {
     if (this.#stopped) return;
     try {
-      this.#learn(cell, null);
+      if (this.#learn(cell, null) !== null) this.read(() => {});
     } catch (error) {
       if (!(error instanceof FlotillaError)) throw error;
     }
   }
 }
 
-/** Restored from a backup, removed, or written by somebody else. Servers that run must not go back. */
+/** Whether the known state is that state, or in its history, as far as that is remembered. */
+function continues(state: CellState, known: CellState): boolean {
+  const made = changeOf(state, known.version);
+  return made === null || made === changeOf(known, known.version);
+}
+
+/** Removed, or written by somebody else. Servers that run must not go back. */
 function replaced(what: string): FlotillaError {
   return new FlotillaError(
     "FLOTILLA_REGISTER_REPLACED",
-    `${what}: it was restored from a backup, removed or taken for another site; stop all app servers in order and start them again`,
+    `${what}: it was removed, or taken for another site; stop all app servers in order and start them again`,
     { source: "server" },
   );
 }
