@@ -2,13 +2,24 @@
 import { resolve } from "node:path";
 import { readAuthorities, readCertificate } from "./certificates.ts";
 import type { Context, Placed } from "./context.ts";
-import type { CoordinationSettings, EngineTls, Server } from "./model.ts";
+import { isLoopback } from "./local.ts";
+import type { CoordinationSettings, EngineTls, PostgresSettings, Server } from "./model.ts";
+import { parsePostgresUrl } from "./postgres-url.ts";
 import { quote } from "./problems.ts";
 import { parsePlainServer } from "./scalars.ts";
 import type { Section } from "./section.ts";
 
-/** Keys that go with an engine outside of the servers. */
-const engineKeys = ["prefix", "user", "password", "tls"];
+/** Engines outside of the servers, each with the keys that go with it besides its own. */
+const outside = {
+  etcd: { keys: ["prefix", "user", "password", "tls"], example: 'etcd: ["http://10.0.0.5:2379"]' },
+  postgres: {
+    keys: ["table", "user", "password", "tls"],
+    example: "postgres: postgres://user@10.0.0.5/shop",
+  },
+} as const;
+
+type Outside = keyof typeof outside;
+const outsideNames = Object.keys(outside) as Outside[];
 
 /**
  * @param section the cluster.
@@ -21,22 +32,33 @@ export function buildCoordination(
   context: Context,
 ): CoordinationSettings {
   const coordination = section.section("coordination");
-  const engine = coordination.text("engine");
-  if (coordination.has("etcd") && engine !== "members") {
-    refuseWitness(witness, "etcd", context);
-    return buildEtcd(coordination, elsewhere, context);
-  }
-  if (engine === "etcd")
+  const named = coordination.text("engine") as Outside | "members" | null;
+  const engine = named ?? outsideNames.find((name) => coordination.has(name)) ?? "members";
+  refuseKeys(coordination, engine, context);
+  if (engine === "members") return { engine };
+  if (!coordination.has(engine)) {
     context.problems.error(
       coordination.atOf("engine"),
-      `${coordination.where}: etcd needs the addresses of its servers: coordination: { etcd: ["http://10.0.0.5:2379"] }`,
+      `${coordination.where}: ${engine} needs its address: coordination: { ${outside[engine].example} }`,
     );
-  for (const key of ["etcd", ...engineKeys]) {
-    if (!coordination.has(key) || engine === "etcd") continue;
-    const why = key === "etcd" ? "does not go with engine: members" : "goes with etcd:";
-    context.problems.error(coordination.atOf(key), `${coordination.where}: ${key}: ${why}`);
+    return { engine: "members" };
   }
-  return { engine: "members" };
+  refuseWitness(witness, engine, context);
+  if (engine === "etcd") return buildEtcd(coordination, elsewhere, context);
+  return buildPostgres(coordination, elsewhere, context) ?? { engine: "members" };
+}
+
+function refuseKeys(coordination: Section, engine: Outside | "members", { problems }: Context): void {
+  const refuse = (key: string, why: string): void =>
+    problems.error(coordination.atOf(key), `${coordination.where}: ${key}: ${why}`);
+  for (const name of outsideNames)
+    if (name !== engine && coordination.has(name)) refuse(name, `does not go with ${engine}`);
+  const own: readonly string[] = engine === "members" ? [] : outside[engine].keys;
+  for (const key of new Set(outsideNames.flatMap((name): readonly string[] => outside[name].keys))) {
+    if (own.includes(key) || !coordination.has(key)) continue;
+    const users = outsideNames.filter((name) => (outside[name].keys as readonly string[]).includes(key));
+    refuse(key, `goes with ${users.map((name) => `${name}:`).join(" or ")}`);
+  }
 }
 
 /** Its vote would count nowhere. */
@@ -85,6 +107,51 @@ function buildEtcd(section: Section, elsewhere: boolean, context: Context): Coor
     prefix: section.text("prefix") ?? "",
     user: password === null ? null : user,
     password: user === null ? null : password,
+    tls: section.has("tls") ? buildTls(section.section("tls"), elsewhere, context) : null,
+  };
+}
+
+/** Null: nothing of it can be used. */
+function buildPostgres(section: Section, elsewhere: boolean, context: Context): PostgresSettings | null {
+  const { problems } = context;
+  const text = section.text("postgres");
+  if (text === null) return null;
+  const at = section.atOf("postgres");
+  const fail = (what: string, key: string = "postgres"): void =>
+    problems.error(section.atOf(key), `${section.where}.${key} ${what}`);
+  const url = parsePostgresUrl(text);
+  if (typeof url === "string") {
+    fail(url);
+    return null;
+  }
+  for (const key of ["user", "password"] as const)
+    if (url[key] !== null && section.has(key)) fail(`stands in postgres: too`, key);
+  const user = section.text("user") ?? url.user;
+  if (user === null) fail("names no user: write postgres://user@..., or user: beside it");
+  const tlsMode = url.tlsMode ?? (section.has("tls") ? "verify-full" : "prefer");
+  if (tlsMode === "disable" && section.has("tls")) fail("has sslmode=disable; tls: goes with the others");
+  if (tlsMode === "verify-ca" && section.section("tls").text("ca") === null)
+    fail("has sslmode=verify-ca, which needs the authority's file: tls: { ca: ... }");
+  const isUnchecked = tlsMode === "disable" || tlsMode === "prefer" || tlsMode === "require";
+  if (
+    isUnchecked &&
+    !section.has("tls") &&
+    url.hosts.some(({ host }) => !isLoopback(host) && !host.startsWith("/"))
+  )
+    problems.warning(
+      at,
+      `${section.where}: with sslmode=${tlsMode} whoever stands between may be taken for PostgreSQL, and change who keeps which session; sslmode=verify-full checks its certificate`,
+    );
+  return {
+    engine: "postgres",
+    address: {
+      hosts: url.hosts,
+      database: url.database,
+      user: user ?? "",
+      password: section.text("password") ?? url.password,
+      tlsMode,
+    },
+    table: section.text("table") ?? "",
     tls: section.has("tls") ? buildTls(section.section("tls"), elsewhere, context) : null,
   };
 }

@@ -315,7 +315,7 @@ export interface SessionSettings {
 }
 
 /** Who keeps the register of a cluster's sessions. */
-export type CoordinationSettings = MembersSettings | EtcdSettings;
+export type CoordinationSettings = MembersSettings | EtcdSettings | PostgresSettings;
 
 /** Votes of the app servers' machines. */
 export interface MembersSettings {
@@ -334,6 +334,33 @@ export interface EtcdSettings {
   readonly password: string | null;
   /** Null: as Node does it. */
   readonly tls: EngineTls | null;
+}
+
+/** One row of a table in PostgreSQL. */
+export interface PostgresSettings {
+  readonly engine: "postgres";
+  readonly address: PostgresAddress;
+  /** "flotilla_register", or with its schema before a dot. */
+  readonly table: string;
+  /** Null: as its mode wants it, with the authorities that Node knows. */
+  readonly tls: EngineTls | null;
+}
+
+/** A database on one of several hosts, of which one is the primary. */
+export interface PostgresAddress {
+  readonly hosts: readonly PostgresHost[];
+  readonly database: string;
+  readonly user: string;
+  /** Null: none, where the server trusts. */
+  readonly password: string | null;
+  /** As sslmode of libpq. */
+  readonly tlsMode: "disable" | "prefer" | "require" | "verify-ca" | "verify-full";
+}
+
+export interface PostgresHost {
+  /** A name, an address, or the folder of a Unix socket. */
+  readonly host: string;
+  readonly port: number;
 }
 
 /** TLS to an engine of the register. */
@@ -390,31 +417,4 @@ export interface Timeouts {
   readonly socketTimeoutMs: number;
   readonly drainTimeoutMs: number;
   readonly drainDelayMs: number;
-}
-
-/** One row of a table in PostgreSQL. */
-export interface PostgresSettings {
-  readonly engine: "postgres";
-  readonly address: PostgresAddress;
-  /** "flotilla_register", or with its schema before a dot. */
-  readonly table: string;
-  /** Null: as its mode wants it, with the authorities that Node knows. */
-  readonly tls: EngineTls | null;
-}
-
-/** A database on one of several hosts, of which one is the primary. */
-export interface PostgresAddress {
-  readonly hosts: readonly PostgresHost[];
-  readonly database: string;
-  readonly user: string;
-  /** Null: none, where the server trusts. */
-  readonly password: string | null;
-  /** As sslmode of libpq. */
-  readonly tlsMode: "disable" | "prefer" | "require" | "verify-ca" | "verify-full";
-}
-
-export interface PostgresHost {
-  /** A name, an address, or the folder of a Unix socket. */
-  readonly host: string;
-  readonly port: number;
 }

@@ -6,7 +6,7 @@
 import { count } from "../support/words.ts";
 import type { ClusterDraft } from "./context.ts";
 import { isLoopback } from "./local.ts";
-import type { EtcdSettings, Server } from "./model.ts";
+import type { EtcdSettings, PostgresSettings, Server } from "./model.ts";
 import type { Problems } from "./problems.ts";
 
 export function noteSafety(drafts: readonly ClusterDraft[], problems: Problems): void {
@@ -34,7 +34,8 @@ function shortcoming({ cluster, witness }: ClusterDraft, keepers: readonly Serve
       `all app servers are on one machine (${machines.values().next().value}), and backups with them: the death of one ` +
       "process loses nothing, the death of the machine all; put an app server on another machine"
     );
-  if (cluster.coordination.engine === "etcd") return engineShortcoming(cluster.coordination);
+  if (cluster.coordination.engine === "etcd") return etcdShortcoming(cluster.coordination);
+  if (cluster.coordination.engine === "postgres") return postgresShortcoming(cluster.coordination);
   if (machines.size === 2 && witness === null)
     return (
       "the app servers are on two machines: when the network between these is cut, both sides go on alone, and the changes " +
@@ -44,13 +45,19 @@ function shortcoming({ cluster, witness }: ClusterDraft, keepers: readonly Serve
 }
 
 /** The engine's servers decide, so that it stands what they stand, whatever the number of machines here. */
-function engineShortcoming(coordination: EtcdSettings): string | null {
+function etcdShortcoming(coordination: EtcdSettings): string | null {
   const hosts = new Set(coordination.endpoints.map((endpoint) => new URL(endpoint).hostname));
   if (hosts.size >= 3) return null;
   return (
     `the file names ${count(hosts.size, "server")} of etcd: when too few of them answer for 10 s, all sessions answer 503 until they do; ` +
     "three on three machines stand the loss of one"
   );
+}
+
+/** Which host is the primary is decided by whoever cares for the database. */
+function postgresShortcoming({ address }: PostgresSettings): string | null {
+  if (address.hosts.length > 1) return null;
+  return "the file names one host of PostgreSQL: when it does not answer for 10 s, all sessions answer 503 until it does, or until its name leads to another one";
 }
 
 /** A witness has the third vote: it is worth what its machine is. */

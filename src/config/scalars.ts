@@ -147,10 +147,13 @@ export function isUnspecified(address: string): boolean {
 const oneLine = { type: "string", minLength: 1 };
 const ofPattern = (pattern: string): Record<string, unknown> => ({ type: "string", pattern });
 
+const tableName = "^([a-z_][a-z0-9_]{0,62}\\.)?[a-z_][a-z0-9_]{0,62}$";
+
 export const scalars: Readonly<Record<ScalarType, Scalar>> = {
   secret: {
     parse: (text) => text,
-    allowed: ({ minimum }) => `a text of at least ${minimum} bytes; "flotilla secret" makes one`,
+    allowed: ({ minimum = 1 }) =>
+      minimum > 1 ? `a text of at least ${minimum} bytes; "flotilla secret" makes one` : "a text",
     schema: ({ minimum }) => ({ type: "string", minLength: minimum }),
   },
   flag: {
@@ -349,6 +352,12 @@ export const scalars: Readonly<Record<ScalarType, Scalar>> = {
     parse: (text) => (/^[!-~]{1,200}$/.test(text) ? text : null),
     allowed: () => 'up to 200 visible ASCII characters without spaces, as "/flotilla/"',
     schema: () => ofPattern("^[!-~]{1,200}$"),
+  },
+  tableName: {
+    parse: (text) => (new RegExp(tableName).test(text) ? text : null),
+    allowed: () =>
+      'small letters, digits and _ up to 63, as "flotilla_register", with a schema "ops.flotilla_register"',
+    schema: () => ofPattern(tableName),
   },
   logTarget: {
     parse: (text) => (/[{}]/.test(text.replaceAll("{server}", "")) ? null : parsePath(text)),

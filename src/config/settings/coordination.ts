@@ -16,9 +16,9 @@ export const coordinationSettings: readonly Setting[] = [
     path: "clusters.<name>.coordination.engine",
     type: "choice",
     since,
-    choices: ["members", "etcd"],
+    choices: ["members", "etcd", "postgres"],
     description:
-      "`members` (the default): the app servers' machines themselves, by votes. `etcd`: an etcd that the site runs already; it stands by itself in `etcd:`.",
+      "`members` (the default): the app servers' machines themselves, by votes. `etcd`, `postgres`: one that the site runs already; it stands by itself in `etcd:` or `postgres:`.",
   },
   {
     path: "clusters.<name>.coordination.etcd",
@@ -33,7 +33,7 @@ export const coordinationSettings: readonly Setting[] = [
     path: "clusters.<name>.coordination.etcd[]",
     type: "url",
     since,
-    description: '"http://10.0.0.5:2379" or "https://etcd-1.example.com:2379".',
+    description: 'Such as "http://10.0.0.5:2379" or "https://etcd-1.example.com:2379".',
   },
   {
     path: "clusters.<name>.coordination.prefix",
@@ -44,24 +44,42 @@ export const coordinationSettings: readonly Setting[] = [
       "With `etcd:`: what its keys begin with; the register is one key, this and the cluster's name. Sites that share an etcd need one each.",
   },
   {
+    path: "clusters.<name>.coordination.postgres",
+    type: "secret",
+    since,
+    minimum: 1,
+    maximum: limits.config.includedBytesMax,
+    description:
+      'A PostgreSQL (12 or newer): "postgres://user@10.0.0.5:5432/database?sslmode=verify-full". Of several hosts, with commas between, the one that is the primary is found.',
+  },
+  {
+    path: "clusters.<name>.coordination.table",
+    type: "tableName",
+    since,
+    default: "flotilla_register",
+    description:
+      "With `postgres:`: its table, made when there is none; the register is one row, the cluster's name is its key. Sites that share a database need one each.",
+  },
+  {
     path: "clusters.<name>.coordination.user",
     type: "parameterValue",
     since,
-    description: "With `etcd:`: the user, where it knows users.",
+    description: "The user: of `etcd:` where it knows users, of `postgres:` where its address names none.",
   },
   {
     path: "clusters.<name>.coordination.password",
     type: "secret",
     since,
     minimum: 1,
+    maximum: limits.config.includedBytesMax,
     description:
-      'With `etcd:`: the user\'s password. It need not stand in this file: docs/configuration.md, "Secrets and variables".',
+      'The user\'s password. It need not stand in this file: docs/configuration.md, "Secrets and variables".',
   },
   {
     path: "clusters.<name>.coordination.tls",
     type: "section",
     since,
-    description: "With `https://`: certificates.",
+    description: "With `https://` in `etcd:`, or with `postgres:`: certificates.",
   },
   {
     path: "clusters.<name>.coordination.tls.ca",

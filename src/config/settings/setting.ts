@@ -40,7 +40,8 @@ export type ScalarType =
   | "percent"
   | "statusRange"
   | "checkTarget"
-  | "keyPrefix";
+  | "keyPrefix"
+  | "tableName";
 
 /** Kinds of names that the file chooses; what each may be stands in scalars.ts. */
 export type NameType = "fieldName" | "answerStatus" | "parameterName";

@@ -129,8 +129,11 @@ async function connect(opening: Opening, ssl: ConnectionOptions | false): Promis
     application_name: applicationName,
     connectionTimeoutMillis: limits.connectTimeoutMs,
   });
-  client.on("notification", ({ payload }) => onNotification(payload ?? ""));
   const connection = PostgresConnection.of(client, socket);
+  client.on("notification", ({ processId, payload }) => {
+    // Of our own writes we know.
+    if (processId !== connection.processId) onNotification(payload ?? "");
+  });
   try {
     await client.connect();
     return connection;

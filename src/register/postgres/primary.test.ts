@@ -80,7 +80,7 @@ test("a server that stands still is given up within the time of a statement, and
   server.pause();
   await assert.rejects(connection.query("SELECT 1", [], 300), /no answer within 0\.3 s/);
   assert.equal(connection.isOpen, false);
-  await assert.rejects(primary.get(300), /is being connected to|did not answer/);
+  await assert.rejects(primary.get(300), /does not answer|did not answer/);
   server.resume();
   await until("it is used again", () => primary.get(timeoutMs).catch(() => null));
 });
@@ -90,7 +90,7 @@ test("a restart of the server is waited for", { skip }, async (t) => {
   const { primary, ups } = primaryOf(t, server.url());
   await primary.get(timeoutMs);
   await server.stop();
-  await assert.rejects(primary.get(200), /can't be reached|is being connected to/);
+  await assert.rejects(primary.get(200), /can't be reached|does not answer/);
   await server.run();
   await primary.get(5_000);
   assert.ok(ups.length >= 2);
@@ -160,7 +160,10 @@ test("TLS: what each sslmode believes", { skip }, async (t) => {
   const ca = { caPath: join(tlsFolder, "b.pem"), certificate: null, serverName: null };
   assert.equal(await isEncrypted("verify-full", ca), true);
   assert.equal(await isEncrypted("verify-ca", { ...ca, serverName: "other.example" }), true);
-  await assert.rejects(isEncrypted("require", { ...ca, caPath: join(tlsFolder, "ca.pem") }), /can't be trusted/);
+  await assert.rejects(
+    isEncrypted("require", { ...ca, caPath: join(tlsFolder, "ca.pem") }),
+    /can't be trusted/,
+  );
   await assert.rejects(
     isEncrypted("verify-full", { ...ca, serverName: "other.example" }),
     /can't be trusted/,

@@ -81,10 +81,10 @@ export class Primary {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiters.delete(waiter);
+        const places = placesOf(this.#options.settings.address);
         reject(
           unreachable(
-            this.#trouble ||
-              `PostgreSQL at ${placesOf(this.#options.settings.address)} is being connected to`,
+            this.#trouble || `PostgreSQL at ${places} does not answer: start it, or mend the network between`,
           ),
         );
       }, timeoutMs);

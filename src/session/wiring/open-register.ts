@@ -1,5 +1,5 @@
 /** The register of the sessions of a process's cluster, by the engine that the file names, for those that keep sessions and for the one that only votes. */
-import type { EtcdSettings, Server } from "../../config/model.ts";
+import type { EtcdSettings, PostgresSettings, Server } from "../../config/model.ts";
 import type { Link } from "../../link/api.ts";
 import { LinkDialer, type LinkDialerOptions } from "../../link/dialer.ts";
 import type { Member } from "../../member/member.ts";
@@ -7,6 +7,7 @@ import { CellEngine } from "../../register/cell/cell-engine.ts";
 import type { EngineNotes, RegisterEngine } from "../../register/engine.ts";
 import { EtcdStore } from "../../register/etcd/store.ts";
 import { MembersEngine } from "../../register/members/engine.ts";
+import { PostgresStore } from "../../register/postgres/store.ts";
 import { FlotillaError, messageOf } from "../../support/errors.ts";
 import { replication as limits } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
@@ -32,6 +33,8 @@ export function openRegister(
       return openMembers(member, linksTo, log);
     case "etcd":
       return openEtcd(member, coordination, log);
+    case "postgres":
+      return openPostgres(member, coordination, log);
   }
 }
 
@@ -40,6 +43,16 @@ function openEtcd(member: Member, settings: EtcdSettings, log: Log): RegisterEng
   const store = new EtcdStore(settings, cluster.name);
   const where = `the key ${settings.prefix}${cluster.name} in etcd`;
   return told(member, new CellEngine({ store, where, node: nodeOf(member), ...notesTo(log) }));
+}
+
+function openPostgres(member: Member, settings: PostgresSettings, log: Log): RegisterEngine {
+  const { cluster, server } = member;
+  const notes = notesTo(log);
+  const where = `the row ${cluster.name} of the table ${settings.table} in PostgreSQL`;
+  const applicationName = `flotilla ${server.name}`;
+  const onRemark = notes.onProblem;
+  const store = new PostgresStore({ cluster: cluster.name, settings, applicationName, where, onRemark });
+  return told(member, new CellEngine({ store, where, node: nodeOf(member), ...notes }));
 }
 
 /** @throws FlotillaError FLOTILLA_DATA_FOLDER */
