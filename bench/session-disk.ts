@@ -103,9 +103,11 @@ function run({ kind, folder, sessions }: Task): Promise<object> {
   return kind === "fill" ? fill(folder, sessions) : measure(folder, sessions);
 }
 
-function open(folder: string): Promise<SessionDatabase> {
+async function open(folder: string): Promise<SessionDatabase> {
   const options = { folder, owner: "bench", clock: systemClock, log: createLog("bench", "error") };
-  return SessionDatabase.open({ ...options, incarnation: `${process.pid}` });
+  const disk = new SessionDatabase({ ...options, incarnation: `${process.pid}` });
+  await disk.open();
+  return disk;
 }
 
 /** Spread over slots and keys as ids are. */

@@ -9,7 +9,7 @@ import { linkKeys } from "../link/keys.ts";
 import { LinkListener } from "../link/listener.ts";
 import type { Member } from "../member/member.ts";
 import type { KeptSessions } from "../session/kept.ts";
-import { clusterSessions, endingSessions, startSessions } from "../session/place.ts";
+import { clusterSessions, endingSessions, openSessions, startSessions } from "../session/place.ts";
 import { systemClock } from "../support/clock.ts";
 import { FlotillaError, messageOf } from "../support/errors.ts";
 import { savedSessions as limits, supervise } from "../support/limits.ts";
@@ -133,8 +133,9 @@ export class AppServer implements Served {
     return this.server.address() as AddressInfo;
   }
 
-  /** @throws FlotillaError when a port can't be had. */
+  /** @throws FlotillaError when a port, or the disk for sessions, can't be had. */
   async start(): Promise<void> {
+    await openSessions();
     await this.#port.listen();
     startSessions();
     for (const direct of this.#direct) await direct.listen();

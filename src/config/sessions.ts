@@ -83,7 +83,6 @@ function checkAgreement(keys: Inherited, problems: Problems): void {
   };
   const durability = keys.text("durability");
   const save = keys.text("save");
-  if (durability === "backup+disk") tell("durability", "backup+disk can't be used in this version yet");
   if (save === "on-shutdown" && durability !== null && durability !== "memory")
     tell(
       "save",

@@ -10,6 +10,12 @@ export interface KeptSessions {
   /** For the cluster port. */
   readonly services: ReadonlyMap<StreamKind, StreamService>;
 
+  /**
+   * What has to be there before the cluster port is open.
+   * @throws FlotillaError FLOTILLA_SESSIONS_DISK
+   */
+  open(): Promise<void>;
+
   /** The cluster port is open: takes up what the last stop saved, and begins to take part. */
   start(): void;
 

@@ -48,6 +48,14 @@ export function clusterSessions(member: Member): KeptSessions | null {
   return isTooLate ? null : memberPlace(member).kept;
 }
 
+/**
+ * For serve(), before its cluster port is open.
+ * @throws FlotillaError FLOTILLA_SESSIONS_DISK
+ */
+export async function openSessions(): Promise<void> {
+  await ofMember?.kept.open();
+}
+
 /** For serve(), whose cluster port is open now: takes up what was saved. */
 export function startSessions(): void {
   isServing = true;
@@ -76,7 +84,8 @@ export function placeOf(member: Member): MemberPlace {
   const idleTimeoutMs = cluster.sessions?.idleTimeoutMs ?? limits.idleTimeoutMs;
   const absoluteTimeoutMs = cluster.sessions?.absoluteTimeoutMs ?? Number.POSITIVE_INFINITY;
   const log = createLog(server.name);
-  const isWanted = cluster.sessions?.durability !== "memory" && keepersOf(member).length >= 2;
+  const durability = cluster.sessions?.durability;
+  const isWanted = durability !== "memory" && (keepersOf(member).length >= 2 || durability === "backup+disk");
   if (isWanted && isTooLate)
     log.warn(
       "session() was called for the first time after serve(): sessions are kept on this server alone; " +

@@ -441,6 +441,8 @@ export const sessionDatabase = {
   retryMs: 1_000,
   /** Another process that is about to end may have the file for so long. */
   lockWaitMs: 1_000,
+  /** A process that ends looks so often whether all is written. */
+  lastSyncPollMs: 10,
   /** A file that was put aside stays until the next one: with all its sessions on another server, one is enough. */
   asideMax: 1,
 } as const;

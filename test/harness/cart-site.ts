@@ -40,7 +40,7 @@ ${servers.join("")}${more.map((line) => `    ${line}\n`).join("")}`;
 
 export interface CartShape {
   readonly apps: number;
-  readonly durability?: "memory" | "backup";
+  readonly durability?: "memory" | "backup" | "backup+disk";
   readonly drain?: string;
   /** For the last sync of the sessions' file, in which the process does nothing else. */
   readonly syncMs?: number;
@@ -91,9 +91,20 @@ export class CartSite {
     return new CartSite(t, temporaryFolder(t, files), ports[0]!, shape);
   }
 
-  /** Starts all; ends when every session has as many copies as it is to have. */
+  /** Starts all. */
+  launch(): TestProcess {
+    return startFlotilla(this.#t, ["start", "--all"], { cwd: this.folder });
+  }
+
+  /** The same; ends when every session has as many copies as it is to have. */
   async start(): Promise<TestProcess> {
-    const process = startFlotilla(this.#t, ["start", "--all"], { cwd: this.folder });
+    const process = this.launch();
+    await this.isWhole();
+    return process;
+  }
+
+  /** All are up, and every session has as many copies as it is to have. */
+  async isWhole(): Promise<void> {
     await until("all servers are up", async () => {
       const servers = await this.servers();
       if (servers.some(({ state }) => state !== "up")) return false;
@@ -102,7 +113,6 @@ export class CartSite {
       return slots === slotsInAll && servers.every((server) => (server.singleCopySlots ?? 0) === 0);
     });
     await this.answers();
-    return process;
   }
 
   /** The web server has found them (again). */

@@ -44,8 +44,11 @@ export function sessionOf(key: string, text: string): DiskSession {
   };
 }
 
-export function openDatabase(folder: string, incarnation: string): Promise<SessionDatabase> {
-  return SessionDatabase.open({ folder, owner: "test", incarnation, clock: systemClock, log: silentLog });
+export async function openDatabase(folder: string, incarnation: string): Promise<SessionDatabase> {
+  const options = { folder, owner: "test", incarnation, clock: systemClock, log: silentLog };
+  const disk = new SessionDatabase(options);
+  await disk.open();
+  return disk;
 }
 
 class Writer {

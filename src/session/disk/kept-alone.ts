@@ -46,6 +46,8 @@ export class KeptAlone implements KeptSessions {
     return null;
   }
 
+  async open(): Promise<void> {}
+
   start(): void {
     if (this.#isStarted) return;
     this.#isStarted = true;

@@ -53,7 +53,8 @@ async function open(
   incarnation = "p1",
 ): Promise<{ disk: SessionDatabase; watched: Watched }> {
   const owner = "app-a of cluster app";
-  const disk = await SessionDatabase.open({ folder, owner, incarnation, clock: systemClock, log: silentLog });
+  const disk = new SessionDatabase({ folder, owner, incarnation, clock: systemClock, log: silentLog });
+  await disk.open();
   const watched = new Watched();
   disk.observe(watched);
   return { disk, watched };

@@ -39,15 +39,15 @@ type Opened = FromThread & { readonly type: "opened" };
 
 export class SessionDatabase implements SlotDisk {
   readonly #options: SessionDatabaseOptions;
-  readonly found: ReadonlyMap<number, CopyPlaceOnDisk>;
+  found: ReadonlyMap<number, CopyPlaceOnDisk> = new Map();
   /** On the database's clock, and on this process's. */
-  readonly #openedRunningMs: number;
-  readonly #openedAt: number;
+  #openedRunningMs = 0;
+  #openedAt = 0;
   #observer: DiskObserver | null = null;
-  #worker: Worker;
-  #thread: "up" | "starting" | "down" = "up";
+  #worker: Worker | null = null;
+  #thread: "up" | "starting" | "down" = "down";
   #trouble: string | null = null;
-  #size: DatabaseSize;
+  #size: DatabaseSize = { bytes: 0, sessions: 0 };
   #lastNumber = 0;
   #filling: ChangeBatch;
   /** Full ones that wait, the first first. */
@@ -56,7 +56,7 @@ export class SessionDatabase implements SlotDisk {
   #spare: SharedArrayBuffer[] = [];
   #pendingBytes = 0;
   /** Slots of which there will be a copy after all changes that were given, and of which one is being made. */
-  readonly #whole: Set<number>;
+  readonly #whole: Set<number> = new Set();
   readonly #coming: Set<number> = new Set();
   /** What was dropped or begun anew since it was written: nobody is told of it. */
   #begunIn: Map<number, number> = new Map();
@@ -69,38 +69,45 @@ export class SessionDatabase implements SlotDisk {
   #idle: Timer | null = null;
   #onClosed: (() => void) | null = null;
 
+  constructor(options: SessionDatabaseOptions) {
+    this.#options = options;
+    this.#filling = this.#nextBatch();
+  }
+
   /**
+   * To be awaited before anything is written or asked.
    * @throws FlotillaError FLOTILLA_SESSIONS_DISK: the folder can't be used, or another process has it. A file that is damaged or
    * not this server's is put aside, and the log says so.
    */
-  static async open(options: SessionDatabaseOptions): Promise<SessionDatabase> {
-    const worker = startThread(options);
+  async open(): Promise<void> {
+    const worker = startThread(this.#options);
     const message = await new Promise<FromThread>((resolve, reject) => {
       worker.once("message", resolve);
       worker.once("error", reject);
     });
-    if (message.type === "opened") return new SessionDatabase(options, worker, message);
-    await worker.terminate();
-    const reason = message.type === "notOpened" ? message.reason : message.type;
-    throw new FlotillaError(
-      "FLOTILLA_SESSIONS_DISK",
-      `sessions can't be kept on disk (durability: backup+disk) in ${options.folder}: ${reason}`,
-      { source: "server" },
-    );
+    if (message.type !== "opened") {
+      await worker.terminate();
+      const reason = message.type === "notOpened" ? message.reason : message.type;
+      throw new FlotillaError(
+        "FLOTILLA_SESSIONS_DISK",
+        `sessions can't be kept on disk (durability: backup+disk) in ${this.#options.folder}: ${reason}`,
+        { source: "server" },
+      );
+    }
+    this.found = message.found;
+    for (const slot of message.found.keys()) this.#whole.add(slot);
+    this.#openedRunningMs = message.runningMs;
+    this.#openedAt = this.#options.clock.now();
+    this.#size = message.size;
+    this.#thread = "up";
+    this.#tellAside(message);
+    this.#listen(worker);
+    this.#writeWhenIdle();
   }
 
-  private constructor(options: SessionDatabaseOptions, worker: Worker, opened: Opened) {
-    this.#options = options;
-    this.found = opened.found;
-    this.#whole = new Set(opened.found.keys());
-    this.#openedRunningMs = opened.runningMs;
-    this.#openedAt = options.clock.now();
-    this.#size = opened.size;
-    this.#tellAside(opened);
-    this.#worker = worker;
-    this.#listen(worker);
-    this.#filling = this.#nextBatch();
-    this.#writeWhenIdle();
+  /** Why it can't be written, for a person; null: it can, as far as is known. */
+  get trouble(): string | null {
+    return this.#trouble;
   }
 
   get isWell(): boolean {
@@ -215,7 +222,7 @@ export class SessionDatabase implements SlotDisk {
     return new Promise((resolve) => {
       this.#onClosed = resolve;
       // A process that has nothing else to do waits for it.
-      this.#worker.ref();
+      this.#worker?.ref();
       this.#idle?.cancel();
       this.#flush();
     });
@@ -323,6 +330,14 @@ export class SessionDatabase implements SlotDisk {
   #tellTrouble(trouble: string | null): void {
     if (trouble === this.#trouble) return;
     this.#trouble = trouble;
+    const { log, folder } = this.#options;
+    if (trouble === null) log.info(`sessions are written to ${folder} again`);
+    else
+      log.error(
+        { code: "FLOTILLA_SESSIONS_DISK" },
+        `sessions can't be written to disk: ${trouble}. It is tried again every ${limits.retryMs / 1_000} s. What other servers ` +
+          "write to their disks is safe; what no disk takes is refused",
+      );
     this.#observer?.onTrouble(trouble);
   }
 
@@ -362,9 +377,13 @@ export class SessionDatabase implements SlotDisk {
   }
 
   #listen(worker: Worker): void {
+    this.#worker = worker;
+    const ended = (reason: string): void => {
+      if (worker === this.#worker) this.#threadEnded(reason);
+    };
     worker.on("message", (message: FromThread) => this.#hear(message));
-    worker.on("error", (error) => this.#threadEnded(worker, messageOf(error)));
-    worker.on("exit", () => this.#threadEnded(worker, "it ended"));
+    worker.on("error", (error) => ended(messageOf(error)));
+    worker.on("exit", () => ended("it ended"));
     worker.unref();
   }
 
@@ -373,7 +392,7 @@ export class SessionDatabase implements SlotDisk {
       case "opened":
         return this.#openedAgain(message);
       case "notOpened":
-        return this.#threadEnded(this.#worker, message.reason);
+        return this.#threadEnded(message.reason);
       case "written":
         this.#size = message.size;
         return this.#written(message.number, message.problem);
@@ -389,15 +408,14 @@ export class SessionDatabase implements SlotDisk {
   }
 
   /** Nothing was answered wrongly: what it had under way is here, and goes to the next one. */
-  #threadEnded(worker: Worker, reason: string): void {
-    if (worker !== this.#worker || this.#thread === "down") return;
+  #threadEnded(reason: string): void {
+    if (this.#thread === "down") return;
     this.#thread = "down";
     this.#tellTrouble(`the thread of the database ended: ${reason}`);
-    worker.terminate().catch(() => {});
+    this.#worker?.terminate().catch(() => {});
     this.#options.clock.after(limits.retryMs, () => {
-      this.#worker = startThread(this.#options);
       this.#thread = "starting";
-      this.#listen(this.#worker);
+      this.#listen(startThread(this.#options));
     });
   }
 
@@ -425,7 +443,7 @@ export class SessionDatabase implements SlotDisk {
   }
 
   #send(message: ToThread): void {
-    this.#worker.postMessage(message);
+    this.#worker?.postMessage(message);
   }
 }
 

@@ -6,6 +6,7 @@
  * that wait as those do whose owner is not known yet.
  */
 import { AsyncResource } from "node:async_hooks";
+import { join } from "node:path";
 import type { Server } from "../../config/model.ts";
 import { type Link, type ResetCode, StreamKind, type StreamService } from "../../link/api.ts";
 import type { LinkDialer } from "../../link/dialer.ts";
@@ -26,7 +27,9 @@ import { PeerState } from "../cluster/messages.ts";
 import { SessionNode } from "../cluster/node.ts";
 import { protocolRules } from "../cluster/rules.ts";
 import { Role } from "../cluster/slot.ts";
+import { LastSync } from "../disk/last-sync.ts";
 import { LastWrite, readSaved, tellLost, tellOtherRegister } from "../disk/saving.ts";
+import { SessionDatabase } from "../disk/session-database.ts";
 import { SessionFile } from "../disk/session-file.ts";
 import type { SessionIds } from "../id.ts";
 import type { KeptSessions } from "../kept.ts";
@@ -51,6 +54,8 @@ export class Replicas implements PairEvents, KeptSessions {
   readonly #memory: SessionMemory = new SessionMemory();
   readonly #turn: EndOfTurn = new EndOfTurn();
   readonly #file: SessionFile;
+  /** With `durability: backup+disk`; what an orderly stop leaves is there, and not in the file. */
+  readonly #disk: SessionDatabase | null;
   readonly #reports: Reports;
   readonly #counts: CopyCounts;
   /** The file, until what it holds is in use or known to be of no use. */
@@ -61,6 +66,7 @@ export class Replicas implements PairEvents, KeptSessions {
   /** The last write waits for it. */
   #savesWhenRead = false;
   #lastWrite: LastWrite | null = null;
+  #lastSync: LastSync | null = null;
 
   /** @throws FlotillaError FLOTILLA_DATA_FOLDER */
   constructor(member: Member, ids: SessionIds, log: Log) {
@@ -68,6 +74,7 @@ export class Replicas implements PairEvents, KeptSessions {
     const servers = keepersOf(member);
     this.#log = log;
     this.#file = new SessionFile(member.file.dataFolder, member.cluster.name, server.name, "copies");
+    this.#disk = diskOf(member, log);
     this.#reports = new Reports(log);
     const { witness } = member.cluster;
     this.#register = openRegister(member, (voter) => this.#linksTo(voter, servers, witness), log);
@@ -79,8 +86,8 @@ export class Replicas implements PairEvents, KeptSessions {
       mapCodec: slotMapCodec,
       clock: systemClock,
       memory: this.#memory,
-      disk: null,
-      diskBytesMax: Number.POSITIVE_INFINITY,
+      disk: this.#disk,
+      diskBytesMax: member.cluster.sessions?.diskBytesMax ?? Number.POSITIVE_INFINITY,
       sessionsMax: session.sessionsMax,
       memoryBytesMax: member.cluster.sessions?.memoryBytesMax ?? session.memoryBytesMax,
       transferPartBytes: limits.transferPartBytes,
@@ -103,11 +110,16 @@ export class Replicas implements PairEvents, KeptSessions {
     this.#witness = witness === null ? null : this.#makeWitnessDialer(member, witness);
   }
 
+  async open(): Promise<void> {
+    await this.#disk?.open();
+  }
+
   start(): void {
     if (this.#isStarted) return;
     this.#isStarted = true;
     this.#file.removeUnfinished();
-    if (this.#file.exists) {
+    if (this.#file.exists && this.#disk !== null) this.#tellOtherDurability();
+    else if (this.#file.exists) {
       this.#reading = this.#takeUpSaved()
         .catch((error: unknown) => this.#takeUpNothing(error))
         .finally(() => {
@@ -134,7 +146,7 @@ export class Replicas implements PairEvents, KeptSessions {
   get #isReady(): boolean {
     const { context, hasHeir } = this.#node;
     const { map } = context;
-    if (map === null || !hasHeir) return false;
+    if (map === null || (!hasHeir && context.peers.size > 0)) return false;
     return map.value.slots.every(
       ({ owner }) => owner !== null && (context.isSelf(owner) || context.connectedTo(owner) !== null),
     );
@@ -153,6 +165,14 @@ export class Replicas implements PairEvents, KeptSessions {
     this.#node.restore(copies);
     this.#log.info(
       `read ${count(saved.sessions, "session")} that the last stop saved; used where nobody has a newer copy`,
+    );
+  }
+
+  #tellOtherDurability(): void {
+    this.#log.error(
+      { code: "FLOTILLA_SESSIONS_UNREAD" },
+      `the sessions that the last stop saved can't be taken up: ${this.#file.path}: it was written under another ` +
+        `\`durability:\`; ${this.#file.putAside()}`,
     );
   }
 
@@ -220,6 +240,11 @@ export class Replicas implements PairEvents, KeptSessions {
   }
 
   async save(): Promise<boolean> {
+    if (this.#disk !== null) {
+      this.#lastSync ??= new LastSync(this.#disk, this.mustSave, this.#log);
+      this.#node.freeze();
+      return await this.#lastSync.try();
+    }
     // Without need not even for a moment: who else has what is known only as long as there are connections.
     if (this.#reading !== null) {
       this.#savesWhenRead = true;
@@ -243,12 +268,14 @@ export class Replicas implements PairEvents, KeptSessions {
   }
 
   get unsaved(): StopCheck | null {
+    if (this.#lastSync !== null) return this.#lastSync.isDone ? null : this.#lastSync;
     if (this.#savesWhenRead) return { sessions: this.store.count, problem: null };
     return this.#lastWrite?.isDone ? null : this.#lastWrite;
   }
 
   giveUp(): void {
-    if (this.#lastWrite !== null) this.#lastWrite.giveUp();
+    if (this.#disk !== null) (this.#lastSync ?? new LastSync(this.#disk, this.mustSave, this.#log)).giveUp();
+    else if (this.#lastWrite !== null) this.#lastWrite.giveUp();
     else if (this.mustSave)
       tellLost(this.#node.hasHeir ? this.counts.singleCopySessions : this.store.count, null, this.#log);
   }
@@ -259,6 +286,7 @@ export class Replicas implements PairEvents, KeptSessions {
       if (connection !== null && state !== PeerState.leaving && !others.includes(server))
         return { sessions: 0, problem: null };
     }
+    if (this.#disk !== null) return { sessions: this.#disk.sessions, problem: this.#disk.trouble };
     const held = context.slots.filter(({ role }) => role === Role.owner || role === Role.backup);
     const sessions = held.reduce((sum, copy) => sum + copy.sessions.size, 0);
     return { sessions, problem: sessions === 0 ? null : this.#file.whyNot(bytesOf(held)) };
@@ -320,6 +348,16 @@ export class Replicas implements PairEvents, KeptSessions {
     }
     return links;
   }
+}
+
+/** @returns not opened; null: the file wants none. */
+function diskOf({ file, cluster, server, incarnation }: Member, log: Log): SessionDatabase | null {
+  if (cluster.sessions?.durability !== "backup+disk") return null;
+  return new SessionDatabase({
+    folder: join(file.dataFolder, "sessions", server.name),
+    owner: `${server.name} of cluster ${cluster.name}`,
+    ...{ incarnation, clock: systemClock, log },
+  });
 }
 
 function pause(): Promise<void> {

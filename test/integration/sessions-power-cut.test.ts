@@ -1,0 +1,62 @@
+/** `durability: backup+disk`: all servers are killed at once, or stopped, and no session is lost, and none comes back that had ended. */
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { CartSite, counts, visit } from "../harness/cart-site.ts";
+import { until } from "../harness/process.ts";
+
+const durability = "backup+disk";
+
+async function killApps(site: CartSite): Promise<number[]> {
+  const apps = (await site.servers()).filter(({ cluster }) => cluster === "app").map(({ pid }) => pid!);
+  for (const pid of apps) process.kill(pid, "SIGKILL");
+  return apps;
+}
+
+async function upAgain(site: CartSite, killed: readonly number[]): Promise<void> {
+  await until("others are up", async () =>
+    (await site.servers()).every(({ state, pid }) => state === "up" && !killed.includes(pid!)),
+  );
+  await site.isWhole();
+}
+
+for (const apps of [1, 2, 3])
+  test(`${apps} app server${apps > 1 ? "s" : ""}: killed together they have every session afterwards`, async (t) => {
+    const site = await CartSite.make(t, { apps, durability });
+    const running = await site.start();
+    const visitors = await visit(site, 30);
+    const before = await counts(visitors);
+    const leaver = visitors[0]!;
+    const { cookie } = leaver;
+    await leaver.ask("POST", "/logout");
+    await upAgain(site, await killApps(site));
+    assert.deepEqual(await counts(visitors.slice(1)), before.slice(1));
+    leaver.cookie = cookie;
+    assert.equal(await leaver.ask("GET"), 0, "a logout was undone");
+    assert.doesNotMatch(running.output, /SESSIONS_LOST|SESSIONS_UNREAD|SESSIONS_DISK/);
+
+    await t.test("stopped in order and started again too, without another file", async () => {
+      const { code, stderr } = await site.stop();
+      assert.equal(code, 0, stderr);
+      assert.deepEqual(site.files(), []);
+      for (const name of ["app-a", "app-b", "app-c"].slice(0, apps)) {
+        const folder = join(site.folder, ".flotilla", "sessions", name);
+        assert.equal(statSync(folder).mode & 0o777, 0o700);
+        assert.equal(statSync(join(folder, "sessions.db")).mode & 0o777, 0o600);
+        assert.equal(existsSync(join(folder, "sessions.db-wal")), false, "closed in order");
+      }
+      const again = await site.start();
+      assert.deepEqual(await counts(visitors.slice(1)), before.slice(1));
+      assert.doesNotMatch(again.output, /SESSIONS_LOST|SESSIONS_UNREAD|SESSIONS_DISK/);
+    });
+  });
+
+test("a folder that can't be used ends the start, and says so", async (t) => {
+  const site = await CartSite.make(t, { apps: 1, durability });
+  const folder = join(site.folder, ".flotilla", "sessions");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "app-a"), "");
+  const running = site.launch();
+  await running.line(/sessions can't be kept on disk \(durability: backup\+disk\) in .*sessions\/app-a: /);
+});
