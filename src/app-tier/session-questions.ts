@@ -52,7 +52,10 @@ export function sessionAnswers({ letter, processIndex }: Server, admin: () => Se
 function counted(admin: SessionAdmin | null): CountAnswer {
   const slots = SlotSet.none();
   if (admin === null)
-    return { kind: null, slots: slots.text, owned: nothingKept, backedUp: nothingKept, singleCopy: null };
+    return {
+      ...{ kind: null, slots: slots.text, owned: nothingKept, backedUp: nothingKept },
+      ...{ onDisk: null, singleCopy: null },
+    };
   for (let slot = 0; slot < slotCount; slot++) if (admin.serves(slot)) slots.add(slot);
   return { kind: admin.kind, slots: slots.text, ...admin.counts() };
 }

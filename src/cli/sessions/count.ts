@@ -45,19 +45,19 @@ interface Total {
   readonly bytes: number;
 }
 
-function totalOf(all: readonly Keeper[], part: "owned" | "backedUp"): Total {
+function totalOf(all: readonly Keeper[], part: "owned" | "backedUp" | "onDisk"): Total {
   return {
-    sessions: all.reduce((sum, keeper) => sum + keeper[part].sessions, 0),
-    bytes: all.reduce((sum, keeper) => sum + keeper[part].bytes, 0),
+    sessions: all.reduce((sum, keeper) => sum + (keeper[part]?.sessions ?? 0), 0),
+    bytes: all.reduce((sum, keeper) => sum + (keeper[part]?.bytes ?? 0), 0),
   };
 }
 
 function inJson({ name, all, silent }: ClusterCounts): object {
   return {
     name,
-    servers: all.map(({ server, kind, served, owned, backedUp, singleCopy }) => ({
+    servers: all.map(({ server, kind, served, owned, backedUp, onDisk, singleCopy }) => ({
       ...{ name: server.name, kind, slots: kind === "shared" ? served.size : null },
-      ...{ owned, backedUp, singleCopy },
+      ...{ owned, backedUp, onDisk, singleCopy },
     })),
     silent: silent.map(({ server, why }) => ({ name: server.name, why })),
     total: totalOf(all, "owned"),
@@ -66,36 +66,41 @@ function inJson({ name, all, silent }: ClusterCounts): object {
 }
 
 function inWords(clusters: readonly ClusterCounts[]): string[] {
-  const head = ["SERVER", "CLUSTER", "SESSIONS", "SIZE", "BACKED UP", "SIZE", "SLOTS", "ONE COPY"];
+  const hasDisks = clusters.some(({ all }) => all.some(({ onDisk }) => onDisk !== null));
+  const head = ["SERVER", "CLUSTER", hasDisks ? "IN MEMORY" : "SESSIONS", "SIZE", "BACKED UP", "SIZE"];
+  if (hasDisks) head.push("ON DISK", "SIZE");
+  head.push("SLOTS", "ONE COPY");
   const rows = clusters.flatMap(({ name, all }) => [
-    ...all.map((keeper) => [keeper.server.name, name, ...cells([keeper])]),
-    ...(all.length > 1 ? [["total", name, ...cells(all)]] : []),
+    ...all.map((keeper) => [keeper.server.name, name, ...cells([keeper], hasDisks)]),
+    ...(all.length > 1 ? [["total", name, ...cells(all, hasDisks)]] : []),
   ]);
-  const [headLine, ...lines] = table([head, ...rows], new Set([2, 3, 4, 5, 6, 7]));
+  const [headLine, ...lines] = table([head, ...rows], new Set([2, 3, 4, 5, 6, 7, 8, 9]));
   const alone = clusters.flatMap(({ all }) =>
     all.filter(({ kind, owned }) => kind === "alone" && owned.sessions > 0),
   );
+  const names = enumerate(alone.map(({ server }) => server.name));
   return [
     coloured(headLine!, "bold"),
     ...lines,
-    ...(alone.length === 0
-      ? []
-      : [
-          `${enumerate(alone.map(({ server }) => server.name))} ${alone.length === 1 ? "keeps" : "keep"} sessions alone.`,
-        ]),
+    ...(alone.length === 0 ? [] : [`${names} ${alone.length === 1 ? "keeps" : "keep"} sessions alone.`]),
   ];
 }
 
-function cells(all: readonly Keeper[]): string[] {
-  const owned = totalOf(all, "owned");
-  const backedUp = totalOf(all, "backedUp");
+/** Of one server, or the sums of several. */
+function cells(all: readonly Keeper[], withDisks: boolean): string[] {
   const shared = all.filter(({ kind }) => kind === "shared");
+  const isShared = shared.length > 0;
   const slots = shared.reduce((sum, { served }) => sum + served.size, 0);
   const single = shared.reduce((sum, { singleCopy }) => sum + (singleCopy?.sessions ?? 0), 0);
+  const hasDisk = all.some(({ onDisk }) => onDisk !== null);
   return [
-    ...[grouped(owned.sessions), sizeInWords(owned.bytes)],
-    ...(shared.length === 0
-      ? ["-", "-", "-", "-"]
-      : [grouped(backedUp.sessions), sizeInWords(backedUp.bytes), grouped(slots), grouped(single)]),
+    ...pair(totalOf(all, "owned"), true),
+    ...pair(totalOf(all, "backedUp"), isShared),
+    ...(withDisks ? pair(totalOf(all, "onDisk"), hasDisk) : []),
+    ...(isShared ? [grouped(slots), grouped(single)] : ["-", "-"]),
   ];
+}
+
+function pair({ sessions, bytes }: Total, isKnown: boolean): string[] {
+  return isKnown ? [grouped(sessions), sizeInWords(bytes)] : ["-", "-"];
 }

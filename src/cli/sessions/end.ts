@@ -160,7 +160,7 @@ async function endMany(file: ClusterFile, options: EndOptions): Promise<Ending |
 }
 
 async function counted(keepers: Keepers, where: Where | null): Promise<number> {
-  if (where === null) return keepers.all.reduce((sum, { owned }) => sum + owned.sessions, 0);
+  if (where === null && keepers.all.every(({ onDisk }) => onDisk === null)) return keepers.about;
   let found = 0;
   for await (const { sessions } of walk(keepers, { where, isForKeys: true })) found += sessions.length;
   return found;

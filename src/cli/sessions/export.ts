@@ -54,7 +54,7 @@ class Checkpoint {
   /** A page at a time, when whoever writes it has room. */
   async *texts(): AsyncGenerator<string> {
     const { name } = this.#keepers.cluster;
-    const about = this.#keepers.all.reduce((sum, { owned }) => sum + owned.sessions, 0);
+    const { about } = this.#keepers;
     yield this.#counted(
       this.#writer.header({
         ...{ cluster: name, idKey: idKeyFingerprint(this.#file.secret, name) },

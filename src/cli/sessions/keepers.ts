@@ -70,6 +70,13 @@ export class Keepers {
     return this.all.some(({ kind }) => kind === "shared");
   }
 
+  /** How many sessions there are, about: each is on two disks, where there are disks. */
+  get about(): number {
+    const inMemory = this.all.reduce((sum, { owned }) => sum + owned.sessions, 0);
+    const onDisks = this.all.reduce((sum, { onDisk }) => sum + (onDisk?.sessions ?? 0), 0);
+    return Math.max(inMemory, Math.round(onDisks / 2));
+  }
+
   /** Servers that were not asked, and may keep sessions that no other server knows of; with why. */
   get silentAlone(): string[] {
     return this.areShared ? [] : this.silent.map(({ server, why }) => `${server.name} (${why})`);

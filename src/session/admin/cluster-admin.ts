@@ -1,17 +1,19 @@
 /** `SessionAdmin` of a process that keeps sessions together with other servers: of the slots that it owns. */
-import type { FlotillaError } from "../../support/errors.ts";
 import { replication as limits } from "../../support/limits.ts";
 import type { ClusterStore } from "../cluster/cluster-store.ts";
 import type { SessionNode } from "../cluster/node.ts";
 import { Role, type SlotCopy } from "../cluster/slot.ts";
+import type { SlotDisk } from "../cluster/slot-disk.ts";
 import { idOfKey } from "../id.ts";
 import { snapshotOf } from "../snapshot.ts";
 import type { Done } from "../store.ts";
 import type { KeptSession } from "../table/kept-session.ts";
 import {
   elsewhere,
+  type Found,
   firstOf,
   full,
+  type Listed,
   type LivingSession,
   type SessionAdmin,
   type SessionCounts,
@@ -26,6 +28,8 @@ const roleNames = {
 } as const;
 
 const lookMs = 50;
+/** No key is larger. */
+const beyondAll = "~";
 
 export class ClusterAdmin implements SessionAdmin {
   readonly kind = "shared";
@@ -52,7 +56,8 @@ export class ClusterAdmin implements SessionAdmin {
       singleCopy.slots++;
       singleCopy.sessions += sessions.size;
     }
-    return { owned, backedUp, singleCopy };
+    const onDisk = this.#disk === null ? null : { sessions: this.#disk.sessions, bytes: this.#disk.bytes };
+    return { owned, backedUp, singleCopy, onDisk };
   }
 
   serves(slot: number): boolean {
@@ -74,30 +79,32 @@ export class ClusterAdmin implements SessionAdmin {
 
   async prepare(): Promise<void> {}
 
-  page(
-    slot: number,
-    after: string,
-    bytesMax: number,
-    done: (error: FlotillaError | null, sessions: readonly LivingSession[]) => void,
-  ): void {
+  page(slot: number, after: string, bytesMax: number, done: Listed): void {
     if (!this.serves(slot)) return done(elsewhere(), []);
-    const now = this.#node.context.clock.now();
-    const sessions: LivingSession[] = [];
-    for (const session of this.#copyOf(slot).sessions.values()) {
-      const living = session.key > after ? livingOf(session, now) : null;
-      if (living !== null) sessions.push(living);
-    }
-    done(null, firstOf(sessions, bytesMax));
+    const copy = this.#copyOf(slot);
+    if (copy.onDisk?.hasMore !== true)
+      return done(null, firstOf(this.#inMemory(copy, after, beyondAll), bytesMax));
+    this.#disk!.readAfter(slot, after, bytesMax, (error, stored) => {
+      // What it was read for may have become another server's meanwhile.
+      if (error !== null || !this.serves(slot) || this.#copyOf(slot) !== copy) return done(elsewhere(), []);
+      const last = stored.at(-1)?.key;
+      const sessions = this.#inMemory(copy, after, last ?? beyondAll);
+      for (const session of stored) if (this.#isCold(copy, session.key)) sessions.push(session);
+      // All that the disk told of have ended: not all was told.
+      if (sessions.length === 0 && last !== undefined) this.page(slot, last, bytesMax, done);
+      else done(null, firstOf(sessions, bytesMax));
+    });
   }
 
-  find(
-    slot: number,
-    key: string,
-    done: (error: FlotillaError | null, session: LivingSession | null) => void,
-  ): void {
+  find(slot: number, key: string, done: Found): void {
     if (!this.serves(slot)) return done(elsewhere(), null);
-    const session = this.#copyOf(slot).sessions.get(key);
-    done(null, session === undefined ? null : livingOf(session, this.#node.context.clock.now()));
+    const copy = this.#copyOf(slot);
+    if (!this.#isCold(copy, key)) return done(null, this.#living(copy, key));
+    // Not `load`: it would be a use of it, and bring it into memory.
+    this.#disk!.read(slot, key, (error, session) => {
+      if (error !== null || !this.serves(slot)) done(elsewhere(), null);
+      else done(null, this.#isCold(copy, key) ? session : this.#living(copy, key));
+    });
   }
 
   end(slot: number, key: string, done: Done): void {
@@ -117,10 +124,38 @@ export class ClusterAdmin implements SessionAdmin {
     if (clock.now() - this.#lookedAt >= lookMs) {
       this.#lookedAt = clock.now();
       const { sessions, bytes } = this.counts().owned;
-      // Half of both is for those that it owns (room.ts).
-      this.#isFull = sessions >= options.sessionsMax / 2 || bytes >= options.memoryBytesMax / 2;
+      // Half of both is for those that it owns (room.ts). With a disk they leave memory, and what is full is the disk.
+      this.#isFull =
+        this.#disk === null
+          ? sessions >= options.sessionsMax / 2 || bytes >= options.memoryBytesMax / 2
+          : this.#disk.bytes >= options.diskBytesMax;
     }
     return this.#isFull;
+  }
+
+  get #disk(): SlotDisk | null {
+    return this.#node.context.options.disk;
+  }
+
+  /** Only the disk can tell whether there is such a session. */
+  #isCold(copy: SlotCopy, key: string): boolean {
+    return this.#node.context.disk?.isCold(copy, key) === true;
+  }
+
+  #living({ sessions }: SlotCopy, key: string): LivingSession | null {
+    const session = sessions.get(key);
+    return session === undefined ? null : livingOf(session, this.#node.context.clock.now());
+  }
+
+  /** Those behind a key, up to another one. */
+  #inMemory({ sessions }: SlotCopy, after: string, upTo: string): LivingSession[] {
+    const now = this.#node.context.clock.now();
+    const found: LivingSession[] = [];
+    for (const session of sessions.values()) {
+      const living = session.key > after && session.key <= upTo ? livingOf(session, now) : null;
+      if (living !== null) found.push(living);
+    }
+    return found;
   }
 
   #copyOf(slot: number): SlotCopy {

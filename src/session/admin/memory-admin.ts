@@ -1,13 +1,14 @@
 /** `SessionAdmin` of a process that keeps its sessions alone. Its store knows no slots: keys are put in their order for each walk. */
-import type { FlotillaError } from "../../support/errors.ts";
 import { sessionAdmin as limits } from "../../support/limits.ts";
 import { Turns } from "../../support/turns.ts";
 import { idOfKey, slotCount, slotOfKey } from "../id.ts";
 import type { MemoryStore } from "../memory-store.ts";
 import type { Done } from "../store.ts";
 import {
+  type Found,
   firstOf,
   full,
+  type Listed,
   type LivingSession,
   type SessionAdmin,
   type SessionCounts,
@@ -28,7 +29,8 @@ export class MemoryAdmin implements SessionAdmin {
 
   counts(): SessionCounts {
     const { count, bytes } = this.#store;
-    return { owned: { sessions: count, bytes }, backedUp: { sessions: 0, bytes: 0 }, singleCopy: null };
+    const owned = { sessions: count, bytes };
+    return { owned, backedUp: { sessions: 0, bytes: 0 }, onDisk: null, singleCopy: null };
   }
 
   serves(): boolean {
@@ -49,12 +51,7 @@ export class MemoryAdmin implements SessionAdmin {
     this.#keysBySlot = bySlot;
   }
 
-  page(
-    slot: number,
-    after: string,
-    bytesMax: number,
-    done: (error: FlotillaError | null, sessions: readonly LivingSession[]) => void,
-  ): void {
+  page(slot: number, after: string, bytesMax: number, done: Listed): void {
     const sessions: LivingSession[] = [];
     for (const key of this.#keysBySlot[slot] ?? []) {
       const living = key > after ? this.#store.look(key) : null;
@@ -63,11 +60,7 @@ export class MemoryAdmin implements SessionAdmin {
     done(null, firstOf(sessions, bytesMax));
   }
 
-  find(
-    _slot: number,
-    key: string,
-    done: (error: FlotillaError | null, session: LivingSession | null) => void,
-  ): void {
+  find(_slot: number, key: string, done: Found): void {
     done(null, this.#store.look(key));
   }
 

@@ -12,17 +12,24 @@ import type { Done } from "../store.ts";
 /** One that lives, as committed. */
 export type LivingSession = SessionSnapshot;
 
+export type Listed = (error: FlotillaError | null, sessions: readonly LivingSession[]) => void;
+
+/** Null: there is none. */
+export type Found = (error: FlotillaError | null, session: LivingSession | null) => void;
+
 export interface Kept {
   readonly sessions: number;
-  /** As stored in memory, bookkeeping included. */
+  /** As stored, bookkeeping included. */
   readonly bytes: number;
 }
 
 export interface SessionCounts {
-  /** Those that it serves. */
+  /** In memory: those that it serves. */
   readonly owned: Kept;
-  /** Copies of those of other servers. */
+  /** In memory: copies of those of other servers. */
   readonly backedUp: Kept;
+  /** On its disk, both, whether in memory or not; as large as they are there. Null: it has none. */
+  readonly onDisk: Kept | null;
   /** Slots that it serves of which no other server has a copy, and the sessions in them. Null: it is not meant to have one. */
   readonly singleCopy: { readonly slots: number; readonly sessions: number } | null;
 }
@@ -56,19 +63,10 @@ export interface SessionAdmin {
    * Living sessions of the slot behind this key ("" from the first) in the order of keys, about so many bytes of them, at least one;
    * none: that was all. It counts as no use of them.
    */
-  page(
-    slot: number,
-    after: string,
-    bytesMax: number,
-    done: (error: FlotillaError | null, sessions: readonly LivingSession[]) => void,
-  ): void;
+  page(slot: number, after: string, bytesMax: number, done: Listed): void;
 
-  /** Null when there is none. It counts as no use. */
-  find(
-    slot: number,
-    key: string,
-    done: (error: FlotillaError | null, session: LivingSession | null) => void,
-  ): void;
+  /** It counts as no use. */
+  find(slot: number, key: string, done: Found): void;
 
   /** Ends it for good, as the application's `destroy` does, whatever was under way. */
   end(slot: number, key: string, done: Done): void;
