@@ -5,7 +5,7 @@
  * What can't be answered is answered too: `{"error":"..."}`.
  */
 import { type LinkStream, ResetCode, type StreamHandler, type StreamService } from "../link/api.ts";
-import type { Member, MemberStatus, StopCheck } from "../member/member.ts";
+import type { Member, MemberStatus, RegisterView, StopCheck } from "../member/member.ts";
 import { FlotillaError, messageOf } from "../support/errors.ts";
 import { admin as limits } from "../support/limits.ts";
 import { compareWithStarted, type ReloadAnswer } from "./started-file.ts";
@@ -47,6 +47,12 @@ export interface OrderAnswer {
 /** A server's answer to `holding`: that it stays only for sessions that it can't save (yet), or nothing. */
 export type HoldingAnswer = Partial<StopCheck>;
 
+/** An app server's answer to `register-check` and `register-move`, when nothing is in the way. */
+export interface MoveAnswer {
+  /** The register is in the engine that the file names. */
+  readonly hasMoved: boolean;
+}
+
 /** What a server does when it is asked to. */
 export interface Actions {
   stop(force: boolean): void;
@@ -82,11 +88,28 @@ export function serverAnswers(member: Member, actions: Actions): Answers {
       member.hearOrder(content);
       return { order: member.order };
     },
+    "register-check": () => answerOfMove(member, (move) => move.check()),
+    "register-move": () => answerOfMove(member, (move) => move.run()),
     stop: ({ force = false }): StopAnswer => {
       onceAnswered(() => actions.stop(force));
       return { pid: process.pid };
     },
   };
+}
+
+async function answerOfMove(
+  { server, register }: Member,
+  act: (move: NonNullable<RegisterView["move"]>) => Promise<void>,
+): Promise<MoveAnswer> {
+  const move = register?.move ?? null;
+  if (move === null)
+    throw new FlotillaError(
+      "FLOTILLA_MOVE_REFUSED",
+      `${server.name} was started with another file, or keeps no sessions: restart it with the one that says "from: members"`,
+      { source: "client" },
+    );
+  await act(move);
+  return { hasMoved: move.isDone };
 }
 
 export function answerQuestions(answers: Answers): StreamService {

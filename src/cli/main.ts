@@ -96,6 +96,7 @@ function describeCommands(done: (exitCode: number) => void): Command {
   describeChanges(cli);
   describeOperations(cli);
   describeSessions(cli);
+  describeCoordination(cli);
   describeRest(cli);
   return program;
 }
@@ -252,6 +253,20 @@ function describeOperations({ program, config, done }: Cli): void {
     .action(async (names: string[], { json, timeout }: OperateWords) => {
       const { restart } = await import("./restart.ts");
       done(await restart(config(), names, { json: json === true, timeoutMs: timeout ?? null }));
+    });
+}
+
+/** Who keeps the register of sessions. */
+function describeCoordination({ program, config, done }: Cli): void {
+  program
+    .command("coordination")
+    .description("the engine that keeps the register of sessions (docs/register.md)")
+    .command("move")
+    .description("move the register from the app servers to the engine of the file, while all runs")
+    .option("--json", "print one JSON object")
+    .action(async (options: { json?: true }) => {
+      const { moveRegister } = await import("./coordination.ts");
+      done(await moveRegister(config(), options.json === true));
     });
 }
 

@@ -18,7 +18,7 @@ function fileOf(addresses: Readonly<Record<string, string>>): ClusterFile {
   const all = Object.entries(addresses).map(([name, address]) => ({ name, address, kind: "link" }));
   return {
     servers: new Map(all.map((server) => [server.name, server])),
-    clusters: new Map([["app", { servers: all, witness: null, coordination: { engine: "members" } }]]),
+    clusters: new Map([["app", { servers: all, witness: null }]]),
   } as unknown as ClusterFile;
 }
 

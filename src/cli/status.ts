@@ -38,8 +38,19 @@ export function slowStartNote(servers: readonly Pick<ServerStatus, "state">[], s
 
 /** The fields that scripts rely on, in the documented order, then those that not every server has. */
 function inOrder(status: ServerStatus): object {
-  const { name, cluster, letter, state, pid, requests, sessions, voterProblem, registerProblem, note } =
-    status;
+  const {
+    name,
+    cluster,
+    letter,
+    state,
+    pid,
+    requests,
+    sessions,
+    voterProblem,
+    registerEngine,
+    registerProblem,
+    note,
+  } = status;
   const { connections, workers, seen, order } = status;
   return {
     ...{ name, cluster, letter, state, pid, requests, sessions },
@@ -48,6 +59,7 @@ function inOrder(status: ServerStatus): object {
     ...(isSharing(status) ? copyFields(status) : {}),
     ...(order === undefined ? {} : { order: orderFields(order) }),
     ...(voterProblem === undefined ? {} : { voterProblem }),
+    ...(registerEngine === undefined ? {} : { registerEngine }),
     ...(registerProblem === undefined ? {} : { registerProblem }),
     ...(note === undefined ? {} : { note }),
   };
@@ -88,7 +100,7 @@ function statusText(file: ClusterFile, servers: readonly ServerStatus[], memberR
   const rows = servers.map((server) => [
     ...[server.name, server.cluster, server.letter === "" ? "-" : server.letter, server.state],
     ...[server.pid === null ? "-" : String(server.pid), String(server.requests), String(server.sessions)],
-    ...(withCopies ? copyCells(file, server) : []),
+    ...(withCopies ? copyCells(server) : []),
   ]);
   if (withCopies) head.push("ONE COPY", "REGISTER");
   const [headLine, ...lines] = table([head, ...rows], new Set([4, 5, 6, 7]));
@@ -103,12 +115,11 @@ function statusText(file: ClusterFile, servers: readonly ServerStatus[], memberR
 }
 
 /** How many of its sessions have one copy, how far a second one is, and whether it sees the register. */
-function copyCells(file: ClusterFile, server: ServerStatus): string[] {
+function copyCells(server: ServerStatus): string[] {
   if (!isSharing(server)) return ["-", "-"];
-  const engine = engineOf(file, server.cluster);
-  const { singleCopySlots, singleCopySessions, copiedPercent, seesRegister } = server;
+  const { singleCopySlots, singleCopySessions, copiedPercent, seesRegister, registerEngine } = server;
   const share = singleCopySlots === 0 ? "" : ` (${copiedPercent} %)`;
-  const sees = `${engine === "members" ? "" : `${engine}, `}${seesRegister ? "seen" : "not seen"}`;
+  const sees = `${registerEngine === undefined ? "" : `${registerEngine}, `}${seesRegister ? "seen" : "not seen"}`;
   return [`${singleCopySessions}${share}`, server.voterProblem === undefined ? sees : `${sees}, no vote`];
 }
 
@@ -125,8 +136,8 @@ function copiesInWords(file: ClusterFile, servers: readonly ServerStatus[]): str
     return `${count(singleCopySessions, "session")} of ${name} (${count(singleCopySlots, "slot")}) ${have} one copy; ${progress}`;
   });
   const blind = sharing.filter(({ seesRegister }) => !seesRegister);
-  for (const what of new Set(blind.map(({ cluster }) => unseen(file, cluster)))) {
-    const names = blind.filter(({ cluster }) => unseen(file, cluster) === what).map(({ name }) => name);
+  for (const what of new Set(blind.map(unseen))) {
+    const names = blind.filter((server) => unseen(server) === what).map(({ name }) => name);
     lines.push(`${enumerate(names)} can't reach ${what}: sessions there stop within 10 s (docs/register.md)`);
   }
   lines.push(...registerTroubles(servers), ...unservedInWords(file, servers), ...mixedInWords(file, servers));
@@ -144,14 +155,11 @@ function copiesInWords(file: ClusterFile, servers: readonly ServerStatus[]): str
   return lines;
 }
 
-function engineOf({ clusters }: Pick<ClusterFile, "clusters">, cluster: string): string {
-  return clusters.get(cluster)!.coordination.engine;
-}
-
 /** What a server that does not see the register has lost. */
-function unseen(file: ClusterFile, cluster: string): string {
-  const engine = engineOf(file, cluster);
-  return engine === "members" ? "a majority of the register's voters" : `the register in ${engine}`;
+function unseen({ registerEngine }: ServerStatus): string {
+  return registerEngine === undefined
+    ? "a majority of the register's voters"
+    : `the register in ${registerEngine}`;
 }
 
 /** Voters that can't write, or an engine that does not answer: one trouble of a machine or of several in one line. */
@@ -194,7 +202,7 @@ function voteLoss(
   cluster: string,
   all: readonly ServerStatus[],
 ): string | null {
-  if (engineOf({ clusters }, cluster) !== "members") return null;
+  if (all.some(({ registerEngine }) => registerEngine !== undefined)) return null;
   const voters = fileVoters(clusters.get(cluster)!);
   const of = (voter: string): readonly ServerStatus[] =>
     all.filter(({ name }) => {

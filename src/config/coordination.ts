@@ -11,9 +11,9 @@ import type { Section } from "./section.ts";
 
 /** Engines outside of the servers, each with the keys that go with it besides its own. */
 const outside = {
-  etcd: { keys: ["prefix", "user", "password", "tls"], example: 'etcd: ["http://10.0.0.5:2379"]' },
+  etcd: { keys: ["from", "prefix", "user", "password", "tls"], example: 'etcd: ["http://10.0.0.5:2379"]' },
   postgres: {
-    keys: ["table", "user", "password", "tls"],
+    keys: ["from", "table", "user", "password", "tls"],
     example: "postgres: postgres://user@10.0.0.5/shop",
   },
 } as const;
@@ -43,7 +43,7 @@ export function buildCoordination(
     );
     return { engine: "members" };
   }
-  refuseWitness(witness, engine, context);
+  if (!coordination.has("from")) refuseWitness(witness, engine, context);
   if (engine === "etcd") return buildEtcd(coordination, elsewhere, context);
   return buildPostgres(coordination, elsewhere, context) ?? { engine: "members" };
 }
@@ -103,6 +103,7 @@ function buildEtcd(section: Section, elsewhere: boolean, context: Context): Coor
     );
   return {
     engine: "etcd",
+    isMoving: section.has("from"),
     endpoints,
     prefix: section.text("prefix") ?? "",
     user: password === null ? null : user,
@@ -144,6 +145,7 @@ function buildPostgres(section: Section, elsewhere: boolean, context: Context): 
     );
   return {
     engine: "postgres",
+    isMoving: section.has("from"),
     address: {
       hosts: url.hosts,
       database: url.database,

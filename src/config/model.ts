@@ -317,12 +317,18 @@ export interface SessionSettings {
 /** Who keeps the register of a cluster's sessions. */
 export type CoordinationSettings = MembersSettings | EtcdSettings | PostgresSettings;
 
+/** Of an engine outside of the servers. */
+interface OuterEngine {
+  /** Members keep the register until it is moved to this engine. */
+  readonly isMoving: boolean;
+}
+
 /** Votes of the app servers' machines. */
 export interface MembersSettings {
   readonly engine: "members";
 }
 
-export interface EtcdSettings {
+export interface EtcdSettings extends OuterEngine {
   readonly engine: "etcd";
   /** Client URLs, at least one: "http://10.0.0.5:2379". */
   readonly endpoints: readonly string[];
@@ -337,7 +343,7 @@ export interface EtcdSettings {
 }
 
 /** One row of a table in PostgreSQL. */
-export interface PostgresSettings {
+export interface PostgresSettings extends OuterEngine {
   readonly engine: "postgres";
   readonly address: PostgresAddress;
   /** "flotilla_register", or with its schema before a dot. */

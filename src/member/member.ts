@@ -21,8 +21,8 @@ export class Member {
   sessionCount: () => number = () => 0;
   /** Where sessions are kept on two servers: how this process stands with them; set likewise. */
   slotCounts: (() => SlotCounts) | null = null;
-  /** What is wrong with the register's engine as seen from here, and what to do; set likewise. */
-  registerProblem: () => string | null = () => null;
+  /** The register of its cluster's sessions, as it stands from here; set likewise. */
+  register: RegisterView | null = null;
 
   /** What a stop of this server together with those others would be in want of; set likewise. */
   stopCheck: (others: readonly string[]) => StopCheck = () => ({ sessions: 0, problem: null });
@@ -73,12 +73,16 @@ export class Member {
     };
   }
 
-  #troubles(): Pick<MemberStatus, "voterProblem" | "registerProblem" | "note"> {
-    const problem = this.registerProblem();
+  #troubles(): Pick<MemberStatus, "registerEngine" | "voterProblem" | "registerProblem" | "note"> {
+    const { name = null, problem = null } = this.register ?? {};
     const held = this.holding?.() ?? null;
-    const votes = this.cluster.coordination.engine === "members";
     return {
-      ...(problem === null ? {} : votes ? { voterProblem: problem } : { registerProblem: problem }),
+      ...(name === null || name === "members" ? {} : { registerEngine: name }),
+      ...(problem === null
+        ? {}
+        : name === "members"
+          ? { voterProblem: problem }
+          : { registerProblem: problem }),
       ...(held === null ? {} : { note: heldInWords(held) }),
     };
   }
@@ -88,6 +92,19 @@ export class Member {
 export function heldInWords({ sessions, problem }: StopCheck): string {
   const why = problem === null ? "it is writing them" : problem;
   return `it keeps ${count(sessions, "session")} that no other server has, until they are on disk; ${why}`;
+}
+
+/** What operators ask of the register: register/engine.ts has it all. */
+export interface RegisterView {
+  /** Who keeps it. */
+  readonly name: string;
+  /** What is wrong with that as seen from here, and what to do; null: nothing. */
+  readonly problem: string | null;
+  readonly move: {
+    readonly isDone: boolean;
+    check(): Promise<void>;
+    run(): Promise<void>;
+  } | null;
 }
 
 /** Whether a server may be stopped in order. */
@@ -172,6 +189,8 @@ export interface MemberStatus extends Partial<SlotCounts> {
   readonly orders?: readonly OperatorOrder[];
   /** App servers: what an operator wants of it, and the web servers that say so; left out when that is nothing. */
   readonly order?: OperatorOrder & { readonly at: readonly string[] };
+  /** What keeps the register, where that is not the servers themselves. */
+  readonly registerEngine?: string;
   /** Its machine votes in the register, and can't write its vote: why, where, and what to do. Left out while it can. */
   readonly voterProblem?: string;
   /** The engine that keeps the register does not answer it as it should: who was asked, what happened, and what to do. */

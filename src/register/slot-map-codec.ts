@@ -2,7 +2,7 @@
  * The map of slots as bytes. Neighbours that say the same are one run, and a holder is written once and then
  * named by its number, so that a usual map has a few kilobytes and the worst one some sixty.
  *
- *   format, letters: n (entry, letter)*, holders: n (server, incarnation)*, runs: (length, epoch, owner, backup, prior)*
+ *   format, where it moved (format 2 alone), letters: n (entry, letter)*, holders: n (server, incarnation)*, runs: (length, epoch, owner, backup, prior)*
  *
  * A holder's number counts from 1 in the order of first use; 0 is nobody. One map has exactly one encoding.
  */
@@ -12,8 +12,16 @@ import type { ValueCodec } from "./register.ts";
 import { type Holder, type Slot, type SlotMap, sameHolder, slotCount } from "./slot-map.ts";
 
 const format = 1;
+/** The last version in an engine that was left. */
+const movedFormat = 2;
 
 export const slotMapCodec: ValueCodec<SlotMap> = { encode: encodeSlotMap, decode: decodeSlotMap };
+
+/** For who goes on where the register went. To others it can't be read, so that nobody builds on it. */
+export const movingMapCodec: ValueCodec<SlotMap> = {
+  encode: encodeSlotMap,
+  decode: (bytes) => decode(bytes, true),
+};
 
 export function encodeSlotMap(map: SlotMap): Buffer {
   if (map.slots.length !== slotCount) throw new RangeError(`${map.slots.length} slots are not ${slotCount}`);
@@ -29,7 +37,8 @@ export function encodeSlotMap(map: SlotMap): Buffer {
     runs.number(numbers.of(slot.prior));
   }
   const out = new ByteWriter();
-  out.number(format);
+  out.number(map.movedTo === undefined ? format : movedFormat);
+  if (map.movedTo !== undefined) out.text(map.movedTo);
   out.number(map.letters.size);
   for (const [entry, letter] of map.letters) {
     out.text(entry);
@@ -46,9 +55,19 @@ export function encodeSlotMap(map: SlotMap): Buffer {
 
 /** @throws FlotillaError FLOTILLA_REGISTER_DAMAGED */
 export function decodeSlotMap(bytes: Buffer): SlotMap {
+  return decode(bytes, false);
+}
+
+function decode(bytes: Buffer, mayHaveMoved: boolean): SlotMap {
   const input = new ByteReader(bytes, "the map of slots");
   const found = input.number();
-  if (found !== format) input.fail(`has format ${found}; this version of Flotilla knows ${format}`);
+  if (found !== format && found !== movedFormat)
+    input.fail(`has format ${found}; this version of Flotilla knows ${format} and ${movedFormat}`);
+  const movedTo = found === movedFormat ? input.text(limits.placeBytesMax) : null;
+  if (movedTo !== null && !mayHaveMoved)
+    input.fail(
+      `is in ${movedTo} now, and this server looks for it elsewhere: its file is an old one; restart it with the one of the others`,
+    );
   const letters = readLetters(input);
   const holders = readHolders(input);
   const slots: Slot[] = [];
@@ -76,7 +95,7 @@ export function decodeSlotMap(bytes: Buffer): SlotMap {
   }
   if (highest !== holders.length) input.fail("names holders that hold nothing");
   input.end();
-  return { letters, slots };
+  return { letters, slots, ...(movedTo === null ? {} : { movedTo }) };
 }
 
 function readLetters(input: ByteReader): Map<string, string> {

@@ -28,6 +28,8 @@ export interface SlotMap {
   readonly letters: ReadonlyMap<string, string>;
   /** `slotCount` of them; the index is the slot. */
   readonly slots: readonly Slot[];
+  /** Only of the last version in an engine that was left: where the register is now, for messages. */
+  readonly movedTo?: string;
 }
 
 export const unownedSlot: Slot = Object.freeze({ epoch: 0, owner: null, backup: null, prior: null });
@@ -54,7 +56,9 @@ export function aboveForks(kept: SlotMap, lost: readonly SlotMap[]): SlotMap {
     if (others.every((other) => isSameSlot(slot, other))) return slot;
     return { ...slot, epoch: Math.max(...others.map(({ epoch }) => epoch)) + 1 };
   });
-  return { letters: kept.letters, slots };
+  // Where it went others have gone on: nothing that was done here since is to count.
+  const movedTo = [kept, ...lost].find((map) => map.movedTo !== undefined)?.movedTo;
+  return { letters: kept.letters, slots, ...(movedTo === undefined ? {} : { movedTo }) };
 }
 
 function isSameSlot(one: Slot, other: Slot): boolean {

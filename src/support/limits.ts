@@ -458,6 +458,10 @@ export const register = {
   messageBytesMax: 557_056,
   /** Names of servers, incarnations, markers, ids of changes. */
   nameBytesMax: 256,
+  /** Where a register went, in words. */
+  placeBytesMax: 1_024,
+  /** Tries of a move whose outcome was unknown. */
+  moveTriesMax: 3,
   /** Entries of a cluster, and letters still held back for those that left. */
   lettersMax: 62,
   /** Different holders in one value: no slot has more than three. */
@@ -797,6 +801,8 @@ export const admin = {
   /** Of what a question holds beyond that: sessions that are put back, one of the largest size with every character escaped. */
   contentBytesMax: 8_388_608,
   answerBytesMax: 1_048_576,
+  /** One server looks at the new place of the register, or moves it there: a few reads and changes with their tries. */
+  moveTimeoutMs: 15_000,
   /** `status` gives up on a server after so long. With its own start and its printing that is 2 s on a machine at rest. */
   statusTimeoutMs: 1_000,
   /** A start of `status` that took longer is told: who is asked on such a machine may be as slow. */

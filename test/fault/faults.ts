@@ -1,5 +1,6 @@
 /** The faults: what is done to which server, and how it is undone. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { type Coordination, engineMachine } from "./engines.ts";
 import type { Direction } from "./network.ts";
 import { appServers, type Site, webServers } from "./site.ts";
 
@@ -19,16 +20,25 @@ export interface Fault {
   readonly isPlanned: boolean;
   /** App servers that it strikes at once: 2 only where both die. */
   readonly victims: 1 | 2;
+  /** Strikes an engine of the register that has a machine of its own. */
+  readonly needsEngine?: true;
   /** Does it, and undoes it after a while. */
   run(site: Site, victims: readonly string[], ready: Ready): Promise<void>;
 }
 
 /** How long something stays cut off: well longer than a takeover, so that what was cut off is still asked afterwards. */
 const cutMs = 4_000;
+/** Well longer than the 10 s for which sessions are served without the register. */
+const awayMs = 15_000;
 const stoppedMs = 5_000;
 
 function others(server: string): string[] {
   return appServers.filter((name) => name !== server);
+}
+
+/** It is on the side of the others. */
+function engineOf({ engine }: Site): string[] {
+  return engine === null ? [] : [engineMachine];
 }
 
 function between(one: readonly string[], other: readonly string[]): Direction[] {
@@ -46,16 +56,23 @@ async function kill(site: Site, victims: readonly string[], ready: Ready): Promi
   for (const [index, victim] of victims.entries()) await site.replaced(victim, pids[index]!);
 }
 
-async function cut(site: Site, directions: readonly Direction[], ready: Ready): Promise<void> {
+async function cut(
+  site: Site,
+  directions: readonly Direction[],
+  ready: Ready,
+  forMs: number = cutMs,
+): Promise<void> {
   await ready();
   await site.network.cut(directions);
-  await sleep(cutMs);
+  await sleep(forMs);
   await site.network.mend();
 }
 
 const ownerAndBackup = ["owner", "backup"] as const;
 const sudden = { parts: ownerAndBackup, isPlanned: false, victims: 1 } as const;
 const planned = { parts: ["all"], isPlanned: true, victims: 1 } as const;
+/** Everybody is to go on meanwhile, so it is measured as a planned one. */
+const ofEngine = { ...planned, needsEngine: true } as const;
 
 export const faults: readonly Fault[] = [
   { ...sudden, name: "killed", title: "kill -9", run: kill },
@@ -85,19 +102,21 @@ export const faults: readonly Fault[] = [
     title: "cut off, with one web server",
     // Visitors and the second web server still reach it.
     run: (site, [victim], ready) =>
-      cut(site, bothWays([victim!, "web-b"], [...others(victim!), "web-a"]), ready),
+      cut(site, bothWays([victim!, "web-b"], [...others(victim!), "web-a", ...engineOf(site)]), ready),
   },
   {
     ...sudden,
     name: "not-heard",
     title: "hears, is not heard",
-    run: (site, [victim], ready) => cut(site, between([victim!], [...others(victim!), ...webServers]), ready),
+    run: (site, [victim], ready) =>
+      cut(site, between([victim!], [...others(victim!), ...webServers, ...engineOf(site)]), ready),
   },
   {
     ...sudden,
     name: "deaf",
     title: "is heard, does not hear",
-    run: (site, [victim], ready) => cut(site, between([...others(victim!), ...webServers], [victim!]), ready),
+    run: (site, [victim], ready) =>
+      cut(site, between([...others(victim!), ...webServers, ...engineOf(site)], [victim!]), ready),
   },
   {
     ...sudden,
@@ -136,4 +155,65 @@ export const faults: readonly Fault[] = [
       site.startServer(victim!);
     },
   },
+  {
+    ...ofEngine,
+    name: "engine-killed",
+    title: "kill -9 of the engine, started again",
+    async run(site, _victims, ready) {
+      await ready();
+      await site.engine!.kill();
+      await sleep(1_000);
+      await site.engine!.start();
+    },
+  },
+  {
+    ...ofEngine,
+    name: "engine-stopped",
+    title: "SIGSTOP of the engine for 5 s",
+    async run(site, _victims, ready) {
+      await ready();
+      site.engine!.signal("SIGSTOP");
+      await sleep(stoppedMs);
+      site.engine!.signal("SIGCONT");
+    },
+  },
+  {
+    ...ofEngine,
+    name: "engine-cut",
+    title: "engine cut from one app server",
+    run: (site, [victim], ready) => cut(site, bothWays([victim!], [engineMachine]), ready),
+  },
+  {
+    ...ofEngine,
+    name: "engine-between",
+    title: "cut off from all but the engine",
+    run: (site, [victim], ready) =>
+      cut(site, bothWays([victim!, "web-b"], [...others(victim!), "web-a"]), ready),
+  },
+  {
+    ...ofEngine,
+    name: "engine-away",
+    title: "engine cut from all for 15 s",
+    run: (site, _victims, ready) => cut(site, bothWays(appServers, [engineMachine]), ready, awayMs),
+  },
+  {
+    ...sudden,
+    needsEngine: true,
+    name: "engine-then-kill",
+    title: "kill -9 while the engine is away for 4 s",
+    async run(site, [victim], ready) {
+      const pid = await site.processOf(victim!);
+      await ready();
+      await site.network.cut(bothWays(appServers, [engineMachine]));
+      process.kill(pid, "SIGKILL");
+      await sleep(cutMs);
+      await site.network.mend();
+      await site.replaced(victim!, pid);
+    },
+  },
 ];
+
+/** Those that can strike a site whose register is kept so. */
+export function faultsWith(coordination: Coordination): readonly Fault[] {
+  return faults.filter(({ needsEngine }) => needsEngine !== true || coordination !== "members");
+}

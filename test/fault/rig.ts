@@ -11,14 +11,16 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Coordination } from "./engines.ts";
 import { type Fault, faults, type Part } from "./faults.ts";
 import { type Wrong, Wrongs } from "./ledger.ts";
 import { Load, type LoadSize, type Totals } from "./load.ts";
 import { Network } from "./network.ts";
-import { appServers, machines, Site, webServers } from "./site.ts";
+import { appServers, machinesOf, Site, webServers } from "./site.ts";
 
 /** What is to be done. */
 export interface Order {
+  readonly coordination: Coordination;
   readonly faults: readonly string[];
   readonly runs: number;
   readonly size: LoadSize;
@@ -72,7 +74,7 @@ export async function runFaults(
 ): Promise<string | null> {
   const owner = Network.newOwner();
   const folder = mkdtempSync(join(tmpdir(), "flotilla-faults-"));
-  const network = Network.make(owner, machines);
+  const network = Network.make(owner, machinesOf(order.coordination));
   const remove = (): void => network.remove();
   // Also when this process ends by an exception of somebody else's.
   process.once("exit", remove);
@@ -184,13 +186,13 @@ function partResult(load: Load, part: Part, isPlanned: boolean): PartResult {
 }
 
 async function runHere({ owner, folder, ...order }: Instructions): Promise<void> {
-  const network = new Network(owner, machines);
+  const network = new Network(owner, machinesOf(order.coordination));
   process.once("disconnect", () => {
     network.remove();
     rmSync(folder, { recursive: true, force: true });
     process.exit(1);
   });
-  const rig = new Rig(await Site.start(network, folder), order);
+  const rig = new Rig(await Site.start(network, folder, order.coordination), order);
   const chosen = faults.filter(({ name }) => order.faults.includes(name));
   for (const fault of chosen) {
     for (let run = 0; run < order.runs; run++) {

@@ -2,9 +2,11 @@
  * `npm run faults`: every fault on a real site, several times, and a table.
  *
  *   npm run faults -- --runs 20 --fault stopped
+ *   npm run faults -- --coordination etcd
  */
 import { parseArgs } from "node:util";
-import { faults } from "./faults.ts";
+import { coordinations, whyNoEngine } from "./engines.ts";
+import { faults, faultsWith } from "./faults.ts";
 import { whyNoNetwork } from "./network.ts";
 import { head, runLine, table } from "./report.ts";
 import { type RunResult, runFaults } from "./rig.ts";
@@ -12,8 +14,8 @@ import { type RunResult, runFaults } from "./rig.ts";
 const size = { visitors: 24, sleepers: 60, leavers: 3 };
 const runsMax = 1_000;
 
-const usage = `npm run faults -- [--runs N] [--fault NAME]... [--seed N]
-Faults:
+const usage = `npm run faults -- [--runs N] [--fault NAME]... [--seed N] [--coordination ${coordinations.join("|")}]
+Faults (the last ones need an engine of the register that is not members):
 ${faults.map(({ name, title }) => `  ${name.padEnd(12)} ${title}`).join("\n")}`;
 
 async function main(): Promise<number> {
@@ -22,21 +24,29 @@ async function main(): Promise<number> {
       runs: { type: "string", default: "3" },
       fault: { type: "string", multiple: true },
       seed: { type: "string", default: "1" },
+      coordination: { type: "string", default: "members" },
     },
   });
   const runs = Number(values.runs);
-  const chosen = values.fault ?? faults.map(({ name }) => name);
-  const unknown = chosen.filter((name) => !faults.some((fault) => fault.name === name));
-  if (unknown.length > 0 || !(runs >= 1 && runs <= runsMax) || !Number.isInteger(Number(values.seed))) {
+  const coordination = coordinations.find((name) => name === values.coordination) ?? null;
+  const possible = coordination === null ? [] : faultsWith(coordination).map(({ name }) => name);
+  const chosen = values.fault ?? possible;
+  const unknown = chosen.filter((name) => !possible.includes(name));
+  if (
+    coordination === null ||
+    unknown.length > 0 ||
+    !(runs >= 1 && runs <= runsMax) ||
+    !Number.isInteger(Number(values.seed))
+  ) {
     console.error(usage);
     return 2;
   }
-  const why = whyNoNetwork();
+  const why = whyNoNetwork() ?? whyNoEngine(coordination);
   if (why !== null) {
     console.error(`no faults can be made here: it ${why}`);
     return 1;
   }
-  return await report({ faults: chosen, runs, size, seed: Number(values.seed) });
+  return await report({ coordination, faults: chosen, runs, size, seed: Number(values.seed) });
 }
 
 async function report(order: Parameters<typeof runFaults>[0]): Promise<number> {

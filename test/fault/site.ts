@@ -9,12 +9,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { clusterStatus, type ServerStatus } from "../../src/admin/cluster-status.ts";
 import { loadOrThrow } from "../../src/config/load.ts";
 import type { ClusterFile } from "../../src/config/model.ts";
+import { type Coordination, type Engine, engineMachine, makeEngine } from "./engines.ts";
 import type { Network } from "./network.ts";
 
 export const webServers = ["web-a", "web-b"] as const;
 export const appServers = ["app-a", "app-b", "app-c"] as const;
+const siteMachines: readonly string[] = ["client", ...webServers, ...appServers];
+
 /** All that a site needs; the first is where visitors are. */
-export const machines: readonly string[] = ["client", ...webServers, ...appServers];
+export function machinesOf(coordination: Coordination): readonly string[] {
+  return coordination === "members" ? siteMachines : [...siteMachines, engineMachine];
+}
 
 const httpPort = 8080;
 const root = join(import.meta.dirname, "..", "..");
@@ -30,24 +35,29 @@ const lookEveryMs = 100;
 export class Site {
   readonly network: Network;
   readonly folder: string;
+  /** Keeps the register, on a machine of its own; null: the app servers do. */
+  readonly engine: Engine | null;
   readonly #file: ClusterFile;
   /** Of what was started last. */
   readonly #ends: Map<string, Promise<unknown>> = new Map();
 
-  private constructor(network: Network, folder: string, file: ClusterFile) {
+  private constructor(network: Network, folder: string, engine: Engine | null, file: ClusterFile) {
     this.network = network;
+    this.engine = engine;
     this.folder = folder;
     this.#file = file;
   }
 
   /** Starts everything and waits until every session slot has two copies. */
-  static async start(network: Network, folder: string): Promise<Site> {
-    const text = fileText(network);
-    for (const machine of machines) {
+  static async start(network: Network, folder: string, coordination: Coordination): Promise<Site> {
+    const engine = makeEngine(coordination, network, folder);
+    await engine?.start();
+    const text = fileText(network, engine);
+    for (const machine of siteMachines) {
       mkdirSync(join(folder, machine));
       writeFileSync(join(folder, machine, "flotilla.yaml"), text);
     }
-    const site = new Site(network, folder, loadOrThrow(join(folder, "client", "flotilla.yaml")));
+    const site = new Site(network, folder, engine, loadOrThrow(join(folder, "client", "flotilla.yaml")));
     for (const server of [...webServers, ...appServers]) site.startServer(server);
     await site.whole(appServers);
     return site;
@@ -164,7 +174,7 @@ export class Site {
   }
 }
 
-function fileText(network: Network): string {
+function fileText(network: Network, engine: Engine | null): string {
   const listed = (servers: readonly string[]): string =>
     servers.map((server) => `      ${server}: { address: ${network.addressOf(server)} }`).join("\n");
   return `secret: 0123456789abcdef0123456789abcdef
@@ -182,6 +192,7 @@ ${listed(appServers)}
     listen: [{ http: ${httpPort} }]
     run: exec node ${join(import.meta.dirname, "app.ts")}
     sessions: { durability: backup }
+    coordination: ${engine?.setting ?? "members"}
     timeouts: { drain: 10s }
 `;
 }

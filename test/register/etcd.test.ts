@@ -22,7 +22,7 @@ import {
 } from "./conformance.ts";
 
 const plain: Omit<EtcdSettings, "endpoints"> = {
-  ...{ engine: "etcd", prefix: "/flotilla/", user: null, password: null, tls: null },
+  ...{ engine: "etcd", isMoving: false, prefix: "/flotilla/", user: null, password: null, tls: null },
 };
 
 function openEngine(
@@ -33,7 +33,7 @@ function openEngine(
   const problems: string[] = [];
   const mended: string[] = [];
   const engine = new CellEngine({
-    ...{ store: new EtcdStore(settings, "app"), where: "the key /flotilla/app in etcd", node },
+    ...{ name: "etcd", store: new EtcdStore(settings, "app"), where: "the key /flotilla/app in etcd", node },
     onProblem: (message) => problems.push(message),
     onMended: (message) => mended.push(message),
   });

@@ -28,7 +28,7 @@ function openEngine(
   const problems: string[] = [];
   const mended: string[] = [];
   const settings: PostgresSettings = {
-    ...{ engine: "postgres", table: "flotilla_register", tls: null },
+    ...{ engine: "postgres", isMoving: false, table: "flotilla_register", tls: null },
     address: {
       hosts: ports.map((port) => ({ host: "127.0.0.1", port })),
       ...{ database: "postgres", user: "postgres", password: null, tlsMode: "prefer" },
@@ -40,6 +40,7 @@ function openEngine(
     onRemark: () => {},
   });
   const engine = new CellEngine({
+    name: "postgres",
     ...{ store, where, node },
     onProblem: (message) => problems.push(message),
     onMended: (message) => mended.push(message),

@@ -36,6 +36,14 @@ export const coordinationSettings: readonly Setting[] = [
     description: 'Such as "http://10.0.0.5:2379" or "https://etcd-1.example.com:2379".',
   },
   {
+    path: "clusters.<name>.coordination.from",
+    type: "choice",
+    since,
+    choices: ["members"],
+    description:
+      "While a site that runs moves its register: who keeps it until `flotilla coordination move` (docs/register.md). Taken out afterwards.",
+  },
+  {
     path: "clusters.<name>.coordination.prefix",
     type: "keyPrefix",
     since,

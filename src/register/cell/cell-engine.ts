@@ -2,13 +2,14 @@
 import { systemClock } from "../../support/clock.ts";
 import type { FlotillaError } from "../../support/errors.ts";
 import { passed } from "../../support/words.ts";
-import type { EngineNotes, RegisterEngine } from "../engine.ts";
+import type { EngineName, EngineNotes, RegisterEngine } from "../engine.ts";
 import { aboveForks, type SlotMap } from "../slot-map.ts";
 import { slotMapCodec } from "../slot-map-codec.ts";
 import type { CellStore } from "./cell.ts";
 import { CellRegister } from "./cell-register.ts";
 
 export interface CellEngineOptions extends EngineNotes {
+  readonly name: EngineName;
   readonly store: CellStore;
   /** For messages: "the key /flotilla/app in etcd". */
   readonly where: string;
@@ -18,12 +19,15 @@ export interface CellEngineOptions extends EngineNotes {
 
 export class CellEngine implements RegisterEngine {
   readonly register: CellRegister<SlotMap>;
+  readonly name: EngineName;
   readonly service = null;
+  readonly move = null;
   readonly #options: CellEngineOptions;
   #problem: { readonly message: string; readonly sinceMs: number } | null = null;
 
   constructor(options: CellEngineOptions) {
-    const { store, where, node, onProblem } = options;
+    const { name, store, where, node, onProblem } = options;
+    this.name = name;
     this.#options = options;
     this.register = new CellRegister<SlotMap>({
       ...{ store, where, node, codec: slotMapCodec, clock: systemClock, random: Math.random },

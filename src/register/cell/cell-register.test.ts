@@ -1,12 +1,10 @@
 /** Lives of processes that share one cell whose engine loses answers and delays writes, by seeds; and what single answers mean. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import type { Clock, Random, Timer } from "../../support/clock.ts";
-import { seededRandom } from "../../support/clock.ts";
+import { BadStore, Shared, World } from "../../../test/harness/cell-world.ts";
 import { FlotillaError } from "../../support/errors.ts";
 import type { CasOutcome, ValueCodec, Versioned } from "../register.ts";
-import { unreachable } from "../unreachable.ts";
-import type { Cell, CellStore, SwapOutcome } from "./cell.ts";
+import type { CellStore } from "./cell.ts";
 import { CellRegister } from "./cell-register.ts";
 import { decodeCell, encodeCell } from "./cell-state.ts";
 
@@ -16,113 +14,6 @@ const codec: ValueCodec<Names> = {
   encode: (names) => Buffer.from(names.join()),
   decode: (bytes) => (bytes.length === 0 ? [] : bytes.toString().split(",")),
 };
-
-/** Virtual time: what is due runs one after the other, and promises settle in between. */
-class World implements Clock {
-  readonly random: Random;
-  readonly #due: { readonly at: number; readonly callback: () => void; isCancelled: boolean }[] = [];
-  #now = 0;
-
-  constructor(seed: number) {
-    this.random = seededRandom(seed);
-  }
-
-  now(): number {
-    return this.#now;
-  }
-
-  after(delayMs: number, callback: () => void): Timer {
-    const entry = { at: this.#now + Math.max(0, delayMs), callback, isCancelled: false };
-    this.#due.push(entry);
-    return {
-      cancel: () => {
-        entry.isCancelled = true;
-      },
-    };
-  }
-
-  sleep(delayMs: number): Promise<void> {
-    return new Promise((resolve) => this.after(delayMs, resolve));
-  }
-
-  chance(probability: number): boolean {
-    return this.random() < probability;
-  }
-
-  async runUntil(done: () => boolean): Promise<void> {
-    for (let steps = 0; !done(); steps++) {
-      assert.ok(steps < 100_000, "the life does not end");
-      await new Promise(setImmediate);
-      if (this.#due.length === 0) continue;
-      this.#due.sort((one, other) => one.at - other.at);
-      const next = this.#due.shift()!;
-      this.#now = next.at;
-      if (!next.isCancelled) next.callback();
-    }
-  }
-}
-
-class Shared {
-  cell: Cell | null = null;
-  #revisions = 0;
-
-  write(expected: string | null, bytes: Buffer): SwapOutcome {
-    if ((this.cell?.revision ?? null) !== expected) return { isDone: false, cell: this.cell };
-    this.cell = { revision: String(++this.#revisions), bytes };
-    return { isDone: true, revision: this.cell.revision };
-  }
-}
-
-/** Loses questions and answers; what was asked in vain may be done seconds later. */
-class BadStore implements CellStore {
-  readonly attemptTimeoutMs = 600;
-  readonly #world: World;
-  readonly #shared: Shared;
-  onCell: (cell: Cell) => void = () => {};
-  lossProbability = 0.2;
-
-  constructor(world: World, shared: Shared) {
-    this.#world = world;
-    this.#shared = shared;
-  }
-
-  async get(timeoutMs: number): Promise<Cell | null> {
-    await this.#travel(timeoutMs);
-    const { cell } = this.#shared;
-    await this.#travel(timeoutMs);
-    return cell;
-  }
-
-  async swap(expected: string | null, bytes: Buffer, timeoutMs: number): Promise<SwapOutcome> {
-    if (this.#world.chance(this.lossProbability)) {
-      if (this.#world.chance(0.5))
-        this.#world.after(this.#world.random() * 5_000, () => void this.#shared.write(expected, bytes));
-      await this.#world.sleep(timeoutMs);
-      throw unreachable("no answer");
-    }
-    await this.#world.sleep(this.#world.random() * 30);
-    const outcome = this.#shared.write(expected, bytes);
-    await this.#travel(timeoutMs);
-    const { cell } = this.#shared;
-    if (cell !== null && this.#world.chance(0.3))
-      this.#world.after(this.#world.random() * 200, () => this.onCell(cell));
-    return outcome;
-  }
-
-  watch(onCell: (cell: Cell) => void): void {
-    this.onCell = onCell;
-  }
-
-  stop(): void {}
-
-  async #travel(timeoutMs: number): Promise<void> {
-    if (this.#world.chance(this.lossProbability / 2)) {
-      await this.#world.sleep(timeoutMs);
-      throw unreachable("no answer");
-    }
-    await this.#world.sleep(this.#world.random() * 30);
-  }
-}
 
 /** Names of a lost branch are marked: what is new in it is known to be lost. */
 function afterFork(kept: Names, lost: readonly Names[]): Names {

@@ -46,8 +46,15 @@ interface Known<V> {
 interface Change<V> {
   readonly id: string;
   readonly expected: number;
+  /** Of a register that comes from elsewhere; null: as the chain goes on. */
+  readonly origin: Origin | null;
   readonly value: V;
   readonly bytes: Buffer;
+}
+
+interface Origin {
+  readonly world: string;
+  readonly version: number;
 }
 
 /** What is waiting or running; a read has no change. */
@@ -102,6 +109,18 @@ export class CellRegister<V> implements Register<V> {
 
   /** @throws RangeError when the value is too large. */
   compareAndSet(expected: number, value: V, done: (outcome: CasOutcome<V>) => void): void {
+    this.#change(expected, value, null, done);
+  }
+
+  /** The first version, of a register that was elsewhere before; "conflict" shows the one that is there. */
+  begin(
+    { world, version, value }: Origin & { readonly value: V },
+    done: (outcome: CasOutcome<V>) => void,
+  ): void {
+    this.#change(0, value, { world, version }, done);
+  }
+
+  #change(expected: number, value: V, origin: Origin | null, done: (outcome: CasOutcome<V>) => void): void {
     const bytes = this.#options.codec.encode(value);
     if (bytes.length > limits.valueBytesMax)
       throw new RangeError(`a value of ${bytes.length} bytes is larger than ${limits.valueBytesMax}`);
@@ -109,7 +128,7 @@ export class CellRegister<V> implements Register<V> {
       done({ kind: "conflict", state: this.#known.versioned });
       return;
     }
-    const change = { id: `${this.#options.node}.${++this.#changes}`, expected, value, bytes };
+    const change = { id: `${this.#options.node}.${++this.#changes}`, expected, origin, value, bytes };
     this.#enqueue({ readers: [], change, onOutcome: done });
   }
 
@@ -208,10 +227,10 @@ export class CellRegister<V> implements Register<V> {
 
   async #try(change: Change<V>, untilMs: number): Promise<CasOutcome<V>> {
     const { store, where } = this.#options;
-    if (this.#known === null || this.#known.state.version < change.expected) {
-      const before = this.#known;
-      await this.#take(await store.get(this.#timeout(untilMs)), before, untilMs);
-    }
+    // Whoever hears nothing must change nothing: it would take slots that it does not know it has. What was answered a
+    // moment ago is heard; and the revision is the newest.
+    const before = this.#known;
+    await this.#take(await store.get(this.#timeout(untilMs)), before, untilMs);
     const base = this.#known;
     const version = base?.state.version ?? 0;
     if (version > change.expected) return this.#outcomeOf(change, base!);
@@ -219,7 +238,7 @@ export class CellRegister<V> implements Register<V> {
       throw unreachable(`${where} has version ${version}, and somebody knows version ${change.expected}`);
     const state =
       base === null
-        ? { world: change.id, version: 1, recent: [change.id], value: change.bytes }
+        ? { ...(change.origin ?? { world: change.id, version: 1 }), recent: [change.id], value: change.bytes }
         : nextState(base.state, change.id, change.bytes);
     const bytes = encodeCell(state);
     const revision = base?.revision ?? none;
@@ -236,7 +255,8 @@ export class CellRegister<V> implements Register<V> {
   }
 
   /** @param known a later state than the one that the change expects. */
-  #outcomeOf({ id, expected, value }: Change<V>, { state, versioned }: Known<V>): CasOutcome<V> {
+  #outcomeOf({ id, expected, origin, value }: Change<V>, { state, versioned }: Known<V>): CasOutcome<V> {
+    if (origin !== null) return { kind: "conflict", state: versioned };
     const made = changeOf(state, expected + 1);
     if (made === id) return { kind: "done", state: { version: expected + 1, value } };
     if (made !== null) return { kind: "conflict", state: versioned };

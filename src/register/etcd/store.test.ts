@@ -22,7 +22,11 @@ async function storeAt(t: TestContext, answer: Answer): Promise<EtcdStore> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const store = new EtcdStore(
     {
-      ...{ engine: "etcd", endpoints: [`http://127.0.0.1:${(server.address() as AddressInfo).port}`] },
+      ...{
+        engine: "etcd",
+        isMoving: false,
+        endpoints: [`http://127.0.0.1:${(server.address() as AddressInfo).port}`],
+      },
       ...{ prefix: "/flotilla/", user: null, password: null, tls: null },
     },
     "app",

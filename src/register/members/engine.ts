@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { StreamService } from "../../link/api.ts";
 import { systemClock } from "../../support/clock.ts";
 import type { EngineNotes, RegisterEngine } from "../engine.ts";
+import type { ValueCodec } from "../register.ts";
 import { aboveForks, emptySlotMap, type SlotMap } from "../slot-map.ts";
 import { slotMapCodec } from "../slot-map-codec.ts";
 import { Acceptor } from "./acceptor.ts";
@@ -24,9 +25,13 @@ export interface MembersEngineOptions extends EngineNotes {
   /** Entries of the cluster to their letters by the file, pinned with the first version. */
   readonly letters: ReadonlyMap<string, string>;
   readonly linksTo: LinksTo;
+  /** For the value; slotMapCodec by default. */
+  readonly codec?: ValueCodec<SlotMap>;
 }
 
 export class MembersEngine implements RegisterEngine {
+  readonly name = "members";
+  readonly move = null;
   readonly register: MembersRegister<SlotMap>;
   readonly voters: VoterChanges;
   readonly service: StreamService;
@@ -49,7 +54,7 @@ export class MembersEngine implements RegisterEngine {
       random: Math.random,
     };
     this.register = new MembersRegister<SlotMap>({
-      ...{ ...parts, node, fileVoters, codec: slotMapCodec },
+      ...{ ...parts, node, fileVoters, codec: options.codec ?? slotMapCodec },
       first: () => emptySlotMap(letters),
       afterFork: aboveForks,
     });

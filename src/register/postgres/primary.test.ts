@@ -28,7 +28,7 @@ function primaryOf(t: TestContext, url: string, tls: PostgresSettings["tls"] = n
   const ups: ServerFacts[] = [];
   const heard: string[] = [];
   const primary = new Primary({
-    settings: { engine: "postgres", table: "flotilla_register", tls, address },
+    settings: { engine: "postgres", isMoving: false, table: "flotilla_register", tls, address },
     applicationName: "flotilla app-a",
     channel: "flotilla_register",
     onUp: (server) => ups.push(server),

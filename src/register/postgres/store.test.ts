@@ -16,6 +16,7 @@ function settingsOf(url: string, table: string = "flotilla_register"): PostgresS
   assert.ok(typeof parsed !== "string", String(parsed));
   const { user, tlsMode, ...address } = parsed;
   return {
+    isMoving: false,
     engine: "postgres",
     table,
     tls: null,

@@ -7,7 +7,11 @@ import { CellEngine } from "../../register/cell/cell-engine.ts";
 import type { EngineNotes, RegisterEngine } from "../../register/engine.ts";
 import { EtcdStore } from "../../register/etcd/store.ts";
 import { MembersEngine } from "../../register/members/engine.ts";
+import { MovingEngine } from "../../register/moving/engine.ts";
 import { PostgresStore } from "../../register/postgres/store.ts";
+import type { ValueCodec } from "../../register/register.ts";
+import type { SlotMap } from "../../register/slot-map.ts";
+import { movingMapCodec, slotMapCodec } from "../../register/slot-map-codec.ts";
 import { FlotillaError, messageOf } from "../../support/errors.ts";
 import { replication as limits } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
@@ -32,27 +36,45 @@ export function openRegister(
     case "members":
       return openMembers(member, linksTo, log);
     case "etcd":
-      return openEtcd(member, coordination, log);
+      return movingTo(openEtcd(member, coordination, log), coordination.isMoving);
     case "postgres":
-      return openPostgres(member, coordination, log);
+      return movingTo(openPostgres(member, coordination, log), coordination.isMoving);
+  }
+
+  function movingTo(to: Outer, isMoving: boolean): RegisterEngine {
+    if (!isMoving) return told(member, to.engine);
+    const from = openMembers(member, linksTo, log, movingMapCodec);
+    return told(member, new MovingEngine(from, to.engine, to.where, (message) => log.info(message)));
   }
 }
 
-function openEtcd(member: Member, settings: EtcdSettings, log: Log): RegisterEngine {
+/** An engine outside of the servers, and where the register is in it, for messages. */
+interface Outer {
+  readonly engine: CellEngine;
+  readonly where: string;
+}
+
+function openEtcd(member: Member, settings: EtcdSettings, log: Log): Outer {
   const { cluster } = member;
   const store = new EtcdStore(settings, cluster.name);
   const where = `the key ${settings.prefix}${cluster.name} in etcd`;
-  return told(member, new CellEngine({ store, where, node: nodeOf(member), ...notesTo(log) }));
+  return {
+    where,
+    engine: new CellEngine({ name: "etcd", store, where, node: nodeOf(member), ...notesTo(log) }),
+  };
 }
 
-function openPostgres(member: Member, settings: PostgresSettings, log: Log): RegisterEngine {
+function openPostgres(member: Member, settings: PostgresSettings, log: Log): Outer {
   const { cluster, server } = member;
   const notes = notesTo(log);
   const where = `the row ${cluster.name} of the table ${settings.table} in PostgreSQL`;
   const applicationName = `flotilla ${server.name}`;
   const onRemark = notes.onProblem;
   const store = new PostgresStore({ cluster: cluster.name, settings, applicationName, where, onRemark });
-  return told(member, new CellEngine({ store, where, node: nodeOf(member), ...notes }));
+  return {
+    where,
+    engine: new CellEngine({ name: "postgres", store, where, node: nodeOf(member), ...notes }),
+  };
 }
 
 /** @throws FlotillaError FLOTILLA_DATA_FOLDER */
@@ -60,6 +82,7 @@ export function openMembers(
   member: Member,
   linksTo: (voter: string) => readonly Link[],
   log: Log,
+  codec: ValueCodec<SlotMap> = slotMapCodec,
 ): MembersEngine {
   const { file, cluster, server } = member;
   const voter = server.kind === "witness" ? server.name : server.address;
@@ -69,6 +92,7 @@ export function openMembers(
       fileVoters: fileVoters(cluster),
       dataFolder: file.dataFolder,
       letters: lettersOf(member),
+      codec,
       ...notesTo(log),
     });
     return told(member, engine);
@@ -83,7 +107,7 @@ export function openMembers(
 
 /** For `flotilla status`. */
 function told<E extends RegisterEngine>(member: Member, engine: E): E {
-  member.registerProblem = () => engine.problem;
+  member.register = engine;
   return engine;
 }
 
