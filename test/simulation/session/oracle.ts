@@ -25,6 +25,10 @@ export class KnownSession {
   readonly visitor: string;
   readonly id: VerifiedId;
   readonly idleTimeoutMs: number;
+  /** Whatever its use; Infinity for most. */
+  readonly absoluteTimeoutMs: number;
+  /** When its visitor's request for it began. */
+  readonly beganAt: number;
   /** What the visitor's browser has: the same session, with the letters of its servers as last told. */
   cookie: VerifiedId;
   readonly writes: Map<string, Map<number, Write>> = new Map();
@@ -49,10 +53,18 @@ export class KnownSession {
     return `${this.visitor} (slot ${this.slot})`;
   }
 
-  constructor(visitor: string, id: VerifiedId, idleTimeoutMs: number) {
+  constructor(
+    visitor: string,
+    id: VerifiedId,
+    idleTimeoutMs: number,
+    absoluteTimeoutMs: number,
+    beganAt: number,
+  ) {
     this.visitor = visitor;
     this.id = this.cookie = id;
     this.idleTimeoutMs = idleTimeoutMs;
+    this.absoluteTimeoutMs = absoluteTimeoutMs;
+    this.beganAt = beganAt;
   }
 
   get slot(): number {
@@ -203,12 +215,15 @@ export class Oracle {
     const { now } = this.#world;
     const existed = session.existsSince <= startedAt;
     const mayBeEnded = session.endingSince <= now;
-    const mayBeExpired = now - session.usedAt >= session.idleTimeoutMs * idleShare;
+    const mayBeExpired =
+      now - session.usedAt >= session.idleTimeoutMs * idleShare ||
+      now - session.beganAt >= session.absoluteTimeoutMs * idleShare;
     if (existed && !mayBeEnded && !mayBeExpired) {
       this.fail(
         "I3",
         `the session of ${session.name} was lost, or expired early, at ${at}: used at ` +
-          `${session.usedAt.toFixed(1)}, idle timeout ${session.idleTimeoutMs} ms`,
+          `${session.usedAt.toFixed(1)}, idle timeout ${session.idleTimeoutMs} ms, begun at ${session.beganAt.toFixed(1)}, ` +
+          `absolute timeout ${session.absoluteTimeoutMs} ms`,
       );
     }
     if (existed) session.deadSince = Math.min(session.deadSince, now);

@@ -3,7 +3,7 @@
  * come back with the cookie of long ago, keep WebSockets open. What they were told, or not told, goes to the oracle.
  */
 import type { ClusterStore } from "../../../src/session/cluster/cluster-store.ts";
-import { Entry, type SessionEntries } from "../../../src/session/entry.ts";
+import { Entry, noEntries, type SessionEntries } from "../../../src/session/entry.ts";
 import { endless } from "../../../src/session/snapshot.ts";
 import { decode } from "../../../src/session/value.ts";
 import type { FlotillaError } from "../../../src/support/errors.ts";
@@ -113,7 +113,9 @@ export class Visitor {
     this.#request(null, false, over, (site, end) => {
       const id = site.store.newId();
       const idleTimeoutMs = this.name.startsWith("v") && this.#world.chance(0.2) ? 4_000 : 1_800_000;
-      const session = new KnownSession(name, id, idleTimeoutMs);
+      const isLimited = this.name.startsWith("v") && this.#world.chance(0.1);
+      const life = isLimited ? { ageMs: 0, absoluteTimeoutMs: 6_000 } : endless;
+      const session = new KnownSession(name, id, idleTimeoutMs, life.absoluteTimeoutMs, this.#world.now);
       this.#oracle.meet(session);
       const write = this.#world.nextNumber();
       this.#oracle.beginWrite(session, "n", write, site.process.name);
@@ -121,7 +123,7 @@ export class Visitor {
         ["who", Entry.of("who", name)],
         ["n", Entry.of("n", [write, 0])],
       ]);
-      site.store.create(id, changes, idleTimeoutMs, endless, (error) => {
+      site.store.create(id, changes, idleTimeoutMs, life, (error) => {
         end(error, () => {
           this.#oracle.acknowledgeWrite(session, "n", write);
           this.#session = session;
@@ -238,8 +240,18 @@ export class Visitor {
   #read(over: () => void): void {
     const session = this.#session!;
     this.#visit(session, true, over, (site, _entries, end) => {
+      if (this.#world.chance(0.1)) return this.#use(session, site, end);
       site.store.touch(session.id, session.idleTimeoutMs, false);
       end(null, () => {});
+    });
+  }
+
+  /** With `save: always`: a change of nothing. */
+  #use(session: KnownSession, site: Site, end: End): void {
+    const startedAt = this.#world.now;
+    site.store.update(session.id, noEntries, session.idleTimeoutMs, (error) => {
+      if (error?.code !== "FLOTILLA_SESSION_GONE") return end(error, () => {});
+      end(null, () => this.#oracle.see(session, null, startedAt, site.process.name));
     });
   }
 
