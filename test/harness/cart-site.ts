@@ -41,6 +41,8 @@ ${servers.join("")}${more.map((line) => `    ${line}\n`).join("")}`;
 export interface CartShape {
   readonly apps: number;
   readonly durability?: "memory" | "backup" | "backup+disk";
+  /** More of `sessions:`: ", save: always". */
+  readonly sessions?: string;
   readonly drain?: string;
   /** For the last sync of the sessions' file, in which the process does nothing else. */
   readonly syncMs?: number;
@@ -81,7 +83,7 @@ export class CartSite {
     const preload = syncMs === undefined ? "" : "--import ./slow-disk.mjs ";
     const text = cartFile(ports, [
       `run: exec node ${preload}${cartApp}`,
-      `sessions: { durability: ${shape.durability ?? "backup"} }`,
+      `sessions: { durability: ${shape.durability ?? "backup"}${shape.sessions ?? ""} }`,
       `timeouts: { drain: ${shape.drain ?? "8s"} }`,
     ]);
     const files = {

@@ -1,0 +1,93 @@
+/** What each mode of sessions keeps, with real processes that are killed, frozen and stopped. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { MemberStatus } from "../../src/member/member.ts";
+import { CartSite, counts, type Visitor, visit } from "../harness/cart-site.ts";
+import { until } from "../harness/process.ts";
+
+async function appServer(site: CartSite, letter: string): Promise<MemberStatus> {
+  return (await site.servers()).find((server) => server.cluster === "app" && server.letter === letter)!;
+}
+
+/** The letters in its cookie. */
+function keepersOf({ cookie }: Visitor): { owner: string; backup: string } {
+  return { owner: cookie[4]!, backup: cookie[5]! };
+}
+
+async function killAndAwaitNext(site: CartSite, letter: string): Promise<void> {
+  const { pid } = await appServer(site, letter);
+  process.kill(pid!, "SIGKILL");
+  await until("the next process is up", async () => {
+    const server = await appServer(site, letter);
+    return server.state === "up" && server.pid !== pid;
+  });
+  await site.answers();
+}
+
+test("save: on-shutdown (R24): nothing is written before an orderly stop; that keeps all, kill -9 nothing", async (t) => {
+  const site = await CartSite.make(t, { apps: 1, durability: "memory", sessions: ", save: on-shutdown" });
+  await site.start();
+  const visitors = await visit(site, 6);
+  const before = await counts(visitors);
+  assert.deepEqual(site.files(), []);
+  assert.equal((await site.stop()).code, 0);
+  assert.equal(site.files().length, 1);
+
+  await site.start();
+  assert.deepEqual(site.files(), [], "after a crash it would bring back what was changed since");
+  assert.deepEqual(await counts(visitors), before);
+  await killAndAwaitNext(site, "a");
+  assert.deepEqual(
+    await counts(visitors),
+    before.map(() => 0),
+  );
+  assert.deepEqual(site.files(), []);
+});
+
+test("save: always (R27): who only reads is answered when the backup knows it", async (t) => {
+  const site = await CartSite.make(t, { apps: 3, sessions: ", save: always" });
+  await site.start();
+  const [visitor] = (await visit(site, 1)) as [Visitor];
+  // So that the letters are those of now.
+  assert.equal(await visitor.ask("GET"), 1);
+  const { pid } = await appServer(site, keepersOf(visitor).backup);
+  process.kill(pid!, "SIGSTOP");
+  const frozenAt = performance.now();
+  try {
+    assert.equal(await visitor.ask("GET"), 1);
+    // The owner has heard the backup 100 ms ago at the longest, and takes it out of the pair after 500 ms of silence.
+    const ms = performance.now() - frozenAt;
+    assert.ok(ms > 300, `answered after ${ms} ms`);
+  } finally {
+    process.kill(pid!, "SIGCONT");
+  }
+  assert.equal(await visitor.ask("GET"), 1);
+});
+
+test("absoluteTimeout: the age goes with the session through kill -9, a stop and a start, and does not grow meanwhile", async (t) => {
+  const site = await CartSite.make(t, { apps: 2, sessions: ", absoluteTimeout: 15s, idleTimeout: 12s" });
+  await site.start();
+  const beganAt = performance.now();
+  const [visitor] = (await visit(site, 1)) as [Visitor];
+  assert.equal(await visitor.ask("GET"), 1);
+  const { pid } = await appServer(site, keepersOf(visitor).owner);
+  process.kill(pid!, "SIGKILL");
+  const isAlive = async (): Promise<boolean> => (await visitor.ask("GET")) === 1;
+  while (performance.now() - beganAt < 8_000) {
+    assert.ok(await isAlive(), "kept by the backup, which does not think it older");
+    await sleep(200);
+  }
+  const stoppedAt = performance.now();
+  assert.equal((await site.stop()).code, 0);
+  await site.start();
+  const startedAt = performance.now();
+  let aliveAt = stoppedAt;
+  while (await isAlive()) {
+    aliveAt = performance.now();
+    await sleep(100);
+  }
+  const ranMs = stoppedAt - beganAt + Math.max(0, performance.now() - startedAt);
+  assert.ok(ranMs >= 15_000 - (startedAt - stoppedAt), `ended early, after ${ranMs} ms`);
+  assert.ok(aliveAt - startedAt < 15_000, "it began anew with the start");
+});
