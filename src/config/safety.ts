@@ -25,14 +25,20 @@ export function noteSafety(drafts: readonly ClusterDraft[], problems: Problems):
 function shortcoming({ cluster, witness }: ClusterDraft, keepers: readonly Server[]): string | null {
   const machines = new Set(keepers.map(machineOf));
   const [first] = keepers;
+  const isOnDisk = cluster.sessions?.durability === "backup+disk";
   if (cluster.sessions?.durability === "memory" || keepers.length === 1) {
     const why = keepers.length === 1 ? `${first!.name} is the only app server` : "`durability: memory`";
-    return `each is on one server alone (${why}): a crash of that server loses its sessions, an orderly stop keeps them`;
+    const what = isOnDisk
+      ? "while it is down nobody has them, and the loss of its disk loses all"
+      : "a crash of that server loses its sessions, an orderly stop keeps them";
+    const use =
+      cluster.sessions?.save === "always" && !isOnDisk ? "; `save: always` finds nobody to tell" : "";
+    return `each is on one server alone (${why}): ${what}${use}`;
   }
   if (machines.size === 1)
     return (
       `all app servers are on one machine (${machines.values().next().value}), and backups with them: the death of one ` +
-      "process loses nothing, the death of the machine all; put an app server on another machine"
+      `process loses nothing, the ${isOnDisk ? "loss of the machine's disk" : "death of the machine"} all; put an app server on another machine`
     );
   if (cluster.coordination.engine === "etcd") return etcdShortcoming(cluster.coordination);
   if (cluster.coordination.engine === "postgres") return postgresShortcoming(cluster.coordination);
