@@ -1,25 +1,41 @@
 /**
- * What a session costs in memory on its owner and on its backup, two real app servers: `node bench/session-memory.ts`.
- * Heap after a full collection, less that before the first session, divided by the sessions.
+ * What sessions of 1 KiB cost in memory, and whether a read and a write cost the same however many there are, on two real app servers,
+ * one of which owns them while the other backs them up: `node bench/session-memory.ts [up to how many, default 100000]`.
+ *
+ * Memory is that of the whole process (RSS) after a collection, divided by the sessions. A read and a write are of sessions at random; their
+ * cost is the processor time of both processes. A pause is the longest time in which the event loop stood still.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
 import { clusterStatus } from "../src/admin/cluster-status.ts";
 import { serve } from "../src/app-tier/index.ts";
 import { loadOrThrow } from "../src/config/load.ts";
+import { idLength } from "../src/session/id.ts";
 import { session } from "../src/session/index.ts";
-import { session as limits } from "../src/support/limits.ts";
 import { freePorts, until } from "../test/harness/process.ts";
 
-const counts: readonly number[] = [1_000, 10_000, 100_000];
+const mostSessions = Number(process.argv[2] ?? 100_000);
 const atOnce = 100;
+const visits = 20_000;
 const statusTimeoutMs = 1_000;
+/** What a collection frees is given back a moment later. */
+const restMs = 2_000;
 
 /** What the parent asks of an app server. */
-type Question = { readonly fill: number } | "read" | "heap";
+type Question = { readonly fill: number } | "read" | "write" | "look";
+
+interface Answer {
+  readonly rssBytes: number;
+  readonly heapBytes: number;
+  /** Since the last answer. */
+  readonly cpuMs: number;
+  readonly pauseMs: number;
+}
 
 const data = {
   user: "anna",
@@ -28,6 +44,7 @@ const data = {
     items: Array.from({ length: 5 }, (_, n) => ({ sku: `boat-${n}`, count: n, price: 19.5, name: "A boat" })),
   },
   passport: { user: 42 },
+  note: "x".repeat(686),
 };
 const dataBytes = Object.entries(data).reduce(
   (sum, [key, value]) => sum + key.length + JSON.stringify(value).length,
@@ -39,14 +56,20 @@ else await runApp();
 
 async function runApp(): Promise<void> {
   const withSession = session();
-  const cookies: string[] = [];
+  // Of the bench itself, and outside of what is measured: 50 bytes a session.
+  const ids = Buffer.alloc(idLength * mostSessions);
+  let made = 0;
   await serve((_req: unknown, res: { end(): void }) => res.end());
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
   // biome-ignore lint/suspicious/noExplicitAny: the bench's own data.
   const visit = (cookie: string, handle: (session: any) => void): Promise<void> =>
     new Promise((resolve) => {
       const req: { headers: object; session?: unknown } = { headers: cookie === "" ? {} : { cookie } };
       const res = {
-        setHeader: (_name: string, value: string) => void cookies.push(value.split(";", 1)[0]!),
+        setHeader: (_name: string, value: string) => {
+          if (cookie === "") ids.write(value.slice("sid=".length), made++ * idLength, idLength);
+        },
         getHeader: () => undefined,
         writeHead: () => {},
         end: () => resolve(),
@@ -56,19 +79,33 @@ async function runApp(): Promise<void> {
         res.end();
       });
     });
-  const inBatches = async (count: number, run: (index: number) => Promise<void>): Promise<void> => {
-    for (let from = 0; from < count; from += atOnce) {
-      const indexes = Array.from({ length: Math.min(atOnce, count - from) }, (_, i) => from + i);
-      await Promise.all(indexes.map(run));
-    }
+  const inBatches = async (count: number, run: () => Promise<void>): Promise<void> => {
+    for (let from = 0; from < count; from += atOnce)
+      await Promise.all(Array.from({ length: Math.min(atOnce, count - from) }, run));
   };
-  const answer = async (question: Question): Promise<number> => {
+  const someone = (): string => {
+    const at = Math.floor(Math.random() * made) * idLength;
+    return `sid=${ids.latin1Slice(at, at + idLength)}`;
+  };
+  const doAs = async (question: Question): Promise<void> => {
+    if (question === "look") return;
     if (question === "read")
-      await inBatches(cookies.length, (index) => visit(cookies[index]!, ({ cart }) => cart.items.length));
-    else if (question !== "heap")
-      await inBatches(question.fill, () => visit("", (all) => Object.assign(all, structuredClone(data))));
+      return await inBatches(visits, () => visit(someone(), ({ cart }) => cart.items.length));
+    if (question === "write") return await inBatches(visits, () => visit(someone(), (all) => all.visits++));
+    await inBatches(question.fill, () => visit("", (all) => Object.assign(all, structuredClone(data))));
+  };
+  let cpu = process.cpuUsage();
+  const answer = async (question: Question): Promise<Answer> => {
+    await doAs(question);
+    const { user, system } = process.cpuUsage(cpu);
+    const pauseMs = delay.max / 1e6;
     globalThis.gc!();
-    return process.memoryUsage().heapUsed;
+    await sleep(question === "look" ? restMs : 0);
+    const { rss, heapUsed } = process.memoryUsage();
+    cpu = process.cpuUsage();
+    delay.reset();
+    const idBytes = made * idLength;
+    return { rssBytes: rss - idBytes, heapBytes: heapUsed, cpuMs: (user + system) / 1e3, pauseMs };
   };
   process.on("message", (question: Question) => void answer(question).then((told) => process.send!(told)));
   process.send!(0);
@@ -85,7 +122,7 @@ async function measure(): Promise<void> {
       `secret: 0123456789abcdef0123456789abcdef
 clusters:
   app:
-    sessions: { durability: backup }
+    sessions: { durability: backup, memory: 8GiB }
     servers:
       app-a: { address: 127.0.0.2, port: ${one} }
       app-b: { address: 127.0.0.3, port: ${other} }
@@ -93,7 +130,7 @@ clusters:
     );
     for (const server of ["app-a", "app-b"]) {
       const env = { ...process.env, FLOTILLA_CONFIG: config, FLOTILLA_SERVER: server };
-      const app = fork(import.meta.filename, {
+      const app = fork(import.meta.filename, [String(mostSessions)], {
         env,
         execArgv: ["--expose-gc"],
         stdio: ["ignore", "ignore", "ignore", "ipc"],
@@ -115,10 +152,10 @@ clusters:
   }
 }
 
-async function ask(app: ChildProcess, question: Question): Promise<number> {
+async function ask(app: ChildProcess, question: Question): Promise<Answer> {
   app.send(question);
-  const [heapBytes] = (await once(app, "message")) as [number];
-  return heapBytes;
+  const [answer] = (await once(app, "message")) as [Answer];
+  return answer;
 }
 
 async function tell(
@@ -126,21 +163,32 @@ async function tell(
   backup: ChildProcess,
   settled: () => Promise<unknown>,
 ): Promise<void> {
-  const [ownerBefore, backupBefore] = [await ask(owner, "heap"), await ask(backup, "heap")];
-  console.log(
-    `bytes of heap per session of ${dataBytes} bytes in ${Object.keys(data).length} keys; ` +
-      `at most ${limits.readySessionsMax} sessions keep their values as objects\n`,
-  );
-  console.log("sessions   owner, written   owner, all read   backup");
+  console.log(`sessions of ${dataBytes} bytes in ${Object.keys(data).length} keys, one owner and one backup`);
+  console.log("KiB: RSS per session; µs: of processor, per visit, of both; pause: the longest of either\n");
+  console.log("  sessions   owner KiB   backup KiB   heap MiB   create µs   read µs   write µs   pause ms");
   let made = 0;
-  for (const count of counts) {
-    await ask(owner, { fill: count - made });
-    await settled();
-    const written = (await ask(owner, "heap")) - ownerBefore;
-    const backedUp = (await ask(backup, "heap")) - backupBefore;
-    const read = (await ask(owner, "read")) - ownerBefore;
+  for (let count = 1_000; count <= mostSessions; count *= 10) {
+    await Promise.all([ask(owner, "look"), ask(backup, "look")]);
+    const costs: number[] = [];
+    let pauseMs = 0;
+    const run = async (question: Question, ops: number): Promise<void> => {
+      const own = await ask(owner, question);
+      const theirs = await ask(backup, "look");
+      costs.push(((own.cpuMs + theirs.cpuMs) * 1_000) / ops);
+      pauseMs = Math.max(pauseMs, own.pauseMs, theirs.pauseMs);
+    };
+    await run({ fill: count - made }, count - made);
     made = count;
-    const [a, b, c] = [written, read, backedUp].map((bytes) => String(Math.round(bytes / count)));
-    console.log(`${String(count).padStart(8)}   ${a!.padStart(14)}   ${b!.padStart(15)}   ${c!.padStart(6)}`);
+    await settled();
+    await run("read", visits);
+    await run("write", visits);
+    const [first, second] = await Promise.all([ask(owner, "look"), ask(backup, "look")]);
+    const cells = [
+      ...[first, second].map(({ rssBytes }) => (rssBytes / 1_024 / count).toFixed(2)),
+      (first.heapBytes / 1_048_576).toFixed(0),
+      ...[...costs, pauseMs].map((value) => value.toFixed(0)),
+    ];
+    const widths = [12, 13, 11, 12, 10, 11, 11];
+    console.log(String(count).padStart(10) + cells.map((cell, i) => cell.padStart(widths[i]!)).join(""));
   }
 }

@@ -7,10 +7,8 @@ import { FlotillaError } from "../support/errors.ts";
 import { session as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import type { SavedSession } from "./disk/session-file.ts";
-import { applied, bytesOf, noEntries, type SessionChanges, type SessionEntries } from "./entry.ts";
+import { applied, bytesOf, noEntries, type SessionChanges } from "./entry.ts";
 import { type Letter, type SessionIds, slotCount, type VerifiedId } from "./id.ts";
-import { IdleItem, IdleOrder } from "./idle-order.ts";
-import { type ReadySession, ReadySessions } from "./ready-sessions.ts";
 import { type SessionLife, type SessionSnapshot, snapshotOf } from "./snapshot.ts";
 import {
   checkedIdleTimeoutMs,
@@ -23,9 +21,14 @@ import {
   sessionGone,
   tooLarge,
 } from "./store.ts";
+import { KeptSession } from "./table/kept-session.ts";
+import { LongestIdle } from "./table/longest-idle.ts";
+import { SessionMemory } from "./table/session-memory.ts";
+import { SlotSessions } from "./table/slot-sessions.ts";
+import { Sweep } from "./table/sweep.ts";
 
-/** What a session costs beside its data: map entries, list item, entries. Measured, rounded up. */
-const bookkeepingBytes = 1_024;
+/** Where one makes room, so large a share of those that were compared does: it is not for one that thousands are looked at. */
+const evictedShare = 1 / 64;
 
 export interface MemoryStoreOptions {
   readonly ids: SessionIds;
@@ -36,23 +39,7 @@ export interface MemoryStoreOptions {
   readonly log: Log;
   readonly sessionsMax?: number;
   readonly memoryBytesMax?: number;
-  readonly readySessionsMax?: number;
-}
-
-class KeptSession extends IdleItem implements ReadySession {
-  readonly key: string;
-  entries: SessionEntries = noEntries;
-  bytes = 0;
-  readyGeneration = 0;
-  readonly createdAt: number;
-  readonly absoluteTimeoutMs: number;
-
-  constructor(key: string, idleTimeoutMs: number, createdAt: number, absoluteTimeoutMs: number) {
-    super(idleTimeoutMs);
-    this.key = key;
-    this.createdAt = createdAt;
-    this.absoluteTimeoutMs = absoluteTimeoutMs;
-  }
+  readonly awakeSessionsMax?: number;
 }
 
 export class MemoryStore implements SessionStore {
@@ -60,9 +47,12 @@ export class MemoryStore implements SessionStore {
   readonly #clock: Clock;
   readonly #sessionsMax: number;
   readonly #memoryBytesMax: number;
-  readonly #ready: ReadySessions;
-  readonly #sessions: Map<string, KeptSession> = new Map();
-  readonly #idleOrder: IdleOrder<KeptSession> = new IdleOrder();
+  readonly #memory: SessionMemory;
+  /** As in a cluster there are many, by slot: one alone would stand still whenever its index grows. */
+  readonly #tables: readonly SlotSessions[];
+  readonly #sweeps: Sweep = new Sweep();
+  readonly #longestIdle: LongestIdle = new LongestIdle();
+  #count = 0;
   #bytes = 0;
   #sweepTimer: Timer | null = null;
   #isFrozen = false;
@@ -74,34 +64,36 @@ export class MemoryStore implements SessionStore {
     this.#clock = options.clock;
     this.#sessionsMax = options.sessionsMax ?? limits.sessionsMax;
     this.#memoryBytesMax = options.memoryBytesMax ?? limits.memoryBytesMax;
-    this.#ready = new ReadySessions(options.readySessionsMax);
+    const { awakeSessionsMax } = options;
+    this.#memory = new SessionMemory(awakeSessionsMax === undefined ? {} : { awakeSessionsMax });
+    this.#tables = Array.from({ length: slotCount }, () => new SlotSessions(this.#memory));
   }
 
   get count(): number {
-    return this.#sessions.size;
+    return this.#count;
   }
 
-  /** Sessions as stored, bookkeeping included; cached values of ready sessions come on top. */
+  /** What all sessions take as records; those in use are objects besides. */
   get bytes(): number {
     return this.#bytes;
   }
 
   /** One more would take the place of one that lives. */
   get isFull(): boolean {
-    return this.#sessions.size >= this.#sessionsMax || this.#bytes >= this.#memoryBytesMax;
+    return this.#count >= this.#sessionsMax || this.#bytes >= this.#memoryBytesMax;
   }
 
   /** Of all sessions; others may come and go while it is gone through. */
-  keys(): Iterable<string> {
-    return this.#sessions.keys();
+  *keys(): IterableIterator<string> {
+    for (const table of this.#tables) yield* table.keys();
   }
 
   /** It counts as no use. */
   look(key: string): SessionSnapshot | null {
-    const session = this.#sessions.get(key);
+    const session = this.#tableOf(key).look(key);
     const now = this.#clock.now();
     if (session === undefined || !isAlive(session, now)) return null;
-    return snapshotOf(session, session.entries, now);
+    return snapshotOf(session, session.entries!, now);
   }
 
   newId(): VerifiedId {
@@ -122,8 +114,7 @@ export class MemoryStore implements SessionStore {
       done(null, null, 0, 0);
       return;
     }
-    this.#idleOrder.use(session, now, session.idleTimeoutMs);
-    this.#ready.use(session);
+    session.lastUsedAt = now;
     done(null, session.entries, now - session.createdAt, session.absoluteTimeoutMs);
   }
 
@@ -137,7 +128,14 @@ export class MemoryStore implements SessionStore {
     if (this.#isFrozen) return done(ending());
     const timeoutMs = checkedIdleTimeoutMs(idleTimeoutMs);
     if (timeoutMs === null) return done(noIdleTimeout(idleTimeoutMs));
-    this.#add(key, entries, timeoutMs, 0, life);
+    const session = new KeptSession(key, timeoutMs);
+    session.begin(life, this.#clock.now());
+    this.#forget(key);
+    this.#tableOf(key).set(session);
+    this.#count++;
+    this.#apply(session, entries, this.#clock.now(), timeoutMs);
+    this.#makeRoom();
+    this.#sweepTimer ??= this.#clock.after(limits.sweepIntervalMs, this.#sweep);
     done(null);
   }
 
@@ -151,12 +149,11 @@ export class MemoryStore implements SessionStore {
       done(sessionGone());
       return;
     }
-    if (bytesOf(applied(session.entries, changes)) > limits.dataBytesMax) {
+    if (bytesOf(applied(session.entries!, changes)) > limits.dataBytesMax) {
       done(tooLarge(changes));
       return;
     }
-    this.#apply(session, changes);
-    this.#idleOrder.use(session, now, timeoutMs);
+    this.#apply(session, changes, now, timeoutMs);
     this.#makeRoom();
     done(null);
   }
@@ -171,7 +168,7 @@ export class MemoryStore implements SessionStore {
     if (this.#isFrozen) return done(ending());
     const session = this.#living(id, this.#clock.now());
     for (const [key, text] of expected)
-      if (session !== null && (session.entries.get(key)?.text ?? null) !== text) return done(contended(key));
+      if (session !== null && (session.entries!.get(key)?.text ?? null) !== text) return done(contended(key));
     this.update(id, changes, idleTimeoutMs, done);
   }
 
@@ -181,35 +178,25 @@ export class MemoryStore implements SessionStore {
     const now = this.#clock.now();
     const session = this.#living(id, now);
     if (session === null) return;
-    this.#idleOrder.use(session, now, timeoutMs);
-    this.#ready.use(session);
+    session.lastUsedAt = now;
+    session.idleTimeoutMs = timeoutMs;
   }
 
   destroy(id: VerifiedId, done: Done): void {
     if (this.#isFrozen) return done(ending());
-    const session = this.#sessions.get(id.key);
-    if (session !== undefined) this.#forget(session);
+    this.#forget(id.key);
     done(null);
   }
 
   /** Takes up a session that an earlier process saved. */
   restore(session: SavedSession): void {
-    const { key, entries, idleTimeoutMs, idleForMs } = session;
-    this.#add(key, entries, idleTimeoutMs, idleForMs, session);
-  }
-
-  #add(
-    key: string,
-    entries: SessionChanges,
-    idleTimeoutMs: number,
-    idleForMs: number,
-    { ageMs, absoluteTimeoutMs }: SessionLife,
-  ): void {
-    const now = this.#clock.now();
-    const session = new KeptSession(key, idleTimeoutMs, now - ageMs, absoluteTimeoutMs);
-    this.#sessions.set(key, session);
-    this.#apply(session, entries);
-    this.#idleOrder.use(session, now - idleForMs, idleTimeoutMs);
+    const { key } = session;
+    this.#forget(key);
+    const table = this.#tableOf(key);
+    const { bytes } = table;
+    table.put(session, this.#clock.now());
+    this.#count++;
+    this.#bytes += table.bytes - bytes;
     this.#makeRoom();
     this.#sweepTimer ??= this.#clock.after(limits.sweepIntervalMs, this.#sweep);
   }
@@ -218,36 +205,44 @@ export class MemoryStore implements SessionStore {
   freeze(): Iterable<SavedSession> {
     this.#isFrozen = true;
     this.#sweepTimer?.cancel();
-    return savedSessions(this.#sessions, this.#clock.now());
+    return savedSessions(this.#tables, this.#clock.now());
   }
 
   #living(id: VerifiedId, now: number): KeptSession | null {
-    const session = this.#sessions.get(id.key);
+    const session = this.#tableOf(id.key).get(id.key);
     if (session === undefined) return null;
     if (isAlive(session, now)) return session;
-    this.#forget(session);
+    this.#forget(id.key);
     return null;
   }
 
-  #apply(session: KeptSession, changes: SessionChanges): void {
-    session.entries = applied(session.entries, changes);
-    let bytes = bookkeepingBytes;
-    for (const entry of session.entries.values()) bytes += entry.bytes;
-    this.#bytes += bytes - session.bytes;
-    session.bytes = bytes;
+  /** By the slot of the key. */
+  #tableOf(key: string): SlotSessions {
+    return this.#tables[((key.charCodeAt(0) & 63) << 6) | (key.charCodeAt(1) & 63)]!;
   }
 
-  #forget(session: KeptSession): void {
-    this.#sessions.delete(session.key);
-    this.#idleOrder.remove(session);
-    this.#bytes -= session.bytes;
-    session.entries = noEntries;
+  #apply(session: KeptSession, changes: SessionChanges, now: number, idleTimeoutMs: number): void {
+    const table = this.#tableOf(session.key);
+    const { bytes } = table;
+    session.tip = applied(session.entries ?? noEntries, changes);
+    table.setEntries(session, session.tip);
+    table.use(session, now, idleTimeoutMs);
+    this.#bytes += table.bytes - bytes;
+  }
+
+  #forget(key: string): void {
+    const table = this.#tableOf(key);
+    const { size, bytes } = table;
+    table.delete(key);
+    this.#count -= size - table.size;
+    this.#bytes -= bytes - table.bytes;
   }
 
   #makeRoom(): void {
-    while (this.#sessions.size > this.#sessionsMax || this.#bytes > this.#memoryBytesMax) {
-      this.#forget(this.#idleOrder.longestIdle()!);
-      this.#evicted++;
+    while (this.#count > this.#sessionsMax || this.#bytes > this.#memoryBytesMax) {
+      const share = Math.max(1 - this.#sessionsMax / this.#count, 1 - this.#memoryBytesMax / this.#bytes);
+      const batch = Math.floor(Math.min(this.#count, limits.lookedAtMax) * evictedShare);
+      this.#longestIdle.take(this.#tables, Math.max(batch, Math.ceil(this.#count * share)), this.#evict);
     }
     if (this.#evicted > 0) this.#tellEviction();
   }
@@ -260,31 +255,43 @@ export class MemoryStore implements SessionStore {
       {
         code: "FLOTILLA_SESSIONS_FULL",
         evicted: this.#evicted,
-        sessions: this.#sessions.size,
+        sessions: this.#count,
         bytes: this.#bytes,
       },
-      `sessions are full (${this.#sessions.size}, ${this.#bytes} bytes): ` +
+      `sessions are full (${this.#count}, ${this.#bytes} bytes): ` +
         `${this.#evicted} of the longest idle made room; add app servers, or find out who makes so many`,
     );
     this.#evicted = 0;
   }
 
+  readonly #evict = (_table: number, key: string): void => {
+    this.#forget(key);
+    this.#evicted++;
+  };
+
   readonly #sweep = (): void => {
-    this.#sweepTimer = null;
-    this.#idleOrder.sweep(this.#clock.now(), limits.sweptAtOnceMax, (session) => this.#forget(session));
-    if (this.#sessions.size > 0) this.#sweepTimer = this.#clock.after(limits.sweepIntervalMs, this.#sweep);
+    const now = this.#clock.now();
+    this.#sweeps.next(this.#tables, (index, endsMax) => {
+      const keys = this.#tables[index]!.expired(now, 0, endsMax);
+      for (const key of keys) this.#forget(key);
+      return keys.length;
+    });
+    this.#memory.tidy();
+    const isAtRest = this.#count === 0;
+    this.#sweepTimer = isAtRest ? null : this.#clock.after(limits.sweepIntervalMs, this.#sweep);
   };
 }
 
 function isAlive(session: KeptSession, now: number): boolean {
-  return !session.isExpired(now) && now - session.createdAt < session.absoluteTimeoutMs;
+  return !session.isExpired(now) && !session.isOver(now);
 }
 
 /** From the beginning each time: a disk that was full is written again. */
-function savedSessions(sessions: ReadonlyMap<string, KeptSession>, now: number): Iterable<SavedSession> {
+function savedSessions(tables: readonly SlotSessions[], now: number): Iterable<SavedSession> {
   return {
     *[Symbol.iterator]() {
-      for (const session of sessions.values()) yield snapshotOf(session, session.entries, now);
+      for (const table of tables)
+        for (const session of table.values()) yield snapshotOf(session, session.entries!, now);
     },
   };
 }

@@ -320,8 +320,8 @@ export const serverHealth = {
 export const session = {
   /** A session's data as stored. */
   dataBytesMax: 1_048_576,
-  /** Sessions of one app process; the longest idle one makes room. */
-  sessionsMax: 1_000_000,
+  /** Sessions of one app process; the longest idle ones make room. Of the smallest ones 512 MiB hold fewer: bytes are what bounds. */
+  sessionsMax: 10_000_000,
   /** Ids whose signature was checked and is remembered, per process. */
   verifiedIdsMax: 100_000,
   idleTimeoutMs: 1_800_000,
@@ -331,21 +331,40 @@ export const session = {
   maxAgeMsMax: 8_000_000_000_000_000,
   /** Nesting of one value. */
   depthMax: 100,
-  /** All sessions of one app process as stored, bookkeeping included; the longest idle ones make room. */
+  /** All sessions of one app process as stored (session/table/record-store.ts); the longest idle ones make room. */
   memoryBytesMax: 536_870_912,
   /** The same on the disk of one server, with `durability: backup+disk`. */
   diskBytesMax: 10_000_000_000,
-  /** Sessions whose values are kept ready as objects; those of the others are parsed when next asked for. */
-  readySessionsMax: 20_000,
-  /** The same in bytes as stored; as objects, twice, they take several times as much. */
-  readyBytesMax: 67_108_864,
+  /** Sessions that are kept as objects, those used last; the others are bytes outside the heap until they are used again. */
+  awakeSessionsMax: 20_000,
+  /** The same in bytes as stored; as objects they take several times as much. */
+  awakeBytesMax: 67_108_864,
+  /** Sessions as bytes are kept in pieces of memory of this size; one larger than an eighth of it has a piece of its own. */
+  segmentBytes: 1_048_576,
+  /** Of this memory, what may be of sessions that are gone before it is cleaned. */
+  goneShareMax: 0.15,
+  /** For each byte that comes or goes, so many are looked at where cleaning is due: it keeps up, and no call takes long. */
+  cleanedPerByte: 8,
+  /** The same of each tick, and the sessions of dropped copies that it frees. */
+  cleanedAtOnceBytes: 1_048_576,
+  freedAtOnceMax: 5_000,
   /** A use counts from the begin of a request, when that took no longer, and its session is kept by another server. */
   touchAfterMs: 1_000,
   /** A change not committed by then has an unknown outcome, and a response held so long for it is answered 503 instead. */
   commitTimeoutMs: 2_000,
-  sweepIntervalMs: 1_000,
-  /** Expired sessions that one sweep removes. */
-  sweptAtOnceMax: 10_000,
+  /** Some sessions are looked at so often, and the expired among them end; all have had their turn within `sweepRoundMs`. */
+  sweepIntervalMs: 250,
+  sweepRoundMs: 60_000,
+  /** So many are looked at in each sweep where there are as many: with fewer sessions it looks at all. */
+  lookedAtOnceMin: 5_000,
+  /** Expired sessions that one sweep ends. */
+  sweptAtOnceMax: 2_000,
+  /** Whether sessions have to make room is looked at so often in a cluster. */
+  roomIntervalMs: 1_000,
+  /** Sessions that are compared for the longest idle, where some have to make room. */
+  lookedAtMax: 20_000,
+  /** Of those, so many make room at once. */
+  evictedAtOnceMax: 5_000,
   /** That sessions had to make room is logged once in this time. */
   complaintIntervalMs: 60_000,
   /** That requests were refused because their sessions could not be loaded is logged once in this time. */

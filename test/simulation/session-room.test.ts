@@ -6,6 +6,7 @@ import { Entry } from "../../src/session/entry.ts";
 import type { VerifiedId } from "../../src/session/id.ts";
 import { endless, snapshotOf } from "../../src/session/snapshot.ts";
 import { SessionMemory } from "../../src/session/table/session-memory.ts";
+import { SlotSessions } from "../../src/session/table/slot-sessions.ts";
 import { replication as limits } from "../../src/support/limits.ts";
 import { type App, Simulation } from "./session/simulation.ts";
 
@@ -151,7 +152,7 @@ describe("bounds on sessions", () => {
       const id = { ...owner.store.newId(), slot: slot.index };
       for (let n = 0; n < 30; n++) site.create(owner, { ...id, key: `${id.key}-${n}` }, "x".repeat(1_000));
       // As a backup is kept that was taken out of the pair.
-      const sessions = new SessionMemory().newTable();
+      const sessions = new SlotSessions(new SessionMemory());
       for (const session of copy.sessions.values())
         sessions.put(snapshotOf(session, session.entries!, owner.process.clock.now()), 0);
       copy.retained = {
@@ -305,7 +306,7 @@ describe("bounds on sessions", () => {
     const ids = Array.from({ length: 20 }, () => site.create(app));
     const copies = (): number => site.apps.reduce((sum, each) => sum + site.kept(each, Role.backup).bytes, 0);
     const all = copies();
-    assert.ok(all > 20 * 1_024);
+    assert.ok(all > 20 * 32);
     app.store.update(ids[0]!, new Map([["a", Entry.of("a", "x".repeat(1_001))]]), 1_800_000, () => {});
     site.pass(50);
     assert.equal(copies(), all + 1_000);

@@ -7,6 +7,7 @@ import { Role } from "../cluster/slot.ts";
 import { Entry } from "../entry.ts";
 import { endless } from "../snapshot.ts";
 import { SessionMemory } from "../table/session-memory.ts";
+import { SlotSessions } from "../table/slot-sessions.ts";
 import { ClusterAdmin } from "./cluster-admin.ts";
 import type { LivingSession } from "./session-admin.ts";
 
@@ -23,7 +24,7 @@ function sessionOf(n: number, value: string): LivingSession {
 
 /** A process that serves one slot, as far as `ClusterAdmin` looks at it. */
 class Site {
-  readonly memory = new SessionMemory().newTable();
+  readonly memory: SlotSessions = new SlotSessions(new SessionMemory());
   readonly disk = new Map<string, LivingSession>();
   /** Sessions that are over, which the disk does not know yet. */
   readonly over = new Set<string>();

@@ -143,7 +143,7 @@ export class ClusterAdmin implements SessionAdmin {
   }
 
   #living({ sessions }: SlotCopy, key: string): LivingSession | null {
-    const session = sessions.get(key);
+    const session = sessions.look(key);
     return session === undefined ? null : livingOf(session, this.#node.context.clock.now());
   }
 
@@ -151,8 +151,8 @@ export class ClusterAdmin implements SessionAdmin {
   #inMemory({ sessions }: SlotCopy, after: string, upTo: string): LivingSession[] {
     const now = this.#node.context.clock.now();
     const found: LivingSession[] = [];
-    for (const session of sessions.values()) {
-      const living = session.key > after && session.key <= upTo ? livingOf(session, now) : null;
+    for (const key of sessions.keys()) {
+      const living = key > after && key <= upTo ? livingOf(sessions.look(key)!, now) : null;
       if (living !== null) found.push(living);
     }
     return found;

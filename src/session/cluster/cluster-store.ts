@@ -6,7 +6,6 @@
 import type { Random } from "../../support/clock.ts";
 import { noEntries, type SessionChanges } from "../entry.ts";
 import type { Letter, SessionIds, VerifiedId } from "../id.ts";
-import { ReadySessions } from "../ready-sessions.ts";
 import type { SessionLife } from "../snapshot.ts";
 import {
   checkedIdleTimeoutMs,
@@ -40,7 +39,6 @@ export class ClusterStore implements SessionStore {
   readonly #ids: Pick<SessionIds, "create" | "verify" | "reissue">;
   readonly #marks: ReadonlyMap<string, ServerMark>;
   readonly #random: Random;
-  readonly #ready: ReadySessions = new ReadySessions();
   #served: SlotCopy[] = [];
   #servedVersion = -1;
 
@@ -103,7 +101,6 @@ export class ClusterStore implements SessionStore {
       else owner.afterPending(slot, null, (error) => done(error, null, 0, 0));
       return;
     }
-    this.#ready.use(session);
     owner.show(slot, session, done, now);
   }
 
@@ -153,8 +150,7 @@ export class ClusterStore implements SessionStore {
       if (!isRecent) remote.touch(id, timeoutMs);
       return;
     }
-    const session = owner.touch(slot, id.key, timeoutMs);
-    if (session !== null && session.entries !== null) this.#ready.use(session);
+    owner.touch(slot, id.key, timeoutMs);
   }
 
   #change(

@@ -73,7 +73,7 @@ export class DiskRoom {
       const slot = this.#context.slots[index]!;
       if (slot.role !== Role.owner || !this.#mayEnd(slot) || this.#copies.isFetched(key)) continue;
       if (!this.#copies.isCold(slot, key)) {
-        const inMemory = slot.sessions.get(key);
+        const inMemory = slot.sessions.look(key);
         if (isExpired && inMemory !== undefined)
           this.#copies.touch(
             slot,
@@ -117,10 +117,9 @@ export class DiskRoom {
     // A joining server is being given what is in memory, or changes are under way.
     if (slot.joining !== null || slot.pending.length > 0) return;
     const now = this.#context.clock.now();
-    for (let rest = count; rest > 0; rest--) {
-      const session = slot.sessions.longestIdle();
-      if (session === null || this.#owner.isAwaited(session.key)) return;
-      const { key, idleTimeoutMs, lastUsedAt } = session;
+    for (const key of slot.sessions.longestIdle(count)) {
+      if (this.#owner.isAwaited(key)) return;
+      const { idleTimeoutMs, lastUsedAt } = slot.sessions.look(key)!;
       this.#copies.touch(slot, key, idleTimeoutMs, Math.max(0, now - lastUsedAt));
       slot.sessions.delete(key);
       slot.onDisk!.hasMore = true;

@@ -19,10 +19,9 @@
 import type { Versioned } from "../../register/register.ts";
 import type { SlotMap } from "../../register/slot-map.ts";
 import { FlotillaError } from "../../support/errors.ts";
-import { replication as limits, session } from "../../support/limits.ts";
+import { replication as limits } from "../../support/limits.ts";
 import { answerOwner, Backup, reportWhole } from "./backup.ts";
 import { type ClusterOptions, Context } from "./context.ts";
-import { DiskRoom } from "./disk-room.ts";
 import { Handovers } from "./handover.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { Lease } from "./lease.ts";
@@ -36,7 +35,7 @@ import { Recovery } from "./recovery.ts";
 import { Remote } from "./remote.ts";
 import { Restart } from "./restart.ts";
 import { Roles } from "./roles.ts";
-import { dropRetained, fullnessOfCopies, makeRoom } from "./room.ts";
+import { Room } from "./room.ts";
 import { type RetainedCopy, Role, type SlotCopy } from "./slot.ts";
 import { Transfers } from "./transfer.ts";
 
@@ -53,8 +52,7 @@ export class SessionNode {
   readonly #proposals: Proposals;
   readonly #heartbeats: Heartbeats;
   readonly #restart: Restart;
-  /** Null: sessions are kept in memory alone. */
-  readonly #diskRoom: DiskRoom | null;
+  readonly #room: Room;
   readonly #sinks: Map<Peer, PeerSink> = new Map();
   #isStarted = false;
   #isEnded = false;
@@ -64,7 +62,6 @@ export class SessionNode {
   #settling: (() => void)[] = [];
   #isStepDue = false;
   #readDueAt = 0;
-  #sweepDueAt = 0;
   #touchDueAt = 0;
 
   constructor(options: ClusterOptions) {
@@ -78,7 +75,7 @@ export class SessionNode {
     this.#moves = new Moves(context, this.#transfers, this.#handovers);
     this.#roles = new Roles(context, this.owner, this.#transfers);
     this.#restart = new Restart(context, this.owner);
-    this.#diskRoom = context.disk === null ? null : new DiskRoom(context, this.owner, context.disk);
+    this.#room = new Room(context, this.owner);
     const refresh = (): void => this.refresh();
     this.remote = new Remote(context, this.owner, refresh);
     this.#heartbeats = new Heartbeats(context, this.remote, refresh);
@@ -320,25 +317,13 @@ export class SessionNode {
       }
     }
     if (now >= this.#readDueAt) this.refresh();
-    if (now >= this.#sweepDueAt) this.#sweep(now);
+    this.#room.tick();
+    this.#heartbeats.fullness = this.#room.fullness;
+    this.context.options.memory.tidy();
     if (now >= this.#touchDueAt) this.#sendTouches(now);
     this.remote.tick();
     this.#step();
   };
-
-  #sweep(now: number): void {
-    this.#sweepDueAt = now + session.sweepIntervalMs;
-    let rest: number = session.sweptAtOnceMax;
-    for (const slot of this.context.slots) if (rest > 0) rest -= this.owner.sweep(slot, rest);
-    if (this.#diskRoom !== null) {
-      this.#diskRoom.sweep();
-      this.#heartbeats.fullness = this.#diskRoom.fullness;
-      return;
-    }
-    dropRetained(this.context);
-    makeRoom(this.context, this.owner);
-    this.#heartbeats.fullness = fullnessOfCopies(this.context);
-  }
 
   #onSynced(slot: SlotCopy): void {
     if (this.#isEnded || slot.role === Role.nobody) return;

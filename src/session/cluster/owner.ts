@@ -66,11 +66,10 @@ export class Owner {
   }
 
   /** It was used, wherever it is; one that is absent is not. */
-  touch(slot: SlotCopy, key: string, idleTimeoutMs: number): KeptSession | null {
+  touch(slot: SlotCopy, key: string, idleTimeoutMs: number): void {
     const session = this.find(slot, key);
     if (session !== null && session.entries !== null) this.use(slot, session, idleTimeoutMs);
     else if (this.#context.disk?.isCold(slot, key)) this.#context.disk.touch(slot, key, idleTimeoutMs, 0);
-    return session;
   }
 
   /**
@@ -196,7 +195,7 @@ export class Owner {
       // What this server's disk was given stays in the copy, as it does in a backup's: committed or not, it has its place there.
       if (disk !== null) slot.sessions.setEntries(session, session.tip);
       session.tip = session.entries;
-      if (session.entries === null && slot.sessions.get(session.key) === session) {
+      if (session.entries === null && slot.sessions.isOf(session)) {
         slot.sessions.delete(session.key);
       }
     }
@@ -247,16 +246,13 @@ export class Owner {
     }
   }
 
-  /** Ends expired sessions, at most so many. @returns how many. */
+  /** Ends expired sessions of the slot, at most so many. @returns how many. */
   sweep(slot: SlotCopy, sessionsMax: number): number {
     if (slot.sessions.size === 0 || !this.mayShow(slot)) return 0;
     const lag = slot.lagsBefore === Number.NEGATIVE_INFINITY ? 0 : limits.touchLagMs;
-    let swept = 0;
-    slot.sessions.sweep(this.#context.clock.now() - lag, sessionsMax, (session) => {
-      swept++;
-      this.#expire(slot, session);
-    });
-    return swept;
+    const keys = slot.sessions.expired(this.#context.clock.now(), lag, sessionsMax);
+    for (const key of keys) this.end(slot, key);
+    return keys.length;
   }
 
   /** Ends a session that is on disk alone. */
@@ -271,10 +267,10 @@ export class Owner {
     return this.#waiting.has(key);
   }
 
-  /** Ends the session that was idle for longest. @returns the bytes it took; null when that can't be told now, or there is none. */
-  evict(slot: SlotCopy): number | null {
-    const session = this.mayShow(slot) ? slot.sessions.longestIdle() : null;
-    if (session === null) return null;
+  /** Ends a session that nobody has asked to. @returns the bytes it took. */
+  end(slot: SlotCopy, key: string): number {
+    const session = slot.sessions.get(key);
+    if (session === undefined) return 0;
     // Without a backup it is over, and takes none any more, when this call ends.
     const { bytes } = session;
     this.#expire(slot, session);
@@ -373,8 +369,7 @@ export class Owner {
     slot.committedPos = op.pos;
     slot.sessions.setEntries(session, after);
     if (after === null) {
-      if (session.tip === null && slot.sessions.get(session.key) === session)
-        slot.sessions.delete(session.key);
+      if (session.tip === null && slot.sessions.isOf(session)) slot.sessions.delete(session.key);
     } else if (session.tip !== null) {
       slot.sessions.use(session, this.#context.clock.now(), op.idleTimeoutMs);
     }
@@ -391,7 +386,6 @@ export class Owner {
   }
 
   #expire(slot: SlotCopy, session: KeptSession): void {
-    slot.sessions.ends(session);
     if (slot.role !== Role.owner || session.tip === null) return;
     const { key } = session;
     const change = { kind: OpKind.expire, key, idleTimeoutMs: 0, life: null, changes: noEntries };

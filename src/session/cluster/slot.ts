@@ -7,7 +7,7 @@ import type { SessionEntries } from "../entry.ts";
 import type { Done } from "../store.ts";
 import type { KeptSession } from "../table/kept-session.ts";
 import type { SessionMemory } from "../table/session-memory.ts";
-import type { SlotSessions } from "../table/slot-sessions.ts";
+import { SlotSessions } from "../table/slot-sessions.ts";
 import { type Lease, noLease } from "./lease.ts";
 import type { CopiedSession, Op } from "./messages.ts";
 import type { SlotOnDisk } from "./slot-on-disk.ts";
@@ -170,7 +170,7 @@ export class SlotCopy {
   constructor(index: number, memory: SessionMemory) {
     this.index = index;
     this.#memory = memory;
-    this.#sessions = memory.newTable();
+    this.#sessions = new SlotSessions(memory);
   }
 
   get sessions(): SlotSessions {
@@ -197,7 +197,7 @@ export class SlotCopy {
   }
 
   emptySessions(): SlotSessions {
-    return this.#memory.newTable();
+    return new SlotSessions(this.#memory);
   }
 
   get isServing(): boolean {

@@ -21,6 +21,7 @@ import { MemoryStore } from "../memory-store.ts";
 import { placeAlone } from "../place.ts";
 import { endless } from "../snapshot.ts";
 import { SessionMemory } from "../table/session-memory.ts";
+import { SlotSessions } from "../table/slot-sessions.ts";
 import { fromSaved, toSaved } from "../wiring/saved-copies.ts";
 import { type SavedCopy, type SavedKind, type SavedSession, SessionFile } from "./session-file.ts";
 
@@ -249,7 +250,7 @@ function* brokenSessions(): Iterable<SavedSession> {
 
 test("a write that is tried again has all that the first one had", async (t) => {
   const entries = new Map([["a", Entry.of("a", 1)]]);
-  const sessions = new SessionMemory().newTable();
+  const sessions = new SlotSessions(new SessionMemory());
   const session = { ...endless, key: "k", entries, idleTimeoutMs: 1_000, idleForMs: 0 };
   sessions.put(session, 0);
   const copy: RetainedCopy = { incarnation: "x", epoch: 3, pos: 12, sessions };

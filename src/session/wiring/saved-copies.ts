@@ -5,7 +5,7 @@ import type { RetainedCopy } from "../cluster/slot.ts";
 import type { SavedCopy, SavedSession } from "../disk/session-file.ts";
 import { snapshotOf } from "../snapshot.ts";
 import type { SessionMemory } from "../table/session-memory.ts";
-import type { SlotSessions } from "../table/slot-sessions.ts";
+import { SlotSessions } from "../table/slot-sessions.ts";
 
 /** @param now on this process's clock, on which sessions say when they were used. */
 export function toSaved(copies: ReadonlyMap<number, RetainedCopy>, now: number): SavedCopy[] {
@@ -34,7 +34,7 @@ export async function fromSaved(
   const retained = new Map<number, RetainedCopy>();
   const turns = new Turns(limits.turnMs);
   for (const { slot, incarnation, epoch, pos, sessions } of copies) {
-    const kept = memory.newTable();
+    const kept = new SlotSessions(memory);
     for (const session of sessions) kept.put(session, now);
     retained.set(slot, { incarnation, epoch, pos, sessions: kept });
     if (turns.isOver) await turns.next();

@@ -3,7 +3,7 @@ import type { Holder } from "../../../src/register/slot-map.ts";
 import type { RetainedCopy } from "../../../src/session/cluster/slot.ts";
 import { Entry } from "../../../src/session/entry.ts";
 import { type SessionSnapshot, snapshotOf } from "../../../src/session/snapshot.ts";
-import type { SlotSessions } from "../../../src/session/table/slot-sessions.ts";
+import { SlotSessions } from "../../../src/session/table/slot-sessions.ts";
 import type { App } from "./simulation.ts";
 import type { Process } from "./world.ts";
 
@@ -64,7 +64,7 @@ export class SavedSessions {
         slot,
         {
           ...copy,
-          sessions: tableOf(copy.sessions, now, node.context.options.memory.newTable()),
+          sessions: tableOf(copy.sessions, now, new SlotSessions(node.context.options.memory)),
         },
       ],
     );

@@ -228,7 +228,8 @@ export class Simulation {
       firstMap,
       clock: process.clock,
       transferPartBytes: 1,
-      memory: new SessionMemory(),
+      // So small that sessions fall asleep and their memory is cleaned all the time.
+      memory: new SessionMemory({ awakeSessionsMax: 4, segmentBytes: 4_096 }),
       disk,
       diskBytesMax: 1e12,
       sessionsMax: this.#sessionsMax,
