@@ -524,6 +524,8 @@ export const register = {
   /** And so often it is tried whether it can be written again, with a file of about the size of a vote. */
   probeIntervalMs: 1_000,
   trialBytes: 65_536,
+  /** An engine outside of the servers that answers, but refuses changes, is tried again after so long. */
+  writeTrialMs: 1_000,
 } as const;
 
 /** The register in PostgreSQL. */

@@ -31,8 +31,8 @@ export interface CellRegisterOptions<V> {
   readonly random: Random;
   /** For the log: two branches were joined. */
   readonly onFork: (message: string) => void;
-  /** After each read and change: null when the engine answered. */
-  readonly onEnd: (error: FlotillaError | null) => void;
+  /** After each read and change: null when the engine answered as it should. */
+  readonly onEnd: (error: FlotillaError | null, isChange: boolean) => void;
 }
 
 type ReadDone<V> = (error: FlotillaError | null, state: Versioned<V> | null) => void;
@@ -169,7 +169,7 @@ export class CellRegister<V> implements Register<V> {
   async #runRead({ untilMs, readers }: Operation<V>): Promise<void> {
     const { error, result } = await this.#tries(untilMs, () => this.#readSettled(untilMs));
     if (this.#stopped) return;
-    this.#options.onEnd(error);
+    this.#options.onEnd(error, false);
     for (const done of readers) done(error, error === null ? (result?.versioned ?? null) : null);
   }
 
@@ -177,7 +177,7 @@ export class CellRegister<V> implements Register<V> {
     const { error, result } = await this.#tries(untilMs, () => this.#try(change, untilMs));
     if (this.#stopped) return;
     this.#changeTrouble = error === null ? null : error.message;
-    this.#options.onEnd(error);
+    this.#options.onEnd(error, true);
     onOutcome(error === null ? result! : { kind: "unknown", error });
   }
 
