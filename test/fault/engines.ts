@@ -4,34 +4,32 @@ import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { findProgram } from "../../bench/commands.ts";
+import { whyNoPostgres } from "../harness/postgres.ts";
+import { type Engine, engineMachine } from "./engine.ts";
 import type { Network } from "./network.ts";
+import { PostgresEngine } from "./postgres-engine.ts";
 
-export type Coordination = "members" | "etcd";
-export const coordinations: readonly Coordination[] = ["members", "etcd"];
-
-/** The engine's machine. */
-export const engineMachine = "engine";
-
-export interface Engine {
-  /** Of the file: the value of `coordination:`. */
-  readonly setting: string;
-  /** Ends when it serves. Also after `kill`. */
-  start(): Promise<void>;
-  /** kill -9 of all of it. */
-  kill(): Promise<void>;
-  signal(signal: NodeJS.Signals): void;
-}
+export type Coordination = "members" | "etcd" | "postgres";
+export const coordinations: readonly Coordination[] = ["members", "etcd", "postgres"];
 
 /** Why this engine can't be tried here, or null. */
 export function whyNoEngine(coordination: Coordination): string | null {
   if (coordination === "members") return null;
+  if (coordination === "postgres") return whyNoPostgres();
   return findProgram("etcd") !== null && findProgram("etcdctl") !== null
     ? null
     : "needs etcd (Debian packages etcd-server, etcd-client)";
 }
 
 export function makeEngine(coordination: Coordination, network: Network, folder: string): Engine | null {
-  return coordination === "members" ? null : new EtcdEngine(network, folder);
+  switch (coordination) {
+    case "members":
+      return null;
+    case "etcd":
+      return new EtcdEngine(network, folder);
+    case "postgres":
+      return new PostgresEngine(network, folder);
+  }
 }
 
 /** For a start on a busy machine. */

@@ -1,6 +1,7 @@
 /** The faults: what is done to which server, and how it is undone. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Coordination, engineMachine } from "./engines.ts";
+import { engineMachine } from "./engine.ts";
+import type { Coordination } from "./engines.ts";
 import type { Direction } from "./network.ts";
 import { appServers, type Site, webServers } from "./site.ts";
 

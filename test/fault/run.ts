@@ -2,7 +2,7 @@
  * `npm run faults`: every fault on a real site, several times, and a table.
  *
  *   npm run faults -- --runs 20 --fault stopped
- *   npm run faults -- --coordination etcd
+ *   npm run faults -- --coordination etcd      # or postgres
  */
 import { parseArgs } from "node:util";
 import { coordinations, whyNoEngine } from "./engines.ts";

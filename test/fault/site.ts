@@ -9,7 +9,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { clusterStatus, type ServerStatus } from "../../src/admin/cluster-status.ts";
 import { loadOrThrow } from "../../src/config/load.ts";
 import type { ClusterFile } from "../../src/config/model.ts";
-import { type Coordination, type Engine, engineMachine, makeEngine } from "./engines.ts";
+import { type Engine, engineMachine } from "./engine.ts";
+import { type Coordination, makeEngine } from "./engines.ts";
 import type { Network } from "./network.ts";
 
 export const webServers = ["web-a", "web-b"] as const;

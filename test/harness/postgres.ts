@@ -62,6 +62,8 @@ export interface PostgresOptions {
   readonly settings?: readonly string[];
   /** Lines of pg_hba.conf in place of those that let everybody in. */
   readonly access?: readonly string[];
+  /** Default: the folder for what is temporary. */
+  readonly within?: string;
   /** What is run before its programs, to run them on another machine: ["ip", "netns", "exec", "db"]. */
   readonly on?: readonly string[];
   /** Default: the loopback. */
@@ -134,7 +136,7 @@ export class Postgres {
   }
 
   static async #make(options: PostgresOptions): Promise<Postgres> {
-    const folder = mkdtempSync(join(tmpdir(), "flotilla-postgres-"));
+    const folder = mkdtempSync(join(options.within ?? tmpdir(), "flotilla-postgres-"));
     const user = otherUser();
     if (user !== null) chownSync(folder, user.uid, user.gid);
     return new Postgres(folder, options.port ?? (await freePorts(1))[0]!, options);
@@ -197,6 +199,13 @@ export class Postgres {
     child.kill("SIGCONT");
     for (const pid of this.#processes()) if (pid !== child.pid) process.kill(pid, "SIGCONT");
     child.kill(how === "fast" ? "SIGINT" : "SIGQUIT");
+    await ended;
+  }
+
+  /** kill -9 of all of it. */
+  async kill(): Promise<void> {
+    const ended = once(this.#process!, "exit");
+    for (const pid of this.#processes()) process.kill(pid, "SIGKILL");
     await ended;
   }
 
