@@ -6,6 +6,7 @@
  *               it with the letters of servers that keep the session no longer
  *   atEnd       changes made after the head
  *   update      one key, with no other change in between (session-update.ts)
+ *   onConflict  one value of this request's and of what others stored meanwhile (session-conflict.ts)
  *
  * The response's head, and after later changes its last byte, leaves when all that was handed to the store is
  * committed (`response-hold.ts` waits for `whenSettled`). Committed text is the truth: a request compares with the
