@@ -38,20 +38,9 @@ export function slowStartNote(servers: readonly Pick<ServerStatus, "state">[], s
 
 /** The fields that scripts rely on, in the documented order, then those that not every server has. */
 function inOrder(status: ServerStatus): object {
-  const {
-    name,
-    cluster,
-    letter,
-    state,
-    pid,
-    requests,
-    sessions,
-    voterProblem,
-    registerEngine,
-    registerProblem,
-    note,
-  } = status;
-  const { connections, workers, seen, order } = status;
+  const { name, cluster, letter, state, pid, requests, sessions, note } = status;
+  const { connections, workers, seen, order, voterProblem, registerEngine, registerProblem, diskProblem } =
+    status;
   return {
     ...{ name, cluster, letter, state, pid, requests, sessions },
     ...(workers === undefined ? {} : { connections, workers }),
@@ -61,6 +50,7 @@ function inOrder(status: ServerStatus): object {
     ...(voterProblem === undefined ? {} : { voterProblem }),
     ...(registerEngine === undefined ? {} : { registerEngine }),
     ...(registerProblem === undefined ? {} : { registerProblem }),
+    ...(diskProblem === undefined ? {} : { diskProblem }),
     ...(note === undefined ? {} : { note }),
   };
 }
@@ -140,6 +130,7 @@ function copiesInWords(file: ClusterFile, servers: readonly ServerStatus[]): str
     const names = blind.filter((server) => unseen(server) === what).map(({ name }) => name);
     lines.push(`${enumerate(names)} can't reach ${what}: sessions there stop within 10 s (docs/register.md)`);
   }
+  lines.push(...diskTroubles(servers));
   lines.push(...registerTroubles(servers), ...unservedInWords(file, servers), ...mixedInWords(file, servers));
   if (sharing.length > 0 && lines.length === 0) lines.push("All sessions have two copies.");
   const alone = servers.filter(
@@ -160,6 +151,12 @@ function unseen({ registerEngine }: ServerStatus): string {
   return registerEngine === undefined
     ? "a majority of the register's voters"
     : `the register in ${registerEngine}`;
+}
+
+function diskTroubles(servers: readonly ServerStatus[]): string[] {
+  return servers
+    .filter(({ diskProblem }) => diskProblem !== undefined)
+    .map(({ name, diskProblem }) => `${name} can't write its sessions to disk: ${diskProblem}`);
 }
 
 /** Voters that can't write, or an engine that does not answer: one trouble of a machine or of several in one line. */

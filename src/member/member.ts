@@ -23,6 +23,8 @@ export class Member {
   slotCounts: (() => SlotCounts) | null = null;
   /** The register of its cluster's sessions, as it stands from here; set likewise. */
   register: RegisterView | null = null;
+  /** Why sessions can't be written to disk, where they are to be; set likewise. */
+  diskProblem: () => string | null = () => null;
 
   /** What a stop of this server together with those others would be in want of; set likewise. */
   stopCheck: (others: readonly string[]) => StopCheck = () => ({ sessions: 0, problem: null });
@@ -73,8 +75,12 @@ export class Member {
     };
   }
 
-  #troubles(): Pick<MemberStatus, "registerEngine" | "voterProblem" | "registerProblem" | "note"> {
+  #troubles(): Pick<
+    MemberStatus,
+    "registerEngine" | "voterProblem" | "registerProblem" | "diskProblem" | "note"
+  > {
     const { name = null, problem = null } = this.register ?? {};
+    const diskProblem = this.diskProblem();
     const held = this.holding?.() ?? null;
     return {
       ...(name === null || name === "members" ? {} : { registerEngine: name }),
@@ -83,6 +89,7 @@ export class Member {
         : name === "members"
           ? { voterProblem: problem }
           : { registerProblem: problem }),
+      ...(diskProblem === null ? {} : { diskProblem }),
       ...(held === null ? {} : { note: heldInWords(held) }),
     };
   }
@@ -195,6 +202,8 @@ export interface MemberStatus extends Partial<SlotCounts> {
   readonly voterProblem?: string;
   /** The engine that keeps the register does not answer it as it should: who was asked, what happened, and what to do. */
   readonly registerProblem?: string;
+  /** It can't write its sessions to its disk: why and where. Left out while it can, and where none are to be there. */
+  readonly diskProblem?: string;
   /** What is wrong with it, most of the time because it is not up. */
   readonly note?: string;
 }

@@ -114,6 +114,7 @@ export function placeOf(member: Member): MemberPlace {
   member.sessionCount = () => store.count;
   member.slotCounts = () => replicas.counts;
   member.stopCheck = (others) => replicas.stopCheck(others);
+  member.diskProblem = () => replicas.diskProblem;
   member.onOrder = () => replicas.standAside(member.order !== "ready");
   member.onOrder();
   const savesUse = cluster.sessions?.save === "always";

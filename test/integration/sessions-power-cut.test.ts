@@ -1,6 +1,6 @@
 /** `durability: backup+disk`: all servers are killed at once, or stopped, and no session is lost, and none comes back that had ended. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { CartSite, counts, visit } from "../harness/cart-site.ts";
@@ -51,6 +51,25 @@ for (const apps of [1, 2, 3])
       assert.doesNotMatch(again.output, /SESSIONS_LOST|SESSIONS_UNREAD|SESSIONS_DISK/);
     });
   });
+
+test("under another durability an old database is put aside: nothing of it comes back", async (t) => {
+  const site = await CartSite.make(t, { apps: 1, durability });
+  await site.start();
+  const visitors = await visit(site, 3);
+  assert.equal((await site.stop()).code, 0);
+  const file = join(site.folder, "flotilla.yaml");
+  const text = readFileSync(file, "utf8");
+  writeFileSync(file, text.replace(durability, "memory"));
+  const running = await site.start();
+  assert.match(
+    running.output,
+    /under `durability: backup\+disk` are not used: .*put aside as .*sessions\.db\.unread/,
+  );
+  assert.equal((await site.stop()).code, 0);
+  writeFileSync(file, text);
+  await site.start();
+  assert.deepEqual(await counts(visitors), [0, 0, 0]);
+});
 
 test("a folder that can't be used ends the start, and says so", async (t) => {
   const site = await CartSite.make(t, { apps: 1, durability });

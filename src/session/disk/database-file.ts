@@ -23,6 +23,7 @@ import { messageOf } from "../../support/errors.ts";
 import { sessionDatabase as limits, savedSessions } from "../../support/limits.ts";
 import { procText } from "../../support/processes.ts";
 import { inWords, putAside } from "./aside.ts";
+import { databaseEndings, databasePath } from "./database-names.ts";
 import { openDatabase } from "./sqlite.ts";
 
 /** "FLOD": what `file` says of it. That of an orderly stop's file is another one. */
@@ -75,7 +76,7 @@ export class DatabaseFile {
   /** @param owner whose sessions they are: another server's are refused. */
   constructor(folder: string, owner: string) {
     this.#folder = folder;
-    this.path = join(folder, "sessions.db");
+    this.path = databasePath(folder);
     this.#owner = owner;
   }
 
@@ -91,7 +92,7 @@ export class DatabaseFile {
       return { content: this.#open(take), aside: null };
     } catch (error) {
       if (!isDamage(error)) throw error;
-      const aside = putAside(this.path, limits.asideMax, ["-wal", "-shm"]);
+      const aside = putAside(this.path, limits.asideMax, databaseEndings);
       rmSync(this.#mark, { force: true });
       return {
         content: this.#open(take),

@@ -52,6 +52,7 @@ export class KeptAlone implements KeptSessions {
     if (this.#isStarted) return;
     this.#isStarted = true;
     this.#file.removeUnfinished();
+    this.#file.putDatabaseAside(this.#log);
     // Requests come from now on, and need them; nobody counts this server's heartbeats.
     const saved = readSavedAtOnce(this.#file, this.#log);
     if (saved === null) return;

@@ -17,11 +17,13 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { FlotillaError, messageOf } from "../../support/errors.ts";
-import { savedSessions as limits } from "../../support/limits.ts";
+import { savedSessions as limits, sessionDatabase } from "../../support/limits.ts";
+import type { Log } from "../../support/log.ts";
 import { Turns } from "../../support/turns.ts";
 import { Entry } from "../entry.ts";
 import type { SessionSnapshot } from "../snapshot.ts";
 import { inWords, putAside } from "./aside.ts";
+import { databaseEndings, databaseFolder, databasePath } from "./database-names.ts";
 import { openDatabase } from "./sqlite.ts";
 
 /** "FLOT": what `file` says of an SQLite database that belongs to an application. */
@@ -55,12 +57,14 @@ export interface SavedFile {
 export class SessionFile {
   readonly path: string;
   readonly #folder: string;
+  readonly #databaseFolder: string;
   readonly #owner: string;
   readonly #kind: SavedKind;
 
   constructor(dataFolder: string, cluster: string, server: string, kind: SavedKind) {
     this.#folder = join(dataFolder, "sessions");
     this.path = join(this.#folder, `${server}.db`);
+    this.#databaseFolder = databaseFolder(dataFolder, server);
     this.#owner = `${server} of cluster ${cluster}`;
     this.#kind = kind;
   }
@@ -273,6 +277,17 @@ export class SessionFile {
   /** For a person to look at; one that was put aside before stays. @returns what was done, for the log. */
   putAside(): string {
     return putAside(this.path, limits.asideMax);
+  }
+
+  /** The database of a `durability: backup+disk` that is not in force any more: taken up later, it would bring back what has ended since. */
+  putDatabaseAside(log: Log): void {
+    const path = databasePath(this.#databaseFolder);
+    if (!existsSync(path)) return;
+    log.warn(
+      { code: "FLOTILLA_SESSIONS_UNREAD" },
+      `sessions that were on disk under \`durability: backup+disk\` are not used: ${path}: ` +
+        putAside(path, sessionDatabase.asideMax, databaseEndings),
+    );
   }
 }
 

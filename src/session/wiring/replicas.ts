@@ -6,7 +6,6 @@
  * that wait as those do whose owner is not known yet.
  */
 import { AsyncResource } from "node:async_hooks";
-import { join } from "node:path";
 import type { Server } from "../../config/model.ts";
 import { type Link, type ResetCode, StreamKind, type StreamService } from "../../link/api.ts";
 import type { LinkDialer } from "../../link/dialer.ts";
@@ -27,6 +26,7 @@ import { PeerState } from "../cluster/messages.ts";
 import { SessionNode } from "../cluster/node.ts";
 import { protocolRules } from "../cluster/rules.ts";
 import { Role } from "../cluster/slot.ts";
+import { databaseFolder } from "../disk/database-names.ts";
 import { LastSync } from "../disk/last-sync.ts";
 import { LastWrite, readSaved, tellLost, tellOtherRegister } from "../disk/saving.ts";
 import { SessionDatabase } from "../disk/session-database.ts";
@@ -118,6 +118,7 @@ export class Replicas implements PairEvents, KeptSessions {
     if (this.#isStarted) return;
     this.#isStarted = true;
     this.#file.removeUnfinished();
+    if (this.#disk === null) this.#file.putDatabaseAside(this.#log);
     if (this.#file.exists && this.#disk !== null) this.#tellOtherDurability();
     else if (this.#file.exists) {
       this.#reading = this.#takeUpSaved()
@@ -205,6 +206,11 @@ export class Replicas implements PairEvents, KeptSessions {
       // It says whose copies it has: nobody will use them.
       this.#log.debug(`${this.#file.path} can't be removed: ${messageOf(error)}`);
     }
+  }
+
+  /** Why sessions can't be written to disk, where they are to be. */
+  get diskProblem(): string | null {
+    return this.#disk?.trouble ?? null;
   }
 
   get counts(): SlotCounts {
@@ -354,7 +360,7 @@ export class Replicas implements PairEvents, KeptSessions {
 function diskOf({ file, cluster, server, incarnation }: Member, log: Log): SessionDatabase | null {
   if (cluster.sessions?.durability !== "backup+disk") return null;
   return new SessionDatabase({
-    folder: join(file.dataFolder, "sessions", server.name),
+    folder: databaseFolder(file.dataFolder, server.name),
     owner: `${server.name} of cluster ${cluster.name}`,
     ...{ incarnation, clock: systemClock, log },
   });

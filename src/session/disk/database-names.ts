@@ -1,0 +1,14 @@
+/** Where the database of `durability: backup+disk` lies. */
+import { join } from "node:path";
+
+/** Of one server. */
+export function databaseFolder(dataFolder: string, server: string): string {
+  return join(dataFolder, "sessions", server);
+}
+
+export function databasePath(folder: string): string {
+  return join(folder, "sessions.db");
+}
+
+/** Of files beside it, without which it can't be read. */
+export const databaseEndings: readonly string[] = ["-wal", "-shm"];
