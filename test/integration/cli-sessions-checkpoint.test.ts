@@ -1,12 +1,12 @@
 /** `flotilla sessions export` and `import`: what a checkpoint has, whoever is killed meanwhile, and what no import takes. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { readdirSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { CartSite, counts, visit } from "../harness/cart-site.ts";
-import { runFlotilla, startFlotilla, until } from "../harness/process.ts";
+import { runFlotilla, start, startFlotilla, until } from "../harness/process.ts";
 
 async function sessions(t: TestContext, site: CartSite, ...words: string[]): ReturnType<typeof runFlotilla> {
   return await runFlotilla(t, ["sessions", ...words], { cwd: site.folder });
@@ -183,6 +183,30 @@ test("files that are cut, changed, or made to harm: told line by line, without v
     (await site.servers()).map((server) => server.sessions),
     [0, 0],
   );
+
+  await t.test("cut, and from standard input: what came before is given, and told", async () => {
+    writeFileSync(join(site.folder, "half.ndjson"), right.slice(0, 3).join("\n"));
+    const words = `"$0" "$1" sessions import - < half.ndjson`;
+    const cli = join(import.meta.dirname, "..", "..", "src", "cli", "main.ts");
+    const piped = start(t, "sh", ["-c", words, process.execPath, cli], { cwd: site.folder });
+    assert.equal((await piped.exit).code, 1);
+    assert.match(
+      piped.stderr,
+      /standard input is not as .* Before that: 2 sessions given\.\n.*it was cut after 2 sessions/,
+    );
+    assert.match((await sessions(t, site, "end", "--all", "--yes")).stdout, /^2 sessions ended/);
+  });
+
+  await t.test("A42 who has another secret is answered nothing", async () => {
+    const file = readFileSync(join(site.folder, "flotilla.yaml"), "utf8");
+    writeFileSync(join(site.folder, "other.yaml"), `data: ./other\n${file.replace("secret: 0", "secret: x")}`);
+    for (const words of [["count"], ["end", "--all", "--yes"], ["export", "stolen.ndjson"]]) {
+      const { code, stderr } = await sessions(t, site, ...words, "-c", "other.yaml");
+      assert.equal(code, 1);
+      assert.match(stderr, /key/);
+    }
+    assert.ok(!readdirSync(site.folder).includes("stolen.ndjson"));
+  });
 
   await t.test("of another secret: it is said that cookies will not match", async () => {
     const foreign = right

@@ -84,6 +84,8 @@ suite("sessions on three servers", () => {
         (await sessions("end", "--where", "count=3", "--dry-run")).out,
         /^Would end 2 sessions of app/,
       );
+      const dry = await sessions("end", "--where", "count=3", "--dry-run", "--json");
+      assert.deepEqual(JSON.parse(dry.out), { found: 2, dryRun: true });
       const unasked = await sessions("end", "--where", "count=3");
       assert.deepEqual([unasked.code, unasked.out], [1, ""]);
       assert.match(unasked.err, /Nobody is there to say so: say it with --yes\. Nothing was ended/);

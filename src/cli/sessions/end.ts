@@ -37,11 +37,14 @@ export async function end(path: string, options: EndOptions): Promise<number> {
   const ending = isByName ? await endNamed(file, options) : await endMany(file, options);
   if (ending === null) return 1;
   const { ended, absent, left, troubles } = ending;
+  if (options.dryRun) {
+    if (options.json) sayJson({ found: ended, dryRun: true });
+    else say(`Would end ${ending.words}.`);
+    return 0;
+  }
   const isDone = left === 0 && ending.silent.length === 0;
-  if (options.json)
-    sayJson({ ended, absent, left, dryRun: options.dryRun, silent: ending.silent, isComplete: isDone });
-  else if (!options.dryRun)
-    say(`${count(ended, "session")} ended${absent > 0 ? `, ${absent} had ended before` : ""}.`);
+  if (options.json) sayJson({ ended, absent, left, silent: ending.silent, isComplete: isDone });
+  else say(`${count(ended, "session")} ended${absent > 0 ? `, ${absent} had ended before` : ""}.`);
   if (left > 0)
     complain(
       `${count(left, "session")} may be alive: ${enumerate([...troubles]) || "no server serves them now"}. Run it again.`,
@@ -57,6 +60,9 @@ class Ending {
   readonly #keepers: Keepers;
   readonly #where: Where | null;
   readonly troubles: Set<string> = new Set();
+  /** Those that are meant, for a person. */
+  words = "";
+  /** Or, where nothing is to be done, would be. */
   ended = 0;
   absent = 0;
   left = 0;
@@ -126,8 +132,10 @@ async function endNamed(file: ClusterFile, options: EndOptions): Promise<Ending 
   return await withKeepers(file, given[0]!.cluster, async (keepers) => {
     const ending = new Ending(keepers, null);
     const wanted = [...new Set(given.map(({ key }) => key))];
-    if (options.dryRun) say(`Would end ${count(wanted.length, "session")}, where alive.`);
-    else await ending.keys(wanted, null);
+    if (options.dryRun) {
+      ending.ended = wanted.length;
+      ending.words = `${count(wanted.length, "session")}, if alive`;
+    } else await ending.keys(wanted, null);
     return ending;
   });
 }
@@ -138,16 +146,14 @@ async function endMany(file: ClusterFile, options: EndOptions): Promise<Ending |
   const where = options.where === null ? null : whereOf(options.where);
   return await withKeepers(file, cluster, async (keepers) => {
     const ending = new Ending(keepers, where);
-    const isAsked = !options.yes && !options.dryRun;
-    if (isAsked || options.dryRun) {
+    if (options.dryRun || !options.yes) {
       const found = await counted(keepers, where);
-      const what = `${count(found, "session")} of ${cluster.name}${where === null ? "" : `, those with ${options.where}`}`;
+      ending.words = `${count(found, "session")} of ${cluster.name}${where === null ? "" : `, those with ${options.where}`}`;
       if (options.dryRun) {
         ending.ended = found;
-        if (!options.json) say(`Would end ${what}.`);
         return ending;
       }
-      if (!(await isConfirmed(`End ${what}? Their visitors are logged out. [y/N] `))) return null;
+      if (!(await isConfirmed(`End ${ending.words}? Their visitors are logged out. [y/N] `))) return null;
     }
     const progress = new Progress();
     for await (const { keeper, sessions } of walk(keepers, { where, isForKeys: true })) {

@@ -8,8 +8,9 @@ import { createGzip } from "node:zlib";
 import { refuseOtherSite } from "../../admin/other-site.ts";
 import type { ClusterFile } from "../../config/model.ts";
 import { CheckpointWriter } from "../../session/checkpoint/writer.ts";
+import { inWords } from "../../session/disk/aside.ts";
 import { idKeyFingerprint } from "../../session/id.ts";
-import { codeOf, FlotillaError, messageOf } from "../../support/errors.ts";
+import { codeOf, FlotillaError } from "../../support/errors.ts";
 import { count, grouped, sizeInWords } from "../../support/words.ts";
 import { openFile } from "../cluster-file.ts";
 import { complain, enumerate } from "../terminal.ts";
@@ -98,7 +99,7 @@ async function write(to: string, checkpoint: Checkpoint): Promise<void> {
   } catch (error) {
     await rm(unfinished, { force: true });
     if (error instanceof FlotillaError) throw error;
-    const why = codeOf(error) === "ABORT_ERR" ? "it was interrupted" : messageOf(error);
+    const why = codeOf(error) === "ABORT_ERR" ? "it was interrupted" : inWords(error);
     throw new FlotillaError("FLOTILLA_CHECKPOINT_NOT_WRITTEN", `${to} was not written: ${why}`, {
       cause: error,
     });

@@ -12,8 +12,9 @@ import type { Outcome } from "../../session/admin/questions.ts";
 import { type CheckpointItem, readCheckpoint } from "../../session/checkpoint/reader.ts";
 import { hasExpired } from "../../session/checkpoint/record.ts";
 import type { CheckpointHeader } from "../../session/checkpoint/writer.ts";
+import { inWords } from "../../session/disk/aside.ts";
 import { idKeyFingerprint, slotOfKey } from "../../session/id.ts";
-import { FlotillaError, messageOf } from "../../support/errors.ts";
+import { codeOf, FlotillaError, messageOf } from "../../support/errors.ts";
 import { sessionAdmin as limits } from "../../support/limits.ts";
 import { count, grouped } from "../../support/words.ts";
 import { openFile, shortName } from "../cluster-file.ts";
@@ -32,6 +33,8 @@ export interface ImportOptions {
   readonly rate: number | null;
   readonly json: boolean;
 }
+
+const wrongCode = "FLOTILLA_CHECKPOINT_WRONG";
 
 /** A session of the file that is to be given. */
 interface Given {
@@ -66,17 +69,21 @@ export async function importSessions(path: string, from: string, options: Import
   return await withKeepers(file, cluster, async (keepers) => {
     const giving = new Giving(keepers, options);
     const progress = new Progress();
-    for await (const item of itemsOf(from)) {
-      if (item.kind === "header") tellIds(file, cluster, item.header);
-      if (item.kind === "problem") throw wrong(from, [`line ${item.line}: ${item.why}`], giving);
-      if (item.kind !== "session") continue;
-      const { session, owner } = item.record;
-      if (hasExpired(session)) giving.expired++;
-      else await giving.add({ key: session.key, owner, value: item.value });
-      progress.tell(() => giving.inWords);
+    try {
+      for await (const item of itemsOf(from)) {
+        if (item.kind === "header") tellIds(file, cluster, item.header);
+        if (item.kind === "problem") throw notCheckpoint(`line ${item.line}: ${item.why}`);
+        if (item.kind === "session") await giving.take(item);
+        progress.tell(() => giving.inWords);
+      }
+    } catch (error) {
+      if (codeOf(error) !== wrongCode) throw error;
+      await giving.flush();
+      throw wrong(from, [messageOf(error)], giving);
+    } finally {
+      progress.end();
     }
     await giving.flush();
-    progress.end();
     return tell(giving, options.json);
   });
 }
@@ -111,10 +118,7 @@ async function* itemsOf(from: string): AsyncGenerator<CheckpointItem> {
     yield* readCheckpoint(text as AsyncIterable<Buffer>);
   } catch (error) {
     if (error instanceof FlotillaError) throw error;
-    throw new FlotillaError("FLOTILLA_CHECKPOINT_WRONG", `it can't be read: ${messageOf(error)}`, {
-      source: "client",
-      cause: error,
-    });
+    throw notCheckpoint(`it can't be read: ${inWords(error)}`);
   } finally {
     source.destroy();
   }
@@ -148,7 +152,13 @@ class Giving {
     return outcomes.reduce((sum, outcome) => sum + (this.outcomes.get(outcome) ?? 0), 0);
   }
 
-  async add(given: Given): Promise<void> {
+  async take({ record, value }: Extract<CheckpointItem, { kind: "session" }>): Promise<void> {
+    const { session, owner } = record;
+    if (hasExpired(session)) this.expired++;
+    else await this.#add({ key: session.key, owner, value });
+  }
+
+  async #add(given: Given): Promise<void> {
     const bytes = JSON.stringify(given.value).length;
     if (this.#batchBytes + bytes > limits.pageBytes) await this.flush();
     this.#batch.push(given);
@@ -245,16 +255,14 @@ function tellIds(file: ClusterFile, { name }: Cluster, { cluster, idKey }: Check
   );
 }
 
-/** @param giving what was given before the line was reached; null: nothing. */
+/** @param giving what was given before; null: nothing. */
 function wrong(from: string, problems: readonly string[], giving: Giving | null): FlotillaError {
   const lines = problems.map((problem) => `  ${problem}`).join("\n");
   const name = from === "-" ? "standard input" : from;
   const done = giving === null ? "Nothing was given to the site." : `Before that: ${giving.inWords}.`;
-  return new FlotillaError(
-    "FLOTILLA_CHECKPOINT_WRONG",
-    `${name} is not as a checkpoint has to be. ${done}\n${lines}`,
-    {
-      source: "client",
-    },
-  );
+  return notCheckpoint(`${name} is not as a checkpoint has to be. ${done}\n${lines}`);
+}
+
+function notCheckpoint(why: string): FlotillaError {
+  return new FlotillaError(wrongCode, why, { source: "client" });
 }
