@@ -199,7 +199,10 @@ test("files that are cut, changed, or made to harm: told line by line, without v
 
   await t.test("A42 who has another secret is answered nothing", async () => {
     const file = readFileSync(join(site.folder, "flotilla.yaml"), "utf8");
-    writeFileSync(join(site.folder, "other.yaml"), `data: ./other\n${file.replace("secret: 0", "secret: x")}`);
+    writeFileSync(
+      join(site.folder, "other.yaml"),
+      `data: ./other\n${file.replace("secret: 0", "secret: x")}`,
+    );
     for (const words of [["count"], ["end", "--all", "--yes"], ["export", "stolen.ndjson"]]) {
       const { code, stderr } = await sessions(t, site, ...words, "-c", "other.yaml");
       assert.equal(code, 1);
