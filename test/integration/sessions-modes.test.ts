@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MemberStatus } from "../../src/member/member.ts";
 import { CartSite, counts, type Visitor, visit } from "../harness/cart-site.ts";
-import { until } from "../harness/process.ts";
+import { runFlotilla, until } from "../harness/process.ts";
 
 async function appServer(site: CartSite, letter: string): Promise<MemberStatus> {
   return (await site.servers()).find((server) => server.cluster === "app" && server.letter === letter)!;
@@ -90,4 +90,29 @@ test("absoluteTimeout: the age goes with the session through kill -9, a stop and
   const ranMs = stoppedAt - beganAt + Math.max(0, performance.now() - startedAt);
   assert.ok(ranMs >= 15_000 - (startedAt - stoppedAt), `ended early, after ${ranMs} ms`);
   assert.ok(aliveAt - startedAt < 15_000, "it began anew with the start");
+});
+
+test("backup+disk with an absolute timeout: all killed at once, the session is as old as it was", async (t) => {
+  const sessions = ", save: always, absoluteTimeout: 10m";
+  const site = await CartSite.make(t, { apps: 2, durability: "backup+disk", sessions });
+  await site.start();
+  const [visitor] = (await visit(site, 1)) as [Visitor];
+  const beganAt = performance.now();
+  await sleep(3_000);
+  assert.equal(await visitor.ask("GET"), 1);
+  const ageMs = performance.now() - beganAt;
+  const apps = [await appServer(site, "a"), await appServer(site, "b")];
+  for (const { pid } of apps) process.kill(pid!, "SIGKILL");
+  await until("the next processes are up", async () => {
+    const now = [await appServer(site, "a"), await appServer(site, "b")];
+    return now.every(({ state, pid }, i) => state === "up" && pid !== apps[i]!.pid);
+  });
+  await site.answers();
+  assert.equal(await visitor.ask("GET"), 1);
+  const { stdout, stderr } = await runFlotilla(t, ["sessions", "show", visitor.cookie, "--json"], {
+    cwd: site.folder,
+  });
+  const { session } = JSON.parse(stdout) as { session: { ageMs: number; absoluteTimeoutMs: number } };
+  assert.equal(session.absoluteTimeoutMs, 600_000, stderr);
+  assert.ok(session.ageMs >= ageMs, `${session.ageMs} ms after ${ageMs} ms`);
 });
