@@ -15,8 +15,9 @@ export class Cable {
   readonly #server: Server;
   readonly #connections: Set<Connection> = new Set();
   #isCut = false;
-  #losesAnswers = false;
-  #holdsQuestions = false;
+  #lost: RegExp | null = null;
+  #isMute = false;
+  #held: RegExp | null = null;
   #delayMs = 0;
 
   private constructor(server: Server, farPort: number) {
@@ -38,23 +39,24 @@ export class Cable {
 
   /** What was cut off is gone; new connections get through. */
   mend(): void {
-    this.#isCut = this.#losesAnswers = false;
+    this.#isCut = this.#isMute = false;
+    this.#lost = null;
     for (const connection of this.#connections) if (!connection.isHeld) this.#end(connection);
   }
 
-  loseAnswers(): void {
-    this.#losesAnswers = true;
+  /** From such a question on nothing comes back. */
+  loseAnswersTo(question: RegExp): void {
+    this.#lost = question;
   }
 
-  /** What is asked from now on arrives only with `deliver`. */
-  holdQuestions(): void {
-    this.#holdsQuestions = true;
-    for (const connection of this.#connections) connection.isHeld = true;
+  /** Such a question, and what follows on its connection, arrives only with `deliver`. */
+  holdQuestions(question: RegExp): void {
+    this.#held = question;
   }
 
-  /** Of new connections no more. */
+  /** What is asked from now on is not held. */
   passQuestions(): void {
-    this.#holdsQuestions = false;
+    this.#held = null;
   }
 
   /** Held questions arrive now. @returns how many bytes. */
@@ -81,18 +83,21 @@ export class Cable {
 
   #join(near: Socket, farPort: number): void {
     const far = connect(farPort, "127.0.0.1");
-    const connection: Connection = { near, far, held: [], isHeld: this.#holdsQuestions };
+    const connection: Connection = { near, far, held: [], isHeld: false };
     this.#connections.add(connection);
     const later = (action: () => void): void => {
       if (this.#delayMs === 0) action();
       else setTimeout(action, this.#delayMs);
     };
     near.on("data", (part: Buffer) => {
+      const text = part.toString("latin1");
+      connection.isHeld ||= this.#held?.test(text) ?? false;
+      this.#isMute ||= this.#lost?.test(text) ?? false;
       if (connection.isHeld) connection.held.push(part);
       else if (!this.#isCut) later(() => far.write(part));
     });
     far.on("data", (part: Buffer) => {
-      if (!this.#isCut && !this.#losesAnswers) later(() => near.write(part));
+      if (!this.#isCut && !this.#isMute) later(() => near.write(part));
     });
     near.on("close", () => {
       if (!connection.isHeld && !this.#isCut) later(() => this.#end(connection));

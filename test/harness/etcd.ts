@@ -59,6 +59,8 @@ export class Etcd {
     mkdirSync(folder, { recursive: true });
     const process = start(this.#t, findProgram("etcd")!, [
       ...["--name", `etcd-${index}`, "--data-dir", folder, "--log-level", "warn"],
+      // Passwords are looked at quickly.
+      ...["--bcrypt-cost", "4"],
       ...["--listen-client-urls", client, "--advertise-client-urls", client],
       ...["--listen-peer-urls", peer(index), "--initial-advertise-peer-urls", peer(index)],
       ...["--initial-cluster", this.ports.map((_, at) => `etcd-${at}=${peer(at)}`).join()],

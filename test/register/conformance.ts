@@ -23,8 +23,9 @@ export interface Part {
 
 /** A part whose way can do more. */
 export interface WiredPart extends Part {
+  /** From the next change on. */
   loseAnswers(): void;
-  /** What is asked until `passQuestions` arrives with `deliver`, after all that is asked later. */
+  /** Changes that are asked for until `passQuestions` arrives with `deliver`, after all that is asked later. */
   holdQuestions(): void;
   passQuestions(): void;
   deliver(): number;
@@ -257,7 +258,7 @@ export function describeWay(name: string, skip: string | false, make: Make<Wired
       const engine = await make(t);
       const part = await engine.open("a");
       const first = await begin(part);
-      part.delay(200);
+      part.delay(100);
       assert.equal((await change(part, 1, claimed(first, 5, "app-a"))).kind, "done");
       assert.equal((await read(part))!.version, 2);
     });

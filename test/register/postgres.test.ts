@@ -49,6 +49,9 @@ function openEngine(
   return { engine, problems, mended };
 }
 
+/** Statements that change the row. */
+const changes = /SET revision/;
+
 /** Each part with a cable of its own. */
 async function openPart(t: TestContext, server: Postgres, node: string): Promise<WiredPart> {
   const cable = await Cable.to(server.port);
@@ -57,8 +60,8 @@ async function openPart(t: TestContext, server: Postgres, node: string): Promise
     ...openEngine(t, [cable.port], `${node}#1`),
     cut: () => cable.cut(),
     mend: () => cable.mend(),
-    loseAnswers: () => cable.loseAnswers(),
-    holdQuestions: () => cable.holdQuestions(),
+    loseAnswers: () => cable.loseAnswersTo(changes),
+    holdQuestions: () => cable.holdQuestions(changes),
     passQuestions: () => cable.passQuestions(),
     deliver: () => cable.deliver(),
     delay: (ms) => cable.delay(ms),
