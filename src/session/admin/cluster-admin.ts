@@ -82,17 +82,20 @@ export class ClusterAdmin implements SessionAdmin {
   page(slot: number, after: string, bytesMax: number, done: Listed): void {
     if (!this.serves(slot)) return done(elsewhere(), []);
     const copy = this.#copyOf(slot);
+    const inMemory = (key: string): LivingSession | null => this.#living(copy, key);
     if (copy.onDisk?.hasMore !== true)
-      return done(null, firstOf(this.#inMemory(copy, after, beyondAll), bytesMax));
+      return done(null, firstOf(keysIn(copy, after, beyondAll), inMemory, bytesMax));
     this.#disk!.readAfter(slot, after, bytesMax, (error, stored) => {
       // What it was read for may have become another server's meanwhile.
       if (error !== null || !this.serves(slot) || this.#copyOf(slot) !== copy) return done(elsewhere(), []);
       const last = stored.at(-1)?.key;
-      const sessions = this.#inMemory(copy, after, last ?? beyondAll);
-      for (const session of stored) if (this.#isCold(copy, session.key)) sessions.push(session);
+      const cold = new Map<string, LivingSession>();
+      for (const session of stored) if (this.#isCold(copy, session.key)) cold.set(session.key, session);
+      const keys = [...keysIn(copy, after, last ?? beyondAll), ...cold.keys()];
+      const sessions = firstOf(keys, (key) => cold.get(key) ?? inMemory(key), bytesMax);
       // All that the disk told of have ended: not all was told.
       if (sessions.length === 0 && last !== undefined) this.page(slot, last, bytesMax, done);
-      else done(null, firstOf(sessions, bytesMax));
+      else done(null, sessions);
     });
   }
 
@@ -147,20 +150,14 @@ export class ClusterAdmin implements SessionAdmin {
     return session === undefined ? null : livingOf(session, this.#node.context.clock.now());
   }
 
-  /** Those behind a key, up to another one. */
-  #inMemory({ sessions }: SlotCopy, after: string, upTo: string): LivingSession[] {
-    const now = this.#node.context.clock.now();
-    const found: LivingSession[] = [];
-    for (const key of sessions.keys()) {
-      const living = key > after && key <= upTo ? livingOf(sessions.look(key)!, now) : null;
-      if (living !== null) found.push(living);
-    }
-    return found;
-  }
-
   #copyOf(slot: number): SlotCopy {
     return this.#node.context.slots[slot]!;
   }
+}
+
+/** In memory, behind a key and up to another one. */
+function keysIn({ sessions }: SlotCopy, after: string, upTo: string): string[] {
+  return [...sessions.keys()].filter((key) => key > after && key <= upTo);
 }
 
 /** Null: it is not committed yet, or has expired; where its last use may not be known here it gets the doubt. */

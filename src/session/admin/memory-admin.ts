@@ -52,12 +52,11 @@ export class MemoryAdmin implements SessionAdmin {
   }
 
   page(slot: number, after: string, bytesMax: number, done: Listed): void {
-    const sessions: LivingSession[] = [];
-    for (const key of this.#keysBySlot[slot] ?? []) {
-      const living = key > after ? this.#store.look(key) : null;
-      if (living !== null) sessions.push(living);
-    }
-    done(null, firstOf(sessions, bytesMax));
+    const keys = (this.#keysBySlot[slot] ?? []).filter((key) => key > after);
+    done(
+      null,
+      firstOf(keys, (key) => this.#store.look(key), bytesMax),
+    );
   }
 
   find(_slot: number, key: string, done: Found): void {

@@ -6,6 +6,7 @@
  * and asks the server that does.
  */
 import { FlotillaError } from "../../support/errors.ts";
+import { bytesOf } from "../entry.ts";
 import type { SessionSnapshot } from "../snapshot.ts";
 import type { Done } from "../store.ts";
 
@@ -90,13 +91,23 @@ export function full(): FlotillaError {
   );
 }
 
-/** The first of them in the order of keys, as many as come to about so many bytes, and one at least. */
-export function firstOf(sessions: LivingSession[], bytesMax: number): LivingSession[] {
-  sessions.sort((one, other) => (one.key < other.key ? -1 : 1));
+/**
+ * The first of these in the order of keys, as many as come to about so many bytes, and one at least.
+ * @param look null: there is none any more. Not called for more than are wanted: it may mean to read one from outside the heap.
+ */
+export function firstOf(
+  keys: string[],
+  look: (key: string) => LivingSession | null,
+  bytesMax: number,
+): LivingSession[] {
+  const sessions: LivingSession[] = [];
   let bytes = 0;
-  const end = sessions.findIndex(({ entries }) => {
-    for (const entry of entries.values()) bytes += entry.bytes;
-    return bytes >= bytesMax;
-  });
-  return end === -1 ? sessions : sessions.slice(0, end + 1);
+  for (const key of keys.sort()) {
+    const session = look(key);
+    if (session === null) continue;
+    sessions.push(session);
+    bytes += bytesOf(session.entries);
+    if (bytes >= bytesMax) break;
+  }
+  return sessions;
 }
