@@ -32,7 +32,7 @@ suite("sessions on three servers", () => {
       ).clusters;
       assert.deepEqual({ ...app!.total, bytes: 0 }, { sessions: 9, bytes: 0 });
       assert.deepEqual([app!.isComplete, app!.servers.length], [true, 3]);
-      assert.match((await sessions("count", "app")).out, /^total +app +9 +\S+ KB +9 .* 4,096 +0$/m);
+      assert.match((await sessions("count", "app")).out, /^total +app +9 +\d+ \w+ +9 .* 4,096 +0$/m);
       assert.match((await sessions("count", "ap")).err, /no cluster "ap".*did you mean "app"/);
     });
 
