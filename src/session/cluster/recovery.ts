@@ -164,8 +164,8 @@ export class Recovery {
 
   /**
    * The copies that are left lie on disks, and what was acknowledged is on those of the pair that could be written: on one at least. So
-   * both have to come. An owner without a backup has all on its own, but what it took over may be on its former partner's alone
-   * as long as the register names that.
+   * both have to come. An owner without a backup has all on its own, but what it took over may be on its former partner's alone, or on
+   * none, as long as the register names that: its own has all when it knows an epoch that the other does not.
    */
   #decideByDisks(
     slot: SlotCopy,
@@ -180,8 +180,9 @@ export class Recovery {
     const ours = offers.get(owner.server);
     const theirs = other === null ? undefined : offers.get(other.server);
     const haveAllCome = hasCopy(ours, away) && (other === null || hasCopy(theirs, away));
-    const isOwners = entry.backup !== null || best === ours;
-    const isWhole = rules.isWhole(haveAllCome, isOwners);
+    const isAhead = ours !== undefined && theirs !== undefined && ours.epoch > theirs.epoch;
+    const hasCaughtUp = entry.backup !== null || other === null || isAhead;
+    const isWhole = rules.isWhole(haveAllCome, hasCaughtUp);
     this.#decided.set(slot, { copy: isWhole ? "whole" : away.length > 0 ? "unknown" : "lost", away });
     const next = { epoch: entry.epoch + 1, owner: best?.holder ?? self, backup: null, prior: null };
     if (best === null) return next;

@@ -64,9 +64,9 @@ export interface Rules {
   waitsToShow(): boolean;
   /**
    * Of copies that were found on disks: whether the best one is known to have all that was acknowledged.
-   * @param haveAllCome the copies of all that the register names with the owner. @param isOwners the best is the owner's, or there was a pair.
+   * @param haveAllCome the copies of all that the register names with the owner. @param hasCaughtUp the owner's had all that it took over.
    */
-  isWhole(haveAllCome: boolean, isOwners: boolean): boolean;
+  isWhole(haveAllCome: boolean, hasCaughtUp: boolean): boolean;
   /** Whether a change that was under way for longer than it may be is refused. */
   refusesLate(): boolean;
 }
@@ -95,6 +95,6 @@ export const protocolRules: Rules = {
   asksDisk: () => true,
   keepsTombstones: () => true,
   waitsToShow: () => true,
-  isWhole: (haveAllCome, isOwners) => haveAllCome && isOwners,
+  isWhole: (haveAllCome, hasCaughtUp) => haveAllCome && hasCaughtUp,
   refusesLate: () => true,
 };

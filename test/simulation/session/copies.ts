@@ -11,6 +11,8 @@ type Looked = Pick<Simulation, "apps" | "saved" | "disks" | "oracle" | "world" |
 
 export class Copies {
   readonly #site: Looked;
+  /** Changes that gave a slot an owner and a backup of which neither was one. */
+  paired = 0;
 
   constructor(site: Looked) {
     this.#site = site;
@@ -69,19 +71,26 @@ export class Copies {
           holder.incarnation === entry.owner.incarnation,
       );
       if (keeps) return;
+      if (entry.backup !== null) this.paired++;
       // Somebody who was not of the pair became the owner: only when neither of the pair could serve for long.
       const living = [old.owner, old.backup].map((holder) => this.appOf(holder)?.process ?? null);
       const isLegitimate = living.every((process) => process === null || isGivenUp(process));
       if (this.#isOffered(old.owner, slot) || this.#isOffered(old.backup, slot)) return;
-      if (isLegitimate && this.#site.disks !== null && !this.#isExcused(old)) return;
+      if (isLegitimate && this.#site.disks !== null && !this.#isExcused(slot, old)) return;
       if (isLegitimate) this.#site.oracle.forgive(slot, "both of the pair were gone for long");
       else this.#site.oracle.fail("I2", `slot ${slot} was taken from a living pair, ${by}`);
     });
   }
 
   /** With disks: one of those that may have the newest copy is not there in time, or its disk has lost it. */
-  #isExcused({ owner, backup, prior }: Slot): boolean {
+  #isExcused(slot: number, { owner, backup, prior }: Slot): boolean {
     const { disks, apps, register } = this.#site;
+    if (backup === null && prior !== null && disks!.get(owner!.server)!.wasUnwell) {
+      // It showed what it had taken over while its disk could not be written: what nobody was told to be written may be lost.
+      const own = disks!.get(owner!.server)!.placeOf(slot);
+      const other = disks!.get(prior.server)!.placeOf(slot);
+      if ((own?.epoch ?? -1) <= (other?.epoch ?? -1)) return true;
+    }
     return [owner, backup, prior].some((holder) => {
       if (holder === null) return false;
       const process = apps.get(holder.server)?.process;

@@ -16,6 +16,8 @@ export interface Episode {
   readonly needsVoters?: boolean;
   /** Servers do not hear each other, or the voters, for longer than one of two voters waits for the other. */
   readonly cuts?: boolean;
+  /** Machines end while another one is harmed: more than two voters stand. */
+  readonly isManifold?: boolean;
   begin(harm: Harm): void;
 }
 
@@ -146,10 +148,11 @@ function stallChange(harm: Harm): void {
   look();
 }
 
-export function pickEpisode(world: World, hasVoters: boolean, mayCut: boolean): Episode {
+export function pickEpisode(world: World, hasVoters: boolean, mayCut: boolean, hasDisks: boolean): Episode {
   return world.pickByWeight(
-    episodes.filter(
-      ({ needsVoters, cuts }) => (hasVoters || needsVoters !== true) && (mayCut || cuts !== true),
+    (hasDisks ? [...episodes, ...diskEpisodes] : episodes).filter(
+      ({ needsVoters, cuts, isManifold }) =>
+        (hasVoters || needsVoters !== true) && (mayCut || (cuts !== true && isManifold !== true)),
     ),
   );
 }
@@ -318,4 +321,76 @@ export const episodes: readonly Episode[] = [
   { name: "rolling", weight: 0.5, isSingleFault: false, begin: (harm) => harm.restartAll() },
   { name: "broken copies", weight: 2, isSingleFault: false, begin: (harm) => harm.breakCopies() },
   { name: "stop all", weight: 2, isSingleFault: false, begin: (harm) => harm.stopAll() },
+];
+
+/** Where servers have disks. */
+export const diskEpisodes: readonly Episode[] = [
+  {
+    name: "server's disk",
+    weight: 14,
+    isSingleFault: true,
+    begin: withApp((harm, app) => harm.serverDisk(app)),
+  },
+  {
+    name: "two servers' disks",
+    weight: 3,
+    isSingleFault: false,
+    begin: withPair((harm, app, other) => {
+      harm.serverDisk(app);
+      harm.serverDisk(other);
+    }),
+  },
+  { name: "lost disk", weight: 4, isSingleFault: true, begin: withApp((harm, app) => harm.loseDisk(app)) },
+  {
+    name: "crash of all",
+    weight: 14,
+    isSingleFault: false,
+    isManifold: true,
+    begin: (harm) => harm.crashAll(),
+  },
+  {
+    name: "crash with a full disk",
+    weight: 5,
+    isSingleFault: false,
+    isManifold: true,
+    begin: withPair((harm, app, other) => {
+      harm.serverDisk(app);
+      harm.world.after(harm.world.between(0, 3_000), null, () => {
+        if (other.process.isAlive && !harm.isOver) harm.crash(other, true);
+      });
+    }),
+  },
+  {
+    name: "two crashes with slow disks",
+    weight: 8,
+    isSingleFault: false,
+    isManifold: true,
+    begin: withPair((harm, app, other) => {
+      const world = harm.world;
+      // Too short for a disk that counts as one that can't be written; or of one alone, and long.
+      const areBoth = world.chance(0.6);
+      const slownessMs = areBoth ? world.between(200, 900) : world.between(20, 4_000);
+      harm.serverDisk(app, slownessMs);
+      if (areBoth) harm.serverDisk(other, slownessMs);
+      world.after(world.between(200, 2_500), null, () => {
+        if (harm.isOver || !other.process.isAlive) return;
+        harm.crash(other, false, world.between(50, 1_500));
+        world.after(world.between(50, 2_500), null, () => {
+          if (!harm.isOver) harm.crashAll();
+        });
+      });
+    }),
+  },
+  {
+    name: "crash of all with a full disk",
+    weight: 6,
+    isSingleFault: false,
+    isManifold: true,
+    begin: withApp((harm, app) => {
+      harm.serverDisk(app);
+      harm.world.after(harm.world.between(0, 3_000), null, () => {
+        if (!harm.isOver) harm.crashAll();
+      });
+    }),
+  },
 ];

@@ -94,7 +94,12 @@ export class Faults {
 
   #begin(isWhole: boolean): void {
     const world = this.#world;
-    const episode = pickEpisode(world, this.#simulation.voting !== null, this.harm.mayCut);
+    const episode = pickEpisode(
+      world,
+      this.#simulation.voting !== null,
+      this.harm.mayCut,
+      this.#simulation.disks !== null,
+    );
     this.#episode++;
     this.episodes.push(episode.name);
     this.harm.isDown = false;

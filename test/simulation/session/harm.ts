@@ -252,6 +252,7 @@ export class Harm {
       const others = this.othersThan(app).filter((other) => refusalBetween(process, other.process) === "");
       if (
         this.simulation.isBereft ||
+        this.simulation.hasHarmedDisks ||
         (this.simulation.isMixed && this.simulation.rollout?.isSmooth === false) ||
         this.#healings.size > 1 ||
         others.length === 0 ||
@@ -359,6 +360,56 @@ export class Harm {
     this.healAfter(forMs, () => {
       for (const server of servers) cuts.set(server, cuts.get(server)! - 1);
     });
+  }
+
+  /** The disk of a server takes its time, or takes nothing, for a while or for good. */
+  serverDisk(app: App, slownessMs: number | null = null): void {
+    const { disks } = this.simulation;
+    const { server } = app.process;
+    const disk = disks!.get(server)!;
+    const forMs = this.world.between(500, 12_000);
+    if (slownessMs === null || slownessMs > 900) disk.wasUnwell = true;
+    if (slownessMs !== null || this.world.chance(0.4)) {
+      disk.slownessMs = slownessMs ?? this.world.between(20, 4_000);
+      this.tell(
+        `the disk of ${server} is slow (${disk.slownessMs.toFixed(0)} ms) for ${forMs.toFixed(0)} ms`,
+      );
+    } else if (this.world.chance(0.85)) {
+      disk.isFull = true;
+      this.tell(`the disk of ${server} is full for ${forMs.toFixed(0)} ms`);
+    } else {
+      this.tell(`the disk of ${server} is broken`);
+      disk.break();
+      return;
+    }
+    this.healAfter(forMs, () => {
+      disk.slownessMs = 0;
+      disk.isFull = false;
+    });
+  }
+
+  /** A server ends, and its next process finds an empty disk. */
+  loseDisk(app: App): void {
+    const { server } = app.process;
+    this.crash(app, this.world.chance(0.5), this.world.between(50, 3_000));
+    this.tell(`the disk of ${server} is lost`);
+    this.simulation.disks!.get(server)!.lose();
+  }
+
+  /** All servers end in one moment, and all come back, or all but one, which comes later. */
+  crashAll(): void {
+    const apps = [...this.simulation.apps.values()];
+    if (apps.length === 0) return;
+    const late = this.world.chance(0.3) ? this.world.pick(apps) : null;
+    const loser = this.world.chance(0.15) ? this.world.pick(apps) : null;
+    for (const app of apps) {
+      const downMs = app === late ? this.world.between(5_000, 50_000) : this.world.between(50, 4_000);
+      this.crash(app, true, downMs);
+      this.lastsUntil = Math.max(this.lastsUntil, this.world.now + downMs + 6_000);
+      if (app !== loser) continue;
+      this.tell(`the disk of ${app.process.server} is lost`);
+      this.simulation.disks!.get(app.process.server)!.lose();
+    }
   }
 
   /** A voter's disk takes its time, or takes nothing. */

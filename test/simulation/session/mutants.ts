@@ -53,6 +53,35 @@ export const mutants: { readonly [name: string]: Mutant } = {
   "a loss is not told": { hidesLosses: true },
   "one of two voters does not wait for the other": { isImpatient: true, pair: "uncut" },
   "a late change is taken": { rules: { refusesLate: () => false } },
+  "a backup answers before its disk has synced": {
+    hasDisks: true,
+    rules: {
+      answeredPos: (_synced, pos) => pos,
+      durablePos: (own, isWell, theirs) => (isWell ? theirs : own),
+    },
+  },
+  "committed before any disk has synced": {
+    hasDisks: true,
+    rules: { durablePos: () => Number.POSITIVE_INFINITY, answeredPos: (_synced, pos) => pos },
+  },
+  "committed without a disk while one's own is full": {
+    hasDisks: true,
+    rules: {
+      durablePos: (own, isWell) => (isWell ? own : Number.POSITIVE_INFINITY),
+    },
+  },
+  "a place is written before its changes": { hasDisks: true, rules: { placeWaits: () => false } },
+  "absent is told before the disk was asked": { hasDisks: true, rules: { asksDisk: () => false } },
+  "a session that is over is forgotten before the disk has it": {
+    hasDisks: true,
+    rules: { keepsTombstones: () => false },
+  },
+  "a new owner shows what no disk has": { hasDisks: true, rules: { waitsToShow: () => false } },
+  "an old copy on disk is used as whole": { hasDisks: true, rules: { isWhole: () => true } },
+  "the oldest of copies on disks is used": {
+    hasDisks: true,
+    rules: { isNewer: (one, other) => protocolRules.isNewer(other, one) },
+  },
 };
 
 function expireBackups({ node, process }: App): void {

@@ -46,14 +46,28 @@ export class ServerDisk {
   /** In which processes ran. */
   ranMs = 0;
   slownessMs = 0;
+  /** Sessions that were read one by one. */
+  fetched = 0;
   isFull = false;
   isBroken = false;
+  /** It was full, broken, or so slow that it counted as one that can't be written. */
+  wasUnwell = false;
   /** Sessions were on it, and are not any more, or can't be read. */
   hasLost = false;
+
+  get isHarmed(): boolean {
+    return this.isFull || this.isBroken || this.slownessMs > 0;
+  }
 
   /** It comes back empty. */
   lose(): void {
     this.stored.clear();
+    this.hasLost = true;
+  }
+
+  /** It can be neither written nor read any more. */
+  break(): void {
+    this.isBroken = true;
     this.hasLost = true;
   }
 
@@ -191,6 +205,7 @@ export class OpenDisk implements SlotDisk {
   ): void {
     this.#answer(slot, (error, sessions) => {
       const session = sessions.get(key);
+      if (session !== undefined) this.disk.fetched++;
       done(error, session === undefined ? null : this.#asked(session));
     });
   }
@@ -243,13 +258,13 @@ export class OpenDisk implements SlotDisk {
 
   /** The end of an orderly stop, which waits for the disk as long as it can be written. */
   finish(): void {
-    if (!this.#isHarmed) this.#apply([...(this.#underWay ?? []), ...this.#given]);
+    if (!this.#cannotWrite) this.#apply([...(this.#underWay ?? []), ...this.#given]);
     this.#end();
   }
 
   /** A crash: the transaction that was under way is there or not. */
   crash(): void {
-    if (this.#underWay !== null && !this.#isHarmed && this.#world.chance(0.5)) this.#apply(this.#underWay);
+    if (this.#underWay !== null && !this.#cannotWrite && this.#world.chance(0.5)) this.#apply(this.#underWay);
     this.#end();
   }
 
@@ -259,7 +274,7 @@ export class OpenDisk implements SlotDisk {
     this.disk.ranMs = this.#now;
   }
 
-  get #isHarmed(): boolean {
+  get #cannotWrite(): boolean {
     return this.disk.isFull || this.disk.isBroken;
   }
 
@@ -307,7 +322,7 @@ export class OpenDisk implements SlotDisk {
     this.#world.after(ms, null, () => {
       const changes = this.#underWay;
       if (changes === null || !this.#process.isAlive) return;
-      const isWritten = !this.#isHarmed;
+      const isWritten = !this.#cannotWrite;
       if (isWritten) {
         this.#apply(changes);
         this.#underWay = null;
@@ -351,7 +366,7 @@ export class OpenDisk implements SlotDisk {
       if (this.disk.isBroken)
         return done(new FlotillaError("FLOTILLA_DATA_FOLDER", "it is broken"), new Map());
       const seen = isOld ? given : (this.#seen.get(slot) ?? nothing);
-      const { whole } = this.#isHarmed ? (this.disk.stored.get(slot) ?? nothing) : seen;
+      const { whole } = this.#cannotWrite ? (this.disk.stored.get(slot) ?? nothing) : seen;
       done(null, whole?.sessions ?? new Map());
     });
   }

@@ -57,6 +57,10 @@ export interface Outcome {
   /** Links that did not come about between servers that run with different files or releases. */
   readonly brokenCopies: readonly string[];
   readonly refusals: number;
+  /** Sessions that were read from disk. */
+  readonly fetched: number;
+  /** Slots of which both copies were found on disks and named at once. */
+  readonly paired: number;
   /** Messages that this version does not know, and that closed their connection. */
   readonly refusedFrames: number;
 }
@@ -186,6 +190,8 @@ export class Simulation {
       rollout: faults?.rolledOut ?? null,
       brokenCopies: this.saved.broken,
       refusals: this.network.refusals,
+      fetched: [...(this.disks?.values() ?? [])].reduce((sum, { fetched }) => sum + fetched, 0),
+      paired: this.#copies.paired,
       refusedFrames: this.network.refusedFrames,
     };
   }
@@ -323,6 +329,11 @@ export class Simulation {
     return state.value.slots.some(
       ({ owner, backup }) => this.#copies.appOf(owner) === null && this.#copies.appOf(backup) === null,
     );
+  }
+
+  /** Nobody is given a copy that can't write it. */
+  get hasHarmedDisks(): boolean {
+    return [...(this.disks?.values() ?? [])].some(({ isHarmed }) => isHarmed);
   }
 
   /** Some server runs with another file or release than it will, or is still to end. */
