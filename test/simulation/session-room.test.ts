@@ -13,6 +13,7 @@ import { type App, Simulation } from "./session/simulation.ts";
 interface Bounds {
   sessionsMax: number;
   memoryBytesMax: number;
+  diskBytesMax: number;
 }
 
 class Site {
@@ -20,8 +21,8 @@ class Site {
   readonly violations: readonly string[];
   readonly apps: readonly App[];
 
-  constructor(seed = 1) {
-    this.#simulation = new Simulation(seed, { rollsOut: false });
+  constructor(seed = 1, hasDisks = false) {
+    this.#simulation = new Simulation(seed, { rollsOut: false, hasDisks });
     this.violations = this.#simulation.oracle.violations;
     const { places, world } = this.#simulation;
     for (const { server } of places) this.#simulation.start(server);
@@ -313,5 +314,36 @@ describe("bounds on sessions", () => {
     for (const id of ids) app.store.destroy(id, () => {});
     site.pass(50);
     assert.equal(copies(), 0);
+  });
+});
+
+describe("room on disk", () => {
+  function inMemory({ node }: App): number {
+    return node.context.slots.reduce((sum, { sessions }) => sum + sessions.size, 0);
+  }
+
+  test("what is not used leaves memory when it is full, and is found again", () => {
+    const site = new Site(1, true);
+    const [app] = site.apps;
+    for (const one of site.apps) site.bound(one, { sessionsMax: 10 });
+    const ids = Array.from({ length: 60 }, () => site.create(app!));
+    site.pass(5_000);
+    for (const one of site.apps) assert.ok(inMemory(one) <= 10, `${inMemory(one)} in memory`);
+    for (const one of site.apps) assert.ok(ids.every((id) => site.lives(one, id)));
+  });
+
+  test("above the bound of the disk the longest idle make room, on both servers", () => {
+    const site = new Site(1, true);
+    const [app] = site.apps;
+    for (const one of site.apps) site.bound(one, { sessionsMax: 10, diskBytesMax: 40_000 });
+    const ids = Array.from({ length: 100 }, () => {
+      const id = site.create(app!);
+      site.pass(100);
+      return id;
+    });
+    site.pass(60_000);
+    for (const { disk } of site.apps) assert.ok(disk!.bytes <= 40_000, `${disk!.bytes} bytes on disk`);
+    assert.ok(ids.slice(-5).every((id) => site.lives(app!, id)));
+    assert.ok(!site.lives(app!, ids[0]!));
   });
 });

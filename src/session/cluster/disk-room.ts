@@ -9,6 +9,11 @@ import type { DiskCopies } from "./disk-copies.ts";
 import type { Owner } from "./owner.ts";
 import { Role, type SlotCopy } from "./slot.ts";
 
+interface Found {
+  readonly slot: number;
+  readonly key: string;
+}
+
 export class DiskRoom {
   readonly #context: Context;
   readonly #owner: Owner;
@@ -29,25 +34,50 @@ export class DiskRoom {
   sweep(): void {
     if (this.#isAsking) return;
     this.#leaveMemory();
-    const { slots, options } = this.#context;
-    const owned = slots.filter(
-      (slot) => slot.role === Role.owner && slot.onDisk!.hasMore && this.#mayEnd(slot),
-    );
-    if (owned.length === 0) return;
-    const indexes = owned.map(({ index }) => index);
+    const owned = this.#context.slots.filter((slot) => slot.role === Role.owner && this.#mayEnd(slot));
+    if (this.#fullestFor(owned) > 1) this.#makeRoom(owned);
+    else this.#expire(owned.filter(({ onDisk }) => onDisk!.hasMore));
+  }
+
+  #makeRoom(owned: readonly SlotCopy[]): void {
     const { disk } = this.#copies;
     this.#isAsking = true;
-    const max = session.sweptAtOnceMax;
-    if (this.#fullestFor(owned) > 1) {
-      disk.longestIdle(indexes, max, (error, keys) => {
-        const ended = this.#end(error === null ? keys : [], false);
-        if (ended > 0) this.#context.observer.onEvicted(ended, disk.sessions, options.diskBytesMax);
-      });
-      return;
-    }
-    disk.expired(indexes, limits.touchLagMs, max, (error, keys) =>
-      this.#end(error === null ? keys : [], true),
-    );
+    disk.longestIdle(indexesOf(owned), session.sweptAtOnceMax, (error, keys) => {
+      const slots = this.#answered(error, keys);
+      for (const { slot, key } of slots) this.#owner.end(slot, key);
+      const { observer, options } = this.#context;
+      if (slots.length > 0) observer.onEvicted(slots.length, disk.sessions, options.diskBytesMax);
+    });
+  }
+
+  #expire(owned: readonly SlotCopy[]): void {
+    if (owned.length === 0) return;
+    this.#isAsking = true;
+    const { disk } = this.#copies;
+    disk.expired(indexesOf(owned), limits.touchLagMs, session.sweptAtOnceMax, (error, keys) => {
+      const now = this.#context.clock.now();
+      for (const { slot, key } of this.#answered(error, keys)) {
+        const inMemory = slot.sessions.look(key);
+        // Memory knows better how long they were idle.
+        if (inMemory === undefined) this.#owner.end(slot, key);
+        else this.#copies.touch(slot, key, inMemory.idleTimeoutMs, Math.max(0, now - inMemory.lastUsedAt));
+      }
+    });
+  }
+
+  /** Those that may still be ended: nobody has just asked for them. */
+  #answered(
+    error: Error | null,
+    keys: readonly Found[],
+  ): { readonly slot: SlotCopy; readonly key: string }[] {
+    this.#isAsking = false;
+    this.#context.noteTurn();
+    if (error !== null) return [];
+    return keys.flatMap(({ slot: index, key }) => {
+      const slot = this.#context.slots[index]!;
+      const isOwned = slot.role === Role.owner && this.#mayEnd(slot);
+      return isOwned && !this.#copies.isFetched(key) ? [{ slot, key }] : [];
+    });
   }
 
   /** Of this server's disk, or of that of one which backs up some of these slots: only an owner ends sessions. */
@@ -62,31 +92,6 @@ export class DiskRoom {
 
   #mayEnd(slot: SlotCopy): boolean {
     return this.#owner.mayShow(slot) && !slot.isStopping;
-  }
-
-  /** @param isExpired only those that are not in memory, where it is known better how long they were idle. */
-  #end(keys: readonly { readonly slot: number; readonly key: string }[], isExpired: boolean): number {
-    this.#isAsking = false;
-    this.#context.noteTurn();
-    let ended = 0;
-    for (const { slot: index, key } of keys) {
-      const slot = this.#context.slots[index]!;
-      if (slot.role !== Role.owner || !this.#mayEnd(slot) || this.#copies.isFetched(key)) continue;
-      if (!this.#copies.isCold(slot, key)) {
-        const inMemory = slot.sessions.look(key);
-        if (isExpired && inMemory !== undefined)
-          this.#copies.touch(
-            slot,
-            key,
-            inMemory.idleTimeoutMs,
-            this.#context.clock.now() - inMemory.lastUsedAt,
-          );
-        continue;
-      }
-      this.#owner.endCold(slot, key);
-      ended++;
-    }
-    return ended;
   }
 
   /** Those that are idle for longest, of slots of which the disk has all. */
@@ -125,4 +130,8 @@ export class DiskRoom {
       slot.onDisk!.hasMore = true;
     }
   }
+}
+
+function indexesOf(slots: readonly SlotCopy[]): number[] {
+  return slots.map(({ index }) => index);
 }

@@ -255,9 +255,14 @@ export class Owner {
     return keys.length;
   }
 
-  /** Ends a session that is on disk alone. */
-  endCold(slot: SlotCopy, key: string): void {
+  /** Ends a session that may be on disk alone. */
+  end(slot: SlotCopy, key: string): void {
     if (slot.pending.length >= limits.pendingPerSlotMax) return;
+    const inMemory = slot.sessions.get(key);
+    if (inMemory !== undefined) {
+      if (inMemory.entries !== null) this.#expire(slot, inMemory);
+      return;
+    }
     const change = { kind: OpKind.expire, key, idleTimeoutMs: 0, life: null, changes: noEntries };
     this.#append(slot, new KeptSession(key, 0), change, () => {});
   }

@@ -374,8 +374,8 @@ export const diskEpisodes: readonly Episode[] = [
       if (areBoth) harm.serverDisk(other, slownessMs);
       world.after(world.between(200, 2_500), null, () => {
         if (harm.isOver || !other.process.isAlive) return;
-        harm.crash(other, false, world.between(50, 1_500));
-        world.after(world.between(50, 2_500), null, () => {
+        harm.crash(other, false, world.between(50, areBoth ? 200 : 1_500));
+        world.after(areBoth ? world.between(100, 900) : world.between(50, 2_500), null, () => {
           if (!harm.isOver) harm.crashAll();
         });
       });

@@ -118,8 +118,11 @@ export class OpenDisk implements SlotDisk {
     return (this.#given.length + (this.#underWay?.length ?? 0)) * this.#bytesPerChange;
   }
 
+  /** Each session counts for a thousand. */
   get bytes(): number {
-    return 0;
+    let sessions = 0;
+    for (const { whole } of this.#seen.values()) sessions += whole?.sessions.size ?? 0;
+    return sessions * 1_000;
   }
 
   get sessions(): number {
@@ -245,8 +248,21 @@ export class OpenDisk implements SlotDisk {
     }
   }
 
-  longestIdle(): void {
-    throw new Error("the disk of a simulated server is never too full of sessions");
+  longestIdle(
+    slots: readonly number[],
+    sessionsMax: number,
+    done: (
+      error: FlotillaError | null,
+      keys: readonly { readonly slot: number; readonly key: string }[],
+    ) => void,
+  ): void {
+    const all = slots.flatMap((slot) =>
+      [...(this.#seen.get(slot)?.whole?.sessions.values() ?? [])].map((session) => ({ ...session, slot })),
+    );
+    all.sort((one, other) => one.idleSince - other.idleSince);
+    // As of disks that tell of few at a time.
+    const keys = all.slice(0, Math.min(sessionsMax, 4)).map(({ slot, key }) => ({ slot, key }));
+    this.#world.after(1, this.#process, () => done(null, keys));
   }
 
   async close(): Promise<void> {}
