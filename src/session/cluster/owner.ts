@@ -255,12 +255,11 @@ export class Owner {
     return keys.length;
   }
 
-  /** Ends a session that may be on disk alone. */
-  end(slot: SlotCopy, key: string): void {
+  /** The same of one that may be on disk alone. */
+  endOnDisk(slot: SlotCopy, key: string): void {
     if (slot.pending.length >= limits.pendingPerSlotMax) return;
-    const inMemory = slot.sessions.get(key);
-    if (inMemory !== undefined) {
-      if (inMemory.entries !== null) this.#expire(slot, inMemory);
+    if (slot.sessions.has(key)) {
+      this.end(slot, key);
       return;
     }
     const change = { kind: OpKind.expire, key, idleTimeoutMs: 0, life: null, changes: noEntries };

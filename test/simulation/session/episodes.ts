@@ -356,7 +356,9 @@ export const diskEpisodes: readonly Episode[] = [
     begin: withPair((harm, app, other) => {
       harm.serverDisk(app);
       harm.world.after(harm.world.between(0, 3_000), null, () => {
-        if (other.process.isAlive && !harm.isOver) harm.crash(other, true);
+        if (harm.isOver || !other.process.isAlive) return;
+        harm.isDown = true;
+        harm.crash(other, true);
       });
     }),
   },
@@ -374,6 +376,7 @@ export const diskEpisodes: readonly Episode[] = [
       if (areBoth) harm.serverDisk(other, slownessMs);
       world.after(world.between(200, 2_500), null, () => {
         if (harm.isOver || !other.process.isAlive) return;
+        harm.isDown = true;
         harm.crash(other, false, world.between(50, areBoth ? 200 : 1_500));
         world.after(areBoth ? world.between(100, 900) : world.between(50, 2_500), null, () => {
           if (!harm.isOver) harm.crashAll();

@@ -21,7 +21,7 @@ export class Harm {
   readonly mayCut: boolean;
   /** All servers are being started again, one after the other. */
   isRolling = false;
-  /** The last server stops: nobody is left to be measured. */
+  /** The last server stops, or several end at once: nobody is left to be measured. */
   isDown = false;
   isOver = false;
   /** What was done needs so long to show what comes of it. */
@@ -400,6 +400,7 @@ export class Harm {
   crashAll(): void {
     const apps = [...this.simulation.apps.values()];
     if (apps.length === 0) return;
+    this.isDown = true;
     const late = this.world.chance(0.3) ? this.world.pick(apps) : null;
     const loser = this.world.chance(0.15) ? this.world.pick(apps) : null;
     for (const app of apps) {
