@@ -7,7 +7,7 @@ import test from "node:test";
 import { diskEpisodes } from "./session/episodes.ts";
 import { simulate } from "./session/simulation.ts";
 
-const seeds = 400;
+const seeds = 200;
 
 test(`${seeds} seeds with disks break no promise`, () => {
   const broken: string[] = [];
@@ -32,8 +32,8 @@ test(`${seeds} seeds with disks break no promise`, () => {
     [],
   );
   // It proves nothing when all are served from memory, or after each crash a copy is made anew.
-  assert.ok(fetched > 1_000, `only ${fetched} sessions came from disk`);
-  assert.ok(paired > 50, `only ${paired} slots were given both copies that were found`);
-  assert.ok(requests > 100_000, `only ${requests} requests`);
+  assert.ok(fetched > 500, `only ${fetched} sessions came from disk`);
+  assert.ok(paired > 25, `only ${paired} slots were given both copies that were found`);
+  assert.ok(requests > 60_000, `only ${requests} requests`);
   assert.ok(refused < requests / 10, `${refused} of ${requests} requests were refused`);
 });
