@@ -53,13 +53,6 @@ export const mutants: { readonly [name: string]: Mutant } = {
   "a loss is not told": { hidesLosses: true },
   "one of two voters does not wait for the other": { isImpatient: true, pair: "uncut" },
   "a late change is taken": { rules: { refusesLate: () => false } },
-  "a backup answers before its disk has synced": {
-    hasDisks: true,
-    rules: {
-      answeredPos: (_synced, pos) => pos,
-      durablePos: (own, isWell, theirs) => (isWell ? theirs : own),
-    },
-  },
   "committed before any disk has synced": {
     hasDisks: true,
     rules: { durablePos: () => Number.POSITIVE_INFINITY, answeredPos: (_synced, pos) => pos },
