@@ -1,5 +1,6 @@
 /** The faults: what is done to which server, and how it is undone. */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { SmallDisk } from "./disks.ts";
 import { engineMachine } from "./engine.ts";
 import type { Coordination } from "./engines.ts";
 import type { Direction } from "./network.ts";
@@ -11,8 +12,12 @@ export type Part = "owner" | "backup" | "both" | "all";
 /** To be awaited right before the fault: it is a single one only where everything has two copies. */
 export type Ready = () => Promise<void>;
 
+/** What the site of the fault promises. */
+export type Durability = "backup" | "backup+disk";
+
 export interface Fault {
   readonly name: string;
+  readonly durability: Durability;
   /** For the table. */
   readonly title: string;
   /** Groups of sessions with a row each: those that the server owns, backs up, both servers keep, or all. */
@@ -23,10 +28,14 @@ export interface Fault {
   readonly victims: 1 | 2;
   /** Strikes an engine of the register that has a machine of its own. */
   readonly needsEngine?: true;
+  /** What servers must say of it in their logs: the code of such lines. */
+  readonly tells?: string;
   /** Does it, and undoes it after a while. */
   run(site: Site, victims: readonly string[], ready: Ready): Promise<void>;
 }
 
+/** How long a disk stays full: changes of the register, and of many sessions, come in that time. */
+const fullMs = 6_000;
 /** How long something stays cut off: well longer than a takeover, so that what was cut off is still asked afterwards. */
 const cutMs = 4_000;
 /** Well longer than the 10 s for which sessions are served without the register. */
@@ -69,11 +78,27 @@ async function cut(
   await site.network.mend();
 }
 
+/** Everything stands still in one moment, and is switched on again. */
+async function cutPower(site: Site, _victims: readonly string[], ready: Ready): Promise<void> {
+  await ready();
+  site.cutPower();
+  for (const server of [...webServers, ...appServers]) site.startServer(server);
+}
+
+async function fill(disks: readonly SmallDisk[], ready: Ready): Promise<void> {
+  await ready();
+  for (const disk of disks) disk.fill();
+  await sleep(fullMs);
+  for (const disk of disks) disk.free();
+}
+
 const ownerAndBackup = ["owner", "backup"] as const;
-const sudden = { parts: ownerAndBackup, isPlanned: false, victims: 1 } as const;
-const planned = { parts: ["all"], isPlanned: true, victims: 1 } as const;
+const sudden = { durability: "backup", parts: ownerAndBackup, isPlanned: false, victims: 1 } as const;
+const planned = { durability: "backup", parts: ["all"], isPlanned: true, victims: 1 } as const;
 /** Everybody is to go on meanwhile, so it is measured as a planned one. */
 const ofEngine = { ...planned, needsEngine: true } as const;
+const onDisk = { durability: "backup+disk", isPlanned: false } as const;
+const diskFull = { ...onDisk, tells: "FLOTILLA_SESSIONS_DISK" } as const;
 
 export const faults: readonly Fault[] = [
   { ...sudden, name: "killed", title: "kill -9", run: kill },
@@ -211,6 +236,30 @@ export const faults: readonly Fault[] = [
       await site.network.mend();
       await site.replaced(victim!, pid);
     },
+  },
+  {
+    ...onDisk,
+    name: "power-cut",
+    title: "kill -9 of the whole site",
+    parts: ["all"],
+    victims: 1,
+    run: cutPower,
+  },
+  {
+    ...diskFull,
+    name: "disk-full",
+    title: "its disk is full for 6 s",
+    parts: ownerAndBackup,
+    victims: 1,
+    run: (site, victims, ready) => fill(site.disksOf(victims), ready),
+  },
+  {
+    ...diskFull,
+    name: "disks-full",
+    title: "all disks are full for 6 s",
+    parts: ["all"],
+    victims: 1,
+    run: (site, _victims, ready) => fill(site.disksOf(appServers), ready),
   },
 ];
 

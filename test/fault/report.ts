@@ -23,7 +23,15 @@ export function head({ runs, size }: Order): string {
 }
 
 /** One run in a line. */
-export function runLine({ fault, victims, parts, wholeMs, totals, wrongs: counts }: RunResult): string {
+export function runLine({
+  fault,
+  victims,
+  parts,
+  wholeMs,
+  totals,
+  wrongs: counts,
+  isTold,
+}: RunResult): string {
   const times = parts.map((part) => `${partNames[part.part]} ${secondsOf(part)}`);
   const wrong = wrongs
     .filter((name) => counts[name] > 0)
@@ -31,7 +39,8 @@ export function runLine({ fault, victims, parts, wholeMs, totals, wrongs: counts
   return [
     `${fault.padEnd(12)} ${victims.join("+").padEnd(12)} ${times.join(", ")}; whole after ${seconds(wholeMs)}`,
     `${totals.acknowledged} acknowledged, ${totals.unknown} unknown, ${totals.logouts} logouts`,
-    ...(wrong.length === 0 ? [] : wrong),
+    ...wrong,
+    ...(isTold ? [] : ["NO LOG TELLS OF IT"]),
   ].join("; ");
 }
 

@@ -11,6 +11,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { unmountBelow } from "./disks.ts";
 import type { Coordination } from "./engines.ts";
 import { type Fault, faults, type Part } from "./faults.ts";
 import { type Wrong, Wrongs } from "./ledger.ts";
@@ -54,6 +55,8 @@ export interface RunResult {
   readonly details: readonly string[];
   /** Lines in which servers say that sessions may be lost. */
   readonly lossLines: readonly string[];
+  /** A log says what it must. */
+  readonly isTold: boolean;
 }
 
 interface Instructions extends Order {
@@ -75,7 +78,10 @@ export async function runFaults(
   const owner = Network.newOwner();
   const folder = mkdtempSync(join(tmpdir(), "flotilla-faults-"));
   const network = Network.make(owner, machinesOf(order.coordination));
-  const remove = (): void => network.remove();
+  const remove = (): void => {
+    network.remove();
+    unmountBelow(folder);
+  };
   // Also when this process ends by an exception of somebody else's.
   process.once("exit", remove);
   let isFine = true;
@@ -145,16 +151,14 @@ class Rig {
     const parts = fault.parts.map((part) => partResult(load, part, fault.isPlanned));
     await load.stop();
     await load.checkAtRest();
-    const lossLines = appServers.flatMap((server, index) =>
-      site
-        .logOf(server)
-        .slice(loggedBefore[index])
-        .split("\n")
-        .filter((line) => line.includes("FLOTILLA_SESSIONS_LOST")),
+    const lines = appServers.flatMap((server, index) =>
+      site.logOf(server).slice(loggedBefore[index]).split("\n"),
     );
+    const lossLines = lines.filter((line) => line.includes("FLOTILLA_SESSIONS_LOST"));
+    const isTold = fault.tells === undefined || lines.some((line) => line.includes(fault.tells!));
     const { counts, details } = wrongs;
     const { totals } = load;
-    return { fault: fault.name, victims, parts, wholeMs, totals, wrongs: counts, details, lossLines };
+    return { fault: fault.name, victims, parts, wholeMs, totals, wrongs: counts, details, lossLines, isTold };
   }
 
   /** Each app server in turn. */
@@ -189,16 +193,22 @@ async function runHere({ owner, folder, ...order }: Instructions): Promise<void>
   const network = new Network(owner, machinesOf(order.coordination));
   process.once("disconnect", () => {
     network.remove();
+    unmountBelow(folder);
     rmSync(folder, { recursive: true, force: true });
     process.exit(1);
   });
-  const rig = new Rig(await Site.start(network, folder, order.coordination), order);
   const chosen = faults.filter(({ name }) => order.faults.includes(name));
-  for (const fault of chosen) {
-    for (let run = 0; run < order.runs; run++) {
-      const result = await rig.run(fault);
-      await new Promise((resolve) => process.send!(result, resolve));
+  for (const [durability, ofSite] of Map.groupBy(chosen, (fault) => fault.durability)) {
+    const site = await Site.start(network, join(folder, durability), order.coordination, durability);
+    const rig = new Rig(site, order);
+    for (const fault of ofSite) {
+      for (let run = 0; run < order.runs; run++) {
+        const result = await rig.run(fault);
+        await new Promise((resolve) => process.send!(result, resolve));
+      }
     }
+    site.cutPower();
+    await site.engine?.kill();
   }
 }
 

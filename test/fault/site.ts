@@ -9,8 +9,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { clusterStatus, type ServerStatus } from "../../src/admin/cluster-status.ts";
 import { loadOrThrow } from "../../src/config/load.ts";
 import type { ClusterFile } from "../../src/config/model.ts";
+import { sendSignal } from "../../src/support/processes.ts";
+import { SmallDisk } from "./disks.ts";
 import { type Engine, engineMachine } from "./engine.ts";
 import { type Coordination, makeEngine } from "./engines.ts";
+import type { Durability } from "./faults.ts";
 import type { Network } from "./network.ts";
 
 export const webServers = ["web-a", "web-b"] as const;
@@ -39,26 +42,46 @@ export class Site {
   /** Keeps the register, on a machine of its own; null: the app servers do. */
   readonly engine: Engine | null;
   readonly #file: ClusterFile;
+  /** Where the site has `backup+disk`: of each app server's machine. */
+  readonly #disks: ReadonlyMap<string, SmallDisk>;
   /** Of what was started last. */
   readonly #ends: Map<string, Promise<unknown>> = new Map();
 
-  private constructor(network: Network, folder: string, engine: Engine | null, file: ClusterFile) {
+  private constructor(
+    network: Network,
+    folder: string,
+    engine: Engine | null,
+    file: ClusterFile,
+    disks: ReadonlyMap<string, SmallDisk>,
+  ) {
     this.network = network;
     this.engine = engine;
     this.folder = folder;
     this.#file = file;
+    this.#disks = disks;
   }
 
   /** Starts everything and waits until every session slot has two copies. */
-  static async start(network: Network, folder: string, coordination: Coordination): Promise<Site> {
+  static async start(
+    network: Network,
+    folder: string,
+    coordination: Coordination,
+    durability: Durability,
+  ): Promise<Site> {
+    mkdirSync(folder, { recursive: true });
     const engine = makeEngine(coordination, network, folder);
     await engine?.start();
-    const text = fileText(network, engine);
+    const text = fileText(network, engine, durability);
     for (const machine of siteMachines) {
       mkdirSync(join(folder, machine));
       writeFileSync(join(folder, machine, "flotilla.yaml"), text);
     }
-    const site = new Site(network, folder, engine, loadOrThrow(join(folder, "client", "flotilla.yaml")));
+    const withDisks = durability === "backup+disk" ? appServers : [];
+    const disks = new Map(
+      withDisks.map((server) => [server, new SmallDisk(join(folder, server, ".flotilla"))]),
+    );
+    const file = loadOrThrow(join(folder, "client", "flotilla.yaml"));
+    const site = new Site(network, folder, engine, file, disks);
     for (const server of [...webServers, ...appServers]) site.startServer(server);
     await site.whole(appServers);
     return site;
@@ -70,6 +93,21 @@ export class Site {
     const child = this.#flotilla(server, ["start", server], log);
     closeSync(log);
     this.#ends.set(server, new Promise((resolve) => child.once("exit", resolve)));
+  }
+
+  /** Kills every process of every machine but the visitors'. */
+  cutPower(): void {
+    // A supervisor that is killed after its program may have started that again: all have to be gone in one look.
+    for (let pids = this.#processes(); pids.length > 0; pids = this.#processes())
+      for (const pid of pids) sendSignal(pid, "SIGKILL");
+  }
+
+  #processes(): number[] {
+    return [...webServers, ...appServers].flatMap((server) => this.network.processesOn(server));
+  }
+
+  disksOf(servers: readonly string[]): SmallDisk[] {
+    return servers.map((server) => this.#disks.get(server)!);
   }
 
   /** Ends when what `startServer` started last has ended. */
@@ -175,7 +213,7 @@ export class Site {
   }
 }
 
-function fileText(network: Network, engine: Engine | null): string {
+function fileText(network: Network, engine: Engine | null, durability: Durability): string {
   const listed = (servers: readonly string[]): string =>
     servers.map((server) => `      ${server}: { address: ${network.addressOf(server)} }`).join("\n");
   return `secret: 0123456789abcdef0123456789abcdef
@@ -192,7 +230,7 @@ ${listed(webServers)}
 ${listed(appServers)}
     listen: [{ http: ${httpPort} }]
     run: exec node ${join(import.meta.dirname, "app.ts")}
-    sessions: { durability: backup }
+    sessions: { durability: ${durability} }
     coordination: ${engine?.setting ?? "members"}
     timeouts: { drain: 10s }
 `;

@@ -28,6 +28,7 @@ export async function strike(
         assert.ok(visitors === 0 || writableMs !== null, `somebody can't write any more (${part})`);
       }
       const gone = result.parts.reduce((sum, part) => sum + part.gone, 0);
+      assert.ok(result.isTold, `no log tells of it; logs: ${folder}`);
       assert.ok(gone === 0 || result.lossLines.length > 0, "sessions are gone, and no log says so");
     });
   }
