@@ -11,7 +11,7 @@ import { type TestContext, test } from "node:test";
 import { cpuTimeUs } from "../../bench/cpu-time.ts";
 import { percentile } from "../../src/demo/drill-statistics.ts";
 import { testSecret } from "../harness/cluster-folder.ts";
-import { runLoad } from "../harness/load.ts";
+import { type LoadResult, runLoad } from "../harness/load.ts";
 import { freePorts, start, startFlotilla, temporaryFolder, until } from "../harness/process.ts";
 
 const program = "/usr/bin/slowhttptest";
@@ -48,7 +48,10 @@ for (const [mode, options] of Object.entries(modes)) {
     ]);
     await until("the attack has its connections", () => connectionsTo(port) >= attackers * 0.9);
     // It begins with a burst of ordinary requests; what is asked here is what their slowness costs. Warms up, too.
-    await Promise.all([visit(port), visit(twin.port)]);
+    await until("its burst is over", async () => {
+      const loads = await Promise.all([load(port), load(twin.port)]);
+      return loads.every(({ failed }) => failed === 0);
+    });
     const before = [cpuTimeUs([attacked.pid]), cpuTimeUs([twin.pid])] as const;
     const ratios: number[] = [];
     for (let round = 0; round < rounds; round++) {
@@ -99,7 +102,13 @@ clusters:
 }
 
 async function visit(port: number): Promise<readonly number[]> {
-  const { latenciesMs, failed } = await runLoad({
+  const { latenciesMs, failed } = await load(port);
+  assert.equal(failed, 0, "every visitor is served");
+  return latenciesMs;
+}
+
+function load(port: number): Promise<LoadResult> {
+  return runLoad({
     address: "127.0.0.1",
     port,
     connections: 8,
@@ -107,8 +116,6 @@ async function visit(port: number): Promise<readonly number[]> {
     ratePerSecond,
     durationMs: roundMs,
   });
-  assert.equal(failed, 0, "every visitor is served");
-  return latenciesMs;
 }
 
 function p99(latenciesMs: readonly number[]): number {

@@ -1,5 +1,4 @@
 /** PostgreSQL as the engine of the register, on a machine of its own in the faults' network. */
-import { chmodSync } from "node:fs";
 import { Postgres } from "../harness/postgres.ts";
 import { type Engine, engineMachine } from "./engine.ts";
 import type { Network } from "./network.ts";
@@ -21,8 +20,6 @@ export class PostgresEngine implements Engine {
       await this.#server.run();
       return;
     }
-    // Whoever runs it has to get into the folder.
-    chmodSync(this.#folder, 0o711);
     this.#server = await Postgres.start({
       ...{ on: this.#network.commandOn(engineMachine, []), within: this.#folder },
       ...{ address: this.#network.addressOf(engineMachine), port: 5_432, settings: ["fsync = on"] },

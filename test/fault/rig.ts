@@ -7,7 +7,7 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -77,6 +77,8 @@ export async function runFaults(
 ): Promise<string | null> {
   const owner = Network.newOwner();
   const folder = mkdtempSync(join(tmpdir(), "flotilla-faults-"));
+  // An engine that runs as another user has to get into it.
+  chmodSync(folder, 0o711);
   const network = Network.make(owner, machinesOf(order.coordination));
   const remove = (): void => {
     network.remove();

@@ -65,7 +65,8 @@ test("two voters without a witness promise nothing for a cut between them: that 
 
 for (const [name, mutant] of Object.entries(mutants)) {
   test(`caught: ${name}`, () => {
-    for (let seed = 1; seed <= seeds; seed++) {
+    const { from = 1 } = mutant;
+    for (let seed = from; seed < from + seeds; seed++) {
       if (simulate(seed, { mutant }).violations.length > 0) return;
     }
     assert.fail(`${seeds} seeds did not notice it`);

@@ -9,6 +9,9 @@ import type { Process } from "./world.ts";
 /** What of the simulation it looks at. */
 type Looked = Pick<Simulation, "apps" | "saved" | "disks" | "oracle" | "world" | "register">;
 
+/** Whoever has just started may not have been asked for its copies yet by who decides without them. */
+const justStartedMs = 1_000;
+
 export class Copies {
   readonly #site: Looked;
   /** Changes that gave a slot an owner and a backup of which neither was one. */
@@ -84,7 +87,7 @@ export class Copies {
 
   /** With disks: one of those that may have the newest copy is not there in time, or its disk has lost it. */
   #isExcused(slot: number, { owner, backup, prior }: Slot): boolean {
-    const { disks, apps, register } = this.#site;
+    const { disks, apps, register, world } = this.#site;
     if (backup === null && prior !== null && disks!.get(owner!.server)!.wasUnwell) {
       // It showed what it had taken over while its disk could not be written: what nobody was told to be written may be lost.
       const own = disks!.get(owner!.server)!.placeOf(slot);
@@ -95,6 +98,7 @@ export class Copies {
       if (holder === null) return false;
       const process = apps.get(holder.server)?.process;
       if (process === undefined || process.isBad || process.isPaused) return true;
+      if (world.now - process.bornAt < justStartedMs) return true;
       if ((register.cutOff.get(holder.server) ?? 0) > 0 || process.refusedSince !== null) return true;
       return disks!.get(holder.server)!.hasLost;
     });

@@ -17,6 +17,8 @@ export interface Mutant {
   readonly isImpatient?: boolean;
   /** Servers have disks. */
   readonly hasDisks?: true;
+  /** The seed to begin with, for one that few notice. */
+  readonly from?: number;
   /** The sites in which it can be noticed. */
   readonly pair?: "uncut";
 }
@@ -69,7 +71,7 @@ export const mutants: { readonly [name: string]: Mutant } = {
     hasDisks: true,
     rules: { keepsTombstones: () => false },
   },
-  "a new owner shows what no disk has": { hasDisks: true, rules: { waitsToShow: () => false } },
+  "a new owner shows what no disk has": { hasDisks: true, from: 900, rules: { waitsToShow: () => false } },
   "an old copy on disk is used as whole": { hasDisks: true, rules: { isWhole: () => true } },
   "the oldest of copies on disks is used": {
     hasDisks: true,
