@@ -107,7 +107,9 @@ for (const [name, make] of Object.entries(makers)) {
       );
       const browser = shop.browser();
       assert.match((await browser.get("/remember")).cookies[0]!, /Expires/);
-      assert.equal(await browser.read("/age"), "500000");
+      // express-session looks at the clock twice, and keeps what is left.
+      const ageMs = Number(await browser.read("/age"));
+      assert.ok(ageMs > 499_900 && ageMs <= 500_000, `${ageMs}`);
     });
 
     test("regenerate: a new id, nothing of the old session, which is dead", async () => {
