@@ -132,7 +132,11 @@ test("every write waits for the disk, whatever the database's setting", { skip }
   await write(store, revision, "two");
   const seen = await site.server.sql("SELECT setting FROM seen");
   assert.equal(seen.length, 2);
-  for (const { setting } of seen) assert.match(String(setting), /^on 1[45]\d\dms$/);
+  for (const { setting } of seen) {
+    const lockTimeoutMs = Number(/^on (\d+)ms$/.exec(String(setting))?.[1]);
+    // Most of the time that is left for the statement.
+    assert.ok(lockTimeoutMs > 0 && lockTimeoutMs < timeoutMs, String(setting));
+  }
 });
 
 test("a row that somebody holds: the change is refused before its answer is given up, and nothing of it is left", {
