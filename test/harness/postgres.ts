@@ -20,6 +20,7 @@ import { delimiter, join } from "node:path";
 import type { TestContext } from "node:test";
 import { promisify } from "node:util";
 import pg from "pg";
+import { sendSignal } from "../../src/support/processes.ts";
 import { freePorts } from "./process.ts";
 
 const run = promisify(execFile);
@@ -197,7 +198,7 @@ export class Postgres {
     if (child === null || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, "exit");
     child.kill("SIGCONT");
-    for (const pid of this.#processes()) if (pid !== child.pid) process.kill(pid, "SIGCONT");
+    for (const pid of this.#processes()) if (pid !== child.pid) sendSignal(pid, "SIGCONT");
     child.kill(how === "fast" ? "SIGINT" : "SIGQUIT");
     await ended;
   }
@@ -205,7 +206,7 @@ export class Postgres {
   /** kill -9 of all of it. */
   async kill(): Promise<void> {
     const ended = once(this.#process!, "exit");
-    for (const pid of this.#processes()) process.kill(pid, "SIGKILL");
+    for (const pid of this.#processes()) sendSignal(pid, "SIGKILL");
     await ended;
   }
 
@@ -216,11 +217,11 @@ export class Postgres {
 
   /** It and the processes of its sessions stand still, or go on. */
   pause(): void {
-    for (const pid of this.#processes()) process.kill(pid, "SIGSTOP");
+    for (const pid of this.#processes()) sendSignal(pid, "SIGSTOP");
   }
 
   resume(): void {
-    for (const pid of this.#processes()) process.kill(pid, "SIGCONT");
+    for (const pid of this.#processes()) sendSignal(pid, "SIGCONT");
   }
 
   #processes(): number[] {
