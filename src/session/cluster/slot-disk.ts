@@ -25,6 +25,14 @@ export interface CopyPlaceOnDisk {
 /** One session as the disk keeps it; the time in which no process ran does not count. */
 export type DiskSession = SessionSnapshot;
 
+/** Where a session is. */
+export interface KeyInSlot {
+  readonly slot: number;
+  readonly key: string;
+}
+
+export type KeysDone = (error: FlotillaError | null, keys: readonly KeyInSlot[]) => void;
+
 export interface DiskObserver {
   /** All that was given of the slot up to this place is synced. Not told of a copy that was dropped or begun anew since. */
   onDurable(slot: number, epoch: number, pos: number): void;
@@ -82,24 +90,9 @@ export interface SlotDisk {
     done: (error: FlotillaError | null, sessions: readonly DiskSession[]) => void,
   ): void;
   /** Keys of sessions that are idle for longer than they may, or older, and this much more, of slots that are asked for, at most so many. */
-  expired(
-    slots: readonly number[],
-    lateMs: number,
-    sessionsMax: number,
-    done: (
-      error: FlotillaError | null,
-      keys: readonly { readonly slot: number; readonly key: string }[],
-    ) => void,
-  ): void;
+  expired(slots: readonly number[], lateMs: number, sessionsMax: number, done: KeysDone): void;
   /** Keys of those that are idle for longest, at most so many. */
-  longestIdle(
-    slots: readonly number[],
-    sessionsMax: number,
-    done: (
-      error: FlotillaError | null,
-      keys: readonly { readonly slot: number; readonly key: string }[],
-    ) => void,
-  ): void;
+  longestIdle(slots: readonly number[], sessionsMax: number, done: KeysDone): void;
   /** Resolves when all that was written is synced and nobody uses the database any more; nothing may be called after it. */
   close(): Promise<void>;
 }

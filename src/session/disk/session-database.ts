@@ -10,11 +10,11 @@ import type { Clock, Timer } from "../../support/clock.ts";
 import { FlotillaError, messageOf } from "../../support/errors.ts";
 import { sessionDatabase as limits } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
-import type { CopyPlaceOnDisk, DiskObserver, DiskSession, SlotDisk } from "../cluster/slot-disk.ts";
+import type { CopyPlaceOnDisk, DiskObserver, DiskSession, KeysDone, SlotDisk } from "../cluster/slot-disk.ts";
 import { ChangeBatch, type StoredSession } from "./change-batch.ts";
 import type { DatabaseSize } from "./copies-database.ts";
 import { readEntries } from "./entry-bytes.ts";
-import type { Answer, FromThread, Place, Question, ThreadData, ToThread } from "./thread-messages.ts";
+import type { Answer, FromThread, Question, ThreadData, ToThread } from "./thread-messages.ts";
 
 export interface SessionDatabaseOptions {
   /** Of this server alone. */
@@ -198,21 +198,12 @@ export class SessionDatabase implements SlotDisk {
     });
   }
 
-  expired(
-    slots: readonly number[],
-    lateMs: number,
-    sessionsMax: number,
-    done: (error: FlotillaError | null, keys: readonly Place[]) => void,
-  ): void {
+  expired(slots: readonly number[], lateMs: number, sessionsMax: number, done: KeysDone): void {
     const question = { kind: "expired", slots, before: this.#runningMs - lateMs, sessionsMax } as const;
     this.#ask(question, (error, answer) => done(error, answer?.places ?? []));
   }
 
-  longestIdle(
-    slots: readonly number[],
-    sessionsMax: number,
-    done: (error: FlotillaError | null, keys: readonly Place[]) => void,
-  ): void {
+  longestIdle(slots: readonly number[], sessionsMax: number, done: KeysDone): void {
     this.#ask({ kind: "longestIdle", slots, sessionsMax }, (error, answer) =>
       done(error, answer?.places ?? []),
     );

@@ -1,5 +1,5 @@
 /** What the process and its database's thread say to each other. */
-import type { CopyPlaceOnDisk } from "../cluster/slot-disk.ts";
+import type { CopyPlaceOnDisk, KeyInSlot } from "../cluster/slot-disk.ts";
 import type { StoredSession } from "./change-batch.ts";
 import type { DatabaseSize } from "./copies-database.ts";
 
@@ -32,18 +32,13 @@ export type ToThread =
   | { readonly type: "ask"; readonly id: number; readonly question: Question }
   | { readonly type: "close" };
 
-export interface Place {
-  readonly slot: number;
-  readonly key: string;
-}
-
 /** Sessions for `read` and `readAfter`, places for the others. */
 export interface Answer {
   readonly id: number;
   /** Why there is none, for a person. */
   readonly problem: string | null;
   readonly sessions: readonly StoredSession[];
-  readonly places: readonly Place[];
+  readonly places: readonly KeyInSlot[];
 }
 
 export type FromThread =

@@ -6,6 +6,7 @@ import type {
   CopyPlaceOnDisk,
   DiskObserver,
   DiskSession,
+  KeysDone,
   SlotDisk,
 } from "../../../src/session/cluster/slot-disk.ts";
 import { FlotillaError } from "../../../src/support/errors.ts";
@@ -229,15 +230,7 @@ export class OpenDisk implements SlotDisk {
     });
   }
 
-  expired(
-    slots: readonly number[],
-    lateMs: number,
-    sessionsMax: number,
-    done: (
-      error: FlotillaError | null,
-      keys: readonly { readonly slot: number; readonly key: string }[],
-    ) => void,
-  ): void {
+  expired(slots: readonly number[], lateMs: number, sessionsMax: number, done: KeysDone): void {
     const keys: { slot: number; key: string }[] = [];
     for (const [i, slot] of slots.entries()) {
       this.#answer(slot, (error, sessions) => {
@@ -248,14 +241,7 @@ export class OpenDisk implements SlotDisk {
     }
   }
 
-  longestIdle(
-    slots: readonly number[],
-    sessionsMax: number,
-    done: (
-      error: FlotillaError | null,
-      keys: readonly { readonly slot: number; readonly key: string }[],
-    ) => void,
-  ): void {
+  longestIdle(slots: readonly number[], sessionsMax: number, done: KeysDone): void {
     const all = slots.flatMap((slot) =>
       [...(this.#seen.get(slot)?.whole?.sessions.values() ?? [])].map((session) => ({ ...session, slot })),
     );
