@@ -1,9 +1,11 @@
 /** Lives of processes that share one cell whose engine loses answers and delays writes, by seeds; and what single answers mean. */
+
 import assert from "node:assert/strict";
 import test from "node:test";
 import { BadStore, Shared, World } from "../../../test/harness/cell-world.ts";
+import { change, read } from "../../../test/harness/registers.ts";
 import { FlotillaError } from "../../support/errors.ts";
-import type { CasOutcome, ValueCodec, Versioned } from "../register.ts";
+import type { ValueCodec, Versioned } from "../register.ts";
 import type { CellStore } from "./cell.ts";
 import { CellRegister } from "./cell-register.ts";
 import { decodeCell, encodeCell } from "./cell-state.ts";
@@ -27,14 +29,6 @@ function registerOn(store: CellStore, world: World, node: string, forks: string[
     onFork: (message) => forks.push(message),
     onEnd: () => {},
   });
-}
-
-function read(register: CellRegister<Names>): Promise<Versioned<Names> | FlotillaError | null> {
-  return new Promise((resolve) => register.read((error, state) => resolve(error ?? state)));
-}
-
-function change(register: CellRegister<Names>, expected: number, value: Names): Promise<CasOutcome<Names>> {
-  return new Promise((resolve) => register.compareAndSet(expected, value, resolve));
 }
 
 /** Three processes append names; each settles what is unknown by a read, as the contract says. @returns what went wrong. */

@@ -1,11 +1,13 @@
 /** Lives of processes that change a register while it moves from one engine to another, both losing answers, by seeds. */
+
 import assert from "node:assert/strict";
 import test from "node:test";
 import { BadStore, Shared, World } from "../../../test/harness/cell-world.ts";
+import { change, read } from "../../../test/harness/registers.ts";
 import { FlotillaError } from "../../support/errors.ts";
 import { CellRegister } from "../cell/cell-register.ts";
 import { decodeCell } from "../cell/cell-state.ts";
-import type { CasOutcome, Register, ValueCodec, Versioned } from "../register.ts";
+import type { Register, ValueCodec, Versioned } from "../register.ts";
 import { aboveForks, emptySlotMap, type SlotMap, withSlots } from "../slot-map.ts";
 import { movingMapCodec, slotMapCodec } from "../slot-map-codec.ts";
 import { MovingRegister } from "./register.ts";
@@ -23,14 +25,6 @@ function openOn(
     ...{ store, where: "the cell", node, codec, clock: world, random: world.random, onEnd: () => {} },
     ...{ afterFork: aboveForks, onFork: (message) => assert.fail(message) },
   });
-}
-
-function read(register: Register<SlotMap>): Promise<Versioned<SlotMap> | FlotillaError | null> {
-  return new Promise((resolve) => register.read((error, state) => resolve(error ?? state)));
-}
-
-function change(register: Register<SlotMap>, expected: number, value: SlotMap): Promise<CasOutcome<SlotMap>> {
-  return new Promise((resolve) => register.compareAndSet(expected, value, resolve));
 }
 
 async function live(seed: number): Promise<{ wrong: string | null; before: number; after: number }> {
