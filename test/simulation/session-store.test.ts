@@ -115,6 +115,38 @@ describe("the store on two servers", () => {
     assert.deepEqual(site.read(store, id), { n: 2 });
   });
 
+  test("a session that begins where one is about to end: what was there is shown, and stays, until that is committed", () => {
+    const site = new Site();
+    const { store, node } = site.apps[0]!;
+    const id = site.create(store, { n: 1 });
+    const backup = site.appOf(id, Role.backup);
+    const slot = node.context.slots[id.slot]!;
+    // Nobody confirms anything any more.
+    node.connectionDown(node.context.peers.get(backup.process.server)!.connection!);
+    const told: string[] = [];
+    store.destroy(id, (error) => told.push(`destroy ${error?.code ?? "done"}`));
+    store.create(id, changes({ n: 2 }), 60_000, endless, (error) =>
+      told.push(`create ${error?.code ?? "done"}`),
+    );
+    store.load(id, (_, entries) => told.push(`load ${entries?.get("n")?.text}`));
+    assert.deepEqual(told, ["load 1"]);
+    node.owner.dropPending(slot);
+    assert.deepEqual(told.slice(1), ["destroy FLOTILLA_SESSION_UNKNOWN", "create FLOTILLA_SESSION_UNKNOWN"]);
+    assert.equal(slot.sessions.look(id.key)?.entries?.get("n")?.text, "1");
+  });
+
+  test("one that is ended and begun again in one go is the new one", () => {
+    const site = new Site();
+    const { store } = site.apps[0]!;
+    const id = site.create(store, { n: 1 });
+    store.destroy(id, () => {});
+    const told = site.told((done) => store.create(id, changes({ m: 2 }), 60_000, endless, done));
+    assert.equal(told, "done");
+    for (const app of site.apps) assert.deepEqual(site.read(app.store, id), { m: 2 });
+    const { sessions } = site.appOf(id, Role.backup).node.context.slots[id.slot]!;
+    assert.deepEqual([...sessions.look(id.key)!.entries!.keys()], ["m"]);
+  });
+
   test("any server loads and stores (R32): other keys stay, and the backup has all of it", () => {
     const site = new Site();
     const id = site.create(site.apps[0]!.store, { a: 1, b: 1 });

@@ -139,7 +139,18 @@ export class Owner {
       done(tooLarge(changes));
       return;
     }
-    this.#append(slot, session ?? new KeptSession(key, idleTimeoutMs), change, done);
+    this.#append(slot, session ?? this.#begun(slot, key, idleTimeoutMs), change, done);
+  }
+
+  /**
+   * A session that begins. In the place of one that is about to end it is the same object: until that end is committed, what was
+   * there before is what a load shows, and what stays when the changes are dropped.
+   */
+  #begun(slot: SlotCopy, key: string, idleTimeoutMs: number): KeptSession {
+    const ending = slot.sessions.get(key);
+    if (ending === undefined) return new KeptSession(key, idleTimeoutMs);
+    slot.sessions.use(ending, this.#context.clock.now(), idleTimeoutMs);
+    return ending;
   }
 
   /** Tells an outcome that rests on what is under way: when that is committed, and not before. */
