@@ -5,7 +5,7 @@
  */
 import { sessionDatabase as limits } from "../../support/limits.ts";
 import type { DiskSession } from "../cluster/slot-disk.ts";
-import { entryBytesMax, writeEntries } from "./entry-bytes.ts";
+import { entryBytes, writeEntries } from "../entry-bytes.ts";
 
 const ChangeType = {
   put: 1,
@@ -77,7 +77,7 @@ export class ChangeBatch {
 
   /** @param now on the database's clock. */
   put(slot: number, epoch: number, pos: number, session: DiskSession, now: number): void {
-    this.#begin(ChangeType.put, slot, session.key, entryBytesMax(session.entries));
+    this.#begin(ChangeType.put, slot, session.key, entryBytes(session.entries));
     this.#place(slot, epoch, pos);
     this.#session(session, now);
   }
@@ -89,7 +89,7 @@ export class ChangeBatch {
   }
 
   add(slot: number, session: DiskSession, now: number): void {
-    this.#begin(ChangeType.add, slot, session.key, entryBytesMax(session.entries));
+    this.#begin(ChangeType.add, slot, session.key, entryBytes(session.entries));
     this.#session(session, now);
   }
 
@@ -143,9 +143,10 @@ export class ChangeBatch {
     this.#number(now - session.idleForMs);
     this.#number(session.absoluteTimeoutMs);
     this.#number(now - session.ageMs);
-    const end = writeEntries(this.#buffer, this.#at + 4, session.entries);
-    this.#buffer.writeUInt32LE(end - this.#at - 4, this.#at);
-    this.#at = end;
+    const dataBytes = entryBytes(session.entries);
+    this.#at = this.#buffer.writeUInt32LE(dataBytes, this.#at);
+    writeEntries(this.#buffer, this.#at, session.entries);
+    this.#at += dataBytes;
   }
 
   #text(text: string): void {

@@ -8,11 +8,11 @@ import { type TestContext, test } from "node:test";
 import fc from "fast-check";
 import type { DiskSession } from "../cluster/slot-disk.ts";
 import { Entry } from "../entry.ts";
+import { readEntries } from "../entry-bytes.ts";
 import { endless } from "../snapshot.ts";
 import { ChangeBatch } from "./change-batch.ts";
 import { CopiesDatabase } from "./copies-database.ts";
 import { DatabaseFile } from "./database-file.ts";
-import { readEntries } from "./entry-bytes.ts";
 
 const incarnation = "p1";
 
@@ -51,7 +51,7 @@ function texts(database: CopiesDatabase, slot: number): string[] {
     const part = database.readAfter(slot, after, 1);
     const last = part.at(-1);
     if (last === undefined) return found;
-    for (const { key, data } of part) found.push(`${key}=${readEntries(data).get("a")?.text}`);
+    for (const { key, data } of part) found.push(`${key}=${readEntries(Buffer.from(data)).get("a")?.text}`);
     after = last.key;
   }
 }

@@ -11,9 +11,10 @@ import { FlotillaError, messageOf } from "../../support/errors.ts";
 import { sessionDatabase as limits } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
 import type { CopyPlaceOnDisk, DiskObserver, DiskSession, KeysDone, SlotDisk } from "../cluster/slot-disk.ts";
+import { readEntries } from "../entry-bytes.ts";
 import { ChangeBatch, type StoredSession } from "./change-batch.ts";
 import type { DatabaseSize } from "./copies-database.ts";
-import { readEntries } from "./entry-bytes.ts";
+
 import type { Answer, FromThread, Question, ThreadData, ToThread } from "./thread-messages.ts";
 
 export interface SessionDatabaseOptions {
@@ -451,7 +452,7 @@ function diskSession(stored: StoredSession, now: number): DiskSession {
     ...{ key, idleTimeoutMs, absoluteTimeoutMs },
     idleForMs: Math.max(0, now - usedAt),
     ageMs: Math.max(0, now - createdAt),
-    entries: readEntries(data),
+    entries: readEntries(Buffer.from(data.buffer, data.byteOffset, data.byteLength)),
   };
 }
 

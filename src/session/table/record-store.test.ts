@@ -2,13 +2,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { FrameWriter } from "../cluster/frame-writer.ts";
-import { ReplyStatus } from "../cluster/messages.ts";
 import { Entry, type SessionEntries } from "../entry.ts";
-import { endless } from "../snapshot.ts";
 import { Key } from "./key.ts";
 import { KeyIndex } from "./key-index.ts";
-import { headBytes, RecordStore } from "./record-store.ts";
+import { RecordStore } from "./record-store.ts";
 
 const segmentBytes = 2_048;
 const times = { lastUsedAt: 0, idleTimeoutMs: 1, createdAt: 0, absoluteTimeoutMs: Number.POSITIVE_INFINITY };
@@ -147,20 +144,5 @@ describe("records", () => {
       most = Math.max(most, site.moved - moved);
     }
     assert.ok(most > 0 && most <= 9, `${most} at once`);
-  });
-
-  test("hold entries as frames do", () => {
-    const entries = entriesOf({ user: "anna", "": "ü", cart: "☂".repeat(9) });
-    const writer = new FrameWriter();
-    writer.reply(1, ReplyStatus.done, entries, endless);
-    const inFrame = Buffer.from(writer.take(0)).subarray(8 + 7, -16);
-    const records = new RecordStore(() => {});
-    const key = new Key().set("four");
-    const content = { ...times, entries, isTouched: false };
-    assert.ok(records.append(1, key, content) !== 0);
-    const written = records.entryBytes(records.append(1, key, content));
-    assert.deepEqual(written.subarray(0, inFrame.length), inFrame);
-    assert.ok(written.length - inFrame.length < 8);
-    assert.equal(records.liveBytes, 2 * ((headBytes + 4 + inFrame.length + 7) & ~7));
   });
 });

@@ -8,14 +8,14 @@
  *   4  u32  its table; `goneMark` when it is gone          32  f64  absolute timeout, milliseconds
  *   8  f64  last use, on this process's clock              40  u32  hash of the key
  *  16  f64  idle timeout, milliseconds                     44  u32  bytes of the key, times 256, and flags
- *  48  key, then the entries as they travel in frames
+ *  48  key, then the entries (entry-bytes.ts)
  *
  * A record is referred to by its segment and its place in it, in units of eight bytes: references are 32 bits. When
  * the cleaner moves one it tells its table, which finds the reference by the hash and not by the key.
  */
 import { session as limits } from "../../support/limits.ts";
 import type { SessionEntries } from "../entry.ts";
-import { readEntries, writeEntries } from "./entry-bytes.ts";
+import { entryBytes, readEntries, writeEntries } from "../entry-bytes.ts";
 import type { Key } from "./key.ts";
 
 /** A record: its segment (15 bits, from 1) and its place in units of eight bytes (17 bits). 0 is none. */
@@ -37,7 +37,7 @@ export interface RecordTimes {
 /** Told when a record has moved. */
 export type OnMoved = (table: number, hash: number, from: RecordRef, to: RecordRef) => void;
 
-export const headBytes = 48;
+const headBytes = 48;
 const placeBits = 17;
 const placeMask = (1 << placeBits) - 1;
 const segmentsMax = 1 << (32 - placeBits);
@@ -219,14 +219,8 @@ export class RecordStore {
   entries(ref: RecordRef): SessionEntries {
     const { bytes, words } = this.#segmentOf(ref);
     const at = (ref & placeMask) << 3;
-    return readEntries(bytes, at + headBytes + (words[(at >>> 2) + 11]! >>> 8));
-  }
-
-  /** As they travel in frames; behind them may be up to seven bytes more. Valid until something comes or goes. */
-  entryBytes(ref: RecordRef): Buffer {
-    const { bytes, words } = this.#segmentOf(ref);
-    const at = (ref & placeMask) << 3;
-    return bytes.subarray(at + headBytes + (words[(at >>> 2) + 11]! >>> 8), at + words[at >>> 2]!);
+    const from = at + headBytes + (words[(at >>> 2) + 11]! >>> 8);
+    return readEntries(bytes, from, at + words[at >>> 2]!);
   }
 
   /** Moves what lives out of segments where too much is gone, until so many bytes of them have been looked at. */
@@ -330,7 +324,5 @@ export class RecordStore {
 
 /** What a record takes. @param keyBytes of its key. */
 export function recordBytes(keyBytes: number, entries: SessionEntries): number {
-  let bytes = headBytes + keyBytes + 4;
-  for (const entry of entries.values()) bytes += 9 + entry.bytes;
-  return (bytes + 7) & ~7;
+  return (headBytes + keyBytes + entryBytes(entries) + 7) & ~7;
 }
