@@ -7,7 +7,7 @@ import { messageOf } from "../../support/errors.ts";
 import { sessionDatabase as limits } from "../../support/limits.ts";
 import { CopiesDatabase, type DatabaseSize } from "./copies-database.ts";
 import { DatabaseFile, isDamage } from "./database-file.ts";
-import type { Answer, FromThread, Question, ThreadData, ToThread } from "./thread-messages.ts";
+import type { Answer, FromThread, NumberedQuestion, ThreadData, ToThread } from "./thread-messages.ts";
 
 class DatabaseThread {
   readonly #port: MessagePort;
@@ -15,7 +15,7 @@ class DatabaseThread {
   readonly #database: CopiesDatabase;
   readonly #incarnation: string;
   #size: DatabaseSize;
-  #questions: { readonly id: number; readonly question: Question }[] = [];
+  #questions: NumberedQuestion[] = [];
   #isScheduled = false;
   #isDamageTold = false;
 
@@ -91,15 +91,13 @@ class DatabaseThread {
     const until = performance.now() + limits.answerTurnMs;
     const answers: Answer[] = [];
     let answered = 0;
-    for (; answered < this.#questions.length && performance.now() < until; answered++) {
-      const { id, question } = this.#questions[answered]!;
-      answers.push(this.#answerOf(id, question));
-    }
+    for (; answered < this.#questions.length && performance.now() < until; answered++)
+      answers.push(this.#answerOf(this.#questions[answered]!));
     if (answers.length > 0) this.#tell({ type: "answers", answers });
     this.#questions = this.#questions.slice(answered);
   }
 
-  #answerOf(id: number, question: Question): Answer {
+  #answerOf({ id, question }: NumberedQuestion): Answer {
     const database = this.#database;
     const answer = { id, problem: null, sessions: [], places: [] };
     try {

@@ -5,17 +5,17 @@
  *
  * Times of use are on a clock of the database's own, which stands still while no process has it.
  */
-import { Worker } from "node:worker_threads";
 import type { Clock, Timer } from "../../support/clock.ts";
-import { FlotillaError, messageOf } from "../../support/errors.ts";
+import type { FlotillaError } from "../../support/errors.ts";
 import { sessionDatabase as limits } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
 import type { CopyPlaceOnDisk, DiskObserver, DiskSession, KeysDone, SlotDisk } from "../cluster/slot-disk.ts";
-import { readEntries } from "../entry-bytes.ts";
-import { ChangeBatch, type StoredSession } from "./change-batch.ts";
+import type { ChangeBatch } from "./change-batch.ts";
 import type { DatabaseSize } from "./copies-database.ts";
-
-import type { Answer, FromThread, Question, ThreadData, ToThread } from "./thread-messages.ts";
+import { DatabaseWorker } from "./database-worker.ts";
+import { type AnswerDone, OpenQuestions, sessionsOf } from "./open-questions.ts";
+import type { NumberedQuestion, Opened, Question, Word } from "./thread-messages.ts";
+import { UnsyncedChanges } from "./unsynced-changes.ts";
 
 export interface SessionDatabaseOptions {
   /** Of this server alone. */
@@ -28,51 +28,34 @@ export interface SessionDatabaseOptions {
   readonly log: Log;
 }
 
-type Done = (error: FlotillaError | null, answer: Answer | null) => void;
-
-interface Asked {
-  readonly id: number;
-  readonly question: Question;
-  readonly done: Done;
-}
-
-type Opened = FromThread & { readonly type: "opened" };
-
 export class SessionDatabase implements SlotDisk {
   readonly #options: SessionDatabaseOptions;
+  readonly #worker: DatabaseWorker;
+  readonly #changes: UnsyncedChanges = new UnsyncedChanges();
+  readonly #questions: OpenQuestions = new OpenQuestions();
   found: ReadonlyMap<number, CopyPlaceOnDisk> = new Map();
   /** On the database's clock, and on this process's. */
   #openedRunningMs = 0;
   #openedAt = 0;
   #observer: DiskObserver | null = null;
-  #worker: Worker | null = null;
-  #thread: "up" | "starting" | "down" = "down";
   #trouble: string | null = null;
   #size: DatabaseSize = { bytes: 0, sessions: 0 };
-  #lastNumber = 0;
-  #filling: ChangeBatch;
-  /** Full ones that wait, the first first. */
-  #waiting: ChangeBatch[] = [];
-  #writing: ChangeBatch | null = null;
-  #spare: SharedArrayBuffer[] = [];
-  #pendingBytes = 0;
   /** Slots of which there will be a copy after all changes that were given, and of which one is being made. */
   readonly #whole: Set<number> = new Set();
   readonly #coming: Set<number> = new Set();
-  /** What was dropped or begun anew since it was written: nobody is told of it. */
-  #begunIn: Map<number, number> = new Map();
-  #lastId = 0;
-  readonly #asked: Map<number, Asked> = new Map();
-  /** They come after changes that were not sent yet. */
-  #unsent: Asked[] = [];
-  #isFlushing = false;
+  #willFlush = false;
   #retry: Timer | null = null;
   #idle: Timer | null = null;
   #onClosed: (() => void) | null = null;
 
   constructor(options: SessionDatabaseOptions) {
     this.#options = options;
-    this.#filling = this.#nextBatch();
+    const { folder, owner, incarnation, clock } = options;
+    this.#worker = new DatabaseWorker({ folder, owner, incarnation }, clock, {
+      onEnded: (reason) => this.#tellTrouble(`the thread of the database ended: ${reason}`),
+      onReplaced: (opened) => this.#openedAgain(opened),
+      onWord: (word) => this.#hear(word),
+    });
   }
 
   /**
@@ -81,28 +64,13 @@ export class SessionDatabase implements SlotDisk {
    * not this server's is put aside, and the log says so.
    */
   async open(): Promise<void> {
-    const worker = startThread(this.#options);
-    const message = await new Promise<FromThread>((resolve, reject) => {
-      worker.once("message", resolve);
-      worker.once("error", reject);
-    });
-    if (message.type !== "opened") {
-      await worker.terminate();
-      const reason = message.type === "notOpened" ? message.reason : message.type;
-      throw new FlotillaError(
-        "FLOTILLA_SESSIONS_DISK",
-        `sessions can't be kept on disk (durability: backup+disk) in ${this.#options.folder}: ${reason}`,
-        { source: "server" },
-      );
-    }
-    this.found = message.found;
-    for (const slot of message.found.keys()) this.#whole.add(slot);
-    this.#openedRunningMs = message.runningMs;
+    const opened = await this.#worker.open();
+    this.found = opened.found;
+    for (const slot of opened.found.keys()) this.#whole.add(slot);
+    this.#openedRunningMs = opened.runningMs;
     this.#openedAt = this.#options.clock.now();
-    this.#size = message.size;
-    this.#thread = "up";
-    this.#tellAside(message);
-    this.#listen(worker);
+    this.#size = opened.size;
+    this.#tellAside(opened);
     this.#writeWhenIdle();
   }
 
@@ -116,7 +84,7 @@ export class SessionDatabase implements SlotDisk {
   }
 
   get pendingBytes(): number {
-    return this.#pendingBytes + this.#filling.byteLength;
+    return this.#changes.byteLength;
   }
 
   get bytes(): number {
@@ -182,7 +150,7 @@ export class SessionDatabase implements SlotDisk {
     done: (error: FlotillaError | null, session: DiskSession | null) => void,
   ): void {
     this.#ask({ kind: "read", slot, key }, (problem, answer) => {
-      const { error, sessions } = this.#sessionsOf(problem, answer);
+      const { error, sessions } = sessionsOf(problem, answer, this.#runningMs);
       done(error, sessions[0] ?? null);
     });
   }
@@ -194,7 +162,7 @@ export class SessionDatabase implements SlotDisk {
     done: (error: FlotillaError | null, sessions: readonly DiskSession[]) => void,
   ): void {
     this.#ask({ kind: "readAfter", slot, key, bytesMax }, (problem, answer) => {
-      const { error, sessions } = this.#sessionsOf(problem, answer);
+      const { error, sessions } = sessionsOf(problem, answer, this.#runningMs);
       done(error, sessions);
     });
   }
@@ -213,8 +181,7 @@ export class SessionDatabase implements SlotDisk {
   close(): Promise<void> {
     return new Promise((resolve) => {
       this.#onClosed = resolve;
-      // A process that has nothing else to do waits for it.
-      this.#worker?.ref();
+      this.#worker.hold();
       this.#idle?.cancel();
       this.#flush();
     });
@@ -226,25 +193,22 @@ export class SessionDatabase implements SlotDisk {
       throw new Error(`the session database was given changes of slot ${slot}, of which it has no copy`);
   }
 
-  /** The batch that the next change goes into: all of one turn into the same. */
+  /** The batch that takes the next change. */
   #change(): ChangeBatch {
-    if (this.#filling.isFull && !this.#isFlushing) {
-      this.#pendingBytes += this.#filling.byteLength;
-      this.#waiting.push(this.#filling);
-      this.#filling = this.#nextBatch();
-    }
+    if (!this.#willFlush) this.#changes.beginTurn();
     this.#flushSoon();
-    return this.#filling;
+    return this.#changes.filling;
   }
 
   #changeAnew(slot: number): ChangeBatch {
     const batch = this.#change();
-    this.#begunIn.set(slot, batch.number);
+    this.#changes.beginAnew(slot);
     return batch;
   }
 
-  #nextBatch(): ChangeBatch {
-    return new ChangeBatch(++this.#lastNumber, this.#spare.pop());
+  #ask(question: Question, done: AnswerDone): void {
+    this.#questions.add(question, done);
+    this.#flushSoon();
   }
 
   get #runningMs(): number {
@@ -253,60 +217,42 @@ export class SessionDatabase implements SlotDisk {
 
   /** When this turn of the event loop is over. */
   #flushSoon(): void {
-    if (this.#isFlushing) return;
-    this.#isFlushing = true;
+    if (this.#willFlush) return;
+    this.#willFlush = true;
     setImmediate(() => this.#flush());
   }
 
   #flush(): void {
-    this.#isFlushing = false;
-    if (this.#thread !== "up") return;
-    if (this.#writing === null) this.#writeNext(false);
-    // Later ones wait until the changes before them are sent; where these can't be written, for nothing.
-    if (this.#unsent.length > 0 && (this.#hasNothingUnsent || !this.isWell)) {
-      for (const { id, question } of this.#unsent) this.#send({ type: "ask", id, question });
-      this.#unsent = [];
-    }
-    if (this.#onClosed !== null && this.#writing === null && this.#asked.size === 0)
-      this.#send({ type: "close" });
+    this.#willFlush = false;
+    if (!this.#worker.isUp) return;
+    if (this.#changes.writing === null) this.#writeNext(false);
+    // A question waits until the changes before it are sent; where these can't be written, that would be for nothing.
+    if (this.#changes.areAllSent || !this.isWell) this.#send(this.#questions.takeUnsent());
+    if (this.#onClosed !== null && this.#changes.writing === null && this.#questions.count === 0)
+      this.#worker.send({ type: "close" });
   }
 
-  get #hasNothingUnsent(): boolean {
-    return this.#waiting.length === 0 && this.#filling.byteLength === 0;
+  #send(questions: Iterable<NumberedQuestion>): void {
+    for (const { id, question } of questions) this.#worker.send({ type: "ask", id, question });
   }
 
   /** @param isAnyway without changes too: how long the process ran is written. */
   #writeNext(isAnyway: boolean): void {
-    let batch = this.#waiting.shift();
-    if (batch === undefined) {
-      if (this.#filling.byteLength === 0 && !isAnyway) return;
-      batch = this.#filling;
-      this.#pendingBytes += batch.byteLength;
-      this.#filling = this.#nextBatch();
-    }
-    this.#writing = batch;
-    this.#sendWriting(batch);
+    const batch = this.#changes.next(isAnyway);
+    if (batch !== null) this.#write(batch);
   }
 
-  #sendWriting({ number, bytes: changes }: ChangeBatch): void {
-    this.#send({ type: "write", number, changes, runningMs: this.#runningMs });
+  #write({ number, bytes: changes }: ChangeBatch): void {
+    this.#worker.send({ type: "write", number, changes, runningMs: this.#runningMs });
   }
 
   #written(number: number, problem: string | null): void {
-    const batch = this.#writing;
-    if (batch === null || batch.number !== number) return;
+    if (this.#changes.writing?.number !== number) return;
     if (problem !== null) return this.#failed(problem);
-    this.#writing = null;
-    this.#pendingBytes -= batch.byteLength;
+    const batch = this.#changes.synced();
     this.#tellTrouble(null);
-    for (const [slot, { epoch, pos }] of batch.places) {
-      const begunIn = this.#begunIn.get(slot);
-      if (begunIn !== undefined && begunIn > number) continue;
-      this.#begunIn.delete(slot);
-      this.#observer?.onDurable(slot, epoch, pos);
-    }
-    if (this.#spare.length < limits.spareBatchesMax && batch.memory.byteLength <= 2 * limits.batchBytesMax)
-      this.#spare.push(batch.memory);
+    for (const [slot, { epoch, pos }] of batch.places)
+      if (!this.#changes.hasBegunAnew(slot, batch)) this.#observer?.onDurable(slot, epoch, pos);
     this.#flush();
   }
 
@@ -314,9 +260,44 @@ export class SessionDatabase implements SlotDisk {
     this.#tellTrouble(problem);
     this.#retry ??= this.#options.clock.after(limits.retryMs, () => {
       this.#retry = null;
-      if (this.#writing !== null && this.#thread === "up") this.#sendWriting(this.#writing);
+      const { writing } = this.#changes;
+      if (writing !== null && this.#worker.isUp) this.#write(writing);
     });
     this.#flush();
+  }
+
+  #writeWhenIdle(): void {
+    this.#idle = this.#options.clock.after(limits.idleWriteMs, () => {
+      if (this.#changes.writing === null && this.#worker.isUp && this.#onClosed === null)
+        this.#writeNext(true);
+      this.#writeWhenIdle();
+    });
+  }
+
+  #hear(word: Word): void {
+    switch (word.type) {
+      case "written":
+        this.#size = word.size;
+        return this.#written(word.number, word.problem);
+      case "answers":
+        for (const answer of word.answers) this.#questions.answered(answer);
+        return this.#onClosed === null ? undefined : this.#flush();
+      case "damaged":
+        return this.#tellDamaged(word.reason);
+      case "closed":
+        return this.#onClosed?.();
+    }
+  }
+
+  /** Nothing was answered wrongly by the thread that ended: what it had under way goes to this one. */
+  #openedAgain(opened: Opened): void {
+    this.#tellAside(opened);
+    this.#send(this.#questions.takeAll());
+    const { writing } = this.#changes;
+    if (writing === null) this.#writeNext(true);
+    // It had ended between the sync and its word.
+    else if (writing.number === opened.number) this.#written(opened.number, null);
+    else this.#write(writing);
   }
 
   #tellTrouble(trouble: string | null): void {
@@ -333,95 +314,6 @@ export class SessionDatabase implements SlotDisk {
     this.#observer?.onTrouble(trouble);
   }
 
-  #writeWhenIdle(): void {
-    this.#idle = this.#options.clock.after(limits.idleWriteMs, () => {
-      if (this.#writing === null && this.#thread === "up" && this.#onClosed === null) this.#writeNext(true);
-      this.#writeWhenIdle();
-    });
-  }
-
-  #ask(question: Question, done: Done): void {
-    const asked = { id: ++this.#lastId, question, done };
-    this.#asked.set(asked.id, asked);
-    this.#unsent.push(asked);
-    this.#flushSoon();
-  }
-
-  #answered(answer: Answer): void {
-    const asked = this.#asked.get(answer.id);
-    if (asked === undefined) return;
-    this.#asked.delete(answer.id);
-    if (answer.problem === null) asked.done(null, answer);
-    else asked.done(unread(answer.problem), null);
-  }
-
-  #sessionsOf(
-    error: FlotillaError | null,
-    answer: Answer | null,
-  ): { readonly error: FlotillaError | null; readonly sessions: readonly DiskSession[] } {
-    if (answer === null) return { error, sessions: [] };
-    try {
-      const now = this.#runningMs;
-      return { error, sessions: answer.sessions.map((session) => diskSession(session, now)) };
-    } catch (damage) {
-      return { error: unread(messageOf(damage)), sessions: [] };
-    }
-  }
-
-  #listen(worker: Worker): void {
-    this.#worker = worker;
-    const ended = (reason: string): void => {
-      if (worker === this.#worker) this.#threadEnded(reason);
-    };
-    worker.on("message", (message: FromThread) => this.#hear(message));
-    worker.on("error", (error) => ended(messageOf(error)));
-    worker.on("exit", () => ended("it ended"));
-    worker.unref();
-  }
-
-  #hear(message: FromThread): void {
-    switch (message.type) {
-      case "opened":
-        return this.#openedAgain(message);
-      case "notOpened":
-        return this.#threadEnded(message.reason);
-      case "written":
-        this.#size = message.size;
-        return this.#written(message.number, message.problem);
-      case "answers":
-        for (const answer of message.answers) this.#answered(answer);
-        return this.#onClosed === null ? undefined : this.#flush();
-      case "damaged":
-        return this.#tellDamaged(message.reason);
-      case "closed":
-        this.#thread = "down";
-        return this.#onClosed?.();
-    }
-  }
-
-  /** Nothing was answered wrongly: what it had under way is here, and goes to the next one. */
-  #threadEnded(reason: string): void {
-    if (this.#thread === "down") return;
-    this.#thread = "down";
-    this.#tellTrouble(`the thread of the database ended: ${reason}`);
-    this.#worker?.terminate().catch(() => {});
-    this.#options.clock.after(limits.retryMs, () => {
-      this.#thread = "starting";
-      this.#listen(startThread(this.#options));
-    });
-  }
-
-  #openedAgain(opened: Opened): void {
-    this.#thread = "up";
-    this.#tellAside(opened);
-    for (const { id, question } of this.#asked.values()) this.#send({ type: "ask", id, question });
-    this.#unsent = [];
-    if (this.#writing === null) this.#writeNext(true);
-    // It had ended between the sync and its word.
-    else if (this.#writing.number === opened.number) this.#written(opened.number, null);
-    else this.#sendWriting(this.#writing);
-  }
-
   #tellAside({ aside }: Opened): void {
     if (aside !== null) this.#options.log.error({ code: "FLOTILLA_SESSIONS_UNREAD" }, aside);
   }
@@ -433,33 +325,4 @@ export class SessionDatabase implements SlotDisk {
         "file aside and has its sessions from the other servers",
     );
   }
-
-  #send(message: ToThread): void {
-    this.#worker?.postMessage(message);
-  }
-}
-
-function startThread({ folder, owner, incarnation }: SessionDatabaseOptions): Worker {
-  const name = import.meta.url.endsWith(".ts") ? "database-thread.ts" : "database-thread.js";
-  const workerData: ThreadData = { folder, owner, incarnation };
-  // Without what the program's own Node was started with: a preload has nothing to do there.
-  return new Worker(new URL(name, import.meta.url), { workerData, execArgv: [], name: "flotilla-sessions" });
-}
-
-function diskSession(stored: StoredSession, now: number): DiskSession {
-  const { key, idleTimeoutMs, usedAt, absoluteTimeoutMs, createdAt, data } = stored;
-  return {
-    ...{ key, idleTimeoutMs, absoluteTimeoutMs },
-    idleForMs: Math.max(0, now - usedAt),
-    ageMs: Math.max(0, now - createdAt),
-    entries: readEntries(Buffer.from(data.buffer, data.byteOffset, data.byteLength)),
-  };
-}
-
-function unread(problem: string): FlotillaError {
-  return new FlotillaError(
-    "FLOTILLA_SESSIONS_DISK",
-    `a session could not be read from the disk: ${problem}`,
-    { source: "server" },
-  );
 }

@@ -21,6 +21,11 @@ export type Question =
     }
   | { readonly kind: "longestIdle"; readonly slots: readonly number[]; readonly sessionsMax: number };
 
+export interface NumberedQuestion {
+  readonly id: number;
+  readonly question: Question;
+}
+
 export type ToThread =
   | {
       readonly type: "write";
@@ -29,7 +34,7 @@ export type ToThread =
       readonly changes: Uint8Array;
       readonly runningMs: number;
     }
-  | { readonly type: "ask"; readonly id: number; readonly question: Question }
+  | ({ readonly type: "ask" } & NumberedQuestion)
   | { readonly type: "close" };
 
 /** Sessions for `read` and `readAfter`, places for the others. */
@@ -41,18 +46,19 @@ export interface Answer {
   readonly places: readonly KeyInSlot[];
 }
 
-export type FromThread =
-  | {
-      readonly type: "opened";
-      readonly found: ReadonlyMap<number, CopyPlaceOnDisk>;
-      readonly runningMs: number;
-      /** The last changes of this process that are in it; 0 for none. */
-      readonly number: number;
-      readonly size: DatabaseSize;
-      /** Why a file was put aside, for the log. */
-      readonly aside: string | null;
-    }
-  | { readonly type: "notOpened"; readonly reason: string }
+export interface Opened {
+  readonly type: "opened";
+  readonly found: ReadonlyMap<number, CopyPlaceOnDisk>;
+  readonly runningMs: number;
+  /** The last changes of this process that are in it; 0 for none. */
+  readonly number: number;
+  readonly size: DatabaseSize;
+  /** Why a file was put aside, for the log. */
+  readonly aside: string | null;
+}
+
+/** From a thread that has the database. */
+export type Word =
   | {
       readonly type: "written";
       readonly number: number;
@@ -63,3 +69,5 @@ export type FromThread =
   /** Something in it is not what was written there. */
   | { readonly type: "damaged"; readonly reason: string }
   | { readonly type: "closed" };
+
+export type FromThread = Opened | { readonly type: "notOpened"; readonly reason: string } | Word;
