@@ -10,6 +10,7 @@ import { existsSync, globSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { whyNoNetwork } from "../test/fault/network.ts";
+import { whyNoLoopDisk } from "../test/harness/loop-disk.ts";
 import { whyNoPostgres } from "../test/harness/postgres.ts";
 import { whyNoSmallDisk } from "../test/harness/small-disk.ts";
 
@@ -98,6 +99,11 @@ if (postgresReason !== null) {
 const smallDiskReason = whyNoSmallDisk();
 if (smallDiskReason !== null) {
   console.log(`\nLeft out: sessions on a disk that is full, for that ${smallDiskReason}`);
+  if (everything) process.exit(1);
+}
+const loopDiskReason = whyNoLoopDisk();
+if (loopDiskReason !== null) {
+  console.log(`\nLeft out: sessions on a disk that reports errors, for that ${loopDiskReason}`);
   if (everything) process.exit(1);
 }
 const whyNoFaults = whyNoNetwork();

@@ -458,6 +458,8 @@ export const sessionDatabase = {
   idleWriteMs: 10_000,
   /** A disk that could not be written, or a thread that died, is tried again after so long. */
   retryMs: 1_000,
+  /** Why it can't be written is told at most so often. */
+  complaintIntervalMs: 30_000,
   /** Another process that is about to end may have the file for so long. */
   lockWaitMs: 1_000,
   /** A process that ends looks so often whether all is written. */

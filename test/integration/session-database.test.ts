@@ -5,7 +5,6 @@ import { join } from "node:path";
 import test from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
-import type { SessionDatabase } from "../../src/session/disk/session-database.ts";
 import {
   changedSlots,
   copiedSessions,
@@ -16,24 +15,10 @@ import {
 } from "../harness/disk-writer.ts";
 import { start, temporaryFolder } from "../harness/process.ts";
 import { SmallDisk, whyNoSmallDisk } from "../harness/small-disk.ts";
+import { contentOf } from "../harness/watched-disk.ts";
 
 const kills = 8;
 const program = join(import.meta.dirname, "..", "harness", "disk-writer.ts");
-
-async function contentOf(disk: SessionDatabase, slot: number): Promise<Map<string, string>> {
-  const sessions = new Map<string, string>();
-  for (let after = ""; ; ) {
-    const part = await new Promise<readonly { key: string; text: string }[]>((resolve, reject) => {
-      disk.readAfter(slot, after, 10_000, (error, found) => {
-        if (error !== null) reject(error);
-        else resolve(found.map(({ key, entries }) => ({ key, text: entries.get("a")!.text })));
-      });
-    });
-    for (const { key, text } of part) sessions.set(key, text);
-    if (part.length === 0) return sessions;
-    after = part.at(-1)!.key;
-  }
-}
 
 function sorted(sessions: ReadonlyMap<string, string>): [string, string][] {
   return [...sessions].sort(([one], [other]) => (one < other ? -1 : 1));
@@ -165,7 +150,7 @@ test("a full disk is told once; what waits is written in order when it has room"
     small.fill();
     write(1_000);
     await until(() => !disk.isWell);
-    assert.match(troubles.at(-1) ?? "", /sessions can't be written: the disk is full$/);
+    assert.match(troubles.at(-1) ?? "", /sessions can't be written: the disk is full: make room$/);
     write(10);
     const content = await contentOf(disk, 1);
     assert.equal(content.size, before, "reads go on, and show what is synced");

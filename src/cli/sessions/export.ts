@@ -8,7 +8,7 @@ import { createGzip } from "node:zlib";
 import { refuseOtherSite } from "../../admin/other-site.ts";
 import type { ClusterFile } from "../../config/model.ts";
 import { CheckpointWriter } from "../../session/checkpoint/writer.ts";
-import { inWords } from "../../session/disk/aside.ts";
+import { inWords } from "../../session/disk/disk-errors.ts";
 import { idKeyFingerprint } from "../../session/id.ts";
 import { codeOf, FlotillaError } from "../../support/errors.ts";
 import { count, grouped, sizeInWords } from "../../support/words.ts";

@@ -12,7 +12,7 @@ import type { Outcome } from "../../session/admin/questions.ts";
 import { type CheckpointItem, readCheckpoint } from "../../session/checkpoint/reader.ts";
 import { hasExpired } from "../../session/checkpoint/record.ts";
 import type { CheckpointHeader } from "../../session/checkpoint/writer.ts";
-import { inWords } from "../../session/disk/aside.ts";
+import { inWords } from "../../session/disk/disk-errors.ts";
 import { idKeyFingerprint, slotOfKey } from "../../session/id.ts";
 import { codeOf, FlotillaError, messageOf } from "../../support/errors.ts";
 import { sessionAdmin as limits } from "../../support/limits.ts";

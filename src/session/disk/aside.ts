@@ -1,6 +1,6 @@
 /** A file with sessions that can't be used is not thrown away: it is put aside, for a person to look at. */
 import { existsSync, renameSync, rmSync } from "node:fs";
-import { codeOf, messageOf } from "../../support/errors.ts";
+import { inWords } from "./disk-errors.ts";
 
 /**
  * @param asideMax one that was put aside before stays, up to so many.
@@ -19,23 +19,5 @@ export function putAside(path: string, asideMax: number, companions: readonly st
     return `it was put aside as ${aside}, and the server starts without them`;
   } catch (error) {
     return `it can't be put aside either (${inWords(error)}); the server starts without them`;
-  }
-}
-
-export function inWords(error: unknown): string {
-  switch (codeOf(error)) {
-    case "ENOSPC":
-    case "EDQUOT":
-      return "the disk is full";
-    case "EROFS":
-      return "its file system can only be read";
-    case "EACCES":
-    case "EPERM":
-      return "this user has no permission";
-    case "ENOTDIR":
-    case "EEXIST":
-      return "a part of its path is a file, not a folder";
-    default:
-      return messageOf(error);
   }
 }

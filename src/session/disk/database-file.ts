@@ -22,8 +22,9 @@ import { crc32 } from "node:zlib";
 import { messageOf } from "../../support/errors.ts";
 import { sessionDatabase as limits, savedSessions } from "../../support/limits.ts";
 import { procText } from "../../support/processes.ts";
-import { inWords, putAside } from "./aside.ts";
+import { putAside } from "./aside.ts";
 import { databaseEndings, databasePath } from "./database-names.ts";
+import { inWordsWithRemedy, isWellKnown, primaryCode, SqliteCode } from "./disk-errors.ts";
 import { openDatabase } from "./sqlite.ts";
 
 /** "FLOD": what `file` says of it. That of an orderly stop's file is another one. */
@@ -110,29 +111,41 @@ export class DatabaseFile {
     }
   }
 
-  /** Why it can't be written, for a person; null when nothing is seen from outside. */
-  whyNot(): string | null {
-    if (this.#inodesNow() !== this.#inodes)
-      return `${this.path} was removed or replaced; put it back, or restart this server: it then has its sessions from the others`;
-    const trial = join(this.#folder, "try");
+  /** Why it can't be written, for a person. @param error SQLite's, which has the same code for many troubles of the system. */
+  whyNot(error: unknown): string {
     try {
-      const file = openSync(trial, "w", 0o600);
-      try {
-        writeSync(file, Buffer.alloc(savedSessions.trialBytes));
-        fsyncSync(file);
-      } finally {
-        closeSync(file);
-        rmSync(trial, { force: true });
-      }
-      return null;
-    } catch (error) {
-      return `${this.#folder} can't be written: ${inWords(error)}`;
+      if (this.#inodesNow() !== this.#inodes)
+        return `${this.path} was removed or replaced; put it back, or restart this server: it then has its sessions from the others`;
+      this.#tryOut();
+      return this.#inTrouble(error);
+    } catch (found) {
+      return this.#inTrouble(isWellKnown(found) ? found : error);
     }
   }
 
-  /** What is written to a file that has no name any more is lost with this process. */
+  #inTrouble(error: unknown): string {
+    return `${this.#folder} can't be written: ${inWordsWithRemedy(error)}`;
+  }
+
+  #tryOut(): void {
+    const trial = join(this.#folder, "try");
+    const file = openSync(trial, "w", 0o600);
+    try {
+      writeSync(file, Buffer.alloc(savedSessions.trialBytes));
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+      rmSync(trial, { force: true });
+    }
+  }
+
+  /** What is written to a file that has no name any more is lost with this process; so it may be with one that can't be looked for. */
   get isInPlace(): boolean {
-    return this.#inodesNow() === this.#inodes;
+    try {
+      return this.#inodesNow() === this.#inodes;
+    } catch {
+      return false;
+    }
   }
 
   /** Files of which the open database consists. */
@@ -224,14 +237,6 @@ export class DatabaseFile {
     const pid = locks.map((line) => new RegExp(`POSIX .* (\\d+) \\S+:${ino} `).exec(line)?.[1]).find(Boolean);
     return `${this.path} is in use by ${pid === undefined || pid === "0" ? "another process" : `process ${pid}`}`;
   }
-}
-
-export const SqliteCode = { busy: 5, corrupt: 11, notDatabase: 26 } as const;
-
-/** @returns SQLite's, without its details; 0 when it is none of its errors. */
-export function primaryCode(error: unknown): number {
-  if (typeof error !== "object" || error === null || !("errcode" in error)) return 0;
-  return Number(error.errcode) & 0xff;
 }
 
 export function isDamage(error: unknown): boolean {

@@ -7,6 +7,7 @@ import { messageOf } from "../../support/errors.ts";
 import { sessionDatabase as limits } from "../../support/limits.ts";
 import { CopiesDatabase, type DatabaseSize } from "./copies-database.ts";
 import { DatabaseFile, isDamage } from "./database-file.ts";
+import { inWordsWithRemedy } from "./disk-errors.ts";
 import type { Answer, FromThread, NumberedQuestion, ThreadData, ToThread } from "./thread-messages.ts";
 
 class DatabaseThread {
@@ -57,7 +58,7 @@ class DatabaseThread {
       this.#database.apply(changes, `${this.#incarnation}/${number}`, runningMs);
       this.#size = this.#database.size;
     } catch (error) {
-      problem = this.#problem(error);
+      problem = this.#whyNotWritten(error);
     }
     this.#tell({ type: "written", number, problem, size: this.#size });
     this.#schedule();
@@ -118,13 +119,18 @@ class DatabaseThread {
           return { ...answer, places: database.longestIdle(question.slots, question.sessionsMax) };
       }
     } catch (error) {
-      return { ...answer, problem: this.#problem(error) };
+      return { ...answer, problem: this.#whyNotRead(error) };
     }
   }
 
-  #problem(error: unknown): string {
-    if (isDamage(error)) return this.#tellDamage(error);
-    return this.#file.whyNot() ?? `${this.#file.path} can't be used: ${messageOf(error)}`;
+  #whyNotWritten(error: unknown): string {
+    return isDamage(error) ? this.#tellDamage(error) : this.#file.whyNot(error);
+  }
+
+  #whyNotRead(error: unknown): string {
+    return isDamage(error)
+      ? this.#tellDamage(error)
+      : `${this.#file.path} can't be read: ${inWordsWithRemedy(error)}`;
   }
 
   #tellDamage(error: unknown): string {

@@ -4,7 +4,7 @@ import { savedSessions as limits } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
 import { Seldom } from "../../support/seldom.ts";
 import { count } from "../../support/words.ts";
-import { inWords } from "./aside.ts";
+import { inWords } from "./disk-errors.ts";
 import type { SavedCopy, SavedFile, SessionFile } from "./session-file.ts";
 
 /** @returns what the last stop saved; null when that is nothing, or can't be read, which the log says. */

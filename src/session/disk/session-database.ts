@@ -13,6 +13,7 @@ import type { CopyPlaceOnDisk, DiskObserver, DiskSession, KeysDone, SlotDisk } f
 import type { ChangeBatch } from "./change-batch.ts";
 import type { DatabaseSize } from "./copies-database.ts";
 import { DatabaseWorker } from "./database-worker.ts";
+import { DiskTrouble } from "./disk-trouble.ts";
 import { type AnswerDone, OpenQuestions, sessionsOf } from "./open-questions.ts";
 import type { NumberedQuestion, Opened, Question, Word } from "./thread-messages.ts";
 import { UnsyncedChanges } from "./unsynced-changes.ts";
@@ -38,7 +39,7 @@ export class SessionDatabase implements SlotDisk {
   #openedRunningMs = 0;
   #openedAt = 0;
   #observer: DiskObserver | null = null;
-  #trouble: string | null = null;
+  readonly #trouble: DiskTrouble;
   #size: DatabaseSize = { bytes: 0, sessions: 0 };
   /** Slots of which there will be a copy after all changes that were given, and of which one is being made. */
   readonly #whole: Set<number> = new Set();
@@ -50,7 +51,8 @@ export class SessionDatabase implements SlotDisk {
 
   constructor(options: SessionDatabaseOptions) {
     this.#options = options;
-    const { folder, owner, incarnation, clock } = options;
+    const { folder, owner, incarnation, clock, log } = options;
+    this.#trouble = new DiskTrouble(folder, clock, log);
     this.#worker = new DatabaseWorker({ folder, owner, incarnation }, clock, {
       onEnded: (reason) => this.#tellTrouble(`the thread of the database ended: ${reason}`),
       onReplaced: (opened) => this.#openedAgain(opened),
@@ -76,11 +78,11 @@ export class SessionDatabase implements SlotDisk {
 
   /** Why it can't be written, for a person; null: it can, as far as is known. */
   get trouble(): string | null {
-    return this.#trouble;
+    return this.#trouble.now;
   }
 
   get isWell(): boolean {
-    return this.#trouble === null;
+    return this.trouble === null;
   }
 
   get pendingBytes(): number {
@@ -97,7 +99,7 @@ export class SessionDatabase implements SlotDisk {
 
   observe(observer: DiskObserver): void {
     this.#observer = observer;
-    if (this.#trouble !== null) observer.onTrouble(this.#trouble);
+    if (this.trouble !== null) observer.onTrouble(this.trouble);
   }
 
   write(slot: number, epoch: number, pos: number, key: string, session: DiskSession | null): void {
@@ -301,17 +303,7 @@ export class SessionDatabase implements SlotDisk {
   }
 
   #tellTrouble(trouble: string | null): void {
-    if (trouble === this.#trouble) return;
-    this.#trouble = trouble;
-    const { log, folder } = this.#options;
-    if (trouble === null) log.info(`sessions are written to ${folder} again`);
-    else
-      log.error(
-        { code: "FLOTILLA_SESSIONS_DISK" },
-        `sessions can't be written to disk: ${trouble}. It is tried again every ${limits.retryMs / 1_000} s. What other servers ` +
-          "write to their disks is safe; what no disk takes is refused",
-      );
-    this.#observer?.onTrouble(trouble);
+    if (this.#trouble.take(trouble)) this.#observer?.onTrouble(trouble);
   }
 
   #tellAside({ aside }: Opened): void {

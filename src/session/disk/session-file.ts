@@ -22,8 +22,9 @@ import type { Log } from "../../support/log.ts";
 import { Turns } from "../../support/turns.ts";
 import { Entry } from "../entry.ts";
 import type { SessionSnapshot } from "../snapshot.ts";
-import { inWords, putAside } from "./aside.ts";
+import { putAside } from "./aside.ts";
 import { databaseEndings, databaseFolder, databasePath } from "./database-names.ts";
+import { inWords } from "./disk-errors.ts";
 import { openDatabase } from "./sqlite.ts";
 
 /** "FLOT": what `file` says of an SQLite database that belongs to an application. */
