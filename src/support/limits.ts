@@ -405,6 +405,8 @@ export const sessionAdmin = {
   progressMs: 1_000,
   /** Lines that are wrong, told one by one. */
   problemsMax: 20,
+  /** Unfinished files of exports that were killed, removed by the next one. */
+  unfinishedMax: 16,
 } as const;
 
 /** Sessions that an orderly stop writes to disk. */

@@ -127,6 +127,8 @@ test("whoever is killed in the middle leaves no file, and can be run again", asy
       const { code, stderr } = await sessions(t, site, "import", unfinished()!);
       assert.equal(code, 1);
       assert.match(stderr, /it has no end: it was cut after [\d]+ sessions|line \d+: it is no JSON/);
+      assert.equal((await sessions(t, site, "export", "all.ndjson")).code, 0);
+      assert.equal(unfinished(), undefined);
     });
 
   await t.test("whole, in the order of slots, with a site that answers meanwhile", async () => {

@@ -1,7 +1,7 @@
 /** `flotilla sessions export`: a checkpoint of all sessions while the site runs, each of them whole, as committed. */
 import { createWriteStream } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
@@ -16,6 +16,7 @@ import { openFile } from "../cluster-file.ts";
 import { complain, enumerate } from "../terminal.ts";
 import { clusterWithSessions, type Keepers, withKeepers } from "./keepers.ts";
 import { Progress } from "./progress.ts";
+import { removeUnfinished, unfinishedName } from "./unfinished.ts";
 import { walk } from "./walk.ts";
 
 /** @param to a file, gzipped where its name ends so; "-": standard output. @returns the exit code: 0 when it has all sessions. */
@@ -85,7 +86,8 @@ async function write(to: string, checkpoint: Checkpoint): Promise<void> {
     await pour(checkpoint, false, process.stdout);
     return;
   }
-  const unfinished = join(dirname(to), `.${basename(to)}.${process.pid}`);
+  await removeUnfinished(to);
+  const unfinished = unfinishedName(to);
   try {
     // Synced before it is closed; who reads sessions can be all their visitors, so only this user may.
     await pour(

@@ -59,6 +59,7 @@ class Site {
         clock: { now: () => 0 },
         options: { disk },
         disk: {
+          hold: () => () => {},
           isCold: (_copy: object, key: string) =>
             this.hasMore && !this.memory.has(key) && !this.over.has(key),
         },

@@ -85,9 +85,12 @@ export class ClusterAdmin implements SessionAdmin {
     const inMemory = (key: string): LivingSession | null => this.#living(copy, key);
     if (copy.onDisk?.hasMore !== true)
       return done(null, firstOf(keysIn(copy, after, beyondAll), inMemory, bytesMax));
+    const { sessions: asked } = copy;
+    const release = this.#node.context.disk!.hold(copy);
     this.#disk!.readAfter(slot, after, bytesMax, (error, stored) => {
-      // What it was read for may have become another server's meanwhile.
-      if (error !== null || !this.serves(slot) || this.#copyOf(slot) !== copy) return done(elsewhere(), []);
+      release();
+      // The slot may have become another server's meanwhile, and this one's again.
+      if (error !== null || !this.serves(slot) || copy.sessions !== asked) return done(elsewhere(), []);
       const last = stored.at(-1)?.key;
       const cold = new Map<string, LivingSession>();
       for (const session of stored) if (this.#isCold(copy, session.key)) cold.set(session.key, session);
@@ -104,8 +107,11 @@ export class ClusterAdmin implements SessionAdmin {
     const copy = this.#copyOf(slot);
     if (!this.#isCold(copy, key)) return done(null, this.#living(copy, key));
     // Not `load`: it would be a use of it, and bring it into memory.
+    const { sessions: asked } = copy;
+    const release = this.#node.context.disk!.hold(copy);
     this.#disk!.read(slot, key, (error, session) => {
-      if (error !== null || !this.serves(slot)) done(elsewhere(), null);
+      release();
+      if (error !== null || !this.serves(slot) || copy.sessions !== asked) done(elsewhere(), null);
       else done(null, this.#isCold(copy, key) ? session : this.#living(copy, key));
     });
   }

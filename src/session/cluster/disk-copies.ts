@@ -208,6 +208,18 @@ export class DiskCopies implements DiskObserver {
     return true;
   }
 
+  /**
+   * Until the result is called no session of the slot leaves memory. So for whoever reads the disk meanwhile, each one that lives is
+   * in memory in the end, or was not at all since the begin, and then the disk had its newest state before it was asked.
+   */
+  hold({ onDisk }: SlotCopy): () => void {
+    const copy = onDisk!;
+    copy.readers++;
+    return () => {
+      copy.readers--;
+    };
+  }
+
   isFetched(key: string): boolean {
     return this.#fetches.has(key);
   }

@@ -119,8 +119,8 @@ export class DiskRoom {
   }
 
   #leave(slot: SlotCopy, count: number): void {
-    // A joining server is being given what is in memory, or changes are under way.
-    if (slot.joining !== null || slot.pending.length > 0) return;
+    // A joining server is being given what is in memory, or changes are under way, or somebody looks.
+    if (slot.joining !== null || slot.pending.length > 0 || slot.onDisk!.readers > 0) return;
     const now = this.#context.clock.now();
     for (const key of slot.sessions.longestIdle(count)) {
       if (this.#owner.isAwaited(key)) return;

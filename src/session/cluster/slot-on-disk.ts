@@ -14,6 +14,8 @@ export class SlotOnDisk {
   isBeingMade = false;
   /** It may have sessions that memory has not. */
   hasMore = false;
+  /** Those who look at memory and disk together: until they have, no session leaves memory. */
+  readers = 0;
   /** A new owner shows nothing before this is synced: what it took over may be in no other memory any more. */
   shownFrom = -1;
 }
