@@ -6,6 +6,7 @@
  * Callbacks are called exactly once each, possibly before the call returns. Values are frozen: nobody changes one in place.
  */
 import type { FlotillaError } from "../support/errors.ts";
+import { register as limits } from "../support/limits.ts";
 
 export interface Versioned<V> {
   /** 1 for the first; each change adds 1. */
@@ -24,6 +25,8 @@ export type CasOutcome<V> =
    */
   | { readonly kind: "unknown"; readonly error: FlotillaError };
 
+export type ReadDone<V> = (error: FlotillaError | null, state: Versioned<V> | null) => void;
+
 export interface Register<V> {
   /** The newest committed state that is known here, possibly old; null before the first. Its version only grows. */
   readonly known: Versioned<V> | null;
@@ -32,7 +35,7 @@ export interface Register<V> {
    * Linearizable: nothing older than what was committed when the call began.
    * Fails with FLOTILLA_REGISTER_UNREACHABLE when too few voters answer in time.
    */
-  read(done: (error: FlotillaError | null, state: Versioned<V> | null) => void): void;
+  read(done: ReadDone<V>): void;
 
   /**
    * Replaces the value if the version is still `expected`, which the caller has from `known`, `watch` or `read`, or
@@ -53,4 +56,12 @@ export interface Register<V> {
 export interface ValueCodec<V> {
   encode(value: V): Buffer;
   decode(bytes: Buffer): V;
+}
+
+/** @throws RangeError when it is too large. */
+export function encoded<V>(codec: ValueCodec<V>, value: V): Buffer {
+  const bytes = codec.encode(value);
+  if (bytes.length > limits.valueBytesMax)
+    throw new RangeError(`a value of ${bytes.length} bytes is larger than ${limits.valueBytesMax}`);
+  return bytes;
 }

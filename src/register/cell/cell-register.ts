@@ -12,8 +12,21 @@
 import type { Clock, Random } from "../../support/clock.ts";
 import { FlotillaError } from "../../support/errors.ts";
 import { register as limits } from "../../support/limits.ts";
+import {
+  type ChangeOperation,
+  type Operation,
+  OperationQueue,
+  type ReadOperation,
+} from "../operation-queue.ts";
 import { changeOf } from "../recent.ts";
-import type { CasOutcome, Register, ValueCodec, Versioned } from "../register.ts";
+import {
+  type CasOutcome,
+  encoded,
+  type ReadDone,
+  type Register,
+  type ValueCodec,
+  type Versioned,
+} from "../register.ts";
 import { unreachable } from "../unreachable.ts";
 import { type Cell, type CellStore, type SwapOutcome, SwapRefused } from "./cell.ts";
 import { type CellState, decodeCell, encodeCell, nextState } from "./cell-state.ts";
@@ -35,8 +48,6 @@ export interface CellRegisterOptions<V> {
   readonly onEnd: (error: FlotillaError | null, isChange: boolean) => void;
 }
 
-type ReadDone<V> = (error: FlotillaError | null, state: Versioned<V> | null) => void;
-
 interface Known<V> {
   readonly revision: string;
   readonly state: CellState;
@@ -57,31 +68,22 @@ interface Origin {
   readonly version: number;
 }
 
-/** What is waiting or running; a read has no change. */
-interface Operation<V> {
-  readonly untilMs: number;
-  readonly readers: ReadDone<V>[];
-  readonly change: Change<V> | null;
-  readonly onOutcome: (outcome: CasOutcome<V>) => void;
-}
-
 /** For the revision of a cell that does not exist. */
 const none = "";
 
 export class CellRegister<V> implements Register<V> {
   readonly #options: CellRegisterOptions<V>;
   readonly #listeners: Set<(state: Versioned<V>) => void> = new Set();
-  readonly #waiting: Operation<V>[] = [];
+  readonly #operations: OperationQueue<V, Change<V>>;
   /** Expected revisions of changes that may still happen, and what the last such change would write. */
   readonly #unsettled: Map<string, Buffer> = new Map();
-  #isBusy = false;
   #known: Known<V> | null = null;
   #changes = 0;
   #changeTrouble: string | null = null;
-  #stopped = false;
 
   constructor(options: CellRegisterOptions<V>) {
     this.#options = options;
+    this.#operations = new OperationQueue(options.clock, (operation) => void this.#run(operation));
     options.store.watch((cell) => this.#hear(cell));
   }
 
@@ -100,11 +102,7 @@ export class CellRegister<V> implements Register<V> {
   }
 
   read(done: ReadDone<V>): void {
-    // A read that has not begun serves every caller up to its beginning.
-    const next = this.#waiting.find(({ change }) => change === null);
-    if (next === undefined) this.#enqueue({ readers: [done], change: null, onOutcome: () => {} });
-    else if (next.readers.length < limits.readersMax) next.readers.push(done);
-    else done(unreachable("too many reads of the register are waiting"), null);
+    this.#operations.read(done);
   }
 
   /** @throws RangeError when the value is too large. */
@@ -121,15 +119,13 @@ export class CellRegister<V> implements Register<V> {
   }
 
   #change(expected: number, value: V, origin: Origin | null, done: (outcome: CasOutcome<V>) => void): void {
-    const bytes = this.#options.codec.encode(value);
-    if (bytes.length > limits.valueBytesMax)
-      throw new RangeError(`a value of ${bytes.length} bytes is larger than ${limits.valueBytesMax}`);
+    const bytes = encoded(this.#options.codec, value);
     if (this.#known !== null && expected < this.#known.state.version) {
       done({ kind: "conflict", state: this.#known.versioned });
       return;
     }
     const change = { id: `${this.#options.node}.${++this.#changes}`, expected, origin, value, bytes };
-    this.#enqueue({ readers: [], change, onOutcome: done });
+    this.#operations.change(change, done);
   }
 
   watch(listener: (state: Versioned<V>) => void): () => void {
@@ -139,46 +135,30 @@ export class CellRegister<V> implements Register<V> {
 
   /** Ends without another word: whoever waits is not called any more. */
   stop(): void {
-    this.#stopped = true;
-    this.#waiting.length = 0;
+    this.#operations.stop();
     this.#options.store.stop();
   }
 
-  #enqueue(operation: Omit<Operation<V>, "untilMs">): void {
-    if (this.#stopped) return;
-    if (this.#waiting.length >= limits.operationsMax) {
-      const error = unreachable("too many operations of the register are waiting");
-      for (const done of operation.readers) done(error, null);
-      if (operation.change !== null) operation.onOutcome({ kind: "unknown", error });
-      return;
-    }
-    const untilMs = this.#options.clock.now() + limits.operationTimeoutMs;
-    this.#waiting.push({ ...operation, untilMs });
-    if (!this.#isBusy) void this.#runAll();
+  async #run(operation: Operation<V, Change<V>>): Promise<void> {
+    if (operation.change === null) await this.#runRead(operation);
+    else await this.#runChange(operation);
   }
 
-  async #runAll(): Promise<void> {
-    this.#isBusy = true;
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      if (next.change === null) await this.#runRead(next);
-      else await this.#runChange(next, next.change);
-    }
-    this.#isBusy = false;
-  }
-
-  async #runRead({ untilMs, readers }: Operation<V>): Promise<void> {
+  async #runRead(operation: ReadOperation<V>): Promise<void> {
+    const { untilMs } = operation;
     const { error, result } = await this.#tries(untilMs, () => this.#readSettled(untilMs));
-    if (this.#stopped) return;
+    if (this.#operations.isStopped) return;
     this.#options.onEnd(error, false);
-    for (const done of readers) done(error, error === null ? (result?.versioned ?? null) : null);
+    this.#operations.endRead(operation, error, result?.versioned ?? null);
   }
 
-  async #runChange({ untilMs, onOutcome }: Operation<V>, change: Change<V>): Promise<void> {
+  async #runChange(operation: ChangeOperation<V, Change<V>>): Promise<void> {
+    const { change, untilMs } = operation;
     const { error, result } = await this.#tries(untilMs, () => this.#try(change, untilMs));
-    if (this.#stopped) return;
+    if (this.#operations.isStopped) return;
     this.#changeTrouble = error === null ? null : error.message;
     this.#options.onEnd(error, true);
-    onOutcome(error === null ? result! : { kind: "unknown", error });
+    this.#operations.endChange(operation, error === null ? result : { kind: "unknown", error });
   }
 
   /** Until one succeeds, with pauses. What another try can't mend ends it at once. */
@@ -194,7 +174,7 @@ export class CellRegister<V> implements Register<V> {
         if (!(error instanceof FlotillaError)) throw error;
         const most = Math.min(limits.backoffMaxMs, limits.backoffMinMs * 2 ** Math.min(tries, 10));
         const pauseMs = limits.backoffMinMs + random() * most;
-        if (this.#stopped || error.retry === "no" || clock.now() + pauseMs >= untilMs)
+        if (this.#operations.isStopped || error.retry === "no" || clock.now() + pauseMs >= untilMs)
           return { error, result: null };
         await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
       }
@@ -204,7 +184,8 @@ export class CellRegister<V> implements Register<V> {
   /** @throws FlotillaError when there is no time left. */
   #timeout(untilMs: number): number {
     const leftMs = untilMs - this.#options.clock.now();
-    if (leftMs <= 0 || this.#stopped) throw unreachable(`no time was left to ask for ${this.#options.where}`);
+    if (leftMs <= 0 || this.#operations.isStopped)
+      throw unreachable(`no time was left to ask for ${this.#options.where}`);
     return Math.min(leftMs, this.#options.store.attemptTimeoutMs);
   }
 
@@ -360,7 +341,7 @@ export class CellRegister<V> implements Register<V> {
 
   /** From the watch, which may be late: what can't be taken is left to the next read. */
   #hear(cell: Cell): void {
-    if (this.#stopped) return;
+    if (this.#operations.isStopped) return;
     try {
       if (this.#learn(cell, null) !== null) this.read(() => {});
     } catch (error) {

@@ -9,8 +9,16 @@
 import type { Clock, Random, Timer } from "../../support/clock.ts";
 import { FlotillaError } from "../../support/errors.ts";
 import { register as limits } from "../../support/limits.ts";
+import { type Operation, OperationQueue } from "../operation-queue.ts";
 import { changeOf } from "../recent.ts";
-import type { CasOutcome, Register, ValueCodec, Versioned } from "../register.ts";
+import {
+  type CasOutcome,
+  encoded,
+  type ReadDone,
+  type Register,
+  type ValueCodec,
+  type Versioned,
+} from "../register.ts";
 import { unreachable } from "../unreachable.ts";
 import { Formation } from "./formation.ts";
 import { acceptedOf, Look } from "./look.ts";
@@ -37,23 +45,11 @@ export interface MembersOptions<V> {
   readonly random: Random;
 }
 
-type ReadDone<V> = (error: FlotillaError | null, state: Versioned<V> | null) => void;
-
-/** What is waiting or running. A change of voters is a change that keeps the value. */
-interface Operation<V> {
-  /** Null for a read. */
-  readonly change: Change | null;
-  readonly untilMs: number;
-  readonly onEnd: ((error: FlotillaError | null, committed: Known<V> | null) => void)[];
-  tries: number;
-  /** Since the last proposal, at voters that disagreed. */
-  looks: number;
-}
-
-interface Change {
+/** A change of voters keeps the value. */
+interface Change<V> {
   readonly id: string;
   readonly expected: number;
-  readonly value: Buffer | null;
+  readonly value: { readonly value: V; readonly bytes: Buffer } | null;
   readonly voters: VoterSet | null;
 }
 
@@ -65,10 +61,9 @@ interface Known<V> {
 export class MembersRegister<V> implements Register<V> {
   readonly #options: MembersOptions<V>;
   readonly #listeners: Set<(state: Versioned<V>) => void> = new Set();
-  readonly #waiting: Operation<V>[] = [];
+  readonly #operations: OperationQueue<V, Change<V>>;
   readonly #formation: Formation;
   readonly #patience: Patience;
-  #running: Operation<V> | null = null;
   #lookUnderWay: Look | null = null;
   #attempt: Attempt | null = null;
   #pause: Timer | null = null;
@@ -77,12 +72,19 @@ export class MembersRegister<V> implements Register<V> {
   #shown: Accepted | null = null;
   #counter = 0;
   #changes = 0;
+  /** Of the operation that runs. */
+  #tries = 0;
+  /** Since its last proposal, at voters that disagreed. */
+  #looks = 0;
   #why = "";
   #changeTrouble: string | null = null;
-  #stopped = false;
 
   constructor(options: MembersOptions<V>) {
     this.#options = options;
+    this.#operations = new OperationQueue(options.clock, (operation) => {
+      this.#tries = this.#looks = 0;
+      this.#try(operation);
+    });
     this.#patience = new Patience(options.transport, options.clock);
     this.#formation = new Formation(options.fileVoters, options.clock);
   }
@@ -107,30 +109,22 @@ export class MembersRegister<V> implements Register<V> {
   }
 
   get idle(): boolean {
-    return this.#running === null;
+    return this.#operations.isIdle;
   }
 
   read(done: ReadDone<V>): void {
-    const onEnd = (error: FlotillaError | null, known: Known<V> | null): void =>
-      done(error, known?.versioned ?? null);
-    // A read that has not begun serves every caller up to its beginning.
-    const next = this.#waiting.find(({ change }) => change === null);
-    if (next === undefined) this.#enqueue(null, onEnd);
-    else if (next.onEnd.length < limits.readersMax) next.onEnd.push(onEnd);
-    else done(unreachable("too many reads of the register are waiting"), null);
+    this.#operations.read(done);
   }
 
   /** @throws RangeError when the value is too large. */
   compareAndSet(expected: number, value: V, done: (outcome: CasOutcome<V>) => void): void {
-    const bytes = this.#options.codec.encode(value);
-    if (bytes.length > limits.valueBytesMax)
-      throw new RangeError(`a value of ${bytes.length} bytes is larger than ${limits.valueBytesMax}`);
-    this.#compareAndSet(expected, { value: bytes, voters: null }, value, done);
+    const bytes = encoded(this.#options.codec, value);
+    this.#change(expected, { value: { value, bytes }, voters: null }, done);
   }
 
   /** The same for the set of voters; the value stays, and "done" shows the newest state. Sets change one voter at a time: voter-changes.ts. */
   compareAndSetVoters(expected: number, voters: VoterSet, done: (outcome: CasOutcome<V>) => void): void {
-    this.#compareAndSet(expected, { value: null, voters }, null, done);
+    this.#change(expected, { value: null, voters }, done);
   }
 
   watch(listener: (state: Versioned<V>) => void): () => void {
@@ -140,58 +134,39 @@ export class MembersRegister<V> implements Register<V> {
 
   /** Ends without another word: whoever waits is not called any more. */
   stop(): void {
-    this.#stopped = true;
-    this.#waiting.length = 0;
+    this.#operations.stop();
     this.#pause?.cancel();
     this.#lookUnderWay?.end();
     this.#attempt?.stop();
   }
 
-  #compareAndSet(
+  #change(
     expected: number,
-    to: Pick<Change, "value" | "voters">,
-    value: V | null,
+    to: Pick<Change<V>, "value" | "voters">,
     done: (outcome: CasOutcome<V>) => void,
   ): void {
     const known = this.#known?.versioned ?? null;
-    const change: Change = { id: `${this.#options.node}.${++this.#changes}`, expected, ...to };
-    if (known !== null && expected < known.version) {
-      done({ kind: "conflict", state: known });
-      return;
-    }
-    this.#enqueue(change, (error, committed) => {
-      const made = committed === null ? null : changeOf(committed.accepted.state, expected + 1);
-      if (made === change.id)
-        done({
-          kind: "done",
-          state: value === null ? committed!.versioned : { version: expected + 1, value },
-        });
-      else if (made !== null) done({ kind: "conflict", state: committed!.versioned });
-      else
-        done({
-          kind: "unknown",
-          error: error ?? unreachable("the change is too old to tell what became of it"),
-        });
-    });
+    if (known !== null && expected < known.version) done({ kind: "conflict", state: known });
+    else this.#operations.change({ id: `${this.#options.node}.${++this.#changes}`, expected, ...to }, done);
   }
 
-  #enqueue(change: Change | null, onEnd: Operation<V>["onEnd"][number]): void {
-    if (this.#stopped) return;
-    if (this.#waiting.length >= limits.operationsMax) {
-      onEnd(unreachable("too many operations of the register are waiting"), null);
-      return;
-    }
-    const untilMs = this.#options.clock.now() + limits.operationTimeoutMs;
-    this.#waiting.push({ change, untilMs, onEnd: [onEnd], tries: 0, looks: 0 });
-    if (this.#running === null) this.#runNext();
+  #outcomeOf(
+    { id, expected, value }: Change<V>,
+    error: FlotillaError | null,
+    committed: Known<V> | null,
+  ): CasOutcome<V> {
+    const made = committed === null ? null : changeOf(committed.accepted.state, expected + 1);
+    if (made === null)
+      return {
+        kind: "unknown",
+        error: error ?? unreachable("the change is too old to tell what became of it"),
+      };
+    const state = committed!.versioned;
+    if (made !== id) return { kind: "conflict", state };
+    return { kind: "done", state: value === null ? state : { version: expected + 1, value: value.value } };
   }
 
-  #runNext(): void {
-    this.#running = this.#waiting.shift() ?? null;
-    if (this.#running !== null) this.#try(this.#running);
-  }
-
-  #try(operation: Operation<V>): void {
+  #try(operation: Operation<V, Change<V>>): void {
     if (this.#options.clock.now() >= operation.untilMs) {
       this.#end(
         operation,
@@ -200,7 +175,8 @@ export class MembersRegister<V> implements Register<V> {
       );
       return;
     }
-    const { change, tries } = operation;
+    const { change } = operation;
+    const tries = this.#tries;
     if (change !== null && tries === 0 && change.expected < (this.#known?.versioned.version ?? 0)) {
       // Somebody was faster while it waited.
       this.#end(operation, null, this.#known);
@@ -213,27 +189,28 @@ export class MembersRegister<V> implements Register<V> {
     else this.#propose(operation, null);
   }
 
-  #tryAgain(operation: Operation<V>): void {
-    operation.tries++;
-    const most = Math.min(limits.backoffMaxMs, limits.backoffMinMs * 2 ** Math.min(operation.tries, 10));
+  #tryAgain(operation: Operation<V, Change<V>>): void {
+    this.#tries++;
+    const most = Math.min(limits.backoffMaxMs, limits.backoffMinMs * 2 ** Math.min(this.#tries, 10));
     this.#pauseThenTry(operation, most);
   }
 
-  #pauseThenTry(operation: Operation<V>, mostMs: number): void {
+  #pauseThenTry(operation: Operation<V, Change<V>>, mostMs: number): void {
     const { clock, random } = this.#options;
     this.#pause = clock.after(limits.backoffMinMs + random() * mostMs, () => this.#try(operation));
   }
 
-  #end(operation: Operation<V>, error: FlotillaError | null, committed: Known<V> | null): void {
-    this.#running = null;
-    if (operation.change !== null) this.#changeTrouble = error === null ? null : error.message;
-    for (const onEnd of operation.onEnd) onEnd(error, committed);
-    if (this.#running === null && !this.#stopped) this.#runNext();
+  #end(operation: Operation<V, Change<V>>, error: FlotillaError | null, committed: Known<V> | null): void {
+    if (operation.change === null) this.#operations.endRead(operation, error, committed?.versioned ?? null);
+    else {
+      this.#changeTrouble = error === null ? null : error.message;
+      this.#operations.endChange(operation, this.#outcomeOf(operation.change, error, committed));
+    }
   }
 
   // Reading in one round.
 
-  #look(operation: Operation<V>): void {
+  #look(operation: Operation<V, Change<V>>): void {
     const { clock } = this.#options;
     const { change } = operation;
     const known = this.#known?.accepted ?? null;
@@ -242,17 +219,17 @@ export class MembersRegister<V> implements Register<V> {
       if (committed !== null && (change === null || committed.state.version > change.expected))
         this.#learnAndEnd(operation, committed);
       else if (change === null) this.#afterLook(operation, round);
-      else if (committed === null && ++operation.looks < limits.changeLooksMax)
+      else if (committed === null && ++this.#looks < limits.changeLooksMax)
         this.#pauseThenTry(operation, 2 * limits.backoffMinMs);
       else this.#propose(operation, null);
     });
     this.#lookUnderWay.ask(namesOf(this.#base()));
   }
 
-  #afterLook(operation: Operation<V>, round: Round): void {
+  #afterLook(operation: Operation<V, Change<V>>, round: Round): void {
     this.#why = round.lastError || "the voters do not agree yet";
     // Whoever made a proposal meanwhile had time enough.
-    if (round.late) operation.tries = Math.max(operation.tries, limits.readLooksMax - 1);
+    if (round.late) this.#tries = Math.max(this.#tries, limits.readLooksMax - 1);
     const formation = this.#shown === null ? this.#formation.see(round) : "no";
     if (formation === "wait") this.#why = "the first version waits for voters that do not answer";
     if (formation === "yes") this.#propose(operation, round);
@@ -274,9 +251,9 @@ export class MembersRegister<V> implements Register<V> {
   // Proposing.
 
   /** @param blank the look that found only blank voters: when none that promises has a state, the first one is made. */
-  #propose(operation: Operation<V>, blank: Round | null): void {
+  #propose(operation: Operation<V, Change<V>>, blank: Round | null): void {
     const { clock, node } = this.#options;
-    operation.looks = 0;
+    this.#looks = 0;
     const have = this.#known?.accepted ?? null;
     this.#counter = Math.max(this.#counter, have?.ballot.counter ?? 0) + 1;
     const ballot = { counter: this.#counter, node };
@@ -316,7 +293,7 @@ export class MembersRegister<V> implements Register<V> {
     }
   }
 
-  #onResult(operation: Operation<V>, result: AttemptResult): void {
+  #onResult(operation: Operation<V, Change<V>>, result: AttemptResult): void {
     if (result.kind === "committed") {
       this.#learnAndEnd(operation, result.accepted);
       return;
@@ -337,7 +314,7 @@ export class MembersRegister<V> implements Register<V> {
     return first || shown === undefined ? anyOf(this.#options.fileVoters) : shown.voters;
   }
 
-  #learnAndEnd(operation: Operation<V>, accepted: Accepted): void {
+  #learnAndEnd(operation: Operation<V, Change<V>>, accepted: Accepted): void {
     try {
       this.#learn(accepted);
     } catch (thrown) {
@@ -345,7 +322,7 @@ export class MembersRegister<V> implements Register<V> {
       this.#end(operation, thrown, null);
       return;
     }
-    if (!this.#stopped) this.#end(operation, null, this.#known);
+    if (!this.#operations.isStopped) this.#end(operation, null, this.#known);
   }
 
   #learn(accepted: Accepted): void {
@@ -364,8 +341,8 @@ export class MembersRegister<V> implements Register<V> {
 }
 
 /** @param best what was accepted last; @returns it, or what the change makes of it. */
-function next(change: Change | null, best: RegisterState): RegisterState {
+function next<V>(change: Change<V> | null, best: RegisterState): RegisterState {
   if (change === null || best.version !== change.expected) return best;
   const { value, voters } = change;
-  return successor(best, change.id, { ...(value && { value }), ...(voters && { voters }) });
+  return successor(best, change.id, { ...(value && { value: value.bytes }), ...(voters && { voters }) });
 }

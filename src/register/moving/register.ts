@@ -3,10 +3,9 @@
  * last version says where the register went (`movedTo`): it is made by compare-and-set like any other, so nothing can follow it there,
  * and whatever was done is beneath it. Whoever sees it goes on in the new engine; the first one copies what it holds.
  */
-import type { FlotillaError } from "../../support/errors.ts";
 import { register as limits } from "../../support/limits.ts";
 import type { CellRegister } from "../cell/cell-register.ts";
-import type { CasOutcome, Register, Versioned } from "../register.ts";
+import type { CasOutcome, ReadDone, Register, Versioned } from "../register.ts";
 import type { SlotMap } from "../slot-map.ts";
 import { unreachable } from "../unreachable.ts";
 
@@ -23,8 +22,6 @@ export interface MovingRegisterOptions {
   /** Once, when it is known here that the register has moved. */
   readonly onMoved: () => void;
 }
-
-type ReadDone = (error: FlotillaError | null, state: Versioned<SlotMap> | null) => void;
 
 export class MovingRegister implements Register<SlotMap> {
   readonly #options: MovingRegisterOptions;
@@ -57,7 +54,7 @@ export class MovingRegister implements Register<SlotMap> {
     return this.#last !== null;
   }
 
-  read(done: ReadDone): void {
+  read(done: ReadDone<SlotMap>): void {
     if (this.#last !== null) {
       this.#readNew(done);
       return;
@@ -118,9 +115,9 @@ export class MovingRegister implements Register<SlotMap> {
     await readOf(this);
   }
 
-  #readNew(done: ReadDone): void {
+  #readNew(done: ReadDone<SlotMap>): void {
     const { to, where } = this.#options;
-    const end: ReadDone = (error, state) => {
+    const end: ReadDone<SlotMap> = (error, state) => {
       if (error === null && !this.#isSame) {
         done(unreachable(`${where} holds another register than the one that moved there`), null);
         return;
@@ -135,7 +132,7 @@ export class MovingRegister implements Register<SlotMap> {
   }
 
   /** Whoever is first; the others find it. */
-  #copy(done: ReadDone): void {
+  #copy(done: ReadDone<SlotMap>): void {
     const { from, to } = this.#options;
     const { letters, slots } = this.#last!.value;
     to.begin({ world: from.world!, version: this.#last!.version, value: { letters, slots } }, (outcome) => {
