@@ -30,7 +30,7 @@ export interface AgentPollsOptions {
 
 export class AgentPolls {
   readonly #options: AgentPollsOptions;
-  readonly #polling: Polling<AgentFinding>;
+  readonly #polling: Polling<AgentFinding, AgentPoll>;
   #polls: ReadonlyMap<string, AgentPoll> = new Map();
 
   constructor(options: AgentPollsOptions) {
@@ -47,15 +47,14 @@ export class AgentPolls {
   /** Asks for the servers that routes of `web` lead to, as this file says. What it leaves as it is goes on. */
   follow(file: ClusterFile, web: Cluster): void {
     const before = this.#polls;
-    const now = new Map<string, AgentPoll>();
-    for (const { server, agent } of asked(file, web)) {
-      const known = before.get(server.name);
-      const isSame = known !== undefined && isDeepStrictEqual([known.server, known.agent], [server, agent]);
-      now.set(server.name, isSame ? known : new AgentPoll(server, agent, this.#options));
-    }
-    this.#polls = now;
-    for (const [name, poll] of before) if (now.get(name) !== poll) this.#end(poll);
-    for (const [name, poll] of now) if (before.get(name) !== poll) this.#polling.add(poll);
+    this.#polls = new Map(
+      asked(file, web).map(({ server, agent }) => {
+        const known = before.get(server.name);
+        const poll = known?.isOf(server, agent) ? known : new AgentPoll(server, agent, this.#options);
+        return [server.name, poll];
+      }),
+    );
+    for (const poll of this.#polling.follow(this.#polls.values())) this.#end(poll);
   }
 
   stop(): void {
@@ -64,7 +63,6 @@ export class AgentPolls {
 
   #end(poll: AgentPoll): void {
     const { news } = this.#options;
-    this.#polling.remove(poll);
     const { name } = poll.server;
     if (news.of(name).agent !== null) news.update(name, { agent: null });
   }
@@ -101,6 +99,10 @@ class AgentPoll implements Question<AgentFinding> {
       options.resolver,
       options.clock,
     );
+  }
+
+  isOf(server: Server, agent: Endpoint): boolean {
+    return isDeepStrictEqual([this.server, this.agent], [server, agent]);
   }
 
   ask(answer: (finding: AgentFinding) => void): Asking<AgentFinding> {

@@ -33,7 +33,7 @@ export interface ServerChecksOptions {
 
 export class ServerChecks {
   readonly #options: ServerChecksOptions;
-  readonly #polling: Polling<Finding>;
+  readonly #polling: Polling<Finding, ServerCheck>;
   #checks: ReadonlyMap<string, ServerCheck> = new Map();
 
   constructor(options: ServerChecksOptions) {
@@ -53,19 +53,15 @@ export class ServerChecks {
    */
   follow(file: ClusterFile, web: Cluster): void {
     const before = this.#checks;
-    const now = new Map<string, ServerCheck>();
-    for (const { server, settings } of wanted(file, web)) {
-      const known = before.get(server.name);
-      if (known?.isOf(server, settings)) now.set(server.name, known);
-      else
-        now.set(
-          server.name,
-          new ServerCheck(server, settings, this.#probe(server, settings, file), this.#options),
-        );
-    }
-    this.#checks = now;
-    for (const [name, check] of before) if (now.get(name) !== check) this.#end(check, now.get(name));
-    for (const [name, check] of now) if (before.get(name) !== check) this.#polling.add(check);
+    this.#checks = new Map(
+      wanted(file, web).map(({ server, settings }) => {
+        const known = before.get(server.name);
+        const check = known?.isOf(server, settings) ? known : this.#checkOf(server, settings, file);
+        return [server.name, check];
+      }),
+    );
+    for (const check of this.#polling.follow(this.#checks.values()))
+      this.#end(check, this.#checks.get(check.server.name));
   }
 
   /** No socket of a check is open when this returns; links end after what they have to send. */
@@ -77,11 +73,14 @@ export class ServerChecks {
 
   #end(check: ServerCheck, next: ServerCheck | undefined): void {
     const { news } = this.#options;
-    this.#polling.remove(check);
     check.close();
     const { name } = check.server;
     const isElsewhere = next === undefined || !isDeepStrictEqual(placeOf(next.server), placeOf(check.server));
     if (isElsewhere && news.of(name).check !== null) news.update(name, { check: null });
+  }
+
+  #checkOf(server: Server, settings: CheckSettings, file: ClusterFile): ServerCheck {
+    return new ServerCheck(server, settings, this.#probe(server, settings, file), this.#options);
   }
 
   #probe(server: Server, { http, timeoutMs }: CheckSettings, file: ClusterFile): Probe {

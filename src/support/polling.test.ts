@@ -43,7 +43,7 @@ function started(count: number, atOnceMax = 1_000, options = {}) {
   const clock = new FakeClock();
   const polling = new Polling<string>({ clock, random: seededRandom(1), atOnceMax });
   const all = Array.from({ length: count }, () => new Asked(clock, options));
-  for (const question of all) polling.add(question);
+  polling.follow(all);
   return { clock, polling, all };
 }
 
@@ -107,7 +107,7 @@ test("what comes after its time, a second time or after its end is not heard", (
   question.answer("twice");
   nextOf(clock, question);
   const last = question.answer;
-  polling.remove(question);
+  assert.deepEqual(polling.follow([]), [question]);
   last("removed");
   clock.advance(10_000);
   assert.deepEqual(question.answers, ["too late", "good"]);

@@ -29,8 +29,8 @@ export interface PollingOptions {
 }
 
 /** One question in its rounds. */
-class Poll<Answer> {
-  readonly question: Question<Answer>;
+class Poll<Answer, Asked extends Question<Answer>> {
+  readonly question: Asked;
   /** Until it is asked, or until its time is over. */
   timer: Timer | null = null;
   /** Null while it is not open. */
@@ -39,17 +39,17 @@ class Poll<Answer> {
   /** Grows with each asking: an answer that belongs to an earlier one is known by it. */
   turn = 0;
 
-  constructor(question: Question<Answer>) {
+  constructor(question: Asked) {
     this.question = question;
   }
 }
 
-export class Polling<Answer> {
+export class Polling<Answer, Asked extends Question<Answer> = Question<Answer>> {
   readonly #options: PollingOptions;
-  readonly #polls: Map<Question<Answer>, Poll<Answer>> = new Map();
-  readonly #open: Set<Poll<Answer>> = new Set();
+  readonly #polls: Map<Asked, Poll<Answer, Asked>> = new Map();
+  readonly #open: Set<Poll<Answer, Asked>> = new Set();
   /** Those whose time has come while too many are open, in this order. */
-  readonly #waiting: Set<Poll<Answer>> = new Set();
+  readonly #waiting: Set<Poll<Answer, Asked>> = new Set();
   #look: Timer | null = null;
   #lookedAtMs = 0;
 
@@ -62,34 +62,41 @@ export class Polling<Answer> {
     return this.#open.size;
   }
 
-  add(question: Question<Answer>): void {
-    const poll = new Poll(question);
+  /** Asks these from now on, and no others; what was asked before goes on. @returns those that are asked no more: an open one was cut. */
+  follow(questions: Iterable<Asked>): Asked[] {
+    const wanted = new Set(questions);
+    const ended = [...this.#polls.keys()].filter((question) => !wanted.has(question));
+    for (const question of ended) this.#remove(question);
+    for (const question of wanted) if (!this.#polls.has(question)) this.#add(question);
+    return ended;
+  }
+
+  stop(): void {
+    this.#waiting.clear();
+    this.follow([]);
+  }
+
+  #add(question: Asked): void {
+    const poll = new Poll<Answer, Asked>(question);
     this.#polls.set(question, poll);
     this.#soon(poll);
   }
 
-  /** It is asked no more, and an open one is cut. */
-  remove(question: Question<Answer>): void {
-    const poll = this.#polls.get(question);
-    if (poll === undefined) return;
+  #remove(question: Asked): void {
+    const poll = this.#polls.get(question)!;
     this.#polls.delete(question);
     this.#waiting.delete(poll);
     this.#close(poll)?.cut();
     this.#next();
   }
 
-  stop(): void {
-    this.#waiting.clear();
-    for (const question of [...this.#polls.keys()]) this.remove(question);
-  }
-
   /** At some moment of the next interval, or of the next second. */
-  #soon(poll: Poll<Answer>): void {
+  #soon(poll: Poll<Answer, Asked>): void {
     const withinMs = Math.min(poll.question.intervalMs, limits.firstWithinMs);
     this.#after(poll, this.#options.random() * withinMs);
   }
 
-  #after(poll: Poll<Answer>, delayMs: number): void {
+  #after(poll: Poll<Answer, Asked>, delayMs: number): void {
     poll.timer = this.#options.clock.after(delayMs, () => {
       this.#waiting.add(poll);
       this.#next();
@@ -105,7 +112,7 @@ export class Polling<Answer> {
     }
   }
 
-  #ask(poll: Poll<Answer>): void {
+  #ask(poll: Poll<Answer, Asked>): void {
     const { clock } = this.#options;
     const { question } = poll;
     const turn = ++poll.turn;
@@ -117,18 +124,18 @@ export class Polling<Answer> {
     if (this.#open.has(poll) && poll.turn === turn) poll.asking = asking;
   }
 
-  #answered(poll: Poll<Answer>, turn: number, answer: Answer): void {
+  #answered(poll: Poll<Answer, Asked>, turn: number, answer: Answer): void {
     if (poll.turn !== turn || !this.#open.has(poll) || this.#stoodStill()) return;
     this.#close(poll);
     this.#over(poll, answer);
   }
 
-  #expired(poll: Poll<Answer>): void {
+  #expired(poll: Poll<Answer, Asked>): void {
     if (this.#stoodStill()) return;
     this.#over(poll, this.#close(poll)!.cut());
   }
 
-  #over(poll: Poll<Answer>, answer: Answer): void {
+  #over(poll: Poll<Answer, Asked>, answer: Answer): void {
     const { clock, random } = this.#options;
     const { intervalMs } = poll.question;
     const nextMs = intervalMs * (1 + (random() * 2 - 1) * limits.jitterShare);
@@ -138,7 +145,7 @@ export class Polling<Answer> {
   }
 
   /** @returns what was open. */
-  #close(poll: Poll<Answer>): Asking<Answer> | null {
+  #close(poll: Poll<Answer, Asked>): Asking<Answer> | null {
     const { asking } = poll;
     poll.timer?.cancel();
     poll.timer = poll.asking = null;
