@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { CartSite, counts, visit } from "../harness/cart-site.ts";
-import { until } from "../harness/process.ts";
+import { CartSite, counts, slotsInAll, visit } from "../harness/cart-site.ts";
+import { type TestProcess, until } from "../harness/process.ts";
 
 const durability = "backup+disk";
 
@@ -21,6 +21,12 @@ async function upAgain(site: CartSite, killed: readonly number[]): Promise<void>
   await site.isWhole();
 }
 
+/** Each server tells what became of those that it looked after. */
+function toldSlots({ output }: TestProcess): number {
+  const told = [...output.matchAll(/(\d+) session slots (?:were gone|are in use)/g)];
+  return told.reduce((sum, [, slots]) => sum + Number(slots), 0);
+}
+
 for (const apps of [1, 2, 3])
   test(`${apps} app server${apps > 1 ? "s" : ""}: killed together they have every session afterwards`, async (t) => {
     const site = await CartSite.make(t, { apps, durability });
@@ -34,7 +40,8 @@ for (const apps of [1, 2, 3])
     assert.deepEqual(await counts(visitors.slice(1)), before.slice(1));
     leaver.cookie = cookie;
     assert.equal(await leaver.ask("GET"), 0, "a logout was undone");
-    assert.doesNotMatch(running.output, /SESSIONS_UNREAD|SESSIONS_DISK/);
+    await until("it is told of every slot", () => toldSlots(running) >= slotsInAll);
+    assert.doesNotMatch(running.output, /SESSIONS_LOST|SESSIONS_UNREAD|SESSIONS_DISK/);
 
     await t.test("stopped in order and started again too, without another file", async () => {
       const { code, stderr } = await site.stop();

@@ -5,7 +5,7 @@ import type { Recovered } from "../../src/session/cluster/context.ts";
 import { Entry } from "../../src/session/entry.ts";
 import type { VerifiedId } from "../../src/session/id.ts";
 import { endless } from "../../src/session/snapshot.ts";
-import { Simulation } from "./session/simulation.ts";
+import { type Options, Simulation } from "./session/simulation.ts";
 
 class Site {
   readonly simulation: Simulation;
@@ -14,14 +14,22 @@ class Site {
 
   /** Three app servers at least. */
   static make(): Site {
+    return Site.#find({}, (servers) => servers >= 3);
+  }
+
+  static makePairWithDisks(): Site {
+    return Site.#find({ hasDisks: true, register: "model", rollsOut: false }, (servers) => servers === 2);
+  }
+
+  static #find(options: Options, fits: (servers: number) => boolean): Site {
     for (let seed = 1; ; seed++) {
-      const site = new Site(seed);
-      if (site.servers.length >= 3) return site;
+      const simulation = new Simulation(seed, options);
+      if (fits(simulation.setup.servers.length)) return new Site(simulation);
     }
   }
 
-  private constructor(seed: number) {
-    this.simulation = new Simulation(seed, {});
+  private constructor(simulation: Simulation) {
+    this.simulation = simulation;
     this.servers = this.simulation.setup.servers.map(({ server }) => server);
     for (const server of this.servers) this.start(server);
     while (!this.simulation.isWhole()) this.pass(100);
@@ -57,6 +65,13 @@ class Site {
     });
     this.pass(100);
     return isThere;
+  }
+
+  /** Of a slot, with the epoch of the copy on the disk of each server. */
+  look(slot: number): { epoch: number; hasBackup: boolean; onDisk: (number | undefined)[] } {
+    const { epoch, backup } = this.simulation.register.state!.value.slots[slot]!;
+    const onDisk = this.servers.map((server) => this.simulation.disks!.get(server)!.placeOf(slot)?.epoch);
+    return { epoch, hasBackup: backup !== null, onDisk };
   }
 
   /** Told to stop all at once. */
@@ -109,5 +124,28 @@ describe("slots that came to an owner again", () => {
     for (const server of others) site.start(server);
     site.pass(90_000);
     assert.deepEqual(site.told(), [`unknown ${last}`]);
+  });
+
+  test("power goes as a new copy is on disk and its server not named yet: the owner's disk has all, and no loss is told", () => {
+    const site = Site.makePairWithDisks();
+    const id = site.create();
+    const { owner } = site.simulation.register.state!.value.slots[id.slot]!;
+    const other = site.simulation.apps.get(site.servers.find((server) => server !== owner!.server)!)!;
+    other.process.pause();
+    while (site.look(id.slot).hasBackup) site.pass(100);
+    other.process.resume();
+    const isGiven = (): boolean => {
+      const { epoch, hasBackup, onDisk } = site.look(id.slot);
+      return !hasBackup && onDisk.every((known) => known === epoch);
+    };
+    for (let ms = 0; !isGiven(); ms++) {
+      assert.ok(ms < 60_000 && !site.look(id.slot).hasBackup, "the moment was missed");
+      site.pass(1);
+    }
+    for (const server of site.servers) site.simulation.kill(server, true);
+    for (const server of site.servers) site.start(server);
+    site.pass(10_000);
+    assert.ok(site.lives(id));
+    assert.deepEqual(site.told(), ["whole"]);
   });
 });

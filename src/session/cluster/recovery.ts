@@ -165,7 +165,8 @@ export class Recovery {
   /**
    * The copies that are left lie on disks, and what was acknowledged is on those of the pair that could be written: on one at least. So
    * both have to come. An owner without a backup has all on its own, but what it took over may be on its former partner's alone, or on
-   * none, as long as the register names that: its own has all when it knows an epoch that the other does not.
+   * none, as long as the register names that: its own has all when it knows the epoch of now, or one that the other does not. (The other may
+   * know the epoch of now as well: it had just been given a new copy.)
    */
   #decideByDisks(
     slot: SlotCopy,
@@ -180,8 +181,10 @@ export class Recovery {
     const ours = offers.get(owner.server);
     const theirs = other === null ? undefined : offers.get(other.server);
     const haveAllCome = hasCopy(ours, away) && (other === null || hasCopy(theirs, away));
-    const isAhead = ours !== undefined && theirs !== undefined && ours.epoch > theirs.epoch;
-    const hasCaughtUp = entry.backup !== null || other === null || isAhead;
+    const hasCaughtUp =
+      entry.backup !== null ||
+      other === null ||
+      (ours !== undefined && theirs !== undefined && ours.epoch >= Math.min(entry.epoch, theirs.epoch + 1));
     const isWhole = rules.isWhole(haveAllCome, hasCaughtUp);
     this.#decided.set(slot, { copy: isWhole ? "whole" : away.length > 0 ? "unknown" : "lost", away });
     const next = { epoch: entry.epoch + 1, owner: best?.holder ?? self, backup: null, prior: null };

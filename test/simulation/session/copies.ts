@@ -16,6 +16,8 @@ export class Copies {
   readonly #site: Looked;
   /** Changes that gave a slot an owner and a backup of which neither was one. */
   paired = 0;
+  /** Slots whose newest recovery had every copy that it could need. */
+  readonly #hadAll: Set<number> = new Set();
 
   constructor(site: Looked) {
     this.#site = site;
@@ -77,23 +79,33 @@ export class Copies {
       if (entry.backup !== null) this.paired++;
       // Somebody who was not of the pair became the owner: only when neither of the pair could serve for long.
       const living = [old.owner, old.backup].map((holder) => this.appOf(holder)?.process ?? null);
+      this.#hadAll.delete(slot);
       const isLegitimate = living.every((process) => process === null || isGivenUp(process));
       if (this.#isOffered(old.owner, slot) || this.#isOffered(old.backup, slot)) return;
-      if (isLegitimate && this.#site.disks !== null && !this.#isExcused(slot, old)) return;
+      if (isLegitimate && this.#site.disks !== null && !this.#isExcused(slot, old)) {
+        if (!this.#isBehind(slot, old)) this.#hadAll.add(slot);
+        return;
+      }
       if (isLegitimate) this.#site.oracle.forgive(slot, "both of the pair were gone for long");
       else this.#site.oracle.fail("I2", `slot ${slot} was taken from a living pair, ${by}`);
     });
   }
 
+  /** With disks: a server says that sessions are lost, or may be. */
+  onLoss({ name }: Process, slot: number): void {
+    if (this.#hadAll.has(slot))
+      this.#site.oracle.fail(
+        "loss",
+        `${name} tells of a loss in slot ${slot}, of which every copy was there`,
+      );
+  }
+
   /** With disks: one of those that may have the newest copy is not there in time, or its disk has lost it. */
-  #isExcused(slot: number, { owner, backup, prior }: Slot): boolean {
+  #isExcused(slot: number, old: Slot): boolean {
+    const { owner, backup, prior } = old;
     const { disks, apps, register, world } = this.#site;
-    if (backup === null && prior !== null && disks!.get(owner!.server)!.wasUnwell) {
-      // It showed what it had taken over while its disk could not be written: what nobody was told to be written may be lost.
-      const own = disks!.get(owner!.server)!.placeOf(slot);
-      const other = disks!.get(prior.server)!.placeOf(slot);
-      if ((own?.epoch ?? -1) <= (other?.epoch ?? -1)) return true;
-    }
+    // It showed what it had taken over while its disk could not be written: what nobody was told to be written may be lost.
+    if (this.#isBehind(slot, old) && disks!.get(owner!.server)!.wasUnwell) return true;
     return [owner, backup, prior].some((holder) => {
       if (holder === null) return false;
       const process = apps.get(holder.server)?.process;
@@ -102,6 +114,14 @@ export class Copies {
       if ((register.cutOff.get(holder.server) ?? 0) > 0 || process.refusedSince !== null) return true;
       return disks!.get(holder.server)!.hasLost;
     });
+  }
+
+  /** The disk of an owner that is alone never had that it is: perhaps not what it took over either. */
+  #isBehind(slot: number, { epoch, owner, backup, prior }: Slot): boolean {
+    const [own, other] = [owner, prior].map((holder) =>
+      holder === null ? -1 : (this.#site.disks!.get(holder.server)!.placeOf(slot)?.epoch ?? -1),
+    );
+    return backup === null && prior !== null && own! < epoch && own! <= other!;
   }
 
   /** Its process ended in order, and the next one of its server is there with the copy, in time. */

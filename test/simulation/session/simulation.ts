@@ -249,7 +249,9 @@ export class Simulation {
           world.tell(process.name, `is ${roleNames[role]} of slot ${slot} (epoch ${epoch}, pos ${pos})`),
         onRecovered: (slot, { copy }) => {
           world.tell(process.name, `recovers slot ${slot}: ${copy}`);
-          if (copy !== "whole" && this.#mutant.hidesLosses !== true) this.oracle.hearLoss(slot);
+          if (copy === "whole" || this.#mutant.hidesLosses === true) return;
+          this.oracle.hearLoss(slot);
+          this.#copies.onLoss(process, slot);
         },
         onEvicted: () => this.oracle.fail("I8", `${process.name} has no room`),
         onEvent: (what) => {
