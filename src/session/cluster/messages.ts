@@ -6,6 +6,7 @@
  */
 import { FlotillaError } from "../../support/errors.ts";
 import { replication as limits } from "../../support/limits.ts";
+import { BinaryReader } from "../binary-reader.ts";
 import { Entry, type SessionChanges, type SessionEntries } from "../entry.ts";
 import type { SessionLife, SessionSnapshot } from "../snapshot.ts";
 import type { Expected } from "../store.ts";
@@ -160,60 +161,29 @@ export class MessageError extends FlotillaError {
 }
 
 /** Reads one frame. */
-class FrameReader {
-  readonly #buffer: Buffer;
-  #at = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  }
-
-  get isOver(): boolean {
-    return this.#at === this.#buffer.length;
-  }
-
-  u8(): number {
-    return this.#buffer[this.#take(1)]!;
-  }
-
-  u16(): number {
-    return this.#buffer.readUInt16BE(this.#take(2));
-  }
-
-  u32(): number {
-    return this.#buffer.readUInt32BE(this.#take(4));
+class FrameReader extends BinaryReader {
+  override fail(what: string): never {
+    throw new MessageError(what);
   }
 
   flag(): boolean {
     const value = this.u8();
-    if (value > 1) throw new MessageError(`flag ${value}`);
+    if (value > 1) this.fail(`flag ${value}`);
     return value === 1;
   }
 
   /** A finite number, not below -1: times, positions and versions. */
   number(): number {
-    const value = this.#buffer.readDoubleBE(this.#take(8));
-    if (!(value >= -1 && value < Number.POSITIVE_INFINITY)) throw new MessageError(`number ${value}`);
+    const value = this.f64();
+    if (!(value >= -1 && value < Number.POSITIVE_INFINITY)) this.fail(`number ${value}`);
     return value;
   }
 
   /** A duration; Infinity for "never". */
   duration(): number {
-    const value = this.#buffer.readDoubleBE(this.#take(8));
-    if (!(value >= 0)) throw new MessageError(`duration ${value}`);
+    const value = this.f64();
+    if (!(value >= 0)) this.fail(`duration ${value}`);
     return value;
-  }
-
-  text(): string {
-    const bytes = this.u32();
-    const from = this.#take(bytes);
-    return this.#buffer.toString("utf8", from, from + bytes);
-  }
-
-  bytes(): Buffer {
-    const length = this.u32();
-    const at = this.#take(length);
-    return this.#buffer.subarray(at, at + length);
   }
 
   changes(): SessionChanges {
@@ -223,7 +193,7 @@ class FrameReader {
       const key = this.text();
       changes.set(key, this.flag() ? entryOf(key, this.text()) : null);
     }
-    if (changes.size !== count) throw new MessageError("a key twice");
+    if (changes.size !== count) this.fail("a key twice");
     return changes;
   }
 
@@ -231,7 +201,7 @@ class FrameReader {
     const count = this.u32();
     const expected = new Map<string, string | null>();
     for (let i = 0; i < count; i++) expected.set(this.text(), this.flag() ? this.text() : null);
-    if (expected.size !== count) throw new MessageError("a key twice");
+    if (expected.size !== count) this.fail("a key twice");
     return expected;
   }
 
@@ -241,21 +211,14 @@ class FrameReader {
 
   entries(): SessionEntries {
     const changes = this.changes();
-    for (const entry of changes.values()) if (entry === null) throw new MessageError("an entry without text");
+    for (const entry of changes.values()) if (entry === null) this.fail("an entry without text");
     return changes as SessionEntries;
   }
 
   oneOf<Value extends number>(values: { readonly [name: string]: Value }, what: string): Value {
     const value = this.u8();
     for (const name in values) if (values[name] === value) return values[name];
-    throw new MessageError(`${what} ${value}`);
-  }
-
-  #take(bytes: number): number {
-    const from = this.#at;
-    if (bytes > this.#buffer.length - from) throw new MessageError("cut off");
-    this.#at = from + bytes;
-    return from;
+    this.fail(`${what} ${value}`);
   }
 }
 

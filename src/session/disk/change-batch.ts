@@ -4,6 +4,7 @@
  * so its reader trusts it.
  */
 import { sessionDatabase as limits } from "../../support/limits.ts";
+import { BinaryReader } from "../binary-reader.ts";
 import type { DiskSession } from "../cluster/slot-disk.ts";
 import { entryBytes, writeEntries } from "../entry-bytes.ts";
 
@@ -128,7 +129,7 @@ export class ChangeBatch {
   #begin(type: number, slot: number, key: string = "", dataBytes: number = 0): void {
     this.#reserve(fixedBytes + key.length * 3 + dataBytes);
     this.#at = this.#buffer.writeUInt8(type, this.#at);
-    this.#at = this.#buffer.writeUInt16LE(slot, this.#at);
+    this.#at = this.#buffer.writeUInt16BE(slot, this.#at);
   }
 
   #place(slot: number, epoch: number, pos: number): void {
@@ -144,19 +145,19 @@ export class ChangeBatch {
     this.#number(session.absoluteTimeoutMs);
     this.#number(now - session.ageMs);
     const dataBytes = entryBytes(session.entries);
-    this.#at = this.#buffer.writeUInt32LE(dataBytes, this.#at);
+    this.#at = this.#buffer.writeUInt32BE(dataBytes, this.#at);
     writeEntries(this.#buffer, this.#at, session.entries);
     this.#at += dataBytes;
   }
 
   #text(text: string): void {
     const bytes = this.#buffer.write(text, this.#at + 4);
-    this.#buffer.writeUInt32LE(bytes, this.#at);
+    this.#buffer.writeUInt32BE(bytes, this.#at);
     this.#at += 4 + bytes;
   }
 
   #number(value: number): void {
-    this.#at = this.#buffer.writeDoubleLE(value, this.#at);
+    this.#at = this.#buffer.writeDoubleBE(value, this.#at);
   }
 
   #reserve(bytes: number): void {
@@ -178,19 +179,19 @@ function readChange(from: ChangeReader, sink: ChangeSink): void {
   const slot = from.u16();
   switch (type) {
     case ChangeType.put:
-      return sink.onPut(slot, from.number(), from.number(), from.session());
+      return sink.onPut(slot, from.f64(), from.f64(), from.session());
     case ChangeType.remove:
-      return sink.onRemove(slot, from.number(), from.number(), from.text());
+      return sink.onRemove(slot, from.f64(), from.f64(), from.text());
     case ChangeType.add:
       return sink.onAdd(slot, from.session());
     case ChangeType.touch:
-      return sink.onTouch(slot, from.text(), from.number(), from.number());
+      return sink.onTouch(slot, from.text(), from.f64(), from.f64());
     case ChangeType.adopt:
-      return sink.onAdopt(slot, from.number(), from.number());
+      return sink.onAdopt(slot, from.f64(), from.f64());
     case ChangeType.begin:
       return sink.onBegin(slot);
     case ChangeType.end:
-      return sink.onEnd(slot, from.number(), from.number());
+      return sink.onEnd(slot, from.f64(), from.f64());
     case ChangeType.cancel:
       return sink.onCancel(slot);
     case ChangeType.drop:
@@ -200,50 +201,15 @@ function readChange(from: ChangeReader, sink: ChangeSink): void {
   }
 }
 
-class ChangeReader {
-  readonly #buffer: Buffer;
-  #at = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  }
-
-  get isOver(): boolean {
-    return this.#at === this.#buffer.length;
-  }
-
-  u8(): number {
-    return this.#buffer[this.#at++]!;
-  }
-
-  u16(): number {
-    this.#at += 2;
-    return this.#buffer.readUInt16LE(this.#at - 2);
-  }
-
-  number(): number {
-    this.#at += 8;
-    return this.#buffer.readDoubleLE(this.#at - 8);
-  }
-
-  text(): string {
-    return this.#bytes().toString("utf8");
-  }
-
+class ChangeReader extends BinaryReader {
   session(): StoredSession {
     return {
       key: this.text(),
-      idleTimeoutMs: this.number(),
-      usedAt: this.number(),
-      absoluteTimeoutMs: this.number(),
-      createdAt: this.number(),
-      data: this.#bytes(),
+      idleTimeoutMs: this.f64(),
+      usedAt: this.f64(),
+      absoluteTimeoutMs: this.f64(),
+      createdAt: this.f64(),
+      data: this.bytes(),
     };
-  }
-
-  #bytes(): Buffer {
-    const from = this.#at + 4;
-    this.#at = from + this.#buffer.readUInt32LE(this.#at);
-    return this.#buffer.subarray(from, this.#at);
   }
 }
