@@ -414,6 +414,14 @@ export const sessionAdmin = {
 export const diskCopies = {
   /** Given to the disk and not synced; what changes beyond it is noted, and given when there is room. */
   pendingBytesMax: 33_554_432,
+  /** The same with the uses of sessions: of more the disk is not told while it can't be written. */
+  touchesBytesMax: 67_108_864,
+  /** Of the bound, how much of memory is left filled where sessions had to leave it. */
+  filledShare: 0.95,
+  /** Of a key that is noted until the disk has what became of its session, in memory. */
+  notedKeyBytes: 160,
+  /** While a disk can't be written, what may leave memory is looked for so often: it is little, and all sessions are looked at. */
+  heldIntervalMs: 10_000,
   /** A disk that syncs nothing for so long counts as one that can't be written. */
   stalledMs: 1_000,
   /** A disk that could not be read is not relied upon for so long: its server hands over. */
@@ -629,6 +637,10 @@ export const replication = {
   pendingPerSlotMax: 1_000,
   /** The values in those of all slots: what a busy backup takes well within `commitTimeoutMs`. More wait, or are refused. */
   pendingBytesMax: 16_777_216,
+  /** While a disk can't be written and the memory of its server is full, sessions may grow by so much in one change. */
+  heldGrowthBytes: 256,
+  /** And when it is so full, as a share of `memory:`, nothing changes but what ends: a backup has in memory what has changed. */
+  heldFullnessMax: 1.25,
   /** A change waits so long for its place among those; then it is refused. */
   placeWaitMs: 1_500,
   /** Operations that wait for an owner, or for the answer of another server; and the values in them. */

@@ -33,7 +33,6 @@ class Site {
     for (const { server } of places) this.#simulation.start(server);
     while (!this.#simulation.isWhole()) world.runUntil(world.now + 100);
     this.#apps = [...this.#simulation.apps.values()];
-    for (const { node } of this.#apps) Object.assign(node.context.options, { sessionsMax: inMemoryMax });
     for (const app of this.#apps) this.#slow(app);
     this.#fill(0);
     this.#visit();
@@ -60,13 +59,15 @@ class Site {
     };
   }
 
-  /** Now this one can't be written for a while, now that one. */
+  /** Now this one can't be written for a while, now that one; then there is room for all in memory. */
   #fill(turn: number): void {
     const { world } = this.#simulation;
-    const { disk } = this.#apps[turn % this.#apps.length]!.disk!;
-    disk.isFull = true;
+    const { disk, node } = this.#apps[turn % this.#apps.length]!;
+    disk!.disk.isFull = true;
+    Object.assign(node.context.options, { sessionsMax: sessions * 10 });
     world.after(world.between(500, 3_000), null, () => {
-      disk.isFull = false;
+      disk!.disk.isFull = false;
+      Object.assign(node.context.options, { sessionsMax: inMemoryMax });
       world.after(world.between(300, 1_500), null, () => this.#fill(turn + 1));
     });
   }

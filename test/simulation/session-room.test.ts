@@ -332,6 +332,100 @@ describe("room on disk", () => {
     for (const one of site.apps) assert.ok(ids.every((id) => site.lives(one, id)));
   });
 
+  for (const whose of ["owner", "backup"] as const)
+    test(`the ${whose}'s disk can't be written for long: memory does not grow for ever, and all is well again by itself`, () => {
+      // With a third one the backup would be that one soon.
+      let site = new Site(1, true);
+      for (let seed = 2; site.apps.length > 2; seed++) site = new Site(seed, true);
+      const [app] = site.apps;
+      const slot = app!.node.context.slots.find(
+        ({ role, backup }) => role === Role.owner && backup !== null,
+      )!;
+      const backup = site.apps.find(({ node }) => node.context.slots[slot.index]!.role === Role.backup)!;
+      const full = whose === "owner" ? app! : backup;
+      const told: (number | null)[] = [];
+      Object.assign(full.node.context.observer, { onMemoryHeld: (bytes: number | null) => told.push(bytes) });
+      const fresh = (n: number): VerifiedId => ({ ...app!.store.newId(), slot: slot.index, key: `key-${n}` });
+      const outcome = (run: (done: (error: { code: string } | null) => void) => void): string => {
+        let code = "none";
+        run((error) => {
+          code = error?.code ?? "done";
+        });
+        site.pass(200);
+        return code;
+      };
+      const create = (n: number): string => {
+        const text = new Map([["a", Entry.of("a", "x".repeat(500))]]);
+        return outcome((done) => app!.store.create(fresh(n), text, 1_800_000, endless, done));
+      };
+      const change = (n: number, text: string): string => {
+        const changes = new Map([["a", Entry.of("a", text)]]);
+        return outcome((done) => app!.store.update(fresh(n), changes, 1_800_000, done));
+      };
+      for (let n = 0; n < 40; n++) assert.equal(create(n), "done");
+      site.pass(2_000);
+      const room = 60 * (site.kept(full, full === app ? Role.owner : Role.backup).bytes / 40);
+      site.bound(full, { memoryBytesMax: room });
+
+      full.disk!.disk.isFull = true;
+      site.pass(1_000);
+      const outcomes = Array.from({ length: 100 }, (_, n) => create(n + 100));
+      const made = outcomes.indexOf("FLOTILLA_SESSION_BUSY");
+      assert.ok(made > 5 && made < 40, `${made} were made`);
+      assert.deepEqual(new Set(outcomes.slice(made)), new Set(["FLOTILLA_SESSION_BUSY"]));
+      assert.ok(inMemory(full) < 90, `${inMemory(full)} in memory`);
+      assert.equal(change(100, "y".repeat(500)), "done");
+      assert.equal(change(100, "y".repeat(1_500)), "FLOTILLA_SESSION_BUSY");
+      assert.ok(site.lives(app!, fresh(100)));
+      assert.equal(
+        outcome((done) => app!.store.destroy(fresh(101), done)),
+        "done",
+      );
+      site.pass(20_000);
+      assert.equal(create(998), "FLOTILLA_SESSION_BUSY");
+      assert.equal(told.length, 1);
+      assert.ok(told[0]! > room);
+
+      full.disk!.disk.isFull = false;
+      site.pass(3_000);
+      assert.equal(create(999), "done");
+      assert.deepEqual(told.slice(1), [null]);
+      site.pass(3_000);
+      const { bytes } = site.kept(full, full === app ? Role.owner : Role.backup);
+      assert.ok(bytes <= room, `${bytes} of ${room}`);
+      for (let n = 0; n < 40; n++) assert.ok(site.lives(app!, fresh(n)), `session ${n}`);
+      for (let n = 0; n < made; n++) assert.equal(site.lives(app!, fresh(n + 100)), n !== 1);
+      assert.deepEqual(site.violations, []);
+    });
+
+  test("what is read from a disk that can't be written goes no further than memory has room", () => {
+    const site = new Site(1, true);
+    const [app] = site.apps;
+    site.bound(app!, { sessionsMax: 20 });
+    const ids = Array.from({ length: 60 }, () => site.create(app!));
+    // So that the disk knows when they were used.
+    site.pass(200_000);
+    assert.ok(inMemory(app!) <= 20);
+    app!.disk!.disk.isFull = true;
+    site.create(app!);
+    site.pass(3_000);
+    const told = ids.map((id) => {
+      let outcome = "none";
+      app!.store.load(id, (error, entries) => {
+        outcome = error?.code ?? (entries === null ? "absent" : "there");
+      });
+      site.pass(200);
+      return outcome;
+    });
+    const refused = told.filter((outcome) => outcome === "FLOTILLA_SESSION_BUSY").length;
+    assert.deepEqual(new Set(told), new Set(["there", "FLOTILLA_SESSION_BUSY"]));
+    assert.ok(refused > 10, `${refused} refused`);
+    assert.ok(inMemory(app!) <= 30, `${inMemory(app!)} in memory`);
+    app!.disk!.disk.isFull = false;
+    site.pass(3_000);
+    assert.ok(ids.every((id) => site.lives(app!, id)));
+  });
+
   test("above the bound of the disk the longest idle make room, on both servers", () => {
     const site = new Site(1, true);
     const [app] = site.apps;

@@ -31,6 +31,11 @@ export interface ClusterObserver {
   onRecovered(slot: number, outcome: Recovered): void;
   /** Sessions were full; so many of the longest idle made room. */
   onEvicted(count: number, sessions: number, bytes: number): void;
+  /**
+   * The disk can't be written, and memory is full of what it should have: new sessions and larger ones are refused.
+   * @param bytes as stored; null: that is over.
+   */
+  onMemoryHeld(bytes: number | null): void;
   /** Anything else worth a line. */
   onEvent(what: string): void;
 }

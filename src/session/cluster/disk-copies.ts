@@ -25,8 +25,9 @@ export interface DiskSite {
   noteTurn(): void;
 }
 
-/** @param isAsked the disk has answered; else it could not, or the slot has another role now. */
-type Fetched = (isAsked: boolean) => void;
+/** no room: there is one, and nowhere to put it; not asked: the disk could not answer, or the slot has another role now. */
+export type FetchOutcome = "asked" | "no room" | "not asked";
+type Fetched = (outcome: FetchOutcome) => void;
 
 interface Fetch {
   readonly slot: SlotCopy;
@@ -52,6 +53,10 @@ export class DiskCopies implements DiskObserver {
   /** Since when something is given and nothing was synced. */
   #waitsSince: number = Number.POSITIVE_INFINITY;
   #isWell = true;
+  /** What was given before is synced, about. */
+  #syncedAt: number = Number.NEGATIVE_INFINITY;
+  /** How full memory is, above 1, where sessions can't leave it because the disk can't be written (disk-room.ts); else 0. */
+  heldFullness = 0;
   /** When a read failed last. */
   #readFailedAt: number = Number.NEGATIVE_INFINITY;
 
@@ -104,7 +109,9 @@ export class DiskCopies implements DiskObserver {
   }
 
   touch(slot: SlotCopy, key: string, idleTimeoutMs: number, idleForMs: number): void {
-    this.disk.touch(slot.index, key, idleTimeoutMs, idleForMs);
+    // While it can't be written they would gather for ever. What is forgotten is made up for by the next use.
+    if (this.disk.pendingBytes < limits.touchesBytesMax)
+      this.disk.touch(slot.index, key, idleTimeoutMs, idleForMs);
   }
 
   /** The slot has another epoch, or the process another role in it. */
@@ -129,7 +136,7 @@ export class DiskCopies implements DiskObserver {
       copy.isBeingMade = false;
     }
     slot.onDisk!.syncedPos = -1;
-    slot.onDisk!.shownFrom = slot.pos;
+    slot.onDisk!.shownFrom = slot.onDisk!.trackedFrom = slot.pos;
   }
 
   /** Its copy was found on disk. */
@@ -160,6 +167,7 @@ export class DiskCopies implements DiskObserver {
     copy.epoch = slot.epoch;
     if (copy.behind !== null) this.#giveBehind(slot);
     copy.isBeingMade = false;
+    copy.trackedFrom = slot.pos;
     this.#noteGiven();
     this.disk.endCopy(slot.index, copy.epoch, slot.pos);
   }
@@ -242,6 +250,18 @@ export class DiskCopies implements DiskObserver {
     return !isBeingMade && behind === null && syncedPos >= slot.pos;
   }
 
+  /** Whether the disk has the session as it is in memory, but for its use. */
+  hasNewest({ onDisk }: SlotCopy, key: string): boolean {
+    const { syncedPos, trackedFrom, isBeingMade, newer } = onDisk!;
+    return this.#site.rules.mayLeave(!isBeingMade && syncedPos >= trackedFrom && !newer.has(key));
+  }
+
+  /** The disk knows of all uses before, or will, in time. */
+  get usesKnownUntil(): number {
+    const isKept = this.#isWell && !this.isFull;
+    return isKept ? Number.POSITIVE_INFINITY : this.#syncedAt - 2 * replication.touchIntervalMs;
+  }
+
   /** A new owner waits with what it shows. */
   holdsBack(slot: SlotCopy): boolean {
     const { shownFrom, syncedPos } = slot.onDisk!;
@@ -258,6 +278,7 @@ export class DiskCopies implements DiskObserver {
   onDurable(index: number, epoch: number, pos: number): void {
     const { clock } = this.#site;
     this.#site.noteTurn();
+    this.#syncedAt = Math.min(this.#waitsSince, clock.now());
     this.#waitsSince = this.disk.pendingBytes > 0 ? clock.now() : Number.POSITIVE_INFINITY;
     this.#judge(false);
     const slot = this.#site.slots[index];
@@ -277,6 +298,7 @@ export class DiskCopies implements DiskObserver {
     const isWell = this.disk.isWell && !isStalled;
     if (isWell === this.#isWell) return;
     this.#isWell = isWell;
+    if (isWell) this.heldFullness = 0;
     for (const slot of this.#site.slots) if (slot.role !== Role.nobody) this.#takers?.onSynced(slot);
   }
 
@@ -329,9 +351,11 @@ export class DiskCopies implements DiskObserver {
       this.#fetches.delete(key);
       this.#waiting -= waiting.length;
       if (error !== null) this.#readFailedAt = this.#site.clock.now();
-      else if (isCurrent && session !== null && !sessions.has(key))
-        sessions.put(session, this.#site.clock.now());
-      for (const fetched of waiting) fetched(error === null && isCurrent);
+      const isNew = isCurrent && session !== null && !sessions.has(key);
+      const hasRoom = this.heldFullness <= 1;
+      if (isNew && hasRoom) sessions.put(session, this.#site.clock.now());
+      const answer = isNew && !hasRoom ? "no room" : "asked";
+      for (const fetched of waiting) fetched(error === null && isCurrent ? answer : "not asked");
     });
   }
 }

@@ -2,10 +2,14 @@
  * Where copies are on disk too, sessions that are not used leave memory when it is full, and end when the disk is full, or when
  * they were idle for too long. The disk is asked for them now and then; while it is, none leaves memory: it would answer for
  * those by what it knew before.
+ *
+ * While the disk can't be written, what changes stays in memory for as long as the other server's disk takes changes. When memory is full then,
+ * what would make it grow is refused: here, and, as heartbeats tell, by the owners of the slots that this server backs up.
  */
-import { replication as limits, session } from "../../support/limits.ts";
+import { diskCopies, replication as limits, session } from "../../support/limits.ts";
 import type { Context } from "./context.ts";
 import type { DiskCopies } from "./disk-copies.ts";
+import { PeerState } from "./messages.ts";
 import type { Owner } from "./owner.ts";
 import { Role, type SlotCopy } from "./slot.ts";
 
@@ -19,6 +23,8 @@ export class DiskRoom {
   readonly #owner: Owner;
   readonly #copies: DiskCopies;
   #isAsking = false;
+  #leaveDueAt = 0;
+  #isHeldTold = false;
 
   constructor(context: Context, owner: Owner, copies: DiskCopies) {
     this.#context = context;
@@ -32,8 +38,10 @@ export class DiskRoom {
   }
 
   sweep(): void {
-    if (this.#isAsking) return;
-    this.#leaveMemory();
+    if (!this.#isAsking) this.#leaveMemory();
+    this.#judgeMemory();
+    // One that can't be written would tell of the same ones again and again.
+    if (this.#isAsking || !this.#copies.isWell) return;
     const owned = this.#context.slots.filter((slot) => slot.role === Role.owner && this.#mayEnd(slot));
     if (this.#fullestFor(owned) > 1) this.#makeRoom(owned);
     else this.#expire(owned.filter(({ onDisk }) => onDisk!.hasMore));
@@ -85,7 +93,7 @@ export class DiskRoom {
     let fullness = this.fullness;
     for (const { backup } of owned) {
       const peer = backup === null ? null : this.#context.connectedTo(backup.holder);
-      if (peer !== null) fullness = Math.max(fullness, peer.fullness);
+      if (peer !== null && peer.state !== PeerState.diskless) fullness = Math.max(fullness, peer.fullness);
     }
     return fullness;
   }
@@ -94,21 +102,46 @@ export class DiskRoom {
     return this.#owner.mayShow(slot) && !slot.isStopping;
   }
 
-  /** Those that are idle for longest, of slots of which the disk has all. */
-  #leaveMemory(): void {
+  /** Of all sessions that this process keeps, and of what is noted until the disk has it. */
+  #memory(): { readonly bytes: number; readonly fullness: number } {
     const { sessionsMax, memoryBytesMax } = this.#context.options;
-    let [sessions, bytes] = [0, 0];
-    for (const { sessions: own, retained } of this.#context.slots) {
+    let [sessions, bytes, noted] = [0, 0, 0];
+    for (const { sessions: own, retained, onDisk } of this.#context.slots) {
       sessions += own.size + (retained?.sessions.size ?? 0);
       bytes += own.bytes + (retained?.sessions.bytes ?? 0);
+      noted += onDisk!.newer.size + (onDisk!.behind?.size ?? 0);
     }
-    const fullness = Math.max(sessions / sessionsMax, bytes / memoryBytesMax);
+    bytes += noted * diskCopies.notedKeyBytes;
+    return { bytes, fullness: Math.max(sessions / sessionsMax, bytes / memoryBytesMax) };
+  }
+
+  #judgeMemory(): void {
+    const copies = this.#copies;
+    const { observer } = this.#context;
+    if (copies.isWell) {
+      if (this.#isHeldTold) observer.onMemoryHeld(null);
+      this.#isHeldTold = false;
+      return;
+    }
+    const { bytes, fullness } = this.#memory();
+    copies.heldFullness = fullness > 1 ? fullness : 0;
+    if (fullness <= 1 || this.#isHeldTold) return;
+    this.#isHeldTold = true;
+    observer.onMemoryHeld(bytes);
+  }
+
+  /** Those that are idle for longest, of which the disk has all. */
+  #leaveMemory(): void {
+    const now = this.#context.clock.now();
+    if (!this.#copies.isWell && now < this.#leaveDueAt) return;
+    this.#leaveDueAt = now + diskCopies.heldIntervalMs;
+    const { fullness } = this.#memory();
     if (fullness <= 1) return;
-    const share = 1 - 1 / fullness;
+    // With some room to spare, for a disk that takes a moment longer.
+    const share = 1 - diskCopies.filledShare / fullness;
     for (const slot of this.#context.slots) {
-      if (!this.#copies.isSyncedCopy(slot)) continue;
-      if (slot.role === Role.nobody) this.#forgetRetained(slot);
-      else this.#leave(slot, Math.ceil(slot.sessions.size * share));
+      if (slot.role !== Role.nobody) this.#leave(slot, Math.ceil(slot.sessions.size * share));
+      else if (this.#copies.isSyncedCopy(slot)) this.#forgetRetained(slot);
     }
   }
 
@@ -119,15 +152,20 @@ export class DiskRoom {
   }
 
   #leave(slot: SlotCopy, count: number): void {
-    // A joining server is being given what is in memory, or changes are under way, or somebody looks.
-    if (slot.joining !== null || slot.pending.length > 0 || slot.onDisk!.readers > 0) return;
+    const { sessions, pending, joining, onDisk } = slot;
+    // A joining server is being given what is in memory, or somebody looks.
+    if (joining !== null || onDisk!.readers > 0) return;
+    const copies = this.#copies;
     const now = this.#context.clock.now();
-    for (const key of slot.sessions.longestIdle(count)) {
-      if (this.#owner.isAwaited(key)) return;
-      const { idleTimeoutMs, lastUsedAt } = slot.sessions.look(key)!;
-      this.#copies.touch(slot, key, idleTimeoutMs, Math.max(0, now - lastUsedAt));
-      slot.sessions.delete(key);
-      slot.onDisk!.hasMore = true;
+    const changing = new Set(pending.map(({ op }) => op.key));
+    for (const key of sessions.longestIdle(count)) {
+      if (changing.has(key) || this.#owner.isAwaited(key) || !copies.hasNewest(slot, key)) continue;
+      const { idleTimeoutMs, lastUsedAt } = sessions.look(key)!;
+      // The others were used later.
+      if (lastUsedAt >= copies.usesKnownUntil) return;
+      if (copies.isWell) copies.touch(slot, key, idleTimeoutMs, Math.max(0, now - lastUsedAt));
+      sessions.delete(key);
+      onDisk!.hasMore = true;
     }
   }
 }

@@ -39,8 +39,10 @@ export class Heartbeats {
     const now = this.#context.clock.now();
     peer.beatAt = now;
     const { clock: heard, promised, takenVersion } = peer;
+    const state = this.#state(peer.connection);
+    const fullness = state === PeerState.diskless ? this.#context.disk!.heldFullness : this.fullness;
     this.#writer.beat({
-      ...{ sentAt: now, state: this.#state(peer.connection), fullness: this.fullness },
+      ...{ sentAt: now, state, fullness },
       ...{ heard, promised, takenVersion },
     });
     peer.connection.sendBeat(this.#writer.take(this.#context.version));

@@ -115,7 +115,10 @@ export interface RequestMessage extends Operation {
 export interface Beat {
   readonly sentAt: number;
   readonly state: PeerState;
-  /** Of the sender with copies for other servers; above 1 they have to make room. */
+  /**
+   * Of the sender's memory with copies for other servers, or of its disk; above 1 they have to make room. Of one whose state is `diskless`,
+   * of its memory: above 1 they have to refuse what would make it grow.
+   */
   readonly fullness: number;
   /** The sending time of the receiver's newest heartbeat that has come. */
   readonly heard: number;

@@ -134,12 +134,30 @@ export class Owner {
       return;
     }
     const base = kind === OpKind.create ? noEntries : (session?.tip ?? noEntries);
-    if (bytesOf(applied(base, changes)) > sessionLimits.dataBytesMax) {
+    const bytes = bytesOf(applied(base, changes));
+    if (bytes > sessionLimits.dataBytesMax) {
       // One larger than a frame could not be copied any more.
       done(tooLarge(changes));
       return;
     }
+    const bytesBefore = bytesOf(session?.tip ?? noEntries);
+    if (
+      kind !== OpKind.destroy &&
+      this.#hasNoRoom(slot, session === null || bytes > bytesBefore + limits.heldGrowthBytes)
+    ) {
+      done(noRoom());
+      return;
+    }
     this.#append(slot, session ?? this.#begun(slot, key, idleTimeoutMs), change, done);
+  }
+
+  /** Sessions can't leave the memory of one of the pair, for its disk can't be written, and it is full (disk-room.ts). */
+  #hasNoRoom({ backup }: SlotCopy, grows: boolean): boolean {
+    const { disk } = this.#context;
+    if (disk === null) return false;
+    const peer = backup === null ? null : this.#context.connectedTo(backup.holder);
+    const fullness = Math.max(disk.heldFullness, peer?.heldFullness ?? 0);
+    return fullness > (grows ? 1 : limits.heldFullnessMax);
   }
 
   /**
@@ -423,6 +441,14 @@ export function unknownOutcome(): FlotillaError {
   return new FlotillaError(
     "FLOTILLA_SESSION_UNKNOWN",
     `the session's servers did not confirm the change within ${sessionLimits.commitTimeoutMs} ms; it may have been made or not`,
+  );
+}
+
+export function noRoom(): FlotillaError {
+  return new FlotillaError(
+    "FLOTILLA_SESSION_BUSY",
+    "a server of this session can't write its disk, and its memory is full: until it can (flotilla status says why it can't) new sessions, " +
+      "larger ones, and those that are on disk alone are refused; nothing was written",
   );
 }
 

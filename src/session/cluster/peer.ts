@@ -49,7 +49,7 @@ export class Peer {
   /** The version in which we last took slots over from it. */
   takenVersion = 0;
   state: PeerState = PeerState.well;
-  /** Of the share of its memory that is for copies of other servers' sessions; above 1 some have to go. */
+  /** Above 1 its copies of other servers' sessions take too much (`Beat.fullness`). */
   fullness = 0;
   /** When it was last judged silent and then spoke again. */
   falseAlarmAt: number = Number.NEGATIVE_INFINITY;
@@ -62,6 +62,11 @@ export class Peer {
   constructor(place: ServerPlace) {
     this.server = place.server;
     this.machine = place.machine;
+  }
+
+  /** It can't write its disk, and its memory is so full of what it can't write: above 1 nothing there may grow. */
+  get heldFullness(): number {
+    return this.state === PeerState.diskless ? this.fullness : 0;
   }
 
   isProcess(holder: Holder): boolean {

@@ -24,7 +24,7 @@ import {
 import { compareAndSet } from "./compare-and-set.ts";
 import type { Context } from "./context.ts";
 import { type Operation, OpKind, ReplyStatus, RequestKind, type RequestMessage } from "./messages.ts";
-import { busy, type Owner, unknownOutcome } from "./owner.ts";
+import { busy, noRoom, type Owner, unknownOutcome } from "./owner.ts";
 import type { Peer, PeerConnection } from "./peer.ts";
 import type { SlotCopy } from "./slot.ts";
 
@@ -201,10 +201,10 @@ export class Remote {
       return;
     }
     if (!isAsked && this.#isCold(slot, request)) {
-      const isWaiting = this.#context.disk!.fetch(slot, request.key, (isAsked) => {
+      const isWaiting = this.#context.disk!.fetch(slot, request.key, (outcome) => {
         if (peer.connection !== connection) return;
-        if (isAsked) this.onRequest(peer, request, true);
-        else reply(ReplyStatus.moved, null);
+        if (outcome === "asked") this.onRequest(peer, request, true);
+        else reply(outcome === "no room" ? ReplyStatus.busy : ReplyStatus.moved);
       });
       if (!isWaiting) reply(ReplyStatus.moved, null);
       return;
@@ -274,9 +274,11 @@ export class Remote {
 
   /** The attempt keeps its place; when the disk can't be asked, it is tried again at the next tick. */
   #fetch(attempt: Attempt): void {
-    attempt.isFetching = this.#context.disk!.fetch(attempt.slot, attempt.operation.key, (isAsked) => {
+    attempt.isFetching = this.#context.disk!.fetch(attempt.slot, attempt.operation.key, (outcome) => {
       attempt.isFetching = false;
-      if (!attempt.isOver && isAsked) this.#run(attempt, true);
+      if (attempt.isOver) return;
+      if (outcome === "asked") this.#run(attempt, true);
+      else if (outcome === "no room") this.#finish(attempt, noRoom());
     });
   }
 

@@ -60,6 +60,8 @@ export interface Rules {
   asksDisk(): boolean;
   /** Whether one that is over is remembered until the disk was given that. */
   keepsTombstones(): boolean;
+  /** Whether a session may leave memory. @param isSynced the disk has it as it is. */
+  mayLeave(isSynced: boolean): boolean;
   /** Whether a new owner shows nothing before its disk has what it took over. */
   waitsToShow(): boolean;
   /**
@@ -94,6 +96,7 @@ export const protocolRules: Rules = {
   placeWaits: () => true,
   asksDisk: () => true,
   keepsTombstones: () => true,
+  mayLeave: (isSynced) => isSynced,
   waitsToShow: () => true,
   isWhole: (haveAllCome, hasCaughtUp) => haveAllCome && hasCaughtUp,
   refusesLate: () => true,

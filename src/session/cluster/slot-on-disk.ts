@@ -8,6 +8,8 @@ export class SlotOnDisk {
    * that is not in memory is of a session that is over.
    */
   readonly newer: Map<string, number> = new Map();
+  /** When the disk has synced this position, it has all that `newer` does not name. */
+  trackedFrom: number = Number.POSITIVE_INFINITY;
   /** Those of them that the disk was not given. */
   behind: Set<string> | null = null;
   /** A copy is being made: it has no place yet. */

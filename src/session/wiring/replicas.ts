@@ -210,7 +210,11 @@ export class Replicas implements PairEvents, KeptSessions {
 
   /** Why sessions can't be written to disk, where they are to be. */
   get diskProblem(): string | null {
-    return this.#disk?.trouble ?? null;
+    const trouble = this.#disk?.trouble ?? null;
+    const isHeld = (this.#node.context.disk?.heldFullness ?? 0) > 1;
+    return isHeld
+      ? `${trouble ?? "it takes too long"}; memory is full meanwhile: new sessions are refused`
+      : trouble;
   }
 
   get counts(): SlotCounts {

@@ -49,6 +49,17 @@ export class Reports implements ClusterObserver {
     );
   }
 
+  onMemoryHeld(bytes: number | null): void {
+    if (bytes === null)
+      this.#log.info("sessions are written to disk again: new ones, and larger ones, are taken again");
+    else
+      this.#log.error(
+        { code: "FLOTILLA_SESSIONS_FULL", bytes },
+        `sessions are full (${bytes} bytes in memory, with the copies for other servers), and can't leave memory because the disk can't be ` +
+          "written: until it can, new sessions, larger ones, and those that are on disk alone are refused",
+      );
+  }
+
   onEvent(what: string): void {
     const times = this.#events.add();
     if (times > 0) this.#log.warn(times === 1 ? what : `${what} (and ${times - 1} more like it)`);

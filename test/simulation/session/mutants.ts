@@ -71,6 +71,11 @@ export const mutants: { readonly [name: string]: Mutant } = {
     hasDisks: true,
     rules: { keepsTombstones: () => false },
   },
+  "a session leaves memory before the disk has it": {
+    hasDisks: true,
+    from: 40,
+    rules: { mayLeave: () => true },
+  },
   "a new owner shows what no disk has": { hasDisks: true, from: 900, rules: { waitsToShow: () => false } },
   "an old copy on disk is used as whole": { hasDisks: true, rules: { isWhole: () => true } },
   "the oldest of copies on disks is used": {

@@ -254,6 +254,11 @@ export class Simulation {
           this.#copies.onLoss(process, slot);
         },
         onEvicted: () => this.oracle.fail("I8", `${process.name} has no room`),
+        onMemoryHeld: (bytes) =>
+          world.tell(
+            process.name,
+            bytes === null ? "has room again" : "has no room while its disk can't be written",
+          ),
         onEvent: (what) => {
           if (this.network.foreignSent === 0) this.oracle.fail("protocol", `${process.name}: ${what}`);
         },
