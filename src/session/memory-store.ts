@@ -6,7 +6,7 @@ import type { Clock, Random, Timer } from "../support/clock.ts";
 import { FlotillaError } from "../support/errors.ts";
 import { session as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
-import type { SavedSession } from "./disk/session-file.ts";
+import type { SavedSession } from "./disk/saved-rows.ts";
 import { applied, bytesOf, noEntries, type SessionChanges } from "./entry.ts";
 import { type Letter, type SessionIds, slotCount, type VerifiedId } from "./id.ts";
 import { type SessionLife, type SessionSnapshot, snapshotOf } from "./snapshot.ts";

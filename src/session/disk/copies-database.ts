@@ -9,8 +9,9 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { sessionDatabase as limits } from "../../support/limits.ts";
 import type { CopyPlaceOnDisk } from "../cluster/slot-disk.ts";
 import { type ChangeSink, readChanges, type StoredSession } from "./change-batch.ts";
-import { checksumOf, DamageError, type DatabaseFile, numberIn } from "./database-file.ts";
+import { checksumOf, DamageError, type DatabaseFile } from "./database-file.ts";
 import { SessionRows } from "./session-rows.ts";
+import { numberIn } from "./sqlite.ts";
 
 /** Numbers are on disk. `unwanted` ones are removed bit by bit. */
 const CopyStatus = { coming: 0, whole: 1, unwanted: 2 } as const;

@@ -7,29 +7,27 @@ import {
   chmodSync,
   closeSync,
   existsSync,
-  fsyncSync,
   mkdirSync,
   openSync,
   readFileSync,
   rmSync,
   statSync,
   writeFileSync,
-  writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { messageOf } from "../../support/errors.ts";
-import { sessionDatabase as limits, savedSessions } from "../../support/limits.ts";
+import { sessionDatabase as limits } from "../../support/limits.ts";
 import { procText } from "../../support/processes.ts";
 import { putAside } from "./aside.ts";
 import { databaseEndings, databasePath } from "./database-names.ts";
 import { inWordsWithRemedy, isWellKnown, primaryCode, SqliteCode } from "./disk-errors.ts";
-import { openDatabase } from "./sqlite.ts";
+import { type FileFormat, formatPragmas, numberIn, openDatabase, whyOther } from "./sqlite.ts";
+import { syncPath, tryOut } from "./synced.ts";
 
-/** "FLOD": what `file` says of it. That of an orderly stop's file is another one. */
-const applicationId = 0x464c_4f44;
-const formatVersion = 1;
+/** "FLOD". */
+const format: FileFormat = { applicationId: 0x464c_4f44, version: 1 };
 
 /**
  * `state` has one row: which changes of which process are in it, and for how long its processes ran.
@@ -116,7 +114,7 @@ export class DatabaseFile {
     try {
       if (this.#inodesNow() !== this.#inodes)
         return `${this.path} was removed or replaced; put it back, or restart this server: it then has its sessions from the others`;
-      this.#tryOut();
+      tryOut(join(this.#folder, "try"));
       return this.#inTrouble(error);
     } catch (found) {
       return this.#inTrouble(isWellKnown(found) ? found : error);
@@ -125,18 +123,6 @@ export class DatabaseFile {
 
   #inTrouble(error: unknown): string {
     return `${this.#folder} can't be written: ${inWordsWithRemedy(error)}`;
-  }
-
-  #tryOut(): void {
-    const trial = join(this.#folder, "try");
-    const file = openSync(trial, "w", 0o600);
-    try {
-      writeSync(file, Buffer.alloc(savedSessions.trialBytes));
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-      rmSync(trial, { force: true });
-    }
   }
 
   /** What is written to a file that has no name any more is lost with this process; so it may be with one that can't be looked for. */
@@ -197,22 +183,14 @@ export class DatabaseFile {
 
   #make(database: DatabaseSync): void {
     const state = `INSERT INTO state VALUES (1, '${this.#owner.replaceAll("'", "''")}', '', 0)`;
-    const settings = `PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${formatVersion}`;
-    database.exec(["BEGIN", settings, ...schema, state, "COMMIT"].join(";\n"));
-    syncFolder(this.#folder);
-    syncFolder(dirname(this.#folder));
+    database.exec(["BEGIN", formatPragmas(format), ...schema, state, "COMMIT"].join(";\n"));
+    syncPath(this.#folder);
+    syncPath(dirname(this.#folder));
   }
 
   #check(database: DatabaseSync): void {
-    if (numberIn(database, "PRAGMA application_id") !== applicationId)
-      throw new DamageError("it is a database of another program");
-    const version = numberIn(database, "PRAGMA user_version");
-    if (version !== formatVersion) {
-      const which = version > formatVersion ? "newer" : "older";
-      throw new DamageError(
-        `it was written by ${which} Flotilla (format ${version}, this one reads ${formatVersion})`,
-      );
-    }
+    const why = whyOther(database, format);
+    if (why !== null) throw new DamageError(why);
     const statements = database
       .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid")
       .all()
@@ -247,17 +225,4 @@ export function isDamage(error: unknown): boolean {
 /** SQLite itself does not notice a bit that has turned. */
 export function checksumOf(values: string, data: Uint8Array | string = ""): number {
   return crc32(data, crc32(values));
-}
-
-export function numberIn(database: DatabaseSync, question: string): number {
-  return Number(Object.values(database.prepare(question).get() ?? {})[0]);
-}
-
-function syncFolder(path: string): void {
-  const folder = openSync(path, "r");
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
 }

@@ -5,7 +5,8 @@ import type { Log } from "../../support/log.ts";
 import { Seldom } from "../../support/seldom.ts";
 import { count } from "../../support/words.ts";
 import { inWords } from "./disk-errors.ts";
-import type { SavedCopy, SavedFile, SessionFile } from "./session-file.ts";
+import type { SavedCopy, SavedFile } from "./saved-rows.ts";
+import type { SessionFile } from "./session-file.ts";
 
 /** @returns what the last stop saved; null when that is nothing, or can't be read, which the log says. */
 export async function readSaved(file: SessionFile, log: Log): Promise<SavedFile | null> {

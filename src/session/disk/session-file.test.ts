@@ -23,7 +23,8 @@ import { endless } from "../snapshot.ts";
 import { SessionMemory } from "../table/session-memory.ts";
 import { SlotSessions } from "../table/slot-sessions.ts";
 import { fromSaved, toSaved } from "../wiring/saved-copies.ts";
-import { type SavedCopy, type SavedKind, type SavedSession, SessionFile } from "./session-file.ts";
+import type { SavedCopy, SavedKind, SavedSession } from "./saved-rows.ts";
+import { SessionFile } from "./session-file.ts";
 
 function folderOf(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "flotilla-disk-"));

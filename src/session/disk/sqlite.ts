@@ -9,6 +9,33 @@ export function openDatabase(path: string, readOnly: boolean): DatabaseSync {
   return new DatabaseSync(path, { readOnly });
 }
 
+/** @param question has one row with one column. */
+export function numberIn(database: DatabaseSync, question: string): number {
+  return Number(Object.values(database.prepare(question).get() ?? {})[0]);
+}
+
+/** Whose file it is, and in which form. */
+export interface FileFormat {
+  /** Four letters: what `file` says of it. */
+  readonly applicationId: number;
+  readonly version: number;
+}
+
+/** Why it can't be read as one of this format; null: it can. */
+export function whyOther(database: DatabaseSync, { applicationId, version }: FileFormat): string | null {
+  if (numberIn(database, "PRAGMA application_id") !== applicationId)
+    return "it is a database of another program";
+  const found = numberIn(database, "PRAGMA user_version");
+  if (found === version) return null;
+  const which = found > version ? "newer" : "older";
+  return `it was written by ${which} Flotilla (format ${found}, this one reads ${version})`;
+}
+
+/** To mark a new one. */
+export function formatPragmas({ applicationId, version }: FileFormat): string {
+  return `PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${version}`;
+}
+
 /** Node 22 and early 24 warn at its first use that it is experimental; what we use of it has not changed since. */
 function load(): Sqlite {
   const { emitWarning } = process;

@@ -2,7 +2,7 @@
 import { savedSessions as limits } from "../../support/limits.ts";
 import { Turns } from "../../support/turns.ts";
 import type { RetainedCopy } from "../cluster/slot.ts";
-import type { SavedCopy, SavedSession } from "../disk/session-file.ts";
+import type { SavedCopy, SavedSession } from "../disk/saved-rows.ts";
 import { snapshotOf } from "../snapshot.ts";
 import type { SessionMemory } from "../table/session-memory.ts";
 import { SlotSessions } from "../table/slot-sessions.ts";
