@@ -50,6 +50,8 @@ interface Measured {
   readonly readP50Ms: number;
   readonly readP99Ms: number;
   readonly readsPerSecond: number;
+  /** Of all threads, per read. */
+  readonly readCpuUs: number;
   readonly writes: readonly Writes[];
   readonly rssMegabytes: number;
 }
@@ -153,13 +155,16 @@ async function measure(folder: string, sessions: number): Promise<object> {
   const bytesPerSession = disk.bytes / sessions;
   const times = await inTurn(disk, sessions, 1);
   const readsStartedAt = performance.now();
+  const cpu = process.cpuUsage();
   await inTurn(disk, sessions, 64);
   const readsPerSecond = (reads / (performance.now() - readsStartedAt)) * 1_000;
+  const { user, system } = process.cpuUsage(cpu);
+  const readCpuUs = (user + system) / reads;
   const writes: Writes[] = [];
   for (const atOnce of writesAtOnce) writes.push(await write(disk, sessions, atOnce));
   await disk.close();
   return {
-    ...{ sessions, bytesPerSession, openMs, readsPerSecond, writes },
+    ...{ sessions, bytesPerSession, openMs, readsPerSecond, readCpuUs, writes },
     readP50Ms: percentile(times, 0.5),
     readP99Ms: percentile(times, 0.99),
     rssMegabytes: process.memoryUsage().rss / 1e6,
@@ -253,7 +258,7 @@ function print(measured: Measured): void {
   console.log(`  on disk ${bytesPerSession.toFixed(0)} bytes each; opened in ${openMs.toFixed(0)} ms`);
   console.log(
     `  read: p50 ${measured.readP50Ms.toFixed(3)} ms, p99 ${measured.readP99Ms.toFixed(3)} ms alone; ` +
-      `${readsPerSecond.toFixed(0)}/s with 64 at once`,
+      `${readsPerSecond.toFixed(0)}/s with 64 at once, ${measured.readCpuUs.toFixed(0)} us of CPU each`,
   );
   for (const { atOnce, perSecond, p50Ms, p99Ms, cpuUs, longestGapMs } of writes)
     console.log(

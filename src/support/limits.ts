@@ -336,7 +336,7 @@ export const session = {
   /** The same on the disk of one server, with `durability: backup+disk`. */
   diskBytesMax: 10_000_000_000,
   /** Sessions that are kept as objects, those used last; the others are bytes outside the heap until they are used again. */
-  awakeSessionsMax: 20_000,
+  awakeSessionsMax: 8_192,
   /** The same in bytes as stored; as objects they take several times as much. */
   awakeBytesMax: 67_108_864,
   /** Sessions as bytes are kept in pieces of memory of this size; one larger than an eighth of it has a piece of its own. */
