@@ -2,6 +2,7 @@
 
 import { coloursWanted } from "../support/colours.ts";
 import { codeOf } from "../support/errors.ts";
+import { visibleJson } from "../support/words.ts";
 
 export type Colour = "red" | "green" | "yellow" | "dim" | "bold";
 
@@ -25,7 +26,7 @@ export function say(line: string): void {
 }
 
 export function sayJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
+  process.stdout.write(`${visibleJson(value)}\n`);
 }
 
 /** Why what was said did not arrive, or "". A reader who went away (`| head`) is no trouble. */

@@ -36,6 +36,9 @@ test("what is refused, and why", () => {
   for (const [text, why] of [
     ["mysql://u:pearl@h/d", /is no address of a database/],
     ["postgres://u:wo@rd@h/d", /is no address of a database.*%40/],
+    ["postgres://u:pearl@10.0.0.5, 10.0.0.6/d", /has a blank in it.*%20/],
+    ["postgres://u:pearl p@h/d", /has a blank in it/],
+    ["postgres://u:pearl@h/d\n", /has a blank in it/],
     ["postgres://u:pearl@h", /names no database/],
     ["postgres://u:pearl@/d", /has no host/],
     ["postgres://u:pearl@h:0/d", /has the port 0/],

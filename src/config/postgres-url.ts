@@ -29,6 +29,8 @@ const example = '"postgres://user@10.0.0.5:5432/shop"';
 
 /** @returns what is wrong with it, for the end of a sentence; what the text says is not in it. */
 export function parsePostgresUrl(text: string): PostgresUrl | string {
+  if (/[\s\p{Cc}]/u.test(text))
+    return "has a blank in it; one that belongs to a name or password is written %20";
   const match = uri.exec(text);
   if (match === null)
     return `is no address of a database, as ${example} is (in a user or password, % @ : / ? # are written %25 %40 %3A %2F %3F %23)`;

@@ -55,3 +55,14 @@ test("what no writer made is refused", () => {
     { seed: 4 },
   );
 });
+
+test("their form: another one is another version of the database, which would not be read", () => {
+  const bytes = written([
+    ["a", '"é"'],
+    ["", "1"],
+  ]);
+  assert.equal(
+    bytes.toString("hex"),
+    "02000000" + "0100000004000000" + "6122c3a922" + "0000000001000000" + "31",
+  );
+});

@@ -118,7 +118,7 @@ describe("values of a session", () => {
     for (const [value, message] of cases) assert.match(refusal(value), message);
     assert.throws(
       () => encode(1, "\ud800"),
-      /^FlotillaError: req\.session\.\["\\ud800"\] can't be kept: its name has half a character/,
+      /^FlotillaError: req\.session\["\\ud800"\] can't be kept: its name has half a character/,
     );
     const shared = { a: 1 };
     assert.equal(refusal({ one: shared, two: shared }), "", "twice the same is no cycle");

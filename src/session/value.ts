@@ -8,6 +8,7 @@
  */
 import { FlotillaError, messageOf } from "../support/errors.ts";
 import { session as limits } from "../support/limits.ts";
+import { visibleJson } from "../support/words.ts";
 
 type Plain = Record<string, unknown>;
 
@@ -16,7 +17,7 @@ const marker = "$";
 /**
  * @param name the session's key, where paths in messages begin.
  * @throws FlotillaError FLOTILLA_SESSION_NOT_SERIALIZABLE or FLOTILLA_SESSION_TOO_LARGE naming the path,
- *   e.g. `cart.items[3].fn`.
+ *   e.g. `req.session.cart.items[3].fn`.
  */
 export function encode(value: unknown, name: string): string {
   const inspection = new Inspection(name);
@@ -127,10 +128,9 @@ class Inspection {
   }
 
   refuse(reason: string): never {
-    const path = pathText(this.#path);
     throw new FlotillaError(
       "FLOTILLA_SESSION_NOT_SERIALIZABLE",
-      `req.session.${path} can't be kept: ${reason}. Keep plain data in the session (JSON, Date, Map, Set, BigInt, Buffer).`,
+      `${pathText(this.#path)} can't be kept: ${reason}. Keep plain data in the session (JSON, Date, Map, Set, BigInt, Buffer).`,
       { source: "server" },
     );
   }
@@ -140,7 +140,7 @@ class Inspection {
     if (this.#bytes <= limits.dataBytesMax) return;
     throw new FlotillaError(
       "FLOTILLA_SESSION_TOO_LARGE",
-      `req.session.${pathText(this.#path)} goes beyond the ${limits.dataBytesMax} bytes that a session may have. ` +
+      `${pathText(this.#path)} goes beyond the ${limits.dataBytesMax} bytes that a session may have. ` +
         "Keep such data in a database, its id in the session.",
       { source: "server" },
     );
@@ -204,14 +204,12 @@ class Inspection {
 }
 
 function pathText(path: readonly (string | number)[]): string {
-  return path
-    .map((step, index) => {
-      if (typeof step === "number") return `[${step}]`;
-      if (!/^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u.test(step))
-        return `[${JSON.stringify(step.slice(0, 100))}]`;
-      return index === 0 ? step : `.${step}`;
-    })
-    .join("");
+  const steps = path.map((step) => {
+    if (typeof step === "number") return `[${step}]`;
+    const isIdentifier = /^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u.test(step);
+    return isIdentifier ? `.${step}` : `[${visibleJson(step.slice(0, 100))}]`;
+  });
+  return `req.session${steps.join("")}`;
 }
 
 function hasToJson(value: object): value is { toJSON(): unknown } {

@@ -36,9 +36,18 @@ export function grouped(amount: number): string {
 
 /** A text from outside as a terminal may get it: what would be a control, or stand for nothing, as JSON writes it. */
 export function visible(text: string): string {
-  return text.replaceAll(/[\p{C}\u2028\u2029]/gu, (char) =>
-    char.length === 1
-      ? `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`
-      : `\\u{${char.codePointAt(0)!.toString(16)}}`,
+  return text.replaceAll(hidden, (char) =>
+    char.length === 1 ? escaped(char) : `\\u{${char.codePointAt(0)!.toString(16)}}`,
   );
+}
+
+/** As JSON that says the same, and that a terminal may get too: by itself it escapes nothing from U+007F on. */
+export function visibleJson(value: unknown): string {
+  return JSON.stringify(value).replaceAll(hidden, (char) => char.split("").map(escaped).join(""));
+}
+
+const hidden = /[\p{C}\u2028\u2029]/gu;
+
+function escaped(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

@@ -1,7 +1,8 @@
 /** `flotilla sessions export` and `import`: what a checkpoint has, whoever is killed meanwhile, and what no import takes. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { gzipSync } from "node:zlib";
@@ -130,6 +131,38 @@ test("whoever is killed in the middle leaves no file, and can be run again", asy
       assert.equal((await sessions(t, site, "export", "all.ndjson")).code, 0);
       assert.equal(unfinished(), undefined);
     });
+
+  await t.test("a link stays, and so does what is no file", async () => {
+    symlinkSync("all.ndjson", join(site.folder, "link.ndjson"));
+    writeFileSync(join(site.folder, "all.ndjson"), "old");
+    assert.equal((await sessions(t, site, "export", "link.ndjson")).code, 0);
+    assert.ok(lstatSync(join(site.folder, "link.ndjson")).isSymbolicLink());
+    assert.ok(statSync(join(site.folder, "all.ndjson")).size > 1_000_000);
+    execFileSync("mkfifo", [join(site.folder, "fifo")]);
+    for (const [name, why] of [
+      ["fifo", /fifo was not written: it is no file; "-" is standard output/],
+      [".", /was not written: it is a folder; name a file in it/],
+    ] as const) {
+      const { code, stderr } = await sessions(t, site, "export", name);
+      assert.equal(code, 1);
+      assert.match(stderr, why);
+    }
+    assert.ok(lstatSync(join(site.folder, "fifo")).isFIFO());
+  });
+
+  await t.test("through a pipe: in, and out to one who does not read on", async () => {
+    const cli = join(import.meta.dirname, "..", "..", "src", "cli", "main.ts");
+    const shell = (words: string): ReturnType<typeof start> =>
+      start(t, "bash", ["-c", words, process.execPath, cli], { cwd: site.folder });
+    const out = shell('set -o pipefail; "$0" "$1" sessions export - | head -c 1');
+    assert.equal((await out.exit).code, 1);
+    assert.match(out.stderr, /standard output was not written: who reads it has closed it/);
+    const into = shell(
+      '"$0" "$1" sessions import <(head -n 11 made.ndjson; echo \'{"end":true,"sessions":10}\')',
+    );
+    assert.equal((await into.exit).code, 0, into.stderr);
+    assert.match(into.stdout, /10 there already/);
+  });
 
   await t.test("whole, in the order of slots, with a site that answers meanwhile", async () => {
     const [visitor] = await visit(site, 1);

@@ -1,6 +1,6 @@
 /** `flotilla sessions export`: a checkpoint of all sessions while the site runs, each of them whole, as committed. */
 import { createWriteStream } from "node:fs";
-import { open, rename, rm } from "node:fs/promises";
+import { open, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -82,12 +82,10 @@ class Checkpoint {
 
 /** @throws FlotillaError FLOTILLA_CHECKPOINT_NOT_WRITTEN; what was there before is still there. */
 async function write(to: string, checkpoint: Checkpoint): Promise<void> {
-  if (to === "-") {
-    await pour(checkpoint, false, process.stdout);
-    return;
-  }
-  await removeUnfinished(to);
-  const unfinished = unfinishedName(to);
+  if (to === "-") return await pourOut(checkpoint);
+  const place = await placeOf(to);
+  await removeUnfinished(place);
+  const unfinished = unfinishedName(place);
   try {
     // Synced before it is closed; who reads sessions can be all their visitors, so only this user may.
     await pour(
@@ -95,17 +93,37 @@ async function write(to: string, checkpoint: Checkpoint): Promise<void> {
       to.endsWith(".gz"),
       createWriteStream(unfinished, { flags: "wx", mode: 0o600, flush: true }),
     );
-    await rename(unfinished, to);
-    const folder = await open(dirname(to));
+    await rename(unfinished, place);
+    const folder = await open(dirname(place));
     await folder.sync().finally(() => folder.close());
   } catch (error) {
     await rm(unfinished, { force: true });
     if (error instanceof FlotillaError) throw error;
     const why = codeOf(error) === "ABORT_ERR" ? "it was interrupted" : inWords(error);
-    throw new FlotillaError("FLOTILLA_CHECKPOINT_NOT_WRITTEN", `${to} was not written: ${why}`, {
-      cause: error,
-    });
+    throw notWritten(to, why, error);
   }
+}
+
+/** The file that will be replaced: a link stays, and so does a device (`/dev/null`), which root could replace by a file. */
+async function placeOf(to: string): Promise<string> {
+  const found = await stat(to).catch(() => null);
+  if (found === null) return to;
+  if (found.isDirectory()) throw notWritten(to, "it is a folder; name a file in it");
+  if (!found.isFile()) throw notWritten(to, 'it is no file; "-" is standard output');
+  return await realpath(to);
+}
+
+async function pourOut(checkpoint: Checkpoint): Promise<void> {
+  try {
+    await pour(checkpoint, false, process.stdout);
+  } catch (error) {
+    if (codeOf(error) !== "EPIPE") throw error;
+    throw notWritten("standard output", "who reads it has closed it before the end", error);
+  }
+}
+
+function notWritten(to: string, why: string, cause?: unknown): FlotillaError {
+  return new FlotillaError("FLOTILLA_CHECKPOINT_NOT_WRITTEN", `${to} was not written: ${why}`, { cause });
 }
 
 async function pour(checkpoint: Checkpoint, isZipped: boolean, to: Writable): Promise<void> {

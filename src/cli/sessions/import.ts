@@ -2,7 +2,7 @@
  * `flotilla sessions import`: gives the sessions of a checkpoint to a running site, this one or another. A file is looked at whole
  * before anything is given; what comes from standard input, line by line.
  */
-import { createReadStream } from "node:fs";
+import { createReadStream, statSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createGunzip } from "node:zlib";
@@ -55,7 +55,7 @@ export async function importSessions(path: string, from: string, options: Import
   if (file === null) return 1;
   refuseOtherSite(file);
   const cluster = clusterWithSessions(file, options.cluster);
-  if (from !== "-" || options.dryRun) {
+  if (!canBeReadOnce(from) || options.dryRun) {
     const looked = await look(from);
     if (options.dryRun) {
       if (options.json) sayJson({ ...looked, dryRun: true });
@@ -86,6 +86,13 @@ export async function importSessions(path: string, from: string, options: Import
     await giving.flush();
     return tell(giving, options.json);
   });
+}
+
+/** What comes through a pipe (`<(zcat monday.gz)`) is gone when it was looked at. */
+function canBeReadOnce(from: string): boolean {
+  if (from === "-") return true;
+  const found = statSync(from, { throwIfNoEntry: false });
+  return found !== undefined && (found.isFIFO() || found.isSocket() || found.isCharacterDevice());
 }
 
 /** Goes through all of it. @throws FlotillaError FLOTILLA_CHECKPOINT_WRONG with what is wrong, line by line. */

@@ -1,6 +1,6 @@
 /** What is written is there after a restart, as of one moment; what is not ours, or damaged, is put aside. */
 import assert from "node:assert/strict";
-import { copyFileSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -321,7 +321,7 @@ test("a file that is not ours, of another version, damaged or cut off is put asi
   };
   const sql = (statement: string) => (database: DatabaseSync) => database.exec(statement);
   assert.match(alter(sql("PRAGMA application_id = 5")), /of another program/);
-  assert.match(alter(sql("PRAGMA user_version = 2")), /by newer Flotilla \(format 2, this one reads 1\)/);
+  assert.match(alter(sql("PRAGMA user_version = 3")), /by newer Flotilla \(format 3, this one reads 2\)/);
   assert.match(alter(sql("DROP INDEX sessions_by_due")), /its tables are others/);
   assert.match(alter(sql("UPDATE copies SET pos = 7")), /the copy of slot 1/);
   assert.match(alter(sql("UPDATE state SET owner = 'app-b of cluster app'")), /it is of app-b/);
@@ -333,6 +333,10 @@ test("a file that is not ours, of another version, damaged or cut off is put asi
     alter(() => truncateSync(path, 5_000)),
     /cut off|malformed/,
   );
+  rmSync(folder, { recursive: true });
+  // As Docker makes it of a mounted file that is not there.
+  mkdirSync(path, { recursive: true });
+  assert.match(refused(), /it is no file/);
 });
 
 test("a session of which a bit has turned is not shown, and the next start puts the file aside", (t) => {

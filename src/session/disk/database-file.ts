@@ -4,8 +4,10 @@
  * file is found here: at its opening without looking at its sessions, of which there may be ten million.
  */
 import {
+  accessSync,
   chmodSync,
   closeSync,
+  constants,
   existsSync,
   mkdirSync,
   openSync,
@@ -27,7 +29,7 @@ import { type FileFormat, formatPragmas, numberIn, openDatabase, whyOther } from
 import { syncPath, tryOut } from "./synced.ts";
 
 /** "FLOD". */
-const format: FileFormat = { applicationId: 0x464c_4f44, version: 1 };
+const format: FileFormat = { applicationId: 0x464c_4f44, version: 2 };
 
 /**
  * `state` has one row: which changes of which process are in it, and for how long its processes ran.
@@ -149,7 +151,11 @@ export class DatabaseFile {
     if (existsSync(this.#mark)) throw new DamageError(readFileSync(this.#mark, "utf8"));
     // Made before the database opens it: it keeps the mode that it finds. One that is there is not opened here: the
     // kernel would end the locks that this process has on it.
-    if (!existsSync(this.path)) closeSync(openSync(this.path, "wx", 0o600));
+    const found = statSync(this.path, { throwIfNoEntry: false });
+    if (found === undefined) closeSync(openSync(this.path, "wx", 0o600));
+    else if (!found.isFile()) throw new DamageError("it is no file");
+    // SQLite says of a file that it may only read that the disk fails.
+    else accessSync(this.path, constants.R_OK | constants.W_OK);
     const database = openDatabase(this.path, false);
     try {
       this.#begin(database);

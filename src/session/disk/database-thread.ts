@@ -6,7 +6,7 @@ import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { messageOf } from "../../support/errors.ts";
 import { sessionDatabase as limits } from "../../support/limits.ts";
 import { CopiesDatabase, type DatabaseSize } from "./copies-database.ts";
-import { DatabaseFile, isDamage } from "./database-file.ts";
+import { DatabaseFile, InUseError, isDamage } from "./database-file.ts";
 import { inWordsWithRemedy } from "./disk-errors.ts";
 import type { Answer, FromThread, NumberedQuestion, ThreadData, ToThread } from "./thread-messages.ts";
 
@@ -152,12 +152,16 @@ class DatabaseThread {
   }
 }
 
+function whyNotOpened(error: unknown): string {
+  return error instanceof InUseError || isDamage(error) ? messageOf(error) : inWordsWithRemedy(error);
+}
+
 function start(port: MessagePort, data: ThreadData): void {
   try {
     const thread = new DatabaseThread(port, data);
     port.on("message", (message: ToThread) => thread.receive(message));
   } catch (error) {
-    port.postMessage({ type: "notOpened", reason: messageOf(error) } satisfies FromThread);
+    port.postMessage({ type: "notOpened", reason: whyNotOpened(error) } satisfies FromThread);
   }
 }
 

@@ -54,6 +54,8 @@ export function inWords(error: unknown): string {
     case "ENOTDIR":
     case "EEXIST":
       return "a part of its path is a file, not a folder";
+    case "EISDIR":
+      return "it is a folder";
     case "EIO":
       return "the disk reports errors";
     case "ENOENT":

@@ -212,7 +212,7 @@ test("a folder that can't be used is told at the start", async (t) => {
   writeFileSync(path, "");
   await assert.rejects(open(join(path, "app-a")), {
     code: "FLOTILLA_SESSIONS_DISK",
-    message: /ENOTDIR/,
+    message: /a part of its path is a file, not a folder: mend the folder/,
   });
 });
 
