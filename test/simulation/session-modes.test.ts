@@ -37,6 +37,48 @@ describe("save: always (R27)", () => {
     assert.ok(backup.app.process.clock.now() - used.lastUsedAt < 2_000);
   });
 
+  test("with disks too: the data does not travel, and is not written anew", async () => {
+    const site = Site.start({ ...always, hasDisks: true });
+    const { id } = await site.visit(site.servers[0]!, "", (session) => {
+      session.cart = { items: [1] };
+      session.text = "x".repeat(100_000);
+    });
+    const [owner, backup] = site.serversOf(id);
+    const { slot, key } = owner.ids.verify(id)!;
+    const copyOf = ({ app }: Server) => app.node.context.slots[slot]!;
+    const synced = (server: Server) => copyOf(server).onDisk!.syncedPos;
+    let written = 0;
+    for (const { app } of [owner, backup]) {
+      const write = app.disk!.write.bind(app.disk!);
+      app.disk!.write = (...words) => {
+        written++;
+        write(...words);
+      };
+    }
+    for (const isCold of [false, true]) {
+      if (isCold) {
+        Object.assign(backup.app.node.context.options, { sessionsMax: 0.1 });
+        await site.pass(3_000);
+        assert.equal(copyOf(backup).sessions.has(key), false);
+      }
+      await site.pass(5_000);
+      const before = copyOf(owner).pos;
+      const bytes = await site.bytes(() => site.visit(owner, id, look));
+      assert.ok(bytes < 500, `${bytes} bytes`);
+      assert.deepEqual([owner, backup].map(synced), [before + 1, before + 1]);
+      for (const { app } of [owner, backup]) {
+        let idleForMs = Number.POSITIVE_INFINITY;
+        app.disk!.read(slot, key, (_, session) => {
+          idleForMs = session!.idleForMs;
+        });
+        await site.pass(50);
+        assert.ok(idleForMs < 2_000, `${idleForMs} ms`);
+      }
+    }
+    assert.equal(copyOf(backup).sessions.has(key), false);
+    assert.equal(written, 0);
+  });
+
   test("one write per request, and none of what did not change", async () => {
     const site = Site.start(always);
     const id = await site.begin();

@@ -155,8 +155,10 @@ export class Backup {
       this.#context.disk?.end(slot, op.key);
       return;
     }
+    const isUse = op.kind === OpKind.update && op.changes.size === 0;
     let session = slot.sessions.get(op.key);
     if (session === undefined) {
+      if (isUse) this.#context.disk?.use(slot, op.key, op.idleTimeoutMs);
       // Joining: it comes with a later part of the copy, this change included.
       if (op.kind === OpKind.update && !this.#context.rules.createsAbsent()) return;
       session = new KeptSession(op.key, op.idleTimeoutMs);
@@ -168,7 +170,8 @@ export class Backup {
     if (op.life !== null) session.begin(op.life, now);
     slot.sessions.setEntries(session, session.tip);
     slot.sessions.use(session, now, op.idleTimeoutMs);
-    this.#context.disk?.write(slot, session, session.tip);
+    if (isUse) this.#context.disk?.use(slot, op.key, op.idleTimeoutMs);
+    else this.#context.disk?.write(slot, session, session.tip);
   }
 }
 

@@ -108,6 +108,16 @@ export class DiskCopies implements DiskObserver {
     else this.#noteBehind(slot, key);
   }
 
+  /** The change at the slot's position was a use of the session, which may not be in memory. */
+  use(slot: SlotCopy, key: string, idleTimeoutMs: number): void {
+    this.touch(slot, key, idleTimeoutMs, 0);
+    const copy = slot.onDisk!;
+    if (copy.isBeingMade) return;
+    this.#noteGiven();
+    if (copy.behind === null && !this.isFull) this.disk.adopt(slot.index, copy.epoch, slot.pos);
+    else this.#noteSlotBehind(slot);
+  }
+
   touch(slot: SlotCopy, key: string, idleTimeoutMs: number, idleForMs: number): void {
     // While it can't be written they would gather for ever. What is forgotten is made up for by the next use.
     if (this.disk.pendingBytes < limits.touchesBytesMax)
@@ -307,9 +317,13 @@ export class DiskCopies implements DiskObserver {
   }
 
   #noteBehind(slot: SlotCopy, key: string): void {
-    slot.onDisk!.behind ??= new Set();
-    slot.onDisk!.behind.add(key);
+    this.#noteSlotBehind(slot).add(key);
+  }
+
+  #noteSlotBehind(slot: SlotCopy): Set<string> {
     this.#behind.add(slot);
+    slot.onDisk!.behind ??= new Set();
+    return slot.onDisk!.behind;
   }
 
   /** All at once: the disk puts it into one transaction. */

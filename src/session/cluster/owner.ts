@@ -333,9 +333,11 @@ export class Owner {
     session.tip = after;
     if (life !== null) session.begin(life, clock.now());
     slot.sessions.set(session);
+    // A joining server that has not got the session yet leaves out what is not whole.
+    const isUse = kind === OpKind.update && changes.size === 0 && slot.joining === null;
     // With disks the whole session travels: the backup may have it on disk alone, and writes all of it there as this server does.
     const whole =
-      disk === null || after === null ? null : wholeOf(session, after, idleTimeoutMs, clock.now());
+      disk === null || after === null || isUse ? null : wholeOf(session, after, idleTimeoutMs, clock.now());
     const op: Op = { ...(whole ?? change), slot: slot.index, epoch: slot.epoch, pos: ++slot.pos };
     const early = rules.acknowledgesEarly();
     const bytes = bytesOf(op.changes);
@@ -345,7 +347,8 @@ export class Owner {
     this.#send(slot, slot.backup, op);
     this.#send(slot, slot.joining, op);
     if (early) done(null);
-    disk?.write(slot, session, after);
+    if (isUse) disk?.use(slot, session.key, idleTimeoutMs);
+    else disk?.write(slot, session, after);
     slot.joining?.transfer?.pages?.changed.add(session.key);
     this.advance(slot);
   }

@@ -54,6 +54,8 @@ export interface SiteOptions {
   readonly options?: SessionOptions;
   /** Of the file. */
   readonly place?: Partial<SessionPlace>;
+  /** With `durability: backup+disk`. */
+  readonly hasDisks?: boolean;
 }
 
 export class Site {
@@ -61,13 +63,17 @@ export class Site {
   readonly servers: readonly Server[];
   /** Frames between servers since the last look, heartbeats aside. */
   #frames = 0;
+  #bytes = 0;
 
-  private constructor(seed: number, { options = {}, place: ofFile = {} }: SiteOptions) {
-    this.#simulation = new Simulation(seed, { rollsOut: false });
+  private constructor(seed: number, { options = {}, place: ofFile = {}, hasDisks = false }: SiteOptions) {
+    this.#simulation = new Simulation(seed, { rollsOut: false, hasDisks });
     const { network, places, world } = this.#simulation;
     const send = network.send.bind(network);
     network.send = (connection, from, frame, isBeat) => {
-      if (!isBeat) this.#frames++;
+      if (!isBeat) {
+        this.#frames++;
+        this.#bytes += frame.byteLength;
+      }
       send(connection, from, frame, isBeat);
     };
     for (const { server } of places) this.#simulation.start(server);
@@ -126,6 +132,13 @@ export class Site {
     await run();
     await this.pass(300);
     return this.#frames;
+  }
+
+  /** In those frames. */
+  async bytes(run: () => Promise<unknown>): Promise<number> {
+    this.#bytes = 0;
+    await this.frames(run);
+    return this.#bytes;
   }
 
   /** @returns the id of the cookie that the answer sets, or "". */
