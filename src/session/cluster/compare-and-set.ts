@@ -10,8 +10,9 @@ import { replication as limits } from "../../support/limits.ts";
 import type { SessionEntries } from "../entry.ts";
 import { contended, type Done, type Expected } from "../store.ts";
 import type { Context } from "./context.ts";
+import { busy } from "./failures.ts";
 import { type Operation, OpKind } from "./messages.ts";
-import { busy, type Owner } from "./owner.ts";
+import type { Owner } from "./owner.ts";
 import type { Rules } from "./rules.ts";
 import type { SlotCopy } from "./slot.ts";
 

@@ -6,12 +6,14 @@
  * about to be made, open, or of unknown outcome, that one too; without a backup nobody. And nothing is committed by who does not know
  * the register to be what it was (`Context.registerLease`).
  */
-import { FlotillaError } from "../../support/errors.ts";
+import type { FlotillaError } from "../../support/errors.ts";
 import { replication as limits, session as sessionLimits } from "../../support/limits.ts";
 import { applied, bytesOf, noEntries, type SessionEntries } from "../entry.ts";
 import { type Done, type Loaded, sessionGone, tooLarge } from "../store.ts";
 import { KeptSession } from "../table/kept-session.ts";
+import { answeredByAll } from "./commit-rule.ts";
 import type { Context } from "./context.ts";
+import { busy, noRoom, unknownOutcome } from "./failures.ts";
 import { noLease } from "./lease.ts";
 import { type Change, type Op, OpKind } from "./messages.ts";
 import { type Follower, Role, type SlotCopy } from "./slot.ts";
@@ -203,7 +205,7 @@ export class Owner {
 
   /** Commits what all have answered. */
   advance(slot: SlotCopy): void {
-    const to = this.#answeredByAll(slot);
+    const to = answeredByAll(this.#context, slot);
     while (slot.pending.length > 0 && slot.pending[0]!.op.pos <= to) this.#commit(slot);
     while (slot.answers.length > 0 && slot.answers[0]!.pos <= slot.committedPos) {
       const { done, outcome } = slot.answers.shift()!;
@@ -359,20 +361,6 @@ export class Owner {
     this.#context.writerTo(this.#context.connectedTo(follower.holder))?.op(op);
   }
 
-  #answeredByAll(slot: SlotCopy): number {
-    const { backup, joining } = slot;
-    let pos = slot.pos;
-    const { rules, clock, registerLease } = this.#context;
-    const isAlone = backup === null || (slot.removesBackup && !rules.waitsForOld(slot));
-    if (!isAlone) pos = Math.min(pos, backup.ackedPos);
-    if (joining?.isNeeded) pos = Math.min(pos, joining.ackedPos);
-    if (slot.onDisk !== null) pos = Math.min(pos, this.#durablePos(slot));
-    if (pos <= slot.committedPos) return pos;
-    // A pair that is cut off together answers itself for ever, while others go on from what they have.
-    const isBlind = rules.needsRegister(isAlone) && clock.now() >= registerLease.until;
-    return isBlind ? slot.committedPos : pos;
-  }
-
   /** More of the slot is on disk, or need not be any more. @returns whether it may be shown only from now on. */
   onSynced(slot: SlotCopy): boolean {
     const isHeldBack = slot.onDisk!.shownFrom >= 0 && !this.#context.disk!.holdsBack(slot);
@@ -382,21 +370,6 @@ export class Owner {
     }
     this.advance(slot);
     return isHeldBack;
-  }
-
-  /** What the disks of the pair have; of both pairs, while the register may name another one. */
-  #durablePos({ onDisk, backup, joining, removesBackup }: SlotCopy): number {
-    const { rules, disk } = this.#context;
-    const isWell = disk!.isWell;
-    const theirs = backup === null || removesBackup ? -1 : backup.durablePos;
-    const pos = rules.durablePos(onDisk!.syncedPos, isWell, theirs);
-    if (joining === null || !joining.isNamed) return pos;
-    return Math.min(pos, rules.durablePos(onDisk!.syncedPos, isWell, joining.durablePos));
-  }
-
-  /** All that is committed would be on a disk of the pair that this one would make with the owner. */
-  isDurableWith({ onDisk, committedPos }: SlotCopy, follower: Follower): boolean {
-    return onDisk === null || Math.max(onDisk.syncedPos, follower.durablePos) >= committedPos;
   }
 
   #commit(slot: SlotCopy): void {
@@ -438,26 +411,4 @@ function wholeOf(session: KeptSession, after: SessionEntries, idleTimeoutMs: num
   const { key, createdAt, absoluteTimeoutMs } = session;
   const life = { ageMs: Math.max(0, now - createdAt), absoluteTimeoutMs };
   return { kind: OpKind.create, key, idleTimeoutMs, life, changes: after };
-}
-
-export function unknownOutcome(): FlotillaError {
-  return new FlotillaError(
-    "FLOTILLA_SESSION_UNKNOWN",
-    `the session's servers did not confirm the change within ${sessionLimits.commitTimeoutMs} ms; it may have been made or not`,
-  );
-}
-
-export function noRoom(): FlotillaError {
-  return new FlotillaError(
-    "FLOTILLA_SESSION_BUSY",
-    "a server of this session can't write its disk, and its memory is full: until it can (flotilla status says why it can't) new sessions, " +
-      "larger ones, and those that are on disk alone are refused; nothing was written",
-  );
-}
-
-export function busy(): FlotillaError {
-  return new FlotillaError(
-    "FLOTILLA_SESSION_BUSY",
-    "too many session changes, or too large ones, wait for the server that has to take them; nothing was written",
-  );
 }

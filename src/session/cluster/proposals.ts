@@ -7,6 +7,7 @@ import type { CasOutcome } from "../../register/register.ts";
 import { type Slot, type SlotMap, sameHolder, withSlots } from "../../register/slot-map.ts";
 import { diskCopies as diskLimits, replication as limits } from "../../support/limits.ts";
 import { Calm } from "./calm.ts";
+import { isDurableWith } from "./commit-rule.ts";
 import type { Context } from "./context.ts";
 import type { Handovers } from "./handover.ts";
 import type { Moves } from "./moves.ts";
@@ -100,7 +101,7 @@ export class Proposals {
     const { joining } = slot;
     if (joining === null) return this.#withoutPrior(slot, entry);
     const { transfer, ackedPos } = joining;
-    if (!this.#owner.isDurableWith(slot, joining)) return null;
+    if (!isDurableWith(slot, joining)) return null;
     if (!this.#context.rules.mayName(transfer!.isComplete, ackedPos, slot.committedPos)) return null;
     return { epoch: entry.epoch + 1, owner: this.#context.self, backup: joining.holder, prior: null };
   }

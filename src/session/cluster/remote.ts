@@ -6,7 +6,7 @@
  * how long it may be under way, measured by the owner's own clock: one that arrives later is refused, so that no change
  * takes effect after its requester was told that its outcome is unknown and went on.
  */
-import { FlotillaError } from "../../support/errors.ts";
+import type { FlotillaError } from "../../support/errors.ts";
 import { replication as limits, session as sessionLimits } from "../../support/limits.ts";
 import { bytesOf, noEntries, type SessionEntries } from "../entry.ts";
 import type { VerifiedId } from "../id.ts";
@@ -23,8 +23,9 @@ import {
 } from "../store.ts";
 import { compareAndSet } from "./compare-and-set.ts";
 import type { Context } from "./context.ts";
+import { busy, noRoom, unavailable, unknownOutcome } from "./failures.ts";
 import { type Operation, OpKind, ReplyStatus, RequestKind, type RequestMessage } from "./messages.ts";
-import { busy, noRoom, type Owner, unknownOutcome } from "./owner.ts";
+import type { Owner } from "./owner.ts";
 import type { Peer, PeerConnection } from "./peer.ts";
 import type { SlotCopy } from "./slot.ts";
 
@@ -372,12 +373,4 @@ function statusOf(error: FlotillaError): ReplyStatus {
   if (isTooLarge(error)) return ReplyStatus.tooLarge;
   if (isContended(error)) return ReplyStatus.contended;
   return error.code === "FLOTILLA_SESSION_BUSY" ? ReplyStatus.busy : ReplyStatus.unknown;
-}
-
-function unavailable(waitMs: number): FlotillaError {
-  return new FlotillaError(
-    "FLOTILLA_SESSION_UNAVAILABLE",
-    `no server that keeps this session answered within ${waitMs} ms; nothing was written`,
-    { retry: "yes" },
-  );
 }
