@@ -208,6 +208,7 @@ async function write(disk: SessionDatabase, sessions: number, atOnce: number): P
         done();
       }
     },
+    onOpened: () => {},
     onTrouble: (reason) => {
       if (reason !== null) throw new Error(reason);
     },

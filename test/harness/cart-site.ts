@@ -93,14 +93,14 @@ export class CartSite {
     return new CartSite(t, temporaryFolder(t, files), ports[0]!, shape);
   }
 
-  /** Starts all. */
-  launch(): TestProcess {
-    return startFlotilla(this.#t, ["start", "--all"], { cwd: this.folder });
+  /** @param what of it. @param as what is run before, to run it without some rights. */
+  launch(what: string = "--all", as: readonly string[] = []): TestProcess {
+    return startFlotilla(this.#t, ["start", what], { cwd: this.folder }, as);
   }
 
   /** The same; ends when every session has as many copies as it is to have. */
-  async start(): Promise<TestProcess> {
-    const process = this.launch();
+  async start(as: readonly string[] = []): Promise<TestProcess> {
+    const process = this.launch("--all", as);
     await this.isWhole();
     return process;
   }
@@ -156,12 +156,16 @@ export class Visitor {
   }
 
   async ask(method: string, path = "/"): Promise<number> {
+    const { status, body } = await this.try(method, path);
+    assert.equal(status, 200, body);
+    return Number(body);
+  }
+
+  async try(method: string, path = "/"): Promise<{ readonly status: number; readonly body: string }> {
     const response = await fetch(this.#origin + path, { method, headers: { cookie: this.cookie } });
     const given = response.headers.getSetCookie().at(-1);
     if (given !== undefined) this.cookie = given.split(";")[0]!;
-    const body = await response.text();
-    assert.equal(response.status, 200, body);
-    return Number(body);
+    return { status: response.status, body: await response.text() };
   }
 }
 

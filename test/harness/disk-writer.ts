@@ -66,6 +66,7 @@ class Writer {
     this.#copy = disk.found.get(copiedSlot)?.epoch ?? 0;
     disk.observe({
       onDurable: (slot, epoch, pos) => void writeSync(1, `${slot} ${epoch} ${pos}\n`),
+      onOpened: () => {},
       onTrouble: (reason) => void writeSync(1, `TROUBLE ${reason}\n`),
     });
   }

@@ -131,8 +131,14 @@ export function start(
 }
 
 /** Starts `flotilla ...` from the sources, with the Node that runs the tests. */
-export function startFlotilla(t: TestContext, args: readonly string[], options?: StartOptions): TestProcess {
-  return start(t, process.execPath, [cli, ...args], options);
+export function startFlotilla(
+  t: TestContext,
+  args: readonly string[],
+  options?: StartOptions,
+  as: readonly string[] = [],
+): TestProcess {
+  const [command, ...rest] = [...as, process.execPath, cli, ...args];
+  return start(t, command!, rest, options);
 }
 
 /** Runs `flotilla ...` to its end. */

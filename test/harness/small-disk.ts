@@ -1,5 +1,5 @@
 /** A small disk of a test's own (tmpfs), to be filled. */
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, rmdirSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -46,6 +46,11 @@ export class SmallDisk {
     } finally {
       closeSync(file);
     }
+  }
+
+  /** For new uses: there must be none that may write. */
+  allowWriting(isAllowed: boolean): void {
+    execFileSync("mount", ["-o", isAllowed ? "remount,rw" : "remount,ro", this.folder]);
   }
 
   makeRoom(): void {

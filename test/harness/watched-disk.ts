@@ -28,6 +28,7 @@ export class WatchedDisk {
         watched.#look();
       },
       onTrouble: () => watched.#look(),
+      onOpened: () => watched.#look(),
     });
     watched.disk.adopt(1, 1, 0);
     return watched;

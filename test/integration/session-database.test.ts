@@ -71,6 +71,7 @@ test("when the database's thread dies, the next one writes what was under way", 
       durable.push(pos);
       told();
     },
+    onOpened: () => {},
     onTrouble: (reason) => void troubles.push(reason),
   });
   disk.adopt(1, 1, 0);
@@ -130,6 +131,7 @@ test("a full disk is told once; what waits is written in order when it has room"
       durable.push(pos);
       look();
     },
+    onOpened: () => {},
     onTrouble: (trouble) => {
       troubles.push(trouble);
       look();

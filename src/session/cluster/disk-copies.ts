@@ -39,6 +39,8 @@ interface Fetch {
 }
 
 export interface DiskTakers {
+  /** What processes before left on disk is known now. */
+  onOpened(): void;
   /** More of the slot is synced, or need not be any more. */
   onSynced(slot: SlotCopy): void;
 }
@@ -78,7 +80,19 @@ export class DiskCopies implements DiskObserver {
 
   /** It can't be read: sessions that are not in memory are out of reach here. */
   get isUnreadable(): boolean {
-    return this.#site.clock.now() - this.#readFailedAt < limits.unreadableMs;
+    const hasFailed = this.#site.clock.now() - this.#readFailedAt < limits.unreadableMs;
+    return hasFailed || this.disk.isLost || !this.disk.isOpen;
+  }
+
+  /** What it had is gone, and this process serves nothing: it begins anew, as one that never had anything. */
+  renew(): void {
+    this.#behind.clear();
+    this.#waitsSince = Number.POSITIVE_INFINITY;
+    for (const slot of this.#site.slots) {
+      slot.retained = null;
+      slot.onDisk = new SlotOnDisk();
+    }
+    this.disk.renew();
   }
 
   get isFull(): boolean {
@@ -297,6 +311,13 @@ export class DiskCopies implements DiskObserver {
     forgetSynced(slot.onDisk.newer, pos);
     if (slot.onDisk.behind !== null && !this.isFull) this.#giveBehind(slot);
     this.#takers?.onSynced(slot);
+  }
+
+  onOpened(): void {
+    this.#site.noteTurn();
+    this.#readFailedAt = Number.NEGATIVE_INFINITY;
+    this.#judge(false);
+    this.#takers?.onOpened();
   }
 
   onTrouble(): void {

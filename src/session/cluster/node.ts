@@ -22,6 +22,7 @@ import { FlotillaError } from "../../support/errors.ts";
 import { replication as limits } from "../../support/limits.ts";
 import { answerOwner, Backup, reportWhole } from "./backup.ts";
 import { type ClusterOptions, Context } from "./context.ts";
+import type { DiskCopies } from "./disk-copies.ts";
 import { Handovers } from "./handover.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { Lease } from "./lease.ts";
@@ -122,8 +123,13 @@ export class SessionNode {
     this.#isStarted = true;
     const { disk } = this.context;
     if (disk !== null) {
-      this.#restart.restoreFrom(disk);
-      disk.start({ onSynced: (slot) => this.#onSynced(slot) });
+      // Copies that it has, and nobody has seen, are waited for.
+      if (disk.disk.isOpen) this.#restart.restoreFrom(disk);
+      else this.#restart.await();
+      disk.start({
+        onSynced: (slot) => this.#onSynced(slot),
+        onOpened: () => this.#onDiskOpened(disk),
+      });
     }
     register.watch((state) => this.#adopt(state));
     if (register.known !== null) this.#adopt(register.known);
@@ -306,7 +312,9 @@ export class SessionNode {
     this.#heartbeats.tick();
     this.owner.tick();
     if (this.context.disk !== null) {
-      this.context.disk.tick();
+      const { disk } = this.context;
+      disk.tick();
+      if (disk.disk.isLost && this.isDrained) disk.renew();
       for (const slot of slots) if (slot.role === Role.joining) this.#backup.tick(slot);
     }
     if (!this.#moves.isCalm) {
@@ -329,6 +337,12 @@ export class SessionNode {
     if (this.#isEnded || slot.role === Role.nobody) return;
     if (slot.role !== Role.owner) this.#backup.onSynced(slot);
     else if (this.owner.onSynced(slot)) this.remote.retry();
+  }
+
+  #onDiskOpened(disk: DiskCopies): void {
+    if (this.#isEnded) return;
+    if (this.context.isRestoring) this.#restart.restoreFrom(disk);
+    this.refresh();
   }
 
   #sendTouches(now: number): void {

@@ -38,6 +38,8 @@ export interface DiskObserver {
   onDurable(slot: number, epoch: number, pos: number): void;
   /** It can't be written, and why, for a person; null: it can again. */
   onTrouble(reason: string | null): void;
+  /** It could not be opened before, and is now: `found` tells what is there. */
+  onOpened(): void;
 }
 
 export interface SlotDisk {
@@ -50,7 +52,14 @@ export interface SlotDisk {
   /** Of all copies that are whole, as last heard. */
   readonly sessions: number;
 
-  /** Copies that processes before this one left, by slot: only whole ones. Valid once the disk was opened, before anything is written. */
+  /** False while it can't be opened: what processes before left there is not known, and nothing is read or written. */
+  readonly isOpen: boolean;
+  /** What it had is damaged, or was removed: it is not written any more, and nobody counts on it. */
+  readonly isLost: boolean;
+  /** It is to begin with nothing: nobody wants what was there any more. Not open until `onOpened`. */
+  renew(): void;
+
+  /** Copies that processes before this one left, by slot: only whole ones. Valid once it is open, before anything is written. */
   readonly found: ReadonlyMap<number, CopyPlaceOnDisk>;
 
   /** The one that is told; set before anything is written. */

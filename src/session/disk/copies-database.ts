@@ -61,11 +61,19 @@ export class CopiesDatabase implements ChangeSink {
 
   /**
    * @param incarnation of this process: what it writes is of it.
+   * @param isNew what is there is of no use any more.
    * @returns with why a file was put aside, for the log; null: none was.
    * @throws InUseError, or the system's or the database's error.
    */
-  static open(file: DatabaseFile, incarnation: string): { database: CopiesDatabase; aside: string | null } {
-    const { content, aside } = file.open((database) => new CopiesDatabase(file, database, incarnation));
+  static open(
+    file: DatabaseFile,
+    incarnation: string,
+    isNew: boolean = false,
+  ): { database: CopiesDatabase; aside: string | null } {
+    const { content, aside } = file.open(
+      (database) => new CopiesDatabase(file, database, incarnation),
+      isNew,
+    );
     return { database: content, aside };
   }
 

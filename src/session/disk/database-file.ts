@@ -24,7 +24,7 @@ import { sessionDatabase as limits } from "../../support/limits.ts";
 import { procText } from "../../support/processes.ts";
 import { putAside } from "./aside.ts";
 import { databaseEndings, databasePath } from "./database-names.ts";
-import { inWordsWithRemedy, isWellKnown, primaryCode, SqliteCode } from "./disk-errors.ts";
+import { diskCodeOf, inWordsWithRemedy, isWellKnown, primaryCode, SqliteCode } from "./disk-errors.ts";
 import { type FileFormat, formatPragmas, numberIn, openDatabase, whyOther } from "./sqlite.ts";
 import { syncPath, tryOut } from "./synced.ts";
 
@@ -73,6 +73,8 @@ export class DatabaseFile {
   readonly #folder: string;
   readonly #owner: string;
   #inodes = "";
+  /** Its folder was not there. */
+  #isFirstStart = true;
 
   /** @param owner whose sessions they are: another server's are refused. */
   constructor(folder: string, owner: string) {
@@ -84,16 +86,21 @@ export class DatabaseFile {
   /**
    * Makes what is missing. A file that is damaged, or is none of this server's, is put aside.
    * @param take what is in it; it may find more damage.
+   * @param isNew what is there is of no use any more.
    * @throws InUseError, or the system's or the database's error.
    */
-  open<Content>(take: (database: DatabaseSync) => Content): OpenedFile<Content> {
+  open<Content>(take: (database: DatabaseSync) => Content, isNew: boolean = false): OpenedFile<Content> {
+    this.#isFirstStart = statSync(this.#folder, { throwIfNoEntry: false }) === undefined;
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     chmodSync(this.#folder, 0o700);
     try {
+      if (isNew && existsSync(this.path))
+        throw new DamageError(this.#damage ?? "it is not the one that was in use");
       return { content: this.#open(take), aside: null };
     } catch (error) {
       if (!isDamage(error)) throw error;
       const aside = putAside(this.path, limits.asideMax, databaseEndings);
+      if (existsSync(this.path)) throw error;
       rmSync(this.#mark, { force: true });
       return {
         content: this.#open(take),
@@ -115,7 +122,7 @@ export class DatabaseFile {
   whyNot(error: unknown): string {
     try {
       if (this.#inodesNow() !== this.#inodes)
-        return `${this.path} was removed or replaced; put it back, or restart this server: it then has its sessions from the others`;
+        return `${this.path} was removed or replaced: put it back, or it is made anew as soon as other servers have all sessions`;
       tryOut(join(this.#folder, "try"));
       return this.#inTrouble(error);
     } catch (found) {
@@ -125,6 +132,27 @@ export class DatabaseFile {
 
   #inTrouble(error: unknown): string {
     return `${this.#folder} can't be written: ${inWordsWithRemedy(error)}`;
+  }
+
+  /**
+   * Nothing but a person can help, who has just started the server: another process has the file, or the path can't be that of a
+   * folder, or may not be made where there is none yet. All else passes, or befalls servers that run as well: those go on, so
+   * one that starts must not be worse.
+   */
+  isMistake(error: unknown): boolean {
+    if (error instanceof InUseError) return true;
+    const code = diskCodeOf(error);
+    if (/^(?:ENOTDIR|EEXIST|ELOOP|ENAMETOOLONG)$/.test(code)) return true;
+    return this.#isFirstStart && /^(?:EACCES|EPERM|EROFS|ENOENT)$/.test(code);
+  }
+
+  /** It was removed or replaced. */
+  get isGone(): boolean {
+    try {
+      return this.#inodesNow() !== this.#inodes;
+    } catch {
+      return false;
+    }
   }
 
   /** What is written to a file that has no name any more is lost with this process; so it may be with one that can't be looked for. */
@@ -147,8 +175,14 @@ export class DatabaseFile {
     return `${this.path}.damaged`;
   }
 
+  /** That an earlier use of the file has found. */
+  get #damage(): string | null {
+    return existsSync(this.#mark) ? readFileSync(this.#mark, "utf8") : null;
+  }
+
   #open<Content>(take: (database: DatabaseSync) => Content): Content {
-    if (existsSync(this.#mark)) throw new DamageError(readFileSync(this.#mark, "utf8"));
+    const damage = this.#damage;
+    if (damage !== null) throw new DamageError(damage);
     // Made before the database opens it: it keeps the mode that it finds. One that is there is not opened here: the
     // kernel would end the locks that this process has on it.
     const found = statSync(this.path, { throwIfNoEntry: false });
@@ -172,6 +206,7 @@ export class DatabaseFile {
     database.exec(`
       PRAGMA busy_timeout = ${limits.lockWaitMs};
       PRAGMA locking_mode = EXCLUSIVE;
+      PRAGMA cell_size_check = ON;
       PRAGMA cache_size = -${limits.cacheBytes / 1_024};`);
     const isNew = numberIn(database, "PRAGMA schema_version") === 0;
     if (!isNew) this.#check(database);
@@ -208,9 +243,8 @@ export class DatabaseFile {
 
   /** A file that was cut off may have all that is read at the start. */
   #checkLength(database: DatabaseSync): void {
-    const [moved] = database.prepare("PRAGMA wal_checkpoint(PASSIVE)").all();
     // On a full disk the log may not be moved; then the file need not have all pages.
-    if (moved === undefined || moved.log !== moved.checkpointed) return;
+    if (!isLogMoved(database)) return;
     const bytes = numberIn(database, "PRAGMA page_count") * numberIn(database, "PRAGMA page_size");
     if (statSync(this.path).size < bytes) throw new DamageError("it is cut off");
   }
@@ -231,4 +265,14 @@ export function isDamage(error: unknown): boolean {
 /** SQLite itself does not notice a bit that has turned. */
 export function checksumOf(values: string, data: Uint8Array | string = ""): number {
   return crc32(data, crc32(values));
+}
+
+function isLogMoved(database: DatabaseSync): boolean {
+  try {
+    const [moved] = database.prepare("PRAGMA wal_checkpoint(PASSIVE)").all();
+    return moved !== undefined && moved.log === moved.checkpointed;
+  } catch (error) {
+    if (isDamage(error)) throw error;
+    return false;
+  }
 }

@@ -18,14 +18,15 @@ class DatabaseThread {
   #size: DatabaseSize;
   #questions: NumberedQuestion[] = [];
   #isScheduled = false;
-  #isDamageTold = false;
+  /** Why what is in it does not count any more; null: it counts. */
+  #damage: string | null = null;
 
   /** @throws when the file can't be opened. */
-  constructor(port: MessagePort, { folder, owner, incarnation }: ThreadData) {
+  constructor(port: MessagePort, file: DatabaseFile, { incarnation, isNew }: ThreadData) {
     this.#port = port;
     this.#incarnation = incarnation;
-    this.#file = new DatabaseFile(folder, owner);
-    const { database, aside } = CopiesDatabase.open(this.#file, incarnation);
+    this.#file = file;
+    const { database, aside } = CopiesDatabase.open(file, incarnation, isNew);
     this.#database = database;
     this.#size = this.#database.size;
     const [process, number] = this.#database.batch.split("/");
@@ -53,14 +54,16 @@ class DatabaseThread {
   }
 
   #write(number: number, changes: Uint8Array, runningMs: number): void {
-    let problem: string | null = null;
+    let problem = this.#damage;
     try {
-      this.#database.apply(changes, `${this.#incarnation}/${number}`, runningMs);
+      // What is told to be synced has to count at the next start.
+      if (problem === null) this.#database.apply(changes, `${this.#incarnation}/${number}`, runningMs);
       this.#size = this.#database.size;
     } catch (error) {
       problem = this.#whyNotWritten(error);
     }
-    this.#tell({ type: "written", number, problem, size: this.#size });
+    const isLost = this.#damage !== null || (problem !== null && this.#file.isGone);
+    this.#tell({ type: "written", number, problem, isLost, size: this.#size });
     this.#schedule();
   }
 
@@ -74,6 +77,7 @@ class DatabaseThread {
     this.#isScheduled = false;
     this.#answer();
     if (this.#questions.length > 0) return this.#schedule();
+    if (this.#damage !== null) return;
     try {
       if (this.#database.tidy()) this.#pause(limits.removePauseMs);
     } catch (error) {
@@ -105,17 +109,22 @@ class DatabaseThread {
       switch (question.kind) {
         case "read": {
           const session = database.read(question.slot, question.key);
-          return session === null ? answer : { ...answer, sessions: [session] };
+          if (session !== null) return { ...answer, sessions: [session] };
+          // What is not found in a damaged file may have been there.
+          return { ...answer, problem: this.#damage };
         }
         case "readAfter": {
           const { slot, key, bytesMax } = question;
+          if (this.#damage !== null) return { ...answer, problem: this.#damage };
           return { ...answer, sessions: database.readAfter(slot, key, bytesMax) };
         }
         case "expired": {
           const { slots, before, sessionsMax } = question;
+          if (this.#damage !== null) return { ...answer, problem: this.#damage };
           return { ...answer, places: database.expired(slots, before, sessionsMax) };
         }
         case "longestIdle":
+          if (this.#damage !== null) return { ...answer, problem: this.#damage };
           return { ...answer, places: database.longestIdle(question.slots, question.sessionsMax) };
       }
     } catch (error) {
@@ -136,9 +145,9 @@ class DatabaseThread {
   #tellDamage(error: unknown): string {
     const reason = messageOf(error);
     this.#file.markDamaged(reason);
-    if (!this.#isDamageTold) this.#tell({ type: "damaged", reason: `${this.#file.path}: ${reason}` });
-    this.#isDamageTold = true;
-    return `${this.#file.path} is damaged; restart this server: it then has its sessions from the others`;
+    if (this.#damage === null) this.#tell({ type: "damaged", reason: `${this.#file.path}: ${reason}` });
+    this.#damage = `${this.#file.path} is damaged; it is put aside, and an empty one made, as soon as other servers have all sessions`;
+    return this.#damage;
   }
 
   #close(): void {
@@ -157,11 +166,13 @@ function whyNotOpened(error: unknown): string {
 }
 
 function start(port: MessagePort, data: ThreadData): void {
+  const file = new DatabaseFile(data.folder, data.owner);
   try {
-    const thread = new DatabaseThread(port, data);
+    const thread = new DatabaseThread(port, file, data);
     port.on("message", (message: ToThread) => thread.receive(message));
   } catch (error) {
-    port.postMessage({ type: "notOpened", reason: whyNotOpened(error) } satisfies FromThread);
+    const isMistake = file.isMistake(error);
+    port.postMessage({ type: "notOpened", reason: whyNotOpened(error), isMistake } satisfies FromThread);
   }
 }
 

@@ -8,19 +8,23 @@ import type { FromThread, Opened, ThreadData, ToThread, Word } from "./thread-me
 export interface WorkerObserver {
   /** What it has under way it says nothing of any more: that goes to the next one. */
   onEnded(reason: string): void;
+  /** The next one can't open the database, and nobody knows for how long. */
+  onNotOpened(reason: string): void;
   /** The next one is there. */
   onReplaced(opened: Opened): void;
   onWord(word: Word): void;
 }
 
 export class DatabaseWorker {
-  readonly #data: ThreadData;
+  readonly #data: Omit<ThreadData, "isNew">;
   readonly #clock: Clock;
   readonly #observer: WorkerObserver;
   #worker: Worker | null = null;
   #state: "up" | "starting" | "down" = "down";
+  /** What is in the file is of no use any more. */
+  #isNew = false;
 
-  constructor(data: ThreadData, clock: Clock, observer: WorkerObserver) {
+  constructor(data: Omit<ThreadData, "isNew">, clock: Clock, observer: WorkerObserver) {
     this.#data = data;
     this.#clock = clock;
     this.#observer = observer;
@@ -31,25 +35,45 @@ export class DatabaseWorker {
     return this.#state === "up";
   }
 
-  /** The first one, which is not replaced when it can't open the database. @throws FlotillaError FLOTILLA_SESSIONS_DISK */
-  async open(): Promise<Opened> {
-    const worker = startThread(this.#data);
+  /**
+   * The first one. When it can't open the database, others try, again and again.
+   * @throws FlotillaError FLOTILLA_SESSIONS_DISK: that can't help.
+   */
+  async open(): Promise<Opened | null> {
+    const worker = this.#startThread();
+    this.#state = "starting";
     const message = await new Promise<FromThread>((resolve, reject) => {
       worker.once("message", resolve);
       worker.once("error", reject);
     });
-    if (message.type !== "opened") {
-      await worker.terminate();
-      const reason = message.type === "notOpened" ? message.reason : message.type;
-      throw new FlotillaError(
-        "FLOTILLA_SESSIONS_DISK",
-        `sessions can't be kept on disk (durability: backup+disk) in ${this.#data.folder}: ${reason}`,
-        { source: "server" },
-      );
+    if (message.type === "opened") {
+      this.#state = "up";
+      this.#isNew = false;
+      this.#listen(worker);
+      return message;
     }
-    this.#state = "up";
-    this.#listen(worker);
-    return message;
+    if (message.type === "notOpened" && !message.isMistake) {
+      this.#listen(worker);
+      this.#hear(message);
+      return null;
+    }
+    await worker.terminate();
+    const reason = message.type === "notOpened" ? message.reason : message.type;
+    throw new FlotillaError(
+      "FLOTILLA_SESSIONS_DISK",
+      `sessions can't be kept on disk (durability: backup+disk) in ${this.#data.folder}: ${reason}`,
+      { source: "server" },
+    );
+  }
+
+  /** The next one begins with an empty database. */
+  renew(): void {
+    this.#isNew = true;
+    const before = this.#worker;
+    this.#worker = null;
+    this.#state = "down";
+    // Not beside it: it would remove the log of the new file when it closes its own.
+    void before?.terminate().then(() => this.#startNext());
   }
 
   send(message: ToThread): void {
@@ -64,16 +88,21 @@ export class DatabaseWorker {
   #listen(worker: Worker): void {
     this.#worker = worker;
     const ended = (reason: string): void => {
-      if (worker === this.#worker) this.#end(reason);
+      if (worker === this.#worker && this.#end()) this.#observer.onEnded(reason);
     };
-    worker.on("message", (message: FromThread) => this.#hear(message));
+    worker.on("message", (message: FromThread) => {
+      if (worker === this.#worker) this.#hear(message);
+    });
     worker.on("error", (error) => ended(messageOf(error)));
     worker.on("exit", () => ended("it ended"));
     worker.unref();
   }
 
   #hear(message: FromThread): void {
-    if (message.type === "notOpened") return this.#end(message.reason);
+    if (message.type === "notOpened") {
+      this.#end();
+      return this.#observer.onNotOpened(message.reason);
+    }
     if (message.type === "opened") {
       this.#state = "up";
       return this.#observer.onReplaced(message);
@@ -82,20 +111,29 @@ export class DatabaseWorker {
     this.#observer.onWord(message);
   }
 
-  #end(reason: string): void {
-    if (this.#state === "down") return;
+  /** @returns whether that is new. */
+  #end(): boolean {
+    if (this.#state === "down") return false;
     this.#state = "down";
     this.#worker?.terminate().catch(() => {});
-    this.#clock.after(limits.retryMs, () => {
-      this.#state = "starting";
-      this.#listen(startThread(this.#data));
-    });
-    this.#observer.onEnded(reason);
+    this.#clock.after(limits.retryMs, () => this.#startNext());
+    return true;
   }
-}
 
-function startThread(workerData: ThreadData): Worker {
-  const name = import.meta.url.endsWith(".ts") ? "database-thread.ts" : "database-thread.js";
-  // Without what the program's own Node was started with: a preload has nothing to do there.
-  return new Worker(new URL(name, import.meta.url), { workerData, execArgv: [], name: "flotilla-sessions" });
+  #startNext(): void {
+    if (this.#state !== "down") return;
+    this.#state = "starting";
+    this.#listen(this.#startThread());
+  }
+
+  #startThread(): Worker {
+    const name = import.meta.url.endsWith(".ts") ? "database-thread.ts" : "database-thread.js";
+    const workerData: ThreadData = { ...this.#data, isNew: this.#isNew };
+    // Without what the program's own Node was started with: a preload has nothing to do there.
+    return new Worker(new URL(name, import.meta.url), {
+      workerData,
+      execArgv: [],
+      name: "flotilla-sessions",
+    });
+  }
 }

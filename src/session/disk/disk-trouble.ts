@@ -1,21 +1,19 @@
 /** Why sessions can't be written to disk. The log is told of each trouble once; on a disk that breaks, or is just full, they come and go: seldom. */
-import type { Clock } from "../../support/clock.ts";
 import { sessionDatabase as limits } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
-import { Seldom } from "../../support/seldom.ts";
+import { SeldomEach } from "../../support/seldom.ts";
 
 export class DiskTrouble {
   /** For a person; null: it can be written, as far as is known. */
   now: string | null = null;
   readonly #folder: string;
   readonly #log: Log;
-  readonly #seldom: Seldom;
+  readonly #seldom: SeldomEach = new SeldomEach(limits.complaintIntervalMs);
   #logged: string | null = null;
 
-  constructor(folder: string, clock: Clock, log: Log) {
+  constructor(folder: string, log: Log) {
     this.#folder = folder;
     this.#log = log;
-    this.#seldom = new Seldom(limits.complaintIntervalMs, clock);
   }
 
   /** After each attempt. @returns whether it is another one than before. */
@@ -27,7 +25,7 @@ export class DiskTrouble {
   }
 
   #tell(trouble: string | null): void {
-    if (trouble !== null && this.#seldom.add() === 0) return;
+    if (trouble !== null && this.#seldom.add(trouble) === 0) return;
     this.#logged = trouble;
     if (trouble === null) this.#log.info(`sessions are written to ${this.#folder} again`);
     else

@@ -39,6 +39,14 @@ export class OpenQuestions {
     return this.#open.values();
   }
 
+  /** None of them will be answered. */
+  fail(problem: string): void {
+    const all = [...this.#open.values()];
+    this.#unsent = [];
+    this.#open.clear();
+    for (const { done } of all) done(unread(problem), null);
+  }
+
   answered(answer: Answer): void {
     const open = this.#open.get(answer.id);
     if (open === undefined) return;

@@ -32,6 +32,10 @@ class Watched {
     this.#look();
   }
 
+  onOpened(): void {
+    this.#look();
+  }
+
   until(isOver: () => boolean): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push({ isOver, resolve });
@@ -224,7 +228,7 @@ test("a folder that was taken away is told once; put back, all that waited is wr
   renameSync(folder, `${folder}.away`);
   disk.write(1, 1, 1, "a", session("a", 1));
   await watched.until(() => !disk.isWell);
-  assert.match(watched.troubles[0] ?? "", /was removed or replaced; put it back/);
+  assert.match(watched.troubles[0] ?? "", /was removed or replaced: put it back/);
   disk.write(1, 1, 2, "b", session("b", 2));
   assert.equal(await read(disk, 1, "a"), null, "what is not synced only its writer knows");
   assert.deepEqual(watched.durable, ["1:1:0"]);

@@ -32,9 +32,11 @@ export interface SessionDatabaseOptions {
 export class SessionDatabase implements SlotDisk {
   readonly #options: SessionDatabaseOptions;
   readonly #worker: DatabaseWorker;
-  readonly #changes: UnsyncedChanges = new UnsyncedChanges();
+  #changes: UnsyncedChanges = new UnsyncedChanges();
   readonly #questions: OpenQuestions = new OpenQuestions();
   found: ReadonlyMap<number, CopyPlaceOnDisk> = new Map();
+  isOpen = false;
+  isLost = false;
   /** On the database's clock, and on this process's. */
   #openedRunningMs = 0;
   #openedAt = 0;
@@ -52,28 +54,48 @@ export class SessionDatabase implements SlotDisk {
   constructor(options: SessionDatabaseOptions) {
     this.#options = options;
     const { folder, owner, incarnation, clock, log } = options;
-    this.#trouble = new DiskTrouble(folder, clock, log);
+    this.#trouble = new DiskTrouble(folder, log);
     this.#worker = new DatabaseWorker({ folder, owner, incarnation }, clock, {
       onEnded: (reason) => this.#tellTrouble(`the thread of the database ended: ${reason}`),
-      onReplaced: (opened) => this.#openedAgain(opened),
+      onNotOpened: (reason) => this.#notOpened(reason),
+      onReplaced: (opened) => (this.isOpen ? this.#openedAgain(opened) : this.#openedLate(opened)),
       onWord: (word) => this.#hear(word),
     });
   }
 
   /**
    * To be awaited before anything is written or asked.
-   * @throws FlotillaError FLOTILLA_SESSIONS_DISK: the folder can't be used, or another process has it. A file that is damaged or
-   * not this server's is put aside, and the log says so.
+   * It need not be open then: a disk that is full is waited for. A file that is damaged or not this server's is put aside,
+   * and the log says so.
+   * @throws FlotillaError FLOTILLA_SESSIONS_DISK: the path can't be used, or another process has it.
    */
   async open(): Promise<void> {
     const opened = await this.#worker.open();
+    if (opened !== null) this.#take(opened);
+  }
+
+  #take(opened: Opened): void {
+    this.isOpen = true;
     this.found = opened.found;
     for (const slot of opened.found.keys()) this.#whole.add(slot);
     this.#openedRunningMs = opened.runningMs;
     this.#openedAt = this.#options.clock.now();
     this.#size = opened.size;
     this.#tellAside(opened);
+    this.#idle?.cancel();
     this.#writeWhenIdle();
+  }
+
+  renew(): void {
+    this.isOpen = this.isLost = false;
+    this.found = new Map();
+    this.#changes = new UnsyncedChanges();
+    this.#questions.fail("its database is made anew");
+    this.#whole.clear();
+    this.#coming.clear();
+    this.#retry?.cancel();
+    this.#retry = null;
+    this.#worker.renew();
   }
 
   /** Why it can't be written, for a person; null: it can, as far as is known. */
@@ -248,8 +270,9 @@ export class SessionDatabase implements SlotDisk {
     this.#worker.send({ type: "write", number, changes, runningMs: this.#runningMs });
   }
 
-  #written(number: number, problem: string | null): void {
+  #written(number: number, problem: string | null, isLost: boolean): void {
     if (this.#changes.writing?.number !== number) return;
+    this.isLost = isLost;
     if (problem !== null) return this.#failed(problem);
     const batch = this.#changes.synced();
     this.#tellTrouble(null);
@@ -280,7 +303,7 @@ export class SessionDatabase implements SlotDisk {
     switch (word.type) {
       case "written":
         this.#size = word.size;
-        return this.#written(word.number, word.problem);
+        return this.#written(word.number, word.problem, word.isLost);
       case "answers":
         for (const answer of word.answers) this.#questions.answered(answer);
         return this.#onClosed === null ? undefined : this.#flush();
@@ -291,6 +314,21 @@ export class SessionDatabase implements SlotDisk {
     }
   }
 
+  /** What was asked would wait for nobody knows how long. */
+  #notOpened(reason: string): void {
+    const trouble = `the database in ${this.#options.folder} can't be opened: ${reason}`;
+    this.#questions.fail(trouble);
+    this.#tellTrouble(trouble);
+  }
+
+  /** The first one could not, or the file was made anew. */
+  #openedLate(opened: Opened): void {
+    this.#take(opened);
+    this.#tellTrouble(null);
+    this.#observer?.onOpened();
+    this.#flush();
+  }
+
   /** Nothing was answered wrongly by the thread that ended: what it had under way goes to this one. */
   #openedAgain(opened: Opened): void {
     this.#tellAside(opened);
@@ -298,7 +336,7 @@ export class SessionDatabase implements SlotDisk {
     const { writing } = this.#changes;
     if (writing === null) this.#writeNext(true);
     // It had ended between the sync and its word.
-    else if (writing.number === opened.number) this.#written(opened.number, null);
+    else if (writing.number === opened.number) this.#written(opened.number, null, false);
     else this.#write(writing);
   }
 
@@ -311,10 +349,12 @@ export class SessionDatabase implements SlotDisk {
   }
 
   #tellDamaged(reason: string): void {
+    this.isLost = true;
     this.#options.log.error(
       { code: "FLOTILLA_SESSIONS_UNREAD" },
-      `sessions on disk are damaged: ${reason}. Those that can't be read are answered 503. Restart this server: it puts the ` +
-        "file aside and has its sessions from the other servers",
+      `sessions on disk are damaged: ${reason}. This server hands over to the others; when they have all, it puts the file aside, ` +
+        "makes an empty one, and has its sessions from them. Those that can't be read until then are answered 503. While there " +
+        "is no other server that can write its disk, all stays as it is; to begin without them, restart this one",
     );
   }
 }

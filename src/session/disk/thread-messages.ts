@@ -7,6 +7,8 @@ export interface ThreadData {
   readonly folder: string;
   readonly owner: string;
   readonly incarnation: string;
+  /** What is there is of no use any more: it is put aside, and an empty one made. */
+  readonly isNew: boolean;
 }
 
 /** Times are on the database's clock: the milliseconds in which a process ran with it. */
@@ -63,6 +65,8 @@ export type Word =
       readonly type: "written";
       readonly number: number;
       readonly problem: string | null;
+      /** The file is damaged or gone. */
+      readonly isLost: boolean;
       readonly size: DatabaseSize;
     }
   | { readonly type: "answers"; readonly answers: readonly Answer[] }
@@ -70,4 +74,11 @@ export type Word =
   | { readonly type: "damaged"; readonly reason: string }
   | { readonly type: "closed" };
 
-export type FromThread = Opened | { readonly type: "notOpened"; readonly reason: string } | Word;
+export interface NotOpened {
+  readonly type: "notOpened";
+  readonly reason: string;
+  /** Nothing but a person can help, and the start has to say so. */
+  readonly isMistake: boolean;
+}
+
+export type FromThread = Opened | NotOpened | Word;

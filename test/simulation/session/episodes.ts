@@ -342,6 +342,12 @@ export const diskEpisodes: readonly Episode[] = [
   },
   { name: "lost disk", weight: 4, isSingleFault: true, begin: withApp((harm, app) => harm.loseDisk(app)) },
   {
+    name: "damaged disk",
+    weight: 6,
+    isSingleFault: true,
+    begin: withApp((harm, app) => harm.damageDisk(app)),
+  },
+  {
     name: "crash of all",
     weight: 14,
     isSingleFault: false,

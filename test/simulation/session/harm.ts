@@ -396,6 +396,13 @@ export class Harm {
     this.simulation.disks!.get(server)!.lose();
   }
 
+  /** What a server has on disk is found to be damaged while it runs. */
+  damageDisk(app: App): void {
+    if (app.disk!.isLost) return;
+    this.tell(`the disk of ${app.process.server} is damaged`);
+    app.disk!.damage();
+  }
+
   /** All servers end in one moment, and all come back, or all but one, which comes later. */
   crashAll(): void {
     const apps = [...this.simulation.apps.values()];

@@ -60,6 +60,11 @@ export class ServerDisk {
     return this.isFull || this.isBroken || this.slownessMs > 0;
   }
 
+  /** A process that starts can't open it. */
+  get isShut(): boolean {
+    return this.isFull || this.isBroken;
+  }
+
   /** It comes back empty. */
   lose(): void {
     this.stored.clear();
@@ -83,7 +88,7 @@ export class OpenDisk implements SlotDisk {
   readonly #world: World;
   readonly #process: Process;
   /** With all that was given. */
-  readonly #seen: Map<number, Stored>;
+  readonly #seen: Map<number, Stored> = new Map();
   readonly #generations: Map<number, number> = new Map();
   /** What a change counts for. */
   readonly #bytesPerChange: number;
@@ -94,21 +99,59 @@ export class OpenDisk implements SlotDisk {
   #observer: DiskObserver | null = null;
   #isWell = true;
   #readsUntil = 0;
-  readonly found: ReadonlyMap<number, CopyPlaceOnDisk>;
+  found: ReadonlyMap<number, CopyPlaceOnDisk> = new Map();
+  isOpen = false;
+  isLost = false;
 
   constructor(disk: ServerDisk, world: World, process: Process) {
     this.disk = disk;
     this.#world = world;
     this.#process = process;
-    this.#seen = new Map(disk.stored);
     this.#openedAt = process.clock.now();
     this.#bytesPerChange = world.pick([100, 100, 12_000_000]);
+    if (disk.isShut && world.chance(0.5)) this.#openLater();
+    else this.#open();
+  }
+
+  #open(): void {
     // A copy that was being made is gone.
-    for (const [slot, { whole }] of disk.stored) this.#seen.set(slot, { whole, making: null });
+    for (const [slot, { whole }] of this.disk.stored) this.#seen.set(slot, { whole, making: null });
     const found = new Map<number, CopyPlaceOnDisk>();
-    for (const [slot, { whole }] of disk.stored)
+    for (const [slot, { whole }] of this.disk.stored)
       if (whole !== null) found.set(slot, { ...whole, sessions: whole.sessions.size });
     this.found = found;
+    this.isOpen = true;
+    for (const { slot, make } of [...(this.#underWay ?? []), ...this.#given])
+      this.#seen.set(slot, make(this.#seen.get(slot) ?? nothing));
+  }
+
+  #openLater(): void {
+    this.#isWell = false;
+    this.#world.after(retryMs, null, () => {
+      if (!this.#process.isAlive) return;
+      if (this.disk.isShut) return this.#openLater();
+      this.#process.happen(() => {
+        this.#open();
+        this.#judge(true);
+        this.#observer?.onOpened();
+      });
+    });
+  }
+
+  /** Something in it is found not to be what was written there: nothing in it counts any more, for the next process either. */
+  damage(): void {
+    this.disk.lose();
+    this.disk.wasUnwell = true;
+    this.isLost = true;
+    this.#process.happen(() => this.#judge(false));
+  }
+
+  renew(): void {
+    this.isOpen = this.isLost = false;
+    this.#seen.clear();
+    this.#given = [];
+    this.#underWay = null;
+    this.#openLater();
   }
 
   get isWell(): boolean {
@@ -277,7 +320,7 @@ export class OpenDisk implements SlotDisk {
   }
 
   get #cannotWrite(): boolean {
-    return this.disk.isFull || this.disk.isBroken;
+    return this.disk.isShut || this.isLost || !this.isOpen;
   }
 
   get #now(): number {
@@ -319,11 +362,12 @@ export class OpenDisk implements SlotDisk {
   }
 
   #try(): void {
+    const changes = this.#underWay!;
     const ms = this.#world.between(0.3, 4) + this.#world.between(0, this.disk.slownessMs);
     // The worker is another thread: the process may stand still meanwhile.
     this.#world.after(ms, null, () => {
-      const changes = this.#underWay;
-      if (changes === null || !this.#process.isAlive) return;
+      // Of before it was renewed.
+      if (this.#underWay !== changes || !this.#process.isAlive) return;
       const isWritten = !this.#cannotWrite;
       if (isWritten) {
         this.#apply(changes);
@@ -332,7 +376,9 @@ export class OpenDisk implements SlotDisk {
         return;
       }
       this.#process.happen(() => this.#judge(false));
-      this.#world.after(retryMs, null, () => this.#try());
+      this.#world.after(retryMs, null, () => {
+        if (this.#underWay === changes) this.#try();
+      });
     });
   }
 
@@ -365,7 +411,7 @@ export class OpenDisk implements SlotDisk {
     this.#readsUntil = Math.max(this.#readsUntil, this.#world.now + ms);
     const isOld = this.#world.chance(0.5);
     this.#world.after(this.#readsUntil - this.#world.now, this.#process, () => {
-      if (this.disk.isBroken)
+      if (this.disk.isBroken || this.isLost || !this.isOpen)
         return done(new FlotillaError("FLOTILLA_DATA_FOLDER", "it is broken"), new Map());
       const seen = isOld ? given : (this.#seen.get(slot) ?? nothing);
       const { whole } = this.#cannotWrite ? (this.disk.stored.get(slot) ?? nothing) : seen;

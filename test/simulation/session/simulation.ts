@@ -322,6 +322,7 @@ export class Simulation {
   isWhole(): boolean {
     const { state } = this.register;
     if (state === null || this.voting?.isWhole === false) return false;
+    if ([...this.apps.values()].some(({ disk }) => disk?.isLost)) return false;
     const copies = Math.min(2, [...this.apps.values()].filter(({ isLeaving }) => !isLeaving).length);
     return state.value.slots.every(({ owner, backup }, slot) => {
       const first = this.#roleOf(owner, slot) === Role.owner;
@@ -364,6 +365,15 @@ export class Simulation {
     });
   }
 
+  /** Where no other server can take what is left of a damaged disk, its server's log asks for this. */
+  #restartLost(): void {
+    for (const { process, disk } of [...this.apps.values()]) {
+      if (!disk?.isLost) continue;
+      this.kill(process.server, false);
+      this.start(process.server);
+    }
+  }
+
   #roleOf(holder: Holder | null, slot: number): Role | null {
     return this.#copies.appOf(holder)?.node.context.slots[slot]?.role ?? null;
   }
@@ -376,6 +386,8 @@ export class Simulation {
     if (faults.rolledOut !== null) this.setup = this.rollout!.to;
     for (const { server } of this.setup.servers) this.start(server);
     this.#readFileAnew();
+    world.runUntil(world.now + 5_000);
+    this.#restartLost();
     for (let waited = 0; !this.isWhole() && waited < 90_000; waited += 500) world.runUntil(world.now + 500);
     if (!this.isWhole()) oracle.fail("I10", "the cluster did not become whole by itself");
     world.runUntil(world.now + 1_500);
