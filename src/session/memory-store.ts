@@ -27,9 +27,6 @@ import { SessionMemory } from "./table/session-memory.ts";
 import { SlotSessions } from "./table/slot-sessions.ts";
 import { Sweep } from "./table/sweep.ts";
 
-/** Where one makes room, so large a share of those that were compared does: it is not for one that thousands are looked at. */
-const evictedShare = 1 / 64;
-
 export interface MemoryStoreOptions {
   readonly ids: SessionIds;
   readonly letter: Letter;
@@ -241,7 +238,7 @@ export class MemoryStore implements SessionStore {
   #makeRoom(): void {
     while (this.#count > this.#sessionsMax || this.#bytes > this.#memoryBytesMax) {
       const share = Math.max(1 - this.#sessionsMax / this.#count, 1 - this.#memoryBytesMax / this.#bytes);
-      const batch = Math.floor(Math.min(this.#count, limits.lookedAtMax) * evictedShare);
+      const batch = Math.floor(Math.min(this.#count, limits.lookedAtMax) * limits.evictedShare);
       this.#longestIdle.take(this.#tables, Math.max(batch, Math.ceil(this.#count * share)), this.#evict);
     }
     if (this.#evicted > 0) this.#tellEviction();

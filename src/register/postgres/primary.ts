@@ -186,7 +186,7 @@ async function askFacts(connection: PostgresConnection, place: string): Promise<
   };
 }
 
-export function standbyError(place: string): FlotillaError {
+function standbyError(place: string): FlotillaError {
   return unreachable(
     `PostgreSQL at ${place} is a standby, and only a primary can keep the register; name the primary, or all hosts with commas between them`,
   );

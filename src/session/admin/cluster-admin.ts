@@ -1,5 +1,5 @@
 /** `SessionAdmin` of a process that keeps sessions together with other servers: of the slots that it owns. */
-import { replication as limits } from "../../support/limits.ts";
+import { sessionAdmin as limits, replication } from "../../support/limits.ts";
 import type { ClusterStore } from "../cluster/cluster-store.ts";
 import type { SessionNode } from "../cluster/node.ts";
 import { Role, type SlotCopy } from "../cluster/slot.ts";
@@ -27,7 +27,6 @@ const roleNames = {
   [Role.owner]: "owner",
 } as const;
 
-const lookMs = 50;
 /** No key is larger. */
 const beyondAll = "~";
 
@@ -127,10 +126,9 @@ export class ClusterAdmin implements SessionAdmin {
     else this.#store.create(idOfKey(session.key), session.entries, session.idleTimeoutMs, session, done);
   }
 
-  /** Looked at now and then, for it means to go over all slots. */
   #hasNoRoom(): boolean {
     const { options, clock } = this.#node.context;
-    if (clock.now() - this.#lookedAt >= lookMs) {
+    if (clock.now() - this.#lookedAt >= limits.roomLookMs) {
       this.#lookedAt = clock.now();
       const { sessions, bytes } = this.counts().owned;
       // Half of both is for those that it owns (room.ts). With a disk they leave memory, and what is full is the disk.
@@ -169,6 +167,6 @@ function keysIn({ sessions }: SlotCopy, after: string, upTo: string): string[] {
 /** Null: it is not committed yet, or has expired; where its last use may not be known here it gets the doubt. */
 function livingOf(session: KeptSession, now: number): LivingSession | null {
   const { entries, idleTimeoutMs, lastUsedAt } = session;
-  const hasExpired = now - lastUsedAt >= idleTimeoutMs + limits.touchLagMs || session.isOver(now);
+  const hasExpired = now - lastUsedAt >= idleTimeoutMs + replication.touchLagMs || session.isOver(now);
   return entries === null || hasExpired ? null : snapshotOf(session, entries, now);
 }

@@ -98,7 +98,7 @@ function placeBackups(
 }
 
 /** The servers that back up an owner, or null for an owner that is not among the living. */
-export function backupsOf(owner: string, candidates: readonly Candidate[]): string[] | null {
+function backupsOf(owner: string, candidates: readonly Candidate[]): string[] | null {
   const at = candidates.findIndex(({ server }) => server === owner);
   if (at === -1) return null;
   const ring = [...candidates.slice(at + 1), ...candidates.slice(0, at)];

@@ -6,8 +6,6 @@ import type { Log } from "../../support/log.ts";
 import { Seldom, SeldomEach } from "../../support/seldom.ts";
 import type { ClusterObserver, Recovered } from "../cluster/context.ts";
 
-/** Slots are recovered one after the other within a moment. */
-const recoveryGatherMs = 1_000;
 const noneRecovered = { saved: 0, whole: 0, unknown: 0, lost: 0 };
 
 export class Reports implements ClusterObserver {
@@ -36,7 +34,7 @@ export class Reports implements ClusterObserver {
   onRecovered(_slot: number, { copy, away }: Recovered): void {
     this.#recovered[copy === "whole" && this.hasSaved ? "saved" : copy]++;
     if (copy === "unknown") for (const server of away) this.#away.add(server);
-    this.#recoveryTimer ??= systemClock.after(recoveryGatherMs, () => this.#tellRecovery());
+    this.#recoveryTimer ??= systemClock.after(limits.recoveryGatherMs, () => this.#tellRecovery());
   }
 
   onEvicted(count: number, sessions: number, bytes: number): void {

@@ -49,8 +49,12 @@ export const session = {
   lookedAtMax: 20_000,
   /** Of those, so many make room at once. */
   evictedAtOnceMax: 5_000,
+  /** In a process that keeps them alone, so large a share: it is not for one that thousands are looked at. */
+  evictedShare: 0.015625,
   /** That sessions had to make room is logged once in this time. */
   complaintIntervalMs: 60_000,
+  /** Slots that are recovered within so long of the first one are told of in one line. */
+  recoveryGatherMs: 1_000,
   /** That requests were refused because their sessions could not be loaded is logged once in this time. */
   refusedComplaintIntervalMs: 5_000,
   /** `session.update` runs its function so often, when others change the key each time meanwhile. */
@@ -250,6 +254,8 @@ export const sessionAdmin = {
   progressMs: 1_000,
   /** Lines that are wrong, told one by one. */
   problemsMax: 20,
+  /** Whether a server has room for sessions that are put back is looked at so often: it means to go over all slots. */
+  roomLookMs: 50,
   /** Unfinished files of exports that were killed, removed by the next one. */
   unfinishedMax: 16,
 } as const;
