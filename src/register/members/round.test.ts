@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { FakeClock } from "../../../test/harness/link-pair.ts";
 import { register as limits } from "../../support/limits.ts";
+import { unreachable } from "../unreachable.ts";
 import type { AnswerDone } from "./acceptor.ts";
 import type { VoterAnswer } from "./messages.ts";
 import { Patience } from "./patience.ts";
@@ -46,6 +47,16 @@ class Pair {
 function verdict(round: Round): string {
   return tally(anyOf(["near", "far"]), (voter) => round.standing(voter));
 }
+
+test("a round is not complete with a voter that can't be reached, before the others were asked", () => {
+  const send = (voter: string, _request: unknown, done: AnswerDone): void =>
+    voter === "down" ? done(unreachable("there is no link"), null) : done(null, yes);
+  const clock = new FakeClock();
+  const seen: boolean[] = [];
+  const round = new Round(new Patience({ send }, clock), clock, ({ complete }) => seen.push(complete));
+  round.ask(["down", "near"], () => ({ kind: "query", have: noBallot }));
+  assert.deepEqual(seen, [false, true]);
+});
 
 describe("one of two voters", () => {
   test("is waited for, and then decided without", () => {

@@ -38,10 +38,11 @@ export class Round {
 
   /** Asks each voter once. */
   ask(names: Iterable<string>, requestFor: (name: string) => VoterRequest): void {
-    for (const name of names) {
+    const fresh = [...names].filter((name) => !this.#asked.has(name));
+    // Before the first is sent: one that can't be reached answers at once, and is not all that there are.
+    for (const name of fresh) this.#asked.add(name);
+    for (const name of fresh) {
       if (this.#over) return;
-      if (this.#asked.has(name)) continue;
-      this.#asked.add(name);
       this.#patience.send(name, requestFor(name), (error, answer) => {
         if (this.#over || this.#results.has(name)) return;
         if (error !== null) this.#lastError = error.message;
