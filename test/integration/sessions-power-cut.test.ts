@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "no
 import { join } from "node:path";
 import { test } from "node:test";
 import { CartSite, counts, slotsInAll, visit } from "../harness/cart-site.ts";
-import { type TestProcess, until } from "../harness/process.ts";
+import { startFlotilla, type TestProcess, until } from "../harness/process.ts";
 
 const durability = "backup+disk";
 
@@ -55,9 +55,36 @@ for (const apps of [1, 2, 3])
       }
       const again = await site.start();
       assert.deepEqual(await counts(visitors.slice(1)), before.slice(1));
-      assert.doesNotMatch(again.output, /SESSIONS_UNREAD|SESSIONS_DISK/);
+      assert.doesNotMatch(again.output, /SESSIONS_LOST|SESSIONS_UNREAD|SESSIONS_DISK/);
     });
   });
+
+test("two app servers stopped one after the other: the last one goes on alone, the first one waits for it", async (t) => {
+  const site = await CartSite.make(t, { apps: 2, durability });
+  await site.start();
+  const visitors = await visit(site, 12);
+  const before = await counts(visitors);
+  const stopBoth = async (): Promise<void> => {
+    for (const name of ["app-a", "app-b"]) assert.equal((await site.stop(name)).code, 0);
+  };
+  const startOne = (name: string): TestProcess => startFlotilla(t, ["start", name], { cwd: site.folder });
+  await stopBoth();
+  const last = startOne("app-b");
+  await until("it has all slots", () => toldSlots(last) >= slotsInAll);
+  await site.answers();
+  assert.deepEqual(await counts(visitors), before);
+
+  const first = startOne("app-a");
+  await site.isWhole();
+  await stopBoth();
+  const firstAgain = startOne("app-a");
+  await firstAgain.line(/app-a.*up at cluster port/);
+  assert.equal(toldSlots(firstAgain), 0);
+  const lastAgain = startOne("app-b");
+  await site.isWhole();
+  assert.deepEqual(await counts(visitors), before);
+  for (const { output } of [last, first, firstAgain, lastAgain]) assert.doesNotMatch(output, /SESSIONS_LOST/);
+});
 
 test("under another durability an old database is put aside: nothing of it comes back", async (t) => {
   const site = await CartSite.make(t, { apps: 1, durability });

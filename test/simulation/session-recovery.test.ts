@@ -82,6 +82,19 @@ class Site {
     for (const app of apps) this.simulation.end(app);
   }
 
+  /** @returns the server that was stopped last, and the one before. */
+  stopInTurn(): { readonly last: string; readonly first: string } {
+    const [first, last] = this.servers as readonly [string, string];
+    const app = this.simulation.apps.get(first)!;
+    app.node.leave();
+    while (!app.node.isDrained) this.pass(10);
+    this.simulation.end(app);
+    this.pass(100);
+    assert.ok(this.simulation.register.state!.value.slots.every(({ prior }) => prior?.server === first));
+    this.simulation.end(this.simulation.apps.get(last)!);
+    return { first, last };
+  }
+
   /** @returns in how many ways slots came to an owner again. */
   told(): string[] {
     return [...new Set(this.outcomes.map(({ copy, away }) => [copy, ...away].join(" ")))].sort();
@@ -146,6 +159,27 @@ describe("slots that came to an owner again", () => {
     for (const server of site.servers) site.start(server);
     site.pass(10_000);
     assert.ok(site.lives(id));
-    assert.deepEqual(site.told(), ["whole"]);
+    assert.deepEqual([...new Set(site.outcomes.map(({ copy }) => copy))], ["whole"]);
+  });
+
+  test("of two with disks that were stopped in turn the last one goes on alone at once: its disk has all", () => {
+    const site = Site.makePairWithDisks();
+    const ids = Array.from({ length: 20 }, () => site.create());
+    const { first, last } = site.stopInTurn();
+    site.start(last);
+    site.pass(3_000);
+    assert.deepEqual(site.told(), [`whole ${first}`]);
+    assert.ok(ids.every((id) => site.lives(id)));
+  });
+
+  test("the first one waits for the last one, and says so when it goes on alone", () => {
+    const site = Site.makePairWithDisks();
+    site.create();
+    const { first, last } = site.stopInTurn();
+    site.start(first);
+    site.pass(25_000);
+    assert.deepEqual(site.told(), []);
+    site.pass(65_000);
+    assert.deepEqual(site.told(), [`unknown ${last}`]);
   });
 });

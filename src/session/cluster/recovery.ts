@@ -153,7 +153,7 @@ export class Recovery {
         open.asked.add(process);
       } else if (offer.epoch >= 0 && (best === null || rules.isNewer(offer, best))) best = offer;
     }
-    if (away.length > 0 && isAwaited(open, clock.now())) return null;
+    if (away.length > 0 && !this.#hasOwnerAll(entry, open, away) && isAwaited(open, clock.now())) return null;
     if (this.#context.disk !== null) return this.#decideByDisks(slot, entry, open, best, away);
     // Whoever is away: nothing was acknowledged without each of the pair. One taken out of it lacks what came afterwards.
     const isOfPair =
@@ -163,29 +163,37 @@ export class Recovery {
   }
 
   /**
+   * An owner without a backup whose disk knows the epoch of now: all that it took over was written before that, and what it committed
+   * alone is there. Nobody else's copy is needed, whoever the register names as its former backup.
+   */
+  #hasOwnerAll({ epoch, owner, backup }: Slot, { offers }: Case, away: readonly string[]): boolean {
+    if (this.#context.disk === null || backup !== null) return false;
+    const ours = offers.get(owner!.server);
+    return hasCopy(ours, away) && this.#context.rules.knowsItIsAlone(ours!.epoch, epoch);
+  }
+
+  /**
    * The copies that are left lie on disks, and what was acknowledged is on those of the pair that could be written: on one at least. So
    * both have to come. An owner without a backup has all on its own, but what it took over may be on its former partner's alone, or on
-   * none, as long as the register names that: its own has all when it knows the epoch of now, or one that the other does not. (The other may
-   * know the epoch of now as well: it had just been given a new copy.)
+   * none, as long as the register names that: its own has all when it knows the epoch of now, or one that the other does not.
    */
   #decideByDisks(
     slot: SlotCopy,
     entry: Slot,
-    { offers }: Case,
+    open: Case,
     best: Offer | null,
     away: readonly string[],
   ): Slot | null {
     const { self, rules } = this.#context;
+    const { offers } = open;
     const owner = entry.owner!;
     const other = entry.backup ?? entry.prior;
     const ours = offers.get(owner.server);
     const theirs = other === null ? undefined : offers.get(other.server);
     const haveAllCome = hasCopy(ours, away) && (other === null || hasCopy(theirs, away));
-    const hasCaughtUp =
-      entry.backup !== null ||
-      other === null ||
-      (ours !== undefined && theirs !== undefined && ours.epoch >= Math.min(entry.epoch, theirs.epoch + 1));
-    const isWhole = rules.isWhole(haveAllCome, hasCaughtUp);
+    const isAhead = ours !== undefined && theirs !== undefined && ours.epoch > theirs.epoch;
+    const hasCaughtUp = entry.backup !== null || other === null || isAhead;
+    const isWhole = this.#hasOwnerAll(entry, open, away) || rules.isWhole(haveAllCome, hasCaughtUp);
     this.#decided.set(slot, { copy: isWhole ? "whole" : away.length > 0 ? "unknown" : "lost", away });
     const next = { epoch: entry.epoch + 1, owner: best?.holder ?? self, backup: null, prior: null };
     if (best === null) return next;

@@ -69,6 +69,8 @@ export interface Rules {
    * @param haveAllCome the copies of all that the register names with the owner. @param hasCaughtUp the owner's had all that it took over.
    */
   isWhole(haveAllCome: boolean, hasCaughtUp: boolean): boolean;
+  /** Whether the disk of an owner without a backup has all. @param copyEpoch that it knows. @param epoch the register's. */
+  knowsItIsAlone(copyEpoch: number, epoch: number): boolean;
   /** Whether a change that was under way for longer than it may be is refused. */
   refusesLate(): boolean;
 }
@@ -99,5 +101,6 @@ export const protocolRules: Rules = {
   mayLeave: (isSynced) => isSynced,
   waitsToShow: () => true,
   isWhole: (haveAllCome, hasCaughtUp) => haveAllCome && hasCaughtUp,
+  knowsItIsAlone: (copyEpoch, epoch) => copyEpoch >= epoch,
   refusesLate: () => true,
 };

@@ -106,7 +106,8 @@ export class Copies {
     const { disks, apps, register, world } = this.#site;
     // It showed what it had taken over while its disk could not be written: what nobody was told to be written may be lost.
     if (this.#isBehind(slot, old) && disks!.get(owner!.server)!.wasUnwell) return true;
-    return [owner, backup, prior].some((holder) => {
+    const needed = this.#hasAllAlone(slot, old) ? [owner] : [owner, backup, prior];
+    return needed.some((holder) => {
       if (holder === null) return false;
       const process = apps.get(holder.server)?.process;
       if (process === undefined || process.isBad || process.isPaused) return true;
@@ -114,6 +115,12 @@ export class Copies {
       if ((register.cutOff.get(holder.server) ?? 0) > 0 || process.refusedSince !== null) return true;
       return disks!.get(holder.server)!.hasLost;
     });
+  }
+
+  /** Its disk has that it is alone, and so all that came before. */
+  #hasAllAlone(slot: number, { epoch, owner, backup }: Slot): boolean {
+    const own = this.#site.disks!.get(owner!.server)!.placeOf(slot);
+    return backup === null && own?.epoch === epoch;
   }
 
   /** The disk of an owner that is alone never had that it is: perhaps not what it took over either. */

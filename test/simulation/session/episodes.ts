@@ -354,6 +354,7 @@ export const diskEpisodes: readonly Episode[] = [
     isManifold: true,
     begin: (harm) => harm.crashAll(),
   },
+  { name: "stopped in turn", weight: 5, isSingleFault: false, begin: (harm) => harm.stopInTurn() },
   {
     name: "crash with a full disk",
     weight: 5,

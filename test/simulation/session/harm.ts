@@ -301,6 +301,49 @@ export class Harm {
     }
   }
 
+  /** One after the other is stopped, and stays away; then the last one comes back first, or any, and the others perhaps much later. */
+  stopInTurn(): void {
+    const { world, simulation } = this;
+    const rest = [...simulation.apps.values()].sort(() => world.random() - 0.5);
+    const stopped: string[] = [];
+    let leaving: App | null = null;
+    const stopLeaving = (): void => {
+      if (leaving === null) return;
+      stopped.push(leaving.process.server);
+      simulation.end(leaving);
+      leaving = null;
+    };
+    const startAll = this.healAfter(45_000, () => {
+      stopLeaving();
+      if (world.chance(0.8)) stopped.reverse();
+      for (const [place, server] of stopped.entries()) {
+        const downMs = this.isOver ? 0 : world.between(50, place === 0 ? 2_000 : 50_000);
+        this.lastsUntil = Math.max(this.lastsUntil, world.now + downMs + 6_000);
+        this.healAfter(downMs, () => simulation.start(server));
+      }
+    });
+    const next = (): void => {
+      if (!this.isDue(startAll)) return;
+      leaving = rest.find(({ process, isLeaving }) => process.isAlive && !isLeaving) ?? null;
+      if (leaving === null) return startAll();
+      this.isDown = true;
+      leaving.isLeaving = true;
+      leaving.node.leave();
+      this.tell(`${leaving.process.name} is stopped in order, and stays away`);
+      look(leaving);
+    };
+    const look = (app: App): void => {
+      if (!this.isDue(startAll)) return;
+      if (app.process.isAlive && !app.node.isDrained && app.node.hasHeir) {
+        world.after(50, null, () => look(app));
+        return;
+      }
+      stopLeaving();
+      world.after(world.between(0, 3_000), null, next);
+    };
+    next();
+  }
+
   /** Of all that runs, the witness too. @param last the server that is stopped last. */
   restartAll({ pauseMs = 1_500, last = "", atEnd = () => {} }: Rolling = {}): void {
     const { apps, voting, web } = this.simulation;

@@ -78,6 +78,7 @@ export const mutants: { readonly [name: string]: Mutant } = {
   },
   "a new owner shows what no disk has": { hasDisks: true, from: 900, rules: { waitsToShow: () => false } },
   "an old copy on disk is used as whole": { hasDisks: true, rules: { isWhole: () => true } },
+  "an owner's disk counts alone whatever it knows": { hasDisks: true, rules: { knowsItIsAlone: () => true } },
   "the oldest of copies on disks is used": {
     hasDisks: true,
     rules: { isNewer: (one, other) => protocolRules.isNewer(other, one) },
