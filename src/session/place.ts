@@ -5,7 +5,8 @@ import type { Member } from "../member/member.ts";
 import { systemClock } from "../support/clock.ts";
 import { FlotillaError } from "../support/errors.ts";
 import { session as limits } from "../support/limits.ts";
-import { createLog } from "../support/log.ts";
+import { createLog, type Log } from "../support/log.ts";
+import type { ClusterStore } from "./cluster/cluster-store.ts";
 import { KeptAlone } from "./disk/kept-alone.ts";
 import { SessionFile } from "./disk/session-file.ts";
 import { SessionIds } from "./id.ts";
@@ -81,8 +82,6 @@ function memberPlace(member: Member): MemberPlace {
 export function placeOf(member: Member): MemberPlace {
   const { file, cluster, server } = member;
   const ids = new SessionIds(file.secret, file.previousSecret, cluster.name);
-  const idleTimeoutMs = cluster.sessions?.idleTimeoutMs ?? limits.idleTimeoutMs;
-  const absoluteTimeoutMs = cluster.sessions?.absoluteTimeoutMs ?? Number.POSITIVE_INFINITY;
   const log = createLog(server.name);
   const durability = cluster.sessions?.durability;
   const isWanted = durability !== "memory" && (keepersOf(member).length >= 2 || durability === "backup+disk");
@@ -91,34 +90,39 @@ export function placeOf(member: Member): MemberPlace {
       "session() was called for the first time after serve(): sessions are kept on this server alone; " +
         `call it before, or write "sessions: {}" for ${cluster.name} in the file`,
     );
-  // With one copy there is nothing to write to.
-  const save: SessionPlace["save"] = "on-change";
-  const place = { ids, idleTimeoutMs, absoluteTimeoutMs, save, log, updates: new Map() };
-  if (!isWanted || isTooLate || server.kind !== "link") {
-    const memoryBytesMax = cluster.sessions?.memoryBytesMax ?? limits.memoryBytesMax;
-    const { letter, processIndex } = server;
-    const store = memoryStore({ ids, letter, processIndex, memoryBytesMax, log });
-    const kept = new KeptAlone(
-      store,
-      new SessionFile(file.dataFolder, cluster.name, server.name, "memory"),
-      server.name,
-      log,
-    );
-    member.sessionCount = () => store.count;
-    member.stopCheck = () => kept.stopCheck();
-    if (isServing) kept.start();
-    return { place: { ...place, store }, kept };
-  }
-  const replicas = new Replicas(member, ids, log);
-  const { store } = replicas;
+  const isShared = isWanted && !isTooLate && server.kind === "link";
+  const { store, kept } = isShared ? sharedBy(member, ids, log) : alone(member, ids, log);
   member.sessionCount = () => store.count;
+  const place: SessionPlace = {
+    ...{ ids, store, log, updates: new Map() },
+    idleTimeoutMs: cluster.sessions?.idleTimeoutMs ?? limits.idleTimeoutMs,
+    absoluteTimeoutMs: cluster.sessions?.absoluteTimeoutMs ?? Number.POSITIVE_INFINITY,
+    // With one copy there is nothing to write to.
+    save: isShared && cluster.sessions?.save === "always" ? "always" : "on-change",
+  };
+  return { place, kept };
+}
+
+function sharedBy(member: Member, ids: SessionIds, log: Log): { store: ClusterStore; kept: Replicas } {
+  const replicas = new Replicas(member, ids, log);
   member.slotCounts = () => replicas.counts;
   member.stopCheck = (others) => replicas.stopCheck(others);
   member.diskProblem = () => replicas.diskProblem;
   member.onOrder = () => replicas.standAside(member.order !== "ready");
   member.onOrder();
-  const savesUse = cluster.sessions?.save === "always";
-  return { place: { ...place, save: savesUse ? "always" : "on-change", store }, kept: replicas };
+  return { store: replicas.store, kept: replicas };
+}
+
+function alone(member: Member, ids: SessionIds, log: Log): { store: MemoryStore; kept: KeptAlone } {
+  const { file, cluster, server } = member;
+  const memoryBytesMax = cluster.sessions?.memoryBytesMax ?? limits.memoryBytesMax;
+  const { letter, processIndex } = server;
+  const store = memoryStore({ ids, letter, processIndex, memoryBytesMax, log });
+  const saved = new SessionFile(file.dataFolder, cluster.name, server.name, "memory");
+  const kept = new KeptAlone(store, saved, server.name, log);
+  member.stopCheck = () => kept.stopCheck();
+  if (isServing) kept.start();
+  return { store, kept };
 }
 
 /** @param secrets null: a random one; its sessions end with the process anyway. */
