@@ -44,6 +44,7 @@ export interface CartShape {
   /** More of `sessions:`: ", save: always". */
   readonly sessions?: string;
   readonly drain?: string;
+  readonly coordination?: string;
   /** For the last sync of the sessions' file, in which the process does nothing else. */
   readonly syncMs?: number;
 }
@@ -84,6 +85,7 @@ export class CartSite {
     const text = cartFile(ports, [
       `run: exec node ${preload}${cartApp}`,
       `sessions: { durability: ${shape.durability ?? "backup"}${shape.sessions ?? ""} }`,
+      `coordination: ${shape.coordination ?? "members"}`,
       `timeouts: { drain: ${shape.drain ?? "8s"} }`,
     ]);
     const files = {

@@ -53,6 +53,13 @@ function otherUser(): { readonly uid: number; readonly gid: number } | null {
   return null;
 }
 
+/** @returns the folder, in which it may make files. */
+function owned(folder: string): string {
+  const user = otherUser();
+  if (user !== null) chownSync(folder, user.uid, user.gid);
+  return folder;
+}
+
 /** Why there can be none here, or null. */
 export function whyNoPostgres(): string | null {
   return programs() === null ? "needs PostgreSQL (Debian package postgresql)" : null;
@@ -65,6 +72,8 @@ export interface PostgresOptions {
   readonly access?: readonly string[];
   /** Default: the folder for what is temporary. */
   readonly within?: string;
+  /** Folders on other disks: for its data, and for its log of changes (pg_wal). What it says is not written there. */
+  readonly disks?: { readonly data?: string; readonly log?: string };
   /** What is run before its programs, to run them on another machine: ["ip", "netns", "exec", "db"]. */
   readonly on?: readonly string[];
   /** Default: the loopback. */
@@ -99,6 +108,7 @@ export class Postgres {
       "-E",
       "UTF8",
       "--locale=C",
+      ...server.#logPlace(),
     ]);
     const access = options.access ?? [
       "local all all trust",
@@ -143,8 +153,14 @@ export class Postgres {
     return new Postgres(folder, options.port ?? (await freePorts(1))[0]!, options);
   }
 
+  #logPlace(): string[] {
+    const folder = this.#options.disks?.log;
+    return folder === undefined ? [] : ["--waldir", join(owned(folder), "log")];
+  }
+
   get data(): string {
-    return join(this.folder, "data");
+    const folder = this.#options.disks?.data;
+    return folder === undefined ? join(this.folder, "data") : join(owned(folder), "data");
   }
 
   get log(): string {
@@ -192,10 +208,15 @@ export class Postgres {
     });
   }
 
+  /** By itself, too. */
+  get hasEnded(): boolean {
+    return this.#process?.exitCode !== null || this.#process.signalCode !== null;
+  }
+
   /** "fast": sessions are ended. "immediate": as a crash. */
   async stop(how: "fast" | "immediate" = "fast"): Promise<void> {
     const child = this.#process;
-    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    if (child === null || this.hasEnded) return;
     const ended = once(child, "exit");
     child.kill("SIGCONT");
     for (const pid of this.#processes()) if (pid !== child.pid) sendSignal(pid, "SIGCONT");

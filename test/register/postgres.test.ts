@@ -1,12 +1,15 @@
 /** `coordination: postgres` with real servers: what every engine has to do, and what only PostgreSQL has. */
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { describe, type TestContext, test } from "node:test";
 import type { PostgresSettings } from "../../src/config/model.ts";
 import { CellEngine } from "../../src/register/cell/cell-engine.ts";
 import { PostgresStore } from "../../src/register/postgres/store.ts";
+import { type Slot, type SlotMap, withSlots } from "../../src/register/slot-map.ts";
 import { Cable } from "../harness/cable.ts";
 import { Postgres, whyNoPostgres } from "../harness/postgres.ts";
 import { until } from "../harness/process.ts";
+import { SmallDisk, whyNoSmallDisk } from "../harness/small-disk.ts";
 import {
   begin,
   change,
@@ -90,6 +93,11 @@ const skip = whyNoPostgres() ?? false;
 describeEngine("PostgreSQL", skip, make);
 describeWay("PostgreSQL", skip, make);
 
+function randomSlot(): Slot {
+  const incarnation = randomBytes(40).toString("base64url");
+  return { epoch: 1, owner: { server: "app-a", incarnation }, backup: null, prior: null };
+}
+
 describe("PostgreSQL", { skip }, () => {
   test("a change whose process stands still in the server is settled by a read, and happens before it or never", async (t) => {
     keepAlive(t);
@@ -150,6 +158,38 @@ describe("PostgreSQL", { skip }, () => {
     assert.equal(one.engine.world, world);
     assert.ok(after.version >= state.version);
     assert.equal(ownerOf((await read(two))!, 7), "app-a");
+  });
+
+  test("its disk is really full: nothing is changed, reads go on, and changes are made again when there is room", {
+    skip: whyNoSmallDisk() ?? false,
+  }, async (t) => {
+    keepAlive(t);
+    const disk = new SmallDisk(t, 96);
+    const settings = ["fsync = off", "autovacuum = off"];
+    const server = await Postgres.startFor(t, { disks: { data: disk.folder }, settings });
+    await server.sql("CREATE TABLE other (filler text)");
+    const part = openEngine(t, [server.port], "a#1") as Part;
+    let state = await begin(part);
+    // So large that each version needs new pages.
+    const large = (): SlotMap =>
+      withSlots(state.value, new Map(state.value.slots.map((_, slot) => [slot, randomSlot()])));
+    const first = await change(part, state.version, large());
+    assert.equal(first.kind, "done");
+    state = (await read(part))!;
+    disk.fill();
+    const refused = await change(part, state.version, large());
+    assert.equal(refused.kind, "unknown");
+    assert.deepEqual((await read(part))!.version, state.version);
+    assert.match(part.problems.join(), /has a full disk \(.*No space left on device.*\): make room there/);
+    assert.match(part.engine.problem ?? "", /has a full disk/);
+    disk.makeRoom();
+    const outcome = await until("there is room", async () => {
+      const tried = await change(part, state.version, large());
+      return tried.kind === "done" ? tried : null;
+    });
+    assert.equal(outcome.state.version, state.version + 1);
+    assert.equal(part.engine.problem, null);
+    assert.equal(part.mended.length, 1);
   });
 
   test("servers that come and go leave no connection behind", async (t) => {
