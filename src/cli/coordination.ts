@@ -74,7 +74,7 @@ async function everybody(
         if (ask === "register-move" && hasMoved !== true)
           failures.push(`${server.name} does not see it there`);
       } catch (error) {
-        failures.push(`${server.name}: ${messageOf(error)}`);
+        failures.push(messageOf(error));
       }
     }),
   );

@@ -73,4 +73,11 @@ test("a full disk is told once, is not over with a read, and is over when it can
   store.isAway = false;
   await read();
   assert.equal(engine.problem, null);
+  engine.isAwaited = () => true;
+  store.isAway = true;
+  await read();
+  assert.match(
+    told[2]!,
+    /^can't read or change .* has not moved there yet: sessions go on by the members' votes$/,
+  );
 });

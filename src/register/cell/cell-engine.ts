@@ -24,6 +24,8 @@ export class CellEngine implements RegisterEngine {
   readonly service = null;
   readonly move = null;
   readonly #options: CellEngineOptions;
+  /** The register has not moved here yet. */
+  isAwaited: () => boolean = () => false;
   #problem: Problem | null = null;
   /** While only changes are refused. */
   #trial: Timer | null = null;
@@ -77,10 +79,14 @@ export class CellEngine implements RegisterEngine {
     this.#problem = { message, isOfChanges, sinceMs: before?.sinceMs ?? systemClock.now() };
     if (isOfChanges) this.#tryLater();
     if (before !== null) return;
-    const until = isOfChanges
+    this.#options.onProblem(`${message}. ${this.#meaningOf(isOfChanges)}`);
+  }
+
+  #meaningOf(isOfChanges: boolean): string {
+    if (this.isAwaited()) return "The register has not moved there yet: sessions go on by the members' votes";
+    return isOfChanges
       ? "Sessions are served, but not taken over or handed over until it is mended"
       : "Sessions here are served for 10 s after its last answer, then they answer 503 until it answers again";
-    this.#options.onProblem(`${message}. ${until}`);
   }
 
   #isOver(): void {

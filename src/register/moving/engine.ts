@@ -26,6 +26,7 @@ export class MovingEngine implements RegisterEngine {
         ),
     });
     const { register } = this;
+    to.isAwaited = () => !register.hasMoved;
     this.move = {
       get isDone() {
         return register.hasMoved;

@@ -54,7 +54,7 @@ export class Reports implements ClusterObserver {
       this.#log.error(
         { code: "FLOTILLA_SESSIONS_FULL", bytes },
         `sessions are full (${bytes} bytes in memory, with the copies for other servers), and can't leave memory because the disk can't be ` +
-          "written: until it can, new sessions, larger ones, and those that are on disk alone are refused",
+          "written, or takes too long: meanwhile new sessions, larger ones, and those that are on disk alone are refused",
       );
   }
 
