@@ -390,6 +390,8 @@ export class Owner {
     // Not committed yet: it has not begun to be idle.
     if (session.entries === null) return false;
     if (session.isOver(now)) return true;
+    // A change under way is a use that nobody has been told of yet.
+    if (session.isChanging) return false;
     const lag = session.lastUsedAt < slot.lagsBefore ? limits.touchLagMs : 0;
     return now - session.lastUsedAt >= session.idleTimeoutMs + lag;
   }

@@ -156,7 +156,9 @@ export class SlotSessions implements SessionTable {
     const keys: string[] = [];
     for (const session of this.#awake.values()) {
       if (session.entries === null || session.tip === null) continue;
-      if (session.isExpired(now - lagMs) || session.isOver(now)) keys.push(session.key);
+      // A change under way is a use.
+      const isIdle = !session.isChanging && session.isExpired(now - lagMs);
+      if (isIdle || session.isOver(now)) keys.push(session.key);
     }
     const records = this.#records;
     for (const ref of this.#index.refs) {
