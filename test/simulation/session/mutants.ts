@@ -76,7 +76,7 @@ export const mutants: { readonly [name: string]: Mutant } = {
     from: 40,
     rules: { mayLeave: () => true },
   },
-  "a new owner shows what no disk has": { hasDisks: true, from: 900, rules: { waitsToShow: () => false } },
+  "a new owner shows what no disk has": { hasDisks: true, from: 2_380, rules: { waitsToShow: () => false } },
   "an old copy on disk is used as whole": { hasDisks: true, rules: { isWhole: () => true } },
   "an owner's disk counts alone whatever it knows": { hasDisks: true, rules: { knowsItIsAlone: () => true } },
   "the oldest of copies on disks is used": {
