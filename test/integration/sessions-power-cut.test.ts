@@ -1,6 +1,6 @@
 /** `durability: backup+disk`: all servers are killed at once, or stopped, and no session is lost, and none comes back that had ended. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { CartSite, counts, slotsInAll, visit } from "../harness/cart-site.ts";
@@ -84,6 +84,32 @@ test("two app servers stopped one after the other: the last one goes on alone, t
   await site.isWhole();
   assert.deepEqual(await counts(visitors), before);
   for (const { output } of [last, first, firstAgain, lastAgain]) assert.doesNotMatch(output, /SESSIONS_LOST/);
+});
+
+test("the votes gone between stop and start: the databases stay beside, and with the votes back they count", async (t) => {
+  const site = await CartSite.make(t, { apps: 2, durability });
+  await site.start();
+  const visitors = await visit(site, 6);
+  const before = await counts(visitors);
+  assert.equal((await site.stop()).code, 0);
+  const votes = join(site.folder, ".flotilla", "register");
+  const databases = ["app-a", "app-b"].map((name) =>
+    join(site.folder, ".flotilla", "sessions", name, "sessions.db"),
+  );
+  renameSync(votes, `${votes}.away`);
+
+  const running = await site.start();
+  assert.deepEqual(await counts(visitors), [0, 0, 0, 0, 0, 0]);
+  const told = running.output.match(/SESSIONS_UNREAD.*not used: .*made anew since.*put aside as .*\.kept/g);
+  assert.equal(told?.length, 2, running.output);
+  assert.equal((await site.stop()).code, 0);
+
+  rmSync(votes, { recursive: true });
+  renameSync(`${votes}.away`, votes);
+  for (const database of databases) renameSync(`${database}.kept`, database);
+  const again = await site.start();
+  assert.deepEqual(await counts(visitors), before);
+  assert.doesNotMatch(again.output, /SESSIONS_LOST|SESSIONS_UNREAD/);
 });
 
 test("under another durability an old database is put aside: nothing of it comes back", async (t) => {

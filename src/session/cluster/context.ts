@@ -51,6 +51,8 @@ export interface ClusterOptions {
   /** The app servers of the cluster, this one among them. */
   readonly servers: readonly ServerPlace[];
   readonly register: Register<SlotMap>;
+  /** Which register it is, by an id that was made with it; null: not known yet. */
+  readonly registerId: () => string | null;
   /** The first map, for whoever finds none. */
   readonly firstMap: SlotMap;
   readonly mapCodec: MapCodec;

@@ -14,7 +14,7 @@ import type { SlotSessions } from "../table/slot-sessions.ts";
 import type { CopiedSession } from "./messages.ts";
 import type { Rules } from "./rules.ts";
 import { Role, type SlotCopy } from "./slot.ts";
-import type { DiskObserver, SlotDisk } from "./slot-disk.ts";
+import type { DiskObserver, Renewal, SlotDisk } from "./slot-disk.ts";
 import { SlotOnDisk } from "./slot-on-disk.ts";
 
 /** What of the process it needs. */
@@ -84,15 +84,15 @@ export class DiskCopies implements DiskObserver {
     return hasFailed || this.disk.isLost || !this.disk.isOpen;
   }
 
-  /** What it had is gone, and this process serves nothing: it begins anew, as one that never had anything. */
-  renew(): void {
+  /** What it had is of no use, and this process serves nothing: it begins anew, as one that never had anything. */
+  renew(renewal: Renewal): void {
     this.#behind.clear();
     this.#waitsSince = Number.POSITIVE_INFINITY;
     for (const slot of this.#site.slots) {
       slot.retained = null;
       slot.onDisk = new SlotOnDisk();
     }
-    this.disk.renew();
+    this.disk.renew(renewal);
   }
 
   get isFull(): boolean {

@@ -38,8 +38,10 @@ import { Restart } from "./restart.ts";
 import { Roles } from "./roles.ts";
 import { Room } from "./room.ts";
 import { type RetainedCopy, Role, type SlotCopy } from "./slot.ts";
+import type { Renewal } from "./slot-disk.ts";
 import { Transfers } from "./transfer.ts";
 
+const notInUse: Renewal = { why: "it is not the one that was in use", isOnlyCopy: false };
 export class SessionNode {
   readonly context: Context;
   readonly owner: Owner;
@@ -250,6 +252,7 @@ export class SessionNode {
       else {
         if (state === null) this.#createFirst();
         else this.#adopt(state);
+        if (this.context.disk !== null) this.#restart.lookWhose(this.context.disk);
         if (this.context.isRestoring) this.#restart.takeUp();
         this.#confirm(beganAt);
         for (const settled of settling) settled();
@@ -314,7 +317,7 @@ export class SessionNode {
     if (this.context.disk !== null) {
       const { disk } = this.context;
       disk.tick();
-      if (disk.disk.isLost && this.isDrained) disk.renew();
+      if (disk.disk.isLost && this.isDrained) disk.renew(notInUse);
       for (const slot of slots) if (slot.role === Role.joining) this.#backup.tick(slot);
     }
     if (!this.#moves.isCalm) {

@@ -8,6 +8,14 @@ import type { DiskCopies } from "./disk-copies.ts";
 import { PeerState } from "./messages.ts";
 import type { Owner } from "./owner.ts";
 import { type RetainedCopy, Role, type SlotCopy } from "./slot.ts";
+import type { Renewal } from "./slot-disk.ts";
+
+const otherRegister: Renewal = {
+  isOnlyCopy: true,
+  why:
+    'the register was made anew since they were written (of `members` the votes, the folder "register" in the data folders of most servers, ' +
+    "were gone; else its key or row): to have them back stop all servers, put that back, give the file its name again, start all",
+};
 
 export class Restart {
   readonly #context: Context;
@@ -63,6 +71,18 @@ export class Restart {
       copies.set(index, { incarnation, epoch, pos, sessions: slot.emptySessions() });
     }
     this.restore(copies);
+  }
+
+  /** What another register says of copies says nothing in this one, and nobody knows what was changed after them. */
+  lookWhose(disk: DiskCopies): void {
+    const id = this.#context.options.registerId();
+    const { isOpen, register, found } = disk.disk;
+    if (!isOpen || id === null || register === id) return;
+    if (register === "" || found.size === 0) disk.disk.register = id;
+    else {
+      this.await();
+      disk.renew(otherRegister);
+    }
   }
 
   /** The register names, or may name, a process whose copies were given to `restore`. */

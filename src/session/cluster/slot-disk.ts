@@ -33,6 +33,13 @@ export interface KeyInSlot {
 
 export type KeysDone = (error: FlotillaError | null, keys: readonly KeyInSlot[]) => void;
 
+export interface Renewal {
+  /** Why what was there is of no use, for a person. */
+  readonly why: string;
+  /** Nobody else may have it: it stays beside, however many do. */
+  readonly isOnlyCopy: boolean;
+}
+
 export interface DiskObserver {
   /** All that was given of the slot up to this place is synced. Not told of a copy that was dropped or begun anew since. */
   onDurable(slot: number, epoch: number, pos: number): void;
@@ -57,7 +64,9 @@ export interface SlotDisk {
   /** What it had is damaged, or was removed: it is not written any more, and nobody counts on it. */
   readonly isLost: boolean;
   /** It is to begin with nothing: nobody wants what was there any more. Not open until `onOpened`. */
-  renew(): void;
+  renew(renewal: Renewal): void;
+  /** The id of the register whose copies it has: with the next changes it says so. "": of none so far. */
+  register: string;
 
   /** Copies that processes before this one left, by slot: only whole ones. Valid once it is open, before anything is written. */
   readonly found: ReadonlyMap<number, CopyPlaceOnDisk>;

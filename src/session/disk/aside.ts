@@ -5,11 +5,19 @@ import { inWords } from "./disk-errors.ts";
 /**
  * @param asideMax one that was put aside before stays, up to so many.
  * @param companions endings of files without which it can't be read.
+ * @param name what is added to its own.
  * @returns what was done, for the log.
  */
-export function putAside(path: string, asideMax: number, companions: readonly string[] = []): string {
-  const asides = Array.from({ length: asideMax }, (_, n) => `${path}.unread${n === 0 ? "" : n + 1}`);
-  const aside = asides.find((candidate) => !existsSync(candidate)) ?? asides[0]!;
+export function putAside(
+  path: string,
+  asideMax: number,
+  companions: readonly string[] = [],
+  name: string = "unread",
+): string {
+  const nth = (n: number): string => `${path}.${name}${n === 0 ? "" : n + 1}`;
+  let place = 0;
+  while (place < asideMax && existsSync(nth(place))) place++;
+  const aside = nth(place % asideMax);
   try {
     for (const ending of companions) {
       rmSync(`${aside}${ending}`, { force: true });

@@ -38,7 +38,7 @@ let batches = 0;
 function apply(database: CopiesDatabase, change: (batch: ChangeBatch) => void, runningMs = 0): void {
   const batch = new ChangeBatch(++batches);
   change(batch);
-  database.apply(batch.bytes, `${incarnation}/${batch.number}`, runningMs);
+  database.apply(batch.bytes, `${incarnation}/${batch.number}`, runningMs, "");
 }
 
 function session(key: string, text: string, idleTimeoutMs = 1_000): DiskSession {
@@ -321,7 +321,7 @@ test("a file that is not ours, of another version, damaged or cut off is put asi
   };
   const sql = (statement: string) => (database: DatabaseSync) => database.exec(statement);
   assert.match(alter(sql("PRAGMA application_id = 5")), /of another program/);
-  assert.match(alter(sql("PRAGMA user_version = 3")), /by newer Flotilla \(format 3, this one reads 2\)/);
+  assert.match(alter(sql("PRAGMA user_version = 4")), /by newer Flotilla \(format 4, this one reads 3\)/);
   assert.match(alter(sql("DROP INDEX sessions_by_due")), /its tables are others/);
   assert.match(alter(sql("UPDATE copies SET pos = 7")), /the copy of slot 1/);
   assert.match(alter(sql("UPDATE state SET owner = 'app-b of cluster app'")), /it is of app-b/);

@@ -7,7 +7,7 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { sessionDatabase as limits } from "../../support/limits.ts";
-import type { CopyPlaceOnDisk } from "../cluster/slot-disk.ts";
+import type { CopyPlaceOnDisk, Renewal } from "../cluster/slot-disk.ts";
 import { type ChangeSink, readChanges, type StoredSession } from "./change-batch.ts";
 import { checksumOf, DamageError, type DatabaseFile } from "./database-file.ts";
 import { SessionRows } from "./session-rows.ts";
@@ -61,18 +61,18 @@ export class CopiesDatabase implements ChangeSink {
 
   /**
    * @param incarnation of this process: what it writes is of it.
-   * @param isNew what is there is of no use any more.
+   * @param renewal what is there is of no use any more; null: it is.
    * @returns with why a file was put aside, for the log; null: none was.
    * @throws InUseError, or the system's or the database's error.
    */
   static open(
     file: DatabaseFile,
     incarnation: string,
-    isNew: boolean = false,
+    renewal: Renewal | null = null,
   ): { database: CopiesDatabase; aside: string | null } {
     const { content, aside } = file.open(
       (database) => new CopiesDatabase(file, database, incarnation),
-      isNew,
+      renewal,
     );
     return { database: content, aside };
   }
@@ -84,7 +84,9 @@ export class CopiesDatabase implements ChangeSink {
     this.#rows = new SessionRows(database);
     this.#putCopy = database.prepare("INSERT OR REPLACE INTO copies VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
     this.#removeCopy = database.prepare("DELETE FROM copies WHERE id = ?");
-    this.#putState = database.prepare("UPDATE state SET batch = ?, running_ms = ? WHERE id = 1");
+    this.#putState = database.prepare(
+      "UPDATE state SET batch = ?, running_ms = ?, register = ? WHERE id = 1",
+    );
     this.#pages = database.prepare("PRAGMA page_count");
     this.#freePages = database.prepare("PRAGMA freelist_count");
     this.#pageBytes = numberIn(database, "PRAGMA page_size");
@@ -99,6 +101,11 @@ export class CopiesDatabase implements ChangeSink {
   /** The last changes that are in it; "" for those of another process. */
   get batch(): string {
     return String(this.#database.prepare("SELECT batch FROM state").get()?.batch);
+  }
+
+  /** Its id; "" while no change was made. */
+  get register(): string {
+    return String(this.#database.prepare("SELECT register FROM state").get()?.register);
   }
 
   get whole(): Map<number, CopyPlaceOnDisk> {
@@ -118,15 +125,15 @@ export class CopiesDatabase implements ChangeSink {
 
   /**
    * All of these changes, or none; synced when it returns.
-   * @param batch their name.
+   * @param batch their name. @param register the id of the one that says which copies count.
    * @throws the database's error; they may be applied again.
    */
-  apply(changes: Uint8Array, batch: string, runningMs: number): void {
+  apply(changes: Uint8Array, batch: string, runningMs: number, register: string): void {
     if (!this.#file.isInPlace) throw new Error("it is not where it was");
     this.#inTransaction(() => {
       readChanges(changes, this);
       for (const copy of this.#changed) this.#write(copy);
-      this.#putState.run(batch, runningMs);
+      this.#putState.run(batch, runningMs, register);
     });
     this.#loggedPages += 4 + Math.ceil(changes.length / 512) + this.#changed.size;
     this.#changed.clear();

@@ -22,6 +22,7 @@ import { crc32 } from "node:zlib";
 import { messageOf } from "../../support/errors.ts";
 import { sessionDatabase as limits } from "../../support/limits.ts";
 import { procText } from "../../support/processes.ts";
+import type { Renewal } from "../cluster/slot-disk.ts";
 import { putAside } from "./aside.ts";
 import { databaseEndings, databasePath } from "./database-names.ts";
 import { diskCodeOf, inWordsWithRemedy, isWellKnown, primaryCode, SqliteCode } from "./disk-errors.ts";
@@ -29,10 +30,11 @@ import { type FileFormat, formatPragmas, numberIn, openDatabase, whyOther } from
 import { syncPath, tryOut } from "./synced.ts";
 
 /** "FLOD". */
-const format: FileFormat = { applicationId: 0x464c_4f44, version: 2 };
+const format: FileFormat = { applicationId: 0x464c_4f44, version: 3 };
 
 /**
- * `state` has one row: which changes of which process are in it, and for how long its processes ran.
+ * `state` has one row: which changes of which process are in it, for how long its processes ran, and the id of the register that says
+ * which of the copies count.
  *
  * A copy's sessions lie together: the number of a row begins with that of the copy. WITHOUT ROWID would keep rows in the inner
  * pages of the tree and, above a quarter of a page, in pages of their own: 4.7 KB for a session of 1 KiB, against 1.6.
@@ -42,7 +44,7 @@ const format: FileFormat = { applicationId: 0x464c_4f44, version: 2 };
  */
 const schema = [
   `CREATE TABLE state (
-    id INTEGER PRIMARY KEY, owner TEXT NOT NULL, batch TEXT NOT NULL, running_ms REAL NOT NULL
+    id INTEGER PRIMARY KEY, owner TEXT NOT NULL, batch TEXT NOT NULL, running_ms REAL NOT NULL, register TEXT NOT NULL
   ) STRICT`,
   `CREATE TABLE copies (
     id INTEGER PRIMARY KEY, slot INTEGER NOT NULL, incarnation TEXT NOT NULL, epoch INTEGER NOT NULL, pos INTEGER NOT NULL,
@@ -86,25 +88,30 @@ export class DatabaseFile {
   /**
    * Makes what is missing. A file that is damaged, or is none of this server's, is put aside.
    * @param take what is in it; it may find more damage.
-   * @param isNew what is there is of no use any more.
+   * @param renewal what is there is of no use any more; null: it is.
    * @throws InUseError, or the system's or the database's error.
    */
-  open<Content>(take: (database: DatabaseSync) => Content, isNew: boolean = false): OpenedFile<Content> {
+  open<Content>(
+    take: (database: DatabaseSync) => Content,
+    renewal: Renewal | null = null,
+  ): OpenedFile<Content> {
     this.#isFirstStart = statSync(this.#folder, { throwIfNoEntry: false }) === undefined;
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     chmodSync(this.#folder, 0o700);
     try {
-      if (isNew && existsSync(this.path))
-        throw new DamageError(this.#damage ?? "it is not the one that was in use");
+      if (renewal !== null && existsSync(this.path)) throw new DamageError(this.#damage ?? renewal.why);
       return { content: this.#open(take), aside: null };
     } catch (error) {
       if (!isDamage(error)) throw error;
-      const aside = putAside(this.path, limits.asideMax, databaseEndings);
+      // Under another name than what is damaged, which makes way for the next one.
+      const aside = renewal?.isOnlyCopy
+        ? putAside(this.path, Number.POSITIVE_INFINITY, databaseEndings, "kept")
+        : putAside(this.path, limits.asideMax, databaseEndings);
       if (existsSync(this.path)) throw error;
       rmSync(this.#mark, { force: true });
       return {
         content: this.#open(take),
-        aside: `the sessions on disk can't be read: ${this.path}: ${messageOf(error)}; ${aside}`,
+        aside: `the sessions on disk are not used: ${this.path}: ${messageOf(error)}; ${aside}`,
       };
     }
   }
@@ -223,7 +230,7 @@ export class DatabaseFile {
   }
 
   #make(database: DatabaseSync): void {
-    const state = `INSERT INTO state VALUES (1, '${this.#owner.replaceAll("'", "''")}', '', 0)`;
+    const state = `INSERT INTO state VALUES (1, '${this.#owner.replaceAll("'", "''")}', '', 0, '')`;
     database.exec(["BEGIN", formatPragmas(format), ...schema, state, "COMMIT"].join(";\n"));
     syncPath(this.#folder);
     syncPath(dirname(this.#folder));

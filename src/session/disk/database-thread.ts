@@ -22,11 +22,11 @@ class DatabaseThread {
   #damage: string | null = null;
 
   /** @throws when the file can't be opened. */
-  constructor(port: MessagePort, file: DatabaseFile, { incarnation, isNew }: ThreadData) {
+  constructor(port: MessagePort, file: DatabaseFile, { incarnation, renewal }: ThreadData) {
     this.#port = port;
     this.#incarnation = incarnation;
     this.#file = file;
-    const { database, aside } = CopiesDatabase.open(file, incarnation, isNew);
+    const { database, aside } = CopiesDatabase.open(file, incarnation, renewal);
     this.#database = database;
     this.#size = this.#database.size;
     const [process, number] = this.#database.batch.split("/");
@@ -34,6 +34,7 @@ class DatabaseThread {
       type: "opened",
       found: this.#database.whole,
       runningMs: this.#database.runningMs,
+      register: this.#database.register,
       number: process === incarnation ? Number(number) : 0,
       size: this.#size,
       aside,
@@ -44,7 +45,7 @@ class DatabaseThread {
   receive(message: ToThread): void {
     switch (message.type) {
       case "write":
-        return this.#write(message.number, message.changes, message.runningMs);
+        return this.#write(message);
       case "ask":
         this.#questions.push(message);
         return this.#schedule();
@@ -53,11 +54,12 @@ class DatabaseThread {
     }
   }
 
-  #write(number: number, changes: Uint8Array, runningMs: number): void {
+  #write({ number, changes, runningMs, register }: Extract<ToThread, { type: "write" }>): void {
     let problem = this.#damage;
     try {
       // What is told to be synced has to count at the next start.
-      if (problem === null) this.#database.apply(changes, `${this.#incarnation}/${number}`, runningMs);
+      if (problem === null)
+        this.#database.apply(changes, `${this.#incarnation}/${number}`, runningMs, register);
       this.#size = this.#database.size;
     } catch (error) {
       problem = this.#whyNotWritten(error);

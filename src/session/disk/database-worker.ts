@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import type { Clock } from "../../support/clock.ts";
 import { FlotillaError, messageOf } from "../../support/errors.ts";
 import { sessionDatabase as limits } from "../../support/limits.ts";
+import type { Renewal } from "../cluster/slot-disk.ts";
 import type { FromThread, Opened, ThreadData, ToThread, Word } from "./thread-messages.ts";
 
 export interface WorkerObserver {
@@ -16,15 +17,15 @@ export interface WorkerObserver {
 }
 
 export class DatabaseWorker {
-  readonly #data: Omit<ThreadData, "isNew">;
+  readonly #data: Omit<ThreadData, "renewal">;
   readonly #clock: Clock;
   readonly #observer: WorkerObserver;
   #worker: Worker | null = null;
   #state: "up" | "starting" | "down" = "down";
   /** What is in the file is of no use any more. */
-  #isNew = false;
+  #renewal: Renewal | null = null;
 
-  constructor(data: Omit<ThreadData, "isNew">, clock: Clock, observer: WorkerObserver) {
+  constructor(data: Omit<ThreadData, "renewal">, clock: Clock, observer: WorkerObserver) {
     this.#data = data;
     this.#clock = clock;
     this.#observer = observer;
@@ -48,7 +49,7 @@ export class DatabaseWorker {
     });
     if (message.type === "opened") {
       this.#state = "up";
-      this.#isNew = false;
+      this.#renewal = null;
       this.#listen(worker);
       return message;
     }
@@ -67,8 +68,8 @@ export class DatabaseWorker {
   }
 
   /** The next one begins with an empty database. */
-  renew(): void {
-    this.#isNew = true;
+  renew(renewal: Renewal): void {
+    this.#renewal = renewal;
     const before = this.#worker;
     this.#worker = null;
     this.#state = "down";
@@ -128,7 +129,7 @@ export class DatabaseWorker {
 
   #startThread(): Worker {
     const name = import.meta.url.endsWith(".ts") ? "database-thread.ts" : "database-thread.js";
-    const workerData: ThreadData = { ...this.#data, isNew: this.#isNew };
+    const workerData: ThreadData = { ...this.#data, renewal: this.#renewal };
     // Without what the program's own Node was started with: a preload has nothing to do there.
     return new Worker(new URL(name, import.meta.url), {
       workerData,

@@ -1,6 +1,6 @@
 /** The process's side: order, grouping, times, and what becomes of changes when the disk or its thread fails. */
 import assert from "node:assert/strict";
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -116,6 +116,26 @@ test("what is asked after a write shows it; the next process finds it, and its i
   assert.ok(again.ageMs >= 9_000 && again.ageMs < 19_000);
   assert.equal(again.absoluteTimeoutMs, 9_000_000);
   await next.close();
+});
+
+test("it knows the register whose copies it has; those of another one stay beside, all of them", async (t) => {
+  const folder = join(folderOf(t), "app-a");
+  for (const world of ["w1", "w2", "w3"]) {
+    const { disk, watched } = await open(folder, world);
+    if (world !== "w1") {
+      assert.equal(disk.register, world === "w2" ? "w1" : "w2");
+      disk.renew({ why: "of another register", isOnlyCopy: true });
+      await watched.until(() => disk.isOpen);
+      assert.equal(disk.found.size, 0);
+      assert.equal(disk.register, "");
+    }
+    disk.register = world;
+    disk.adopt(1, 1, 0);
+    await watched.durableAt("1:1:0");
+    await disk.close();
+  }
+  const files = readdirSync(folder).filter((name) => !name.endsWith("-wal") && !name.endsWith("-shm"));
+  assert.deepEqual(files.sort(), ["sessions.db", "sessions.db.kept", "sessions.db.kept2"]);
 });
 
 test("all changes of a turn become durable together, in order, however many", async (t) => {

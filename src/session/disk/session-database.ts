@@ -9,7 +9,14 @@ import type { Clock, Timer } from "../../support/clock.ts";
 import type { FlotillaError } from "../../support/errors.ts";
 import { sessionDatabase as limits } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
-import type { CopyPlaceOnDisk, DiskObserver, DiskSession, KeysDone, SlotDisk } from "../cluster/slot-disk.ts";
+import type {
+  CopyPlaceOnDisk,
+  DiskObserver,
+  DiskSession,
+  KeysDone,
+  Renewal,
+  SlotDisk,
+} from "../cluster/slot-disk.ts";
 import type { ChangeBatch } from "./change-batch.ts";
 import type { DatabaseSize } from "./copies-database.ts";
 import { DatabaseWorker } from "./database-worker.ts";
@@ -37,6 +44,7 @@ export class SessionDatabase implements SlotDisk {
   found: ReadonlyMap<number, CopyPlaceOnDisk> = new Map();
   isOpen = false;
   isLost = false;
+  register = "";
   /** On the database's clock, and on this process's. */
   #openedRunningMs = 0;
   #openedAt = 0;
@@ -77,6 +85,7 @@ export class SessionDatabase implements SlotDisk {
   #take(opened: Opened): void {
     this.isOpen = true;
     this.found = opened.found;
+    this.register = opened.register;
     for (const slot of opened.found.keys()) this.#whole.add(slot);
     this.#openedRunningMs = opened.runningMs;
     this.#openedAt = this.#options.clock.now();
@@ -86,7 +95,7 @@ export class SessionDatabase implements SlotDisk {
     this.#writeWhenIdle();
   }
 
-  renew(): void {
+  renew(renewal: Renewal): void {
     this.isOpen = this.isLost = false;
     this.found = new Map();
     this.#changes = new UnsyncedChanges();
@@ -95,7 +104,7 @@ export class SessionDatabase implements SlotDisk {
     this.#coming.clear();
     this.#retry?.cancel();
     this.#retry = null;
-    this.#worker.renew();
+    this.#worker.renew(renewal);
   }
 
   /** Why it can't be written, for a person; null: it can, as far as is known. */
@@ -267,7 +276,10 @@ export class SessionDatabase implements SlotDisk {
   }
 
   #write({ number, bytes: changes }: ChangeBatch): void {
-    this.#worker.send({ type: "write", number, changes, runningMs: this.#runningMs });
+    this.#worker.send({
+      ...{ type: "write", number, changes, runningMs: this.#runningMs },
+      register: this.register,
+    });
   }
 
   #written(number: number, problem: string | null, isLost: boolean): void {

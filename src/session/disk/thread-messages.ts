@@ -1,5 +1,5 @@
 /** What the process and its database's thread say to each other. */
-import type { CopyPlaceOnDisk, KeyInSlot } from "../cluster/slot-disk.ts";
+import type { CopyPlaceOnDisk, KeyInSlot, Renewal } from "../cluster/slot-disk.ts";
 import type { StoredSession } from "./change-batch.ts";
 import type { DatabaseSize } from "./copies-database.ts";
 
@@ -7,8 +7,8 @@ export interface ThreadData {
   readonly folder: string;
   readonly owner: string;
   readonly incarnation: string;
-  /** What is there is of no use any more: it is put aside, and an empty one made. */
-  readonly isNew: boolean;
+  /** What is there is of no use any more: it is put aside, and an empty one made. Null: it is of use. */
+  readonly renewal: Renewal | null;
 }
 
 /** Times are on the database's clock: the milliseconds in which a process ran with it. */
@@ -35,6 +35,7 @@ export type ToThread =
       /** In memory that both see. */
       readonly changes: Uint8Array;
       readonly runningMs: number;
+      readonly register: string;
     }
   | ({ readonly type: "ask" } & NumberedQuestion)
   | { readonly type: "close" };
@@ -52,6 +53,8 @@ export interface Opened {
   readonly type: "opened";
   readonly found: ReadonlyMap<number, CopyPlaceOnDisk>;
   readonly runningMs: number;
+  /** See `SlotDisk`. */
+  readonly register: string;
   /** The last changes of this process that are in it; 0 for none. */
   readonly number: number;
   readonly size: DatabaseSize;

@@ -82,6 +82,7 @@ export class Replicas implements PairEvents, KeptSessions {
       self: { server: server.name, incarnation },
       servers: servers.map(({ name, address }) => ({ server: name, machine: address })),
       register: this.#register.register,
+      registerId: () => this.#register.world,
       firstMap: emptySlotMap(lettersOf(member)),
       mapCodec: slotMapCodec,
       clock: systemClock,

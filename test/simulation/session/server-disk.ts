@@ -102,6 +102,7 @@ export class OpenDisk implements SlotDisk {
   found: ReadonlyMap<number, CopyPlaceOnDisk> = new Map();
   isOpen = false;
   isLost = false;
+  register = "";
 
   constructor(disk: ServerDisk, world: World, process: Process) {
     this.disk = disk;

@@ -231,6 +231,7 @@ export class Simulation {
       self: { server, incarnation: process.incarnation },
       servers: setup.servers,
       register: client,
+      registerId: () => "it",
       firstMap,
       clock: process.clock,
       transferPartBytes: 1,
