@@ -153,6 +153,33 @@ test("changes that can't be applied leave nothing behind, and those after them a
   database.close();
 });
 
+test("what was dropped by changes that can't be applied stays, and is read", (t) => {
+  const folder = folderOf(t);
+  const { database } = open(folder);
+  apply(database, (batch) => {
+    batch.adopt(1, 1, 0);
+    batch.put(1, 1, 1, session("a", "1"), 0);
+    batch.put(1, 1, 2, session("b", "1"), 1);
+  });
+  const fail = (): void =>
+    assert.throws(() =>
+      apply(database, (batch) => {
+        batch.drop(1);
+        batch.put(2, 1, 1, session("c", "1"), 0);
+      }),
+    );
+  fail();
+  assert.equal(database.tidy(), false);
+  fail();
+  assert.deepEqual(texts(database, 1), ["a=1", "b=1"]);
+  fail();
+  assert.deepEqual(database.longestIdle([1], 1), [{ slot: 1, key: "a" }]);
+  database.close();
+  const { database: again } = open(folder, "p2");
+  assert.deepEqual(texts(again, 1), ["a=1", "b=1"]);
+  again.close();
+});
+
 test("sessions end by their last use, also where that was never written to the index", (t) => {
   const { database } = open(folderOf(t));
   apply(database, (batch) => {

@@ -201,12 +201,14 @@ export class CopiesDatabase implements ChangeSink {
 
   /** @throws DamageError */
   read(slot: number, key: string): StoredSession | null {
+    this.#catchUp();
     const copy = this.#find(slot);
     return copy === null ? null : this.#rows.read(copy.id, key);
   }
 
   /** @throws DamageError */
   readAfter(slot: number, key: string, bytesMax: number): StoredSession[] {
+    this.#catchUp();
     const copy = this.#find(slot);
     return copy === null ? [] : this.#rows.readAfter(copy.id, key, bytesMax);
   }
@@ -248,6 +250,7 @@ export class CopiesDatabase implements ChangeSink {
   tidy(): boolean {
     if (!this.#file.isInPlace) return false;
     if (this.#loggedPages >= limits.checkpointPages) this.#checkpoint();
+    this.#catchUp();
     const [copy] = this.#unwanted;
     if (copy === undefined) return false;
     this.#inTransaction(() => {
@@ -272,7 +275,7 @@ export class CopiesDatabase implements ChangeSink {
   }
 
   #inTransaction(work: () => void): void {
-    if (this.#isBehind) this.#load();
+    this.#catchUp();
     this.#database.exec("BEGIN IMMEDIATE");
     this.#isBehind = true;
     try {
@@ -287,6 +290,7 @@ export class CopiesDatabase implements ChangeSink {
 
   /** Questions put `due` right where it is behind; when that can't be written, the answer is right all the same. */
   #revising(work: () => void): void {
+    this.#catchUp();
     work();
     const revised = this.#rows.takeRevised();
     if (revised.length === 0 || !this.#file.isInPlace) return;
@@ -307,6 +311,11 @@ export class CopiesDatabase implements ChangeSink {
     } catch {
       // The database has done it itself.
     }
+  }
+
+  /** Copies that were dropped or made by changes which are not on disk are there, and are not. */
+  #catchUp(): void {
+    if (this.#isBehind) this.#load();
   }
 
   #load(): void {

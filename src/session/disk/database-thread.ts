@@ -18,6 +18,9 @@ class DatabaseThread {
   #size: DatabaseSize;
   #questions: NumberedQuestion[] = [];
   #isScheduled = false;
+  /** Until the next step of it: questions and changes take their turns meanwhile. */
+  #tidying: NodeJS.Timeout | null = null;
+  #isClosed = false;
   /** Why what is in it does not count any more; null: it counts. */
   #damage: string | null = null;
 
@@ -78,20 +81,24 @@ class DatabaseThread {
   #turn(): void {
     this.#isScheduled = false;
     this.#answer();
-    if (this.#questions.length > 0) return this.#schedule();
-    if (this.#damage !== null) return;
+    if (this.#questions.length > 0) this.#schedule();
+    else if (this.#tidying === null) this.#tidy();
+  }
+
+  #tidy(): void {
+    this.#tidying = null;
+    if (this.#damage !== null || this.#isClosed) return;
     try {
-      if (this.#database.tidy()) this.#pause(limits.removePauseMs);
+      if (this.#database.tidy()) this.#tidyIn(limits.removePauseMs);
     } catch (error) {
       // What can't be removed now is room that is missing, no more; changes tell of a disk that can't be written.
       if (isDamage(error)) this.#tellDamage(error);
-      else this.#pause(limits.retryMs);
+      else this.#tidyIn(limits.retryMs);
     }
   }
 
-  #pause(ms: number): void {
-    this.#isScheduled = true;
-    setTimeout(() => this.#turn(), ms);
+  #tidyIn(ms: number): void {
+    this.#tidying = setTimeout(() => this.#tidy(), ms);
   }
 
   #answer(): void {
@@ -153,6 +160,8 @@ class DatabaseThread {
   }
 
   #close(): void {
+    this.#isClosed = true;
+    if (this.#tidying !== null) clearTimeout(this.#tidying);
     this.#database.close();
     this.#tell({ type: "closed" });
     this.#port.close();

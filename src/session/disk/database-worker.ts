@@ -49,7 +49,6 @@ export class DatabaseWorker {
     });
     if (message.type === "opened") {
       this.#state = "up";
-      this.#renewal = null;
       this.#listen(worker);
       return message;
     }
@@ -106,6 +105,7 @@ export class DatabaseWorker {
     }
     if (message.type === "opened") {
       this.#state = "up";
+      this.#renewal = null;
       return this.#observer.onReplaced(message);
     }
     if (message.type === "closed") this.#state = "down";

@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import type { Worker } from "node:worker_threads";
 import { systemClock } from "../../support/clock.ts";
 import { silentLog } from "../../support/silent-log.ts";
 import type { DiskSession } from "../cluster/slot-disk.ts";
@@ -259,5 +260,59 @@ test("a folder that was taken away is told once; put back, all that waited is wr
   assert.equal(watched.troubles.length, 2);
   assert.equal(watched.troubles[1], null);
   assert.equal(disk.isWell, true);
+  await disk.close();
+});
+
+/** Threads that are started from now on. */
+function threadsOf(t: TestContext): Worker[] {
+  const threads: Worker[] = [];
+  const remember = (worker: Worker): void => void threads.push(worker);
+  process.on("worker", remember);
+  t.after(() => process.off("worker", remember));
+  return threads;
+}
+
+test("a database that was made anew is not thrown away when its thread dies later", async (t) => {
+  const threads = threadsOf(t);
+  const { disk, watched } = await open(folderOf(t));
+  disk.renew({ why: "it is to be empty", isOnlyCopy: false });
+  await watched.until(() => disk.isOpen);
+  disk.adopt(1, 1, 0);
+  disk.write(1, 1, 1, "a", session("a", 1));
+  await watched.durableAt("1:1:1");
+  await threads.at(-1)!.terminate();
+  await watched.until(() => watched.troubles.at(-1) === null && disk.isWell && threads.length === 3);
+  assert.equal((await read(disk, 1, "a"))?.key, "a");
+  disk.write(1, 1, 2, "b", session("b", 1));
+  await watched.durableAt("1:1:2");
+  await disk.close();
+});
+
+test("its thread ends with it, also while it removes what is not wanted any more", async (t) => {
+  const threads = threadsOf(t);
+  const { disk, watched } = await open(folderOf(t));
+  disk.adopt(1, 1, 0);
+  for (let pos = 1; pos <= 2_000; pos++) disk.write(1, 1, pos, `k${pos}`, session(`k${pos}`, 1));
+  await watched.durableAt("1:1:2000");
+  disk.drop(1);
+  await read(disk, 1, "k1");
+  const ended = new Promise<number>((resolve) => threads[0]!.once("exit", resolve));
+  await disk.close();
+  assert.equal(await ended, 0);
+});
+
+test("who asks does not wait for what is removed meanwhile", async (t) => {
+  const { disk, watched } = await open(folderOf(t));
+  disk.adopt(1, 1, 0);
+  disk.adopt(2, 1, 0);
+  for (let pos = 1; pos <= 20_000; pos++) disk.write(1, 1, pos, `k${pos}`, session(`k${pos}`, 1));
+  await watched.durableAt("1:1:20000");
+  const full = disk.bytes;
+  disk.drop(1);
+  // Did each wait for the next step of 78, all would be gone.
+  for (let asked = 0; asked < 80; asked++) await read(disk, 2, "a");
+  disk.adopt(2, 1, 1);
+  await watched.durableAt("2:1:1");
+  assert.ok(disk.bytes > full / 2);
   await disk.close();
 });
