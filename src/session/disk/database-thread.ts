@@ -6,7 +6,7 @@ import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { messageOf } from "../../support/errors.ts";
 import { sessionDatabase as limits } from "../../support/limits.ts";
 import { CopiesDatabase, type DatabaseSize } from "./copies-database.ts";
-import { DatabaseFile, InUseError, isDamage } from "./database-file.ts";
+import { DamageError, DatabaseFile, InUseError, isDamage } from "./database-file.ts";
 import { inWordsWithRemedy } from "./disk-errors.ts";
 import type { Answer, FromThread, NumberedQuestion, ThreadData, ToThread } from "./thread-messages.ts";
 
@@ -52,6 +52,9 @@ class DatabaseThread {
       case "ask":
         this.#questions.push(message);
         return this.#schedule();
+      case "damaged":
+        this.#tellDamage(new DamageError(message.reason));
+        return;
       case "close":
         return this.#close();
     }

@@ -56,17 +56,23 @@ export class OpenQuestions {
   }
 }
 
-/** @param now on the database's clock. */
+/**
+ * @param now on the database's clock.
+ * @param onDamage told of sessions that no writer made, although their checksum is right.
+ */
 export function sessionsOf(
   error: FlotillaError | null,
   answer: Answer | null,
   now: number,
+  onDamage: (reason: string) => void,
 ): { readonly error: FlotillaError | null; readonly sessions: readonly DiskSession[] } {
   try {
     const stored = answer?.sessions ?? [];
     return { error, sessions: stored.map((session) => diskSession(session, now)) };
   } catch (damage) {
-    return { error: unread(messageOf(damage)), sessions: [] };
+    const reason = `it is damaged: a session can't be read: ${messageOf(damage)}`;
+    onDamage(reason);
+    return { error: unread(reason), sessions: [] };
   }
 }
 

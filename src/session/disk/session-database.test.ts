@@ -1,11 +1,12 @@
 /** The process's side: order, grouping, times, and what becomes of changes when the disk or its thread fails. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Worker } from "node:worker_threads";
 import { systemClock } from "../../support/clock.ts";
+import type { Log } from "../../support/log.ts";
 import { silentLog } from "../../support/silent-log.ts";
 import type { DiskSession } from "../cluster/slot-disk.ts";
 import { Entry } from "../entry.ts";
@@ -56,9 +57,10 @@ class Watched {
 async function open(
   folder: string,
   incarnation = "p1",
+  log: Log = silentLog,
 ): Promise<{ disk: SessionDatabase; watched: Watched }> {
   const owner = "app-a of cluster app";
-  const disk = new SessionDatabase({ folder, owner, incarnation, clock: systemClock, log: silentLog });
+  const disk = new SessionDatabase({ folder, owner, incarnation, clock: systemClock, log });
   await disk.open();
   const watched = new Watched();
   disk.observe(watched);
@@ -315,4 +317,35 @@ test("who asks does not wait for what is removed meanwhile", async (t) => {
   await watched.durableAt("2:1:1");
   assert.ok(disk.bytes > full / 2);
   await disk.close();
+});
+
+test("a session whose checksum is right and whose bytes no writer made is damage as any other", async (t) => {
+  const folder = join(folderOf(t), "app-a");
+  const { disk } = await open(folder);
+  disk.adopt(1, 1, 0);
+  const broken = new Map([["a", Entry.of("a", 1)]]);
+  // Says of itself that it has two entries.
+  Object.defineProperty(broken, "size", { value: 2 });
+  disk.write(1, 1, 1, "a", { ...session("a", 1), entries: broken });
+  await disk.close();
+  const told: string[] = [];
+  const log: Log = {
+    ...silentLog,
+    error: (fields: object, text?: string) => void told.push(`${JSON.stringify(fields)} ${text}`),
+  };
+  const { disk: next, watched } = await open(folder, "p2", log);
+  await assert.rejects(read(next, 1, "a"), /it is damaged: a session can't be read: its data are cut off/);
+  next.adopt(1, 2, 0);
+  await watched.until(() => next.isLost);
+  assert.match(
+    told.join(),
+    /^{"code":"FLOTILLA_SESSIONS_UNREAD"} sessions on disk are damaged: .*a session can't be read/,
+  );
+  await assert.rejects(readAll(next, 1), /is damaged; it is put aside/);
+  assert.ok(existsSync(join(folder, "sessions.db.damaged")), "the next start puts it aside");
+  next.renew({ why: "it is damaged", isOnlyCopy: false });
+  await watched.until(() => next.isOpen);
+  assert.equal(next.found.size, 0);
+  assert.ok(existsSync(join(folder, "sessions.db.unread")));
+  await next.close();
 });

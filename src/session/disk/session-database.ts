@@ -22,7 +22,7 @@ import type { DatabaseSize } from "./copies-database.ts";
 import { DatabaseWorker } from "./database-worker.ts";
 import { DiskTrouble } from "./disk-trouble.ts";
 import { type AnswerDone, OpenQuestions, sessionsOf } from "./open-questions.ts";
-import type { NumberedQuestion, Opened, Question, Word } from "./thread-messages.ts";
+import type { Answer, NumberedQuestion, Opened, Question, Word } from "./thread-messages.ts";
 import { UnsyncedChanges } from "./unsynced-changes.ts";
 
 export interface SessionDatabaseOptions {
@@ -183,7 +183,7 @@ export class SessionDatabase implements SlotDisk {
     done: (error: FlotillaError | null, session: DiskSession | null) => void,
   ): void {
     this.#ask({ kind: "read", slot, key }, (problem, answer) => {
-      const { error, sessions } = sessionsOf(problem, answer, this.#runningMs);
+      const { error, sessions } = this.#sessionsOf(problem, answer);
       done(error, sessions[0] ?? null);
     });
   }
@@ -195,7 +195,7 @@ export class SessionDatabase implements SlotDisk {
     done: (error: FlotillaError | null, sessions: readonly DiskSession[]) => void,
   ): void {
     this.#ask({ kind: "readAfter", slot, key, bytesMax }, (problem, answer) => {
-      const { error, sessions } = sessionsOf(problem, answer, this.#runningMs);
+      const { error, sessions } = this.#sessionsOf(problem, answer);
       done(error, sessions);
     });
   }
@@ -242,6 +242,13 @@ export class SessionDatabase implements SlotDisk {
   #ask(question: Question, done: AnswerDone): void {
     this.#questions.add(question, done);
     this.#flushSoon();
+  }
+
+  /** The thread looks at checksums alone; damage that is found here it treats as all other. */
+  #sessionsOf(problem: FlotillaError | null, answer: Answer | null): ReturnType<typeof sessionsOf> {
+    return sessionsOf(problem, answer, this.#runningMs, (reason) =>
+      this.#worker.send({ type: "damaged", reason }),
+    );
   }
 
   get #runningMs(): number {

@@ -38,6 +38,8 @@ export type ToThread =
       readonly register: string;
     }
   | ({ readonly type: "ask" } & NumberedQuestion)
+  /** What it answered can't be what was written, for this reason. */
+  | { readonly type: "damaged"; readonly reason: string }
   | { readonly type: "close" };
 
 /** Sessions for `read` and `readAfter`, places for the others. */
