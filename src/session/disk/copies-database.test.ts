@@ -388,6 +388,43 @@ test("a session of which a bit has turned is not shown, and the next start puts 
   last.database.close();
 });
 
+test("times of a session that are not what was written are noticed, also after a use", (t) => {
+  const folder = folderOf(t);
+  const { database } = open(folder);
+  const columns = ["idle_timeout_ms", "used_at", "absolute_timeout_ms", "created_at"];
+  apply(database, (batch) => {
+    batch.adopt(1, 1, 0);
+    for (const key of columns) {
+      const lasting = {
+        ...session(key, '"value"', Number.POSITIVE_INFINITY),
+        absoluteTimeoutMs: 7_000,
+        ageMs: 0.5,
+      };
+      batch.put(1, 1, 1, lasting, 5);
+      batch.touch(1, key, 9_000, 6.25);
+    }
+    batch.put(1, 1, 2, session("well", '"value"'), 0);
+    batch.touch(1, "well", -0, -0);
+  });
+  const well = database.read(1, "used_at");
+  assert.deepEqual([well?.idleTimeoutMs, well?.usedAt, well?.createdAt], [9_000, 6.25, 4.5]);
+  database.close();
+  const altered = new DatabaseSync(join(folder, "sessions.db"));
+  for (const column of columns)
+    altered.exec(`UPDATE sessions SET ${column} = ${column} + 1 WHERE key = '${column}'`);
+  altered.close();
+  const { database: again } = open(folder);
+  assert.equal(again.read(1, "well")?.usedAt, 0);
+  for (const key of columns)
+    assert.throws(() => again.read(1, key), /a session is not what was written/, key);
+  apply(again, (batch) => {
+    for (const key of columns) batch.touch(1, key, 9_000, 8);
+  });
+  for (const key of columns)
+    assert.throws(() => again.read(1, key), /a session is not what was written/, key);
+  again.close();
+});
+
 test("the log stays bounded", (t) => {
   const folder = folderOf(t);
   const { database } = open(folder);

@@ -29,13 +29,15 @@ export class SessionRows {
 
   constructor(database: DatabaseSync) {
     const prepare = (statement: string): StatementSync => database.prepare(statement);
-    this.#find = prepare("SELECT id, due FROM sessions WHERE copy = ? AND key = ?");
+    this.#find = prepare(
+      "SELECT id, due, idle_timeout_ms, used_at, absolute_timeout_ms, created_at, checksum FROM sessions WHERE copy = ? AND key = ?",
+    );
     this.#insert = prepare("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     this.#update = prepare(
       "UPDATE sessions SET idle_timeout_ms = ?, used_at = ?, absolute_timeout_ms = ?, created_at = ?, checksum = ?, data = ? " +
         "WHERE id = ?",
     );
-    this.#touch = prepare("UPDATE sessions SET idle_timeout_ms = ?, used_at = ? WHERE id = ?");
+    this.#touch = prepare("UPDATE sessions SET idle_timeout_ms = ?, used_at = ?, checksum = ? WHERE id = ?");
     this.#setDue = prepare("UPDATE sessions SET due = ? WHERE id = ?");
     this.#remove = prepare("DELETE FROM sessions WHERE copy = ? AND key = ?");
     this.#removeSome = prepare(
@@ -53,12 +55,10 @@ export class SessionRows {
   /** @returns whether it is new. */
   put(copy: number, session: StoredSession): boolean {
     const { key, data } = session;
-    const times = [session.idleTimeoutMs, session.usedAt, session.absoluteTimeoutMs, session.createdAt];
-    const due = Math.min(
-      session.usedAt + session.idleTimeoutMs,
-      session.createdAt + session.absoluteTimeoutMs,
-    );
-    const checksum = checksumOf(key, data);
+    const { idleTimeoutMs, usedAt, absoluteTimeoutMs, createdAt } = session;
+    const times = [idleTimeoutMs, usedAt, absoluteTimeoutMs, createdAt];
+    const due = Math.min(usedAt + idleTimeoutMs, createdAt + absoluteTimeoutMs);
+    const checksum = checksumOfSession(session);
     const row = this.#find.get(copy, key);
     if (row === undefined) {
       this.#insertSomewhere(copy, [copy, key, ...times, due, checksum, data]);
@@ -73,7 +73,14 @@ export class SessionRows {
   touch(copy: number, key: string, idleTimeoutMs: number, usedAt: number): void {
     const row = this.#find.get(copy, key);
     if (row === undefined) return;
-    this.#touch.run(idleTimeoutMs, usedAt, Number(row.id));
+    // The data are not read: what is known of their times is taken out of the checksum. One that was wrong stays so.
+    const times = timesOf(row);
+    const checksum =
+      (Number(row.checksum) ^
+        checksumOfTimes(times) ^
+        checksumOfTimes({ ...times, idleTimeoutMs, usedAt })) >>>
+      0;
+    this.#touch.run(idleTimeoutMs, usedAt, checksum, Number(row.id));
     this.#dueBy(row, usedAt + idleTimeoutMs);
   }
 
@@ -167,16 +174,36 @@ function insertInOrder<Item extends { readonly due: number }>(
   if (items.length > itemsMax) items.pop();
 }
 
-function sessionOf(row: Record<string, unknown>): StoredSession {
-  const session = {
-    key: String(row.key),
+type Times = Omit<StoredSession, "key" | "data">;
+
+function timesOf(row: Record<string, unknown>): Times {
+  return {
     idleTimeoutMs: Number(row.idle_timeout_ms),
     usedAt: Number(row.used_at),
     absoluteTimeoutMs: Number(row.absolute_timeout_ms),
     createdAt: Number(row.created_at),
-    data: row.data as Uint8Array,
   };
-  if (checksumOf(session.key, session.data) !== row.checksum)
+}
+
+/** Two in one: that of the times can be changed alone. */
+function checksumOfSession(session: StoredSession): number {
+  return (checksumOf(session.key, session.data) ^ checksumOfTimes(session)) >>> 0;
+}
+
+const timesBytes = Buffer.alloc(32);
+
+/** `+ 0`: the database does not tell -0 from 0. */
+function checksumOfTimes({ idleTimeoutMs, usedAt, absoluteTimeoutMs, createdAt }: Times): number {
+  timesBytes.writeDoubleLE(idleTimeoutMs + 0, 0);
+  timesBytes.writeDoubleLE(usedAt + 0, 8);
+  timesBytes.writeDoubleLE(absoluteTimeoutMs + 0, 16);
+  timesBytes.writeDoubleLE(createdAt + 0, 24);
+  return checksumOf("", timesBytes);
+}
+
+function sessionOf(row: Record<string, unknown>): StoredSession {
+  const session = { key: String(row.key), ...timesOf(row), data: row.data as Uint8Array };
+  if (checksumOfSession(session) !== row.checksum)
     throw new DamageError("it is damaged: a session is not what was written");
   return session;
 }
