@@ -1,6 +1,7 @@
 /** A file with sessions that can't be used is not thrown away: it is put aside, for a person to look at. */
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { inWords } from "./disk-errors.ts";
+import { OtherVersionError } from "./sqlite.ts";
 
 /**
  * @param asideMax one that was put aside before stays, up to so many.
@@ -28,4 +29,13 @@ export function putAside(
   } catch (error) {
     return `it can't be put aside either (${inWords(error)}); the server starts without them`;
   }
+}
+
+/** What follows in the log where nothing is wrong with the file; "" where a person can't do much. */
+export function howToTakeBack(error: unknown, path: string): string {
+  if (!(error instanceof OtherVersionError)) return "";
+  return (
+    `. To have them back: stop this server, rename what was put aside to ${path} (with a file beside it that ends in -wal, that one ` +
+    `to ${path}-wal), and start the Flotilla that wrote it`
+  );
 }

@@ -23,10 +23,17 @@ import { messageOf } from "../../support/errors.ts";
 import { sessionDatabase as limits } from "../../support/limits.ts";
 import { procText } from "../../support/processes.ts";
 import type { Renewal } from "../cluster/slot-disk.ts";
-import { putAside } from "./aside.ts";
+import { howToTakeBack, putAside } from "./aside.ts";
 import { databaseEndings, databasePath } from "./database-names.ts";
 import { diskCodeOf, inWordsWithRemedy, isWellKnown, primaryCode, SqliteCode } from "./disk-errors.ts";
-import { type FileFormat, formatPragmas, numberIn, openDatabase, whyOther } from "./sqlite.ts";
+import {
+  type FileFormat,
+  FormatError,
+  formatPragmas,
+  numberIn,
+  openDatabase,
+  requireFormat,
+} from "./sqlite.ts";
 import { syncPath, tryOut } from "./synced.ts";
 
 /** "FLOD". */
@@ -58,7 +65,7 @@ const schema = [
   "CREATE INDEX sessions_by_due ON sessions (copy, due)",
 ];
 
-/** What is in the file can't be what was written there. */
+/** What is in the file is of no use here, or can't be what was written there. */
 export class DamageError extends Error {}
 
 /** Another process has it. */
@@ -111,7 +118,9 @@ export class DatabaseFile {
       rmSync(this.#mark, { force: true });
       return {
         content: this.#open(take),
-        aside: `the sessions on disk are not used: ${this.path}: ${messageOf(error)}; ${aside}`,
+        aside:
+          `the sessions on disk are not used: ${this.path}: ${messageOf(error)}; ${aside}` +
+          howToTakeBack(error, this.path),
       };
     }
   }
@@ -237,8 +246,7 @@ export class DatabaseFile {
   }
 
   #check(database: DatabaseSync): void {
-    const why = whyOther(database, format);
-    if (why !== null) throw new DamageError(why);
+    requireFormat(database, format);
     const statements = database
       .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid")
       .all()
@@ -266,7 +274,12 @@ export class DatabaseFile {
 
 export function isDamage(error: unknown): boolean {
   const code = primaryCode(error);
-  return error instanceof DamageError || code === SqliteCode.corrupt || code === SqliteCode.notDatabase;
+  return (
+    error instanceof DamageError ||
+    error instanceof FormatError ||
+    code === SqliteCode.corrupt ||
+    code === SqliteCode.notDatabase
+  );
 }
 
 /** SQLite itself does not notice a bit that has turned. */

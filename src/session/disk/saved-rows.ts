@@ -8,7 +8,7 @@ import { savedSessions as limits } from "../../support/limits.ts";
 import { Turns } from "../../support/turns.ts";
 import { Entry } from "../entry.ts";
 import type { SessionSnapshot } from "../snapshot.ts";
-import { type FileFormat, formatPragmas, openDatabase, whyOther } from "./sqlite.ts";
+import { type FileFormat, formatPragmas, openDatabase, requireFormat } from "./sqlite.ts";
 
 /** "FLOT". */
 const format: FileFormat = { applicationId: 0x464c_4f54, version: 2 };
@@ -89,8 +89,7 @@ function aboutOf(
   owner: string,
   kind: SavedKind,
 ): { readonly register: string; readonly digest: string | undefined } {
-  const why = whyOther(database, format);
-  if (why !== null) throw new Error(why);
+  requireFormat(database, format);
   const rows = database.prepare("SELECT name, value FROM meta").all();
   const meta = new Map(rows.map(({ name, value }) => [String(name), String(value)]));
   if (meta.get("owner") !== owner) throw new Error(`it is of ${meta.get("owner")}`);

@@ -9,7 +9,7 @@ import { FlotillaError, messageOf } from "../../support/errors.ts";
 import { savedSessions as limits, sessionDatabase } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
 import { Turns } from "../../support/turns.ts";
-import { putAside } from "./aside.ts";
+import { howToTakeBack, putAside } from "./aside.ts";
 import { databaseEndings, databaseFolder, databasePath } from "./database-names.ts";
 import { inWords } from "./disk-errors.ts";
 import { type SavedCopy, type SavedFile, type SavedKind, savedIn, writeSaved } from "./saved-rows.ts";
@@ -84,7 +84,7 @@ export class SessionFile {
   #unread(error: unknown): FlotillaError {
     return new FlotillaError(
       "FLOTILLA_SESSIONS_UNREAD",
-      `the sessions that the last stop saved can't be read: ${this.path}: ${messageOf(error)}; ${this.putAside()}`,
+      `the sessions that the last stop saved can't be read: ${this.path}: ${messageOf(error)}; ${this.putAside()}${howToTakeBack(error, this.path)}`,
       { cause: error },
     );
   }

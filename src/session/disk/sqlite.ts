@@ -21,14 +21,22 @@ export interface FileFormat {
   readonly version: number;
 }
 
-/** Why it can't be read as one of this format; null: it can. */
-export function whyOther(database: DatabaseSync, { applicationId, version }: FileFormat): string | null {
+/** A database that this program does not read. */
+export class FormatError extends Error {}
+
+/** Nothing is wrong with it: the program that wrote it can read it. */
+export class OtherVersionError extends FormatError {}
+
+/** @throws FormatError */
+export function requireFormat(database: DatabaseSync, { applicationId, version }: FileFormat): void {
   if (numberIn(database, "PRAGMA application_id") !== applicationId)
-    return "it is a database of another program";
+    throw new FormatError("it is a database of another program");
   const found = numberIn(database, "PRAGMA user_version");
-  if (found === version) return null;
+  if (found === version) return;
   const which = found > version ? "newer" : "older";
-  return `it was written by ${which} Flotilla (format ${found}, this one reads ${version})`;
+  throw new OtherVersionError(
+    `it was written by ${which} Flotilla (format ${found}, this one reads ${version})`,
+  );
 }
 
 /** To mark a new one. */
