@@ -153,7 +153,8 @@ export class Recovery {
         open.asked.add(process);
       } else if (offer.epoch >= 0 && (best === null || rules.isNewer(offer, best))) best = offer;
     }
-    if (away.length > 0 && !this.#hasOwnerAll(entry, open, away) && isAwaited(open, clock.now())) return null;
+    const hasAll = this.#hasOwnerAll(entry, open, away);
+    if (away.length > 0 && isAwaited(open, clock.now(), hasAll)) return null;
     if (this.#context.disk !== null) return this.#decideByDisks(slot, entry, open, best, away);
     // Whoever is away: nothing was acknowledged without each of the pair. One taken out of it lacks what came afterwards.
     const isOfPair =
@@ -231,8 +232,13 @@ export class Recovery {
   }
 }
 
-/** Whoever has come just now may have read the copy from its disk; one that comes again and again is not waited for. */
-function isAwaited({ openedAt, askedAt }: Case, now: number): boolean {
+/**
+ * Whoever has come just now may have read the copy from its disk; one that comes again and again is not waited for.
+ * @param hasAll no other copy is needed. But servers that are started together come one after the other, and of two voters, one that does not
+ * wait for a moment may go on without what the other one has decided last.
+ */
+function isAwaited({ openedAt, askedAt }: Case, now: number, hasAll: boolean): boolean {
+  if (hasAll) return now - openedAt < limits.offersAskedMs;
   if (now - openedAt < limits.offersMs) return true;
   return now - askedAt < limits.offersAskedMs && now - openedAt < limits.offersMsMax;
 }

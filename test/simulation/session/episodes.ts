@@ -354,7 +354,13 @@ export const diskEpisodes: readonly Episode[] = [
     isManifold: true,
     begin: (harm) => harm.crashAll(),
   },
-  { name: "stopped in turn", weight: 5, isSingleFault: false, begin: (harm) => harm.stopInTurn() },
+  {
+    name: "stopped in turn",
+    weight: 5,
+    isSingleFault: false,
+    isManifold: true,
+    begin: (harm) => harm.stopInTurn(),
+  },
   {
     name: "crash with a full disk",
     weight: 5,
