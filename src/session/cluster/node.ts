@@ -317,7 +317,10 @@ export class SessionNode {
     if (this.context.disk !== null) {
       const { disk } = this.context;
       disk.tick();
-      if (disk.disk.isLost && this.isDrained) disk.renew(notInUse);
+      if (disk.disk.isLost && this.isDrained) {
+        disk.renew(notInUse);
+        this.#recovery.retract();
+      }
       for (const slot of slots) if (slot.role === Role.joining) this.#backup.tick(slot);
     }
     if (!this.#moves.isCalm) {

@@ -133,6 +133,15 @@ export class Recovery {
     this.#cases.get(slot)?.offers.set(holder.server, { epoch, pos, isOnDisk, holder });
   }
 
+  /** What this process has offered is gone: whoever asked must not count on it. */
+  retract(): void {
+    for (const slot of this.#context.slots) {
+      if (slot.offeredEpoch < 0) continue;
+      for (const peer of this.#context.peers.values())
+        this.#context.writerTo(peer)?.copyOffer(slot.index, -1, -1, false);
+    }
+  }
+
   #decide(slot: SlotCopy, entry: Slot, open: Case): Slot | null {
     const { self, clock, rules } = this.#context;
     const named = new Set(
