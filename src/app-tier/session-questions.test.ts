@@ -58,7 +58,7 @@ class Site {
   }
 }
 
-const firstPage = { slots: SlotSet.all().text, after: "", where: null, isForKeys: false, isFirst: true };
+const firstPage = { slots: SlotSet.all().text, after: "", where: null, isForKeys: false };
 
 suite("pages", () => {
   test("each has about as much as it may; together they have all, once", async () => {
@@ -72,7 +72,7 @@ suite("pages", () => {
       slots.subtract(SlotSet.read(answer.finished)!);
       if (answer.next === null) break;
       assert.equal(slotOfKey(answer.next.after), answer.next.slot);
-      question = { ...question, slots: slots.text, after: answer.next.after, isFirst: false };
+      question = { ...question, slots: slots.text, after: answer.next.after };
     }
     assert.deepEqual(keys.sort(), site.keys.sort());
     assert.equal(slots.size, 0);
@@ -88,7 +88,6 @@ suite("pages", () => {
     t.after(() => clearImmediate(turn));
     const site = new Site(5, "x", (admin) =>
       Object.assign(Object.create(admin) as SessionAdmin, {
-        prepare: () => admin.prepare(),
         page(_slot: number, _after: string, _bytes: number, done: (error: null, all: unknown[]) => void) {
           const until = performance.now() + limits.turnMs;
           while (performance.now() < until);
@@ -114,7 +113,6 @@ suite("pages", () => {
   test("slots that are served elsewhere, or move away meanwhile, are not finished", async () => {
     const site = new Site(5, "x", (admin) =>
       Object.assign(Object.create(admin) as SessionAdmin, {
-        prepare: () => admin.prepare(),
         page: (
           slot: number,
           _after: string,

@@ -63,9 +63,8 @@ function counted(admin: SessionAdmin | null): CountAnswer {
 async function page(
   admin: SessionAdmin,
   owner: string,
-  { wanted, after, where, isForKeys, isFirst }: PageQuestion & { readonly wanted: SlotSet },
+  { wanted, after, where, isForKeys }: PageQuestion & { readonly wanted: SlotSet },
 ): Promise<JsonText> {
-  if (isFirst) await admin.prepare();
   const turns = new Turns(limits.turnMs);
   const until = performance.now() + limits.pageMs;
   const finished = SlotSet.none();

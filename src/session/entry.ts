@@ -61,13 +61,6 @@ export class Entry {
   giveBack(value: unknown): void {
     if (!this.#primitive && value !== undefined && value === this.#value) this.#lent = false;
   }
-
-  /** Keeps the text alone. */
-  dropCache(): void {
-    if (this.#primitive) return;
-    this.#lent = true;
-    this.#value = this.#pristine = undefined;
-  }
 }
 
 /** Of the names and values, as stored. */

@@ -8,7 +8,7 @@ import { session as limits } from "../support/limits.ts";
 import type { Log } from "../support/log.ts";
 import type { SavedSession } from "./disk/saved-rows.ts";
 import { applied, bytesOf, noEntries, type SessionChanges } from "./entry.ts";
-import { type Letter, type SessionIds, slotCount, type VerifiedId } from "./id.ts";
+import { type Letter, type SessionIds, slotCount, slotOfKey, type VerifiedId } from "./id.ts";
 import { type SessionLife, type SessionSnapshot, snapshotOf } from "./snapshot.ts";
 import {
   checkedIdleTimeoutMs,
@@ -80,9 +80,8 @@ export class MemoryStore implements SessionStore {
     return this.#count >= this.#sessionsMax || this.#bytes >= this.#memoryBytesMax;
   }
 
-  /** Of all sessions; others may come and go while it is gone through. */
-  *keys(): IterableIterator<string> {
-    for (const table of this.#tables) yield* table.keys();
+  keysIn(slot: number): string[] {
+    return this.#tables[slot]!.keys();
   }
 
   /** It counts as no use. */
@@ -213,9 +212,8 @@ export class MemoryStore implements SessionStore {
     return null;
   }
 
-  /** By the slot of the key. */
   #tableOf(key: string): SlotSessions {
-    return this.#tables[((key.charCodeAt(0) & 63) << 6) | (key.charCodeAt(1) & 63)]!;
+    return this.#tables[slotOfKey(key)]!;
   }
 
   #apply(session: KeptSession, changes: SessionChanges, now: number, idleTimeoutMs: number): void {

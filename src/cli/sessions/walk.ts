@@ -63,17 +63,15 @@ export async function* walk(keepers: Keepers, wanted: Wanted): AsyncGenerator<Pa
 }
 
 async function* walkOne(keepers: Keepers, keeper: Keeper, rest: Rest, wanted: Wanted): AsyncGenerator<Page> {
-  let isFirst = true;
   for (const [slot, after] of [...rest.behind]) {
     const slots = SlotSet.none();
     slots.add(slot);
-    yield* walkSlots(keepers, keeper, rest, { ...wanted, slots: slots.text, after, isFirst });
-    isFirst = false;
+    yield* walkSlots(keepers, keeper, rest, { ...wanted, slots: slots.text, after });
   }
   const slots = SlotSet.none();
   for (let slot = rest.slots.next(0); slot !== -1; slot = rest.slots.next(slot + 1))
     if (!rest.behind.has(slot)) slots.add(slot);
-  yield* walkSlots(keepers, keeper, rest, { ...wanted, slots: slots.text, after: "", isFirst });
+  yield* walkSlots(keepers, keeper, rest, { ...wanted, slots: slots.text, after: "" });
 }
 
 /** @param first of its pages. */
@@ -95,7 +93,7 @@ async function* walkSlots(
     const { slot, after } = answer.next;
     for (let done = slots.next(0); done !== -1 && done < slot; done = slots.next(done + 1))
       slots.remove(done);
-    question = { ...question, slots: slots.text, after, isFirst: false };
+    question = { ...question, slots: slots.text, after };
   }
 }
 

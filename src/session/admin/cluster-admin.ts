@@ -76,8 +76,6 @@ export class ClusterAdmin implements SessionAdmin {
     };
   }
 
-  async prepare(): Promise<void> {}
-
   page(slot: number, after: string, bytesMax: number, done: Listed): void {
     if (!this.serves(slot)) return done(elsewhere(), []);
     const copy = this.#copyOf(slot);

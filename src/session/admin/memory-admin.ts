@@ -1,7 +1,5 @@
-/** `SessionAdmin` of a process that keeps its sessions alone. Its store knows no slots: keys are put in their order for each walk. */
-import { sessionAdmin as limits } from "../../support/limits.ts";
-import { Turns } from "../../support/turns.ts";
-import { idOfKey, slotCount, slotOfKey } from "../id.ts";
+/** `SessionAdmin` of a process that keeps its sessions alone. */
+import { idOfKey } from "../id.ts";
 import type { MemoryStore } from "../memory-store.ts";
 import type { Done } from "../store.ts";
 import {
@@ -20,7 +18,6 @@ export class MemoryAdmin implements SessionAdmin {
   readonly #store: MemoryStore;
   /** By its name in the file. */
   readonly #server: string;
-  #keysBySlot: string[][] = [];
 
   constructor(store: MemoryStore, server: string) {
     this.#store = store;
@@ -41,18 +38,8 @@ export class MemoryAdmin implements SessionAdmin {
     return { role: "owner", owner: this.#server, backup: null, epoch: 0 };
   }
 
-  async prepare(): Promise<void> {
-    const turns = new Turns(limits.turnMs);
-    const bySlot: string[][] = Array.from({ length: slotCount }, () => []);
-    for (const key of this.#store.keys()) {
-      bySlot[slotOfKey(key)]!.push(key);
-      if (turns.isOver) await turns.next();
-    }
-    this.#keysBySlot = bySlot;
-  }
-
   page(slot: number, after: string, bytesMax: number, done: Listed): void {
-    const keys = (this.#keysBySlot[slot] ?? []).filter((key) => key > after);
+    const keys = this.#store.keysIn(slot).filter((key) => key > after);
     done(
       null,
       firstOf(keys, (key) => this.#store.look(key), bytesMax),

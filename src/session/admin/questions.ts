@@ -29,8 +29,6 @@ export interface PageQuestion {
   readonly where: Where | null;
   /** Nothing but keys are wanted. */
   readonly isForKeys: boolean;
-  /** The first page of a walk. */
-  readonly isFirst: boolean;
 }
 
 export interface PageAnswer {
@@ -111,13 +109,13 @@ export interface OutcomesAnswer {
 }
 
 export function readPageQuestion(content: unknown): PageQuestion & { readonly wanted: SlotSet } {
-  const { slots, after, where = null, isForKeys = false, isFirst = false } = fieldsOf(content);
+  const { slots, after, where = null, isForKeys = false } = fieldsOf(content);
   const wanted = SlotSet.read(slots);
   if (wanted === null) throw malformed("slots");
   if (typeof after !== "string" || (after !== "" && !isKey(after))) throw malformed("after");
   return {
     ...{ slots: wanted.text, wanted, after, where: readWhere(where) },
-    ...{ isForKeys: isForKeys === true, isFirst: isFirst === true },
+    isForKeys: isForKeys === true,
   };
 }
 

@@ -31,8 +31,7 @@ function make(store: MemoryStore, value: unknown): VerifiedId {
   return id;
 }
 
-async function all(admin: MemoryAdmin, bytesMax: number): Promise<LivingSession[]> {
-  await admin.prepare();
+function all(admin: MemoryAdmin, bytesMax: number): LivingSession[] {
   const found: LivingSession[] = [];
   for (let slot = 0; slot < slotCount; slot++) {
     for (let after = ""; ; ) {
@@ -57,7 +56,7 @@ function nOf(admin: MemoryAdmin, key: string): string | null {
 }
 
 suite("sessions of a server that keeps them alone", () => {
-  test("all are listed once, whatever a page holds; to look at them is no use of them", async () => {
+  test("all are listed once, whatever a page holds; to look at them is no use of them", () => {
     const { store, admin, pass } = setUp();
     const ids = Array.from({ length: 50 }, (_, n) => make(store, n));
     // Two of them in one slot.
@@ -65,19 +64,18 @@ suite("sessions of a server that keeps them alone", () => {
     store.create(twin, new Map(), idleTimeoutMs, endless, assert.ifError);
     const keys = [...ids, twin].map(({ key }) => key).sort();
     for (const bytesMax of [1, 1_000_000]) {
-      const found = await all(admin, bytesMax);
+      const found = all(admin, bytesMax);
       assert.deepEqual(found.map(({ key }) => key).sort(), keys);
     }
     pass(idleTimeoutMs - 1);
-    assert.equal((await all(admin, 1)).length, 51);
+    assert.equal(all(admin, 1).length, 51);
     pass(1);
-    assert.equal((await all(admin, 1)).length, 0);
+    assert.equal(all(admin, 1).length, 0);
   });
 
-  test("one that ended in the middle of a walk is not listed any more", async () => {
+  test("one that ended in the middle of a walk is not listed any more", () => {
     const { store, admin } = setUp();
     const { key, slot } = make(store, 1);
-    await admin.prepare();
     admin.end(slot, key, assert.ifError);
     admin.page(slot, "", 1, (_error, sessions) => assert.deepEqual(sessions, []));
     assert.equal(store.count, 0);

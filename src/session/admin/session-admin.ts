@@ -57,9 +57,6 @@ export interface SessionAdmin {
   serves(slot: number): boolean;
   whereabouts(slot: number): Whereabouts;
 
-  /** Before a walk over all sessions with `page`: those that are there now will be found. */
-  prepare(): Promise<void>;
-
   /**
    * Living sessions of the slot behind this key ("" from the first) in the order of keys, about so many bytes of them, at least one;
    * none: that was all. It counts as no use of them.

@@ -42,6 +42,7 @@ import type { Renewal } from "./slot-disk.ts";
 import { Transfers } from "./transfer.ts";
 
 const notInUse: Renewal = { why: "it is not the one that was in use", isOnlyCopy: false };
+
 export class SessionNode {
   readonly context: Context;
   readonly owner: Owner;
