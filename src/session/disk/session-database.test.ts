@@ -349,3 +349,29 @@ test("a session whose checksum is right and whose bytes no writer made is damage
   assert.ok(existsSync(join(folder, "sessions.db.unread")));
   await next.close();
 });
+
+test("a thread that finds another file than the one in use writes nothing there", async (t) => {
+  const folder = folderOf(t);
+  const threads = threadsOf(t);
+  const { disk, watched } = await open(folder);
+  disk.adopt(1, 1, 0);
+  disk.write(1, 1, 1, "a", session("a", 1));
+  await watched.durableAt("1:1:1");
+  for (const ending of ["", "-wal"]) rmSync(join(folder, `sessions.db${ending}`));
+  await threads[0]!.terminate();
+  await watched.until(() => disk.isLost);
+  assert.match(disk.trouble ?? "", /is not the one that was in use: it is made anew/);
+  // It would make a copy at this place that has no sessions.
+  disk.adopt(1, 1, 2);
+  await assert.rejects(read(disk, 1, "a"), { code: "FLOTILLA_SESSIONS_DISK" });
+  assert.deepEqual([watched.durable.at(-1), disk.isLost], ["1:1:1", true]);
+  disk.renew({ why: "it is to be empty", isOnlyCopy: false });
+  await watched.until(() => disk.isOpen);
+  disk.adopt(1, 2, 0);
+  await watched.durableAt("1:2:0");
+  assert.deepEqual([disk.isWell, disk.isLost], [true, false]);
+  await disk.close();
+  const { disk: next } = await open(folder, "p2");
+  assert.equal(next.found.get(1)?.sessions, 0);
+  await next.close();
+});

@@ -54,6 +54,10 @@ export class SessionDatabase implements SlotDisk {
   /** Slots of which there will be a copy after all changes that were given, and of which one is being made. */
   readonly #whole: Set<number> = new Set();
   readonly #coming: Set<number> = new Set();
+  /** The number of the last changes that are in it; 0: none of this process yet. */
+  #syncedNumber = 0;
+  /** A thread that came later has found another file than the one in use, and why that matters; null: all is as it was. */
+  #otherFile: string | null = null;
   #willFlush = false;
   #retry: Timer | null = null;
   #idle: Timer | null = null;
@@ -99,6 +103,8 @@ export class SessionDatabase implements SlotDisk {
     this.isOpen = this.isLost = false;
     this.found = new Map();
     this.#changes = new UnsyncedChanges();
+    this.#syncedNumber = 0;
+    this.#otherFile = null;
     this.#questions.fail("its database is made anew");
     this.#whole.clear();
     this.#coming.clear();
@@ -264,6 +270,7 @@ export class SessionDatabase implements SlotDisk {
 
   #flush(): void {
     this.#willFlush = false;
+    if (this.#otherFile !== null) return this.#questions.fail(this.#otherFile);
     if (!this.#worker.isUp) return;
     if (this.#changes.writing === null) this.#writeNext(false);
     // A question waits until the changes before it are sent; where these can't be written, that would be for nothing.
@@ -294,6 +301,7 @@ export class SessionDatabase implements SlotDisk {
     this.isLost = isLost;
     if (problem !== null) return this.#failed(problem);
     const batch = this.#changes.synced();
+    this.#syncedNumber = number;
     this.#tellTrouble(null);
     for (const [slot, { epoch, pos }] of batch.places)
       if (!this.#changes.hasBegunAnew(slot, batch)) this.#observer?.onDurable(slot, epoch, pos);
@@ -305,15 +313,18 @@ export class SessionDatabase implements SlotDisk {
     this.#retry ??= this.#options.clock.after(limits.retryMs, () => {
       this.#retry = null;
       const { writing } = this.#changes;
-      if (writing !== null && this.#worker.isUp) this.#write(writing);
+      if (writing !== null && this.#mayWrite) this.#write(writing);
     });
     this.#flush();
   }
 
+  get #mayWrite(): boolean {
+    return this.#worker.isUp && this.#otherFile === null;
+  }
+
   #writeWhenIdle(): void {
     this.#idle = this.#options.clock.after(limits.idleWriteMs, () => {
-      if (this.#changes.writing === null && this.#worker.isUp && this.#onClosed === null)
-        this.#writeNext(true);
+      if (this.#mayWrite && this.#changes.writing === null && this.#onClosed === null) this.#writeNext(true);
       this.#writeWhenIdle();
     });
   }
@@ -351,12 +362,23 @@ export class SessionDatabase implements SlotDisk {
   /** Nothing was answered wrongly by the thread that ended: what it had under way goes to this one. */
   #openedAgain(opened: Opened): void {
     this.#tellAside(opened);
-    this.#send(this.#questions.takeAll());
     const { writing } = this.#changes;
+    const isSame = opened.number === this.#syncedNumber || opened.number === writing?.number;
+    if (!isSame || opened.aside !== null) return this.#lost();
+    this.#otherFile = null;
+    this.#send(this.#questions.takeAll());
     if (writing === null) this.#writeNext(true);
     // It had ended between the sync and its word.
     else if (writing.number === opened.number) this.#written(opened.number, null, false);
     else this.#write(writing);
+  }
+
+  /** To go on with it would make copies that have what came since, and lack what was there before. */
+  #lost(): void {
+    this.isLost = true;
+    this.#otherFile = `the database in ${this.#options.folder} is not the one that was in use: it is made anew as soon as other servers have all sessions`;
+    this.#questions.fail(this.#otherFile);
+    this.#tellTrouble(this.#otherFile);
   }
 
   #tellTrouble(trouble: string | null): void {
