@@ -142,16 +142,21 @@ function find(
   });
 }
 
-async function endAll(admin: SessionAdmin, { keys, where }: EndQuestion): Promise<OutcomesAnswer> {
+async function endAll(admin: SessionAdmin, { keys, where, areThere }: EndQuestion): Promise<OutcomesAnswer> {
   return await each(keys, async (key): Promise<Outcome> => {
     const slot = slotOfKey(key);
+    if (areThere && where === null) return await endOne(admin, slot, key);
     const { error, session } = await find(admin, slot, key);
     if (error !== null) return outcomeOf(error, "absent");
     if (session === null) return "absent";
     if (!isAs(session, where)) return "other";
-    return await new Promise((resolve) => {
-      admin.end(slot, key, (failure) => resolve(outcomeOf(failure, "ended")));
-    });
+    return await endOne(admin, slot, key);
+  });
+}
+
+function endOne(admin: SessionAdmin, slot: number, key: string): Promise<Outcome> {
+  return new Promise((resolve) => {
+    admin.end(slot, key, (failure) => resolve(outcomeOf(failure, "ended")));
   });
 }
 

@@ -10,6 +10,7 @@ import { sessionAdmin as limits } from "../../support/limits.ts";
 import { count } from "../../support/words.ts";
 import { openFile } from "../cluster-file.ts";
 import { complain, enumerate, say, sayJson } from "../terminal.ts";
+import { AtOnce } from "./at-once.ts";
 import { deliver } from "./deliver.ts";
 import { sessionOfId, sessionOfKey } from "./given-id.ts";
 import { clusterWithSessions, type Keeper, type Keepers, withKeepers } from "./keepers.ts";
@@ -59,6 +60,7 @@ export async function end(path: string, options: EndOptions): Promise<number> {
 class Ending {
   readonly #keepers: Keepers;
   readonly #where: Where | null;
+  readonly #underWay: AtOnce = new AtOnce(limits.questionsAtOnce);
   readonly troubles: Set<string> = new Set();
   /** Those that are meant, for a person. */
   words = "";
@@ -76,32 +78,43 @@ class Ending {
     return this.#keepers.silentAlone;
   }
 
-  /** @param keeper where they were found; null: it is not known where they are. */
+  /** Begins to end them. @param keeper where they were found just now; null: it is not known where they are, if anywhere. */
   async keys(keys: readonly string[], keeper: Keeper | null): Promise<void> {
-    const keepers = this.#keepers;
-    const alone = keeper === null ? keepers.alone : keeper.kind === "alone" ? [keeper] : [];
     for (let at = 0; at < keys.length; at += limits.keysMax) {
       const some = keys.slice(at, at + limits.keysMax);
-      const outcomes = new Map<string, boolean | null>();
-      for (const { server } of alone) await this.#deliver(some, () => server, outcomes);
-      if (keeper === null ? keepers.areShared : keeper.kind === "shared")
-        await this.#deliver(some, (key) => keepers.ownerOf(slotOfKey(key))?.server ?? null, outcomes);
-      for (const outcome of outcomes.values()) {
-        if (outcome === null) this.left++;
-        else if (outcome) this.ended++;
-        else this.absent++;
-      }
+      await this.#underWay.begin(() => this.#end(some, keeper));
+    }
+  }
+
+  /** All have ended, or it is known that they have not. */
+  async allEnded(): Promise<void> {
+    await this.#underWay.end();
+  }
+
+  async #end(keys: readonly string[], keeper: Keeper | null): Promise<void> {
+    const keepers = this.#keepers;
+    const alone = keeper === null ? keepers.alone : keeper.kind === "alone" ? [keeper] : [];
+    const outcomes = new Map<string, boolean | null>();
+    const areThere = keeper !== null;
+    for (const { server } of alone) await this.#deliver(keys, areThere, () => server, outcomes);
+    if (keeper === null ? keepers.areShared : keeper.kind === "shared")
+      await this.#deliver(keys, areThere, (key) => keepers.ownerOf(slotOfKey(key))?.server ?? null, outcomes);
+    for (const outcome of outcomes.values()) {
+      if (outcome === null) this.left++;
+      else if (outcome) this.ended++;
+      else this.absent++;
     }
   }
 
   /** @param outcomes true: ended; false: it was not there; null: not known. */
   async #deliver(
     keys: readonly string[],
+    areThere: boolean,
     serverOf: (key: string) => Keeper["server"] | null,
     outcomes: Map<string, boolean | null>,
   ): Promise<void> {
     const where = this.#where;
-    const content = (items: readonly string[]): object => ({ keys: items, where });
+    const content = (items: readonly string[]): object => ({ keys: items, where, areThere });
     const delivered = await deliver(
       this.#keepers,
       { ask: "sessions-end", items: keys, serverOf, content },
@@ -135,7 +148,10 @@ async function endNamed(file: ClusterFile, options: EndOptions): Promise<Ending 
     if (options.dryRun) {
       ending.ended = wanted.length;
       ending.words = `${count(wanted.length, "session")}, if alive`;
-    } else await ending.keys(wanted, null);
+    } else {
+      await ending.keys(wanted, null);
+      await ending.allEnded();
+    }
     return ending;
   });
 }
@@ -156,11 +172,15 @@ async function endMany(file: ClusterFile, options: EndOptions): Promise<Ending |
       if (!(await isConfirmed(`End ${ending.words}? Their visitors are logged out. [y/N] `))) return null;
     }
     const progress = new Progress();
-    for await (const { keeper, sessions } of walk(keepers, { where, isForKeys: true })) {
-      await ending.keys(sessions as string[], keeper);
-      progress.tell(() => `${ending.ended} ended`);
+    try {
+      for await (const { keeper, sessions } of walk(keepers, { where, isForKeys: true })) {
+        await ending.keys(sessions as string[], keeper);
+        progress.tell(() => `${ending.ended} ended`);
+      }
+    } finally {
+      await ending.allEnded();
+      progress.end();
     }
-    progress.end();
     return ending;
   });
 }

@@ -28,6 +28,11 @@ class Site {
   readonly disk = new Map<string, LivingSession>();
   /** Sessions that are over, which the disk does not know yet. */
   readonly over = new Set<string>();
+  /** Ended where they are, without a look at them. */
+  readonly endedOnDisk: string[] = [];
+  readonly destroyed: string[] = [];
+  awaited = "";
+  busy = "";
   serves = true;
   hasMore = true;
   readonly admin: ClusterAdmin;
@@ -53,7 +58,15 @@ class Site {
       },
     };
     const node = {
-      owner: { mayShow: () => this.serves },
+      owner: {
+        mayShow: () => this.serves,
+        isAwaited: (key: string) => key === this.awaited,
+        endOnDisk: (_copy: object, key: string, done: (error: null) => void) => {
+          this.endedOnDisk.push(key);
+          done(null);
+        },
+      },
+      remote: { isBusy: (key: string) => key === this.busy },
       context: {
         slots: [copy],
         clock: { now: () => 0 },
@@ -65,7 +78,13 @@ class Site {
         },
       },
     };
-    this.admin = new ClusterAdmin(node as unknown as SessionNode, {} as ClusterStore);
+    const store = {
+      destroy: ({ key }: { key: string }, done: (error: null) => void) => {
+        this.destroyed.push(key);
+        done(null);
+      },
+    };
+    this.admin = new ClusterAdmin(node as unknown as SessionNode, store as unknown as ClusterStore);
   }
 
   /** The disk answers; something may have happened meanwhile. */
@@ -145,6 +164,21 @@ suite("a slot with a disk", () => {
       return value;
     });
     assert.deepEqual(found, ["old", "new", "none", "none"]);
+  });
+
+  test("an end of one that only the disk has reads nothing, unless others are at it", () => {
+    const site = new Site();
+    for (const n of [1, 2, 3, 4]) site.store(n, "old");
+    site.keep(2, "new");
+    site.busy = keyOf(3);
+    site.awaited = keyOf(4);
+    const ended: (string | undefined)[] = [];
+    for (const n of [1, 2, 3, 4]) site.admin.end(slot, keyOf(n), (error) => ended.push(error?.code));
+    assert.deepEqual(site.endedOnDisk, [keyOf(1)]);
+    assert.deepEqual(site.destroyed, [2, 3, 4].map(keyOf));
+    site.serves = false;
+    site.admin.end(slot, keyOf(1), (error) => ended.push(error?.code));
+    assert.deepEqual(ended, [undefined, undefined, undefined, undefined, "FLOTILLA_SESSION_ELSEWHERE"]);
   });
 
   test("counts tell memory and disk apart", () => {

@@ -114,8 +114,13 @@ export class ClusterAdmin implements SessionAdmin {
   }
 
   end(slot: number, key: string, done: Done): void {
-    if (this.serves(slot)) this.#store.destroy(idOfKey(key), done);
-    else done(elsewhere());
+    if (!this.serves(slot)) return done(elsewhere());
+    const { owner, remote } = this.#node;
+    const copy = this.#copyOf(slot);
+    // What ends need not be brought into memory, unless it has to take its turn behind others who want it.
+    if (this.#isCold(copy, key) && !remote.isBusy(key) && !owner.isAwaited(key))
+      owner.endOnDisk(copy, key, done);
+    else this.#store.destroy(idOfKey(key), done);
   }
 
   put(slot: number, session: LivingSession, done: Done): void {

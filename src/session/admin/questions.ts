@@ -76,6 +76,8 @@ export interface EndQuestion {
   readonly keys: readonly string[];
   /** Those that are otherwise by now stay. */
   readonly where: Where | null;
+  /** A page has just told of them: a disk is not asked once more whether they are there. */
+  readonly areThere: boolean;
 }
 
 /** `sessions-put`. */
@@ -126,13 +128,13 @@ export function readShowQuestion(content: unknown): ShowQuestion {
 }
 
 export function readEndQuestion(content: unknown): EndQuestion {
-  const { keys, where = null } = fieldsOf(content);
+  const { keys, where = null, areThere = false } = fieldsOf(content);
   const isRight =
     Array.isArray(keys) &&
     keys.length <= limits.keysMax &&
     keys.every((key) => typeof key === "string" && isKey(key));
   if (!isRight) throw malformed("keys");
-  return { keys, where: readWhere(where) };
+  return { keys, where: readWhere(where), areThere: areThere === true };
 }
 
 export function readPutQuestion(content: unknown): PutQuestion {

@@ -52,7 +52,7 @@ export class DiskRoom {
     this.#isAsking = true;
     disk.longestIdle(indexesOf(owned), session.sweptAtOnceMax, (error, keys) => {
       const slots = this.#answered(error, keys);
-      for (const { slot, key } of slots) this.#owner.endOnDisk(slot, key);
+      for (const { slot, key } of slots) this.#owner.expireOnDisk(slot, key);
       const { observer, options } = this.#context;
       if (slots.length > 0) observer.onEvicted(slots.length, disk.sessions, options.diskBytesMax);
     });
@@ -67,7 +67,7 @@ export class DiskRoom {
       for (const { slot, key } of this.#answered(error, keys)) {
         const inMemory = slot.sessions.look(key);
         // Memory knows better how long they were idle.
-        if (inMemory === undefined) this.#owner.endOnDisk(slot, key);
+        if (inMemory === undefined) this.#owner.expireOnDisk(slot, key);
         else this.#copies.touch(slot, key, inMemory.idleTimeoutMs, Math.max(0, now - inMemory.lastUsedAt));
       }
     });

@@ -287,14 +287,26 @@ export class Owner {
   }
 
   /** The same of one that may be on disk alone. */
-  endOnDisk(slot: SlotCopy, key: string): void {
+  expireOnDisk(slot: SlotCopy, key: string): void {
     if (slot.pending.length >= limits.pendingPerSlotMax) return;
-    if (slot.sessions.has(key)) {
-      this.end(slot, key);
-      return;
-    }
-    const change = { kind: OpKind.expire, key, idleTimeoutMs: 0, life: null, changes: noEntries };
-    this.#append(slot, new KeptSession(key, 0), change, () => {});
+    if (slot.sessions.has(key)) this.end(slot, key);
+    else this.#endCold(slot, OpKind.expire, key, () => {});
+  }
+
+  /** Ends one that is not in memory, and may be on disk, for somebody who has asked to. */
+  endOnDisk(slot: SlotCopy, key: string, done: Done): void {
+    if (slot.pending.length + slot.answers.length >= limits.pendingPerSlotMax) done(busy());
+    else this.#endCold(slot, OpKind.destroy, key, done);
+  }
+
+  #endCold(
+    slot: SlotCopy,
+    kind: typeof OpKind.expire | typeof OpKind.destroy,
+    key: string,
+    done: Done,
+  ): void {
+    const change = { kind, key, idleTimeoutMs: 0, life: null, changes: noEntries };
+    this.#append(slot, new KeptSession(key, 0), change, done);
   }
 
   /** A change of the session waits for its place: it has to stay in memory. */

@@ -236,6 +236,8 @@ export const sessionAdmin = {
   pageMs: 500,
   /** Of sessions that end in one question. */
   keysMax: 512,
+  /** Questions to end sessions that one command has open: while one waits for disks, others are applied. */
+  questionsAtOnce: 4,
   /** An answer, a question, or a line of a checkpoint with one session of the largest size, every character of it escaped. */
   sessionTextBytesMax: 8_388_608,
   /** Of lists and objects in each other, in a line of a checkpoint: those of a value, and what stands around it. */
