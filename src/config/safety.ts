@@ -18,6 +18,11 @@ export function noteSafety(drafts: readonly ClusterDraft[], problems: Problems):
     const at = section.has("sessions") ? section.atOf("sessions") : atName;
     const what = shortcoming(draft, keepers);
     if (what !== null) problems.note(at, `sessions of ${draft.cluster.name}: ${what}`);
+    if (draft.cluster.sessions?.durability === "memory" && section.has("coordination"))
+      problems.note(
+        section.atOf("coordination"),
+        `coordination of ${draft.cluster.name} is not used: with \`durability: memory\` each server keeps its sessions alone`,
+      );
     checkWitness(draft, keepers, problems);
   }
 }

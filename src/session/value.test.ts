@@ -81,6 +81,19 @@ describe("values of a session", () => {
     assert.deepEqual(decode(encode(new Cart(), "cart")), { items: [1] });
     assert.equal(decode(encode(new URL("http://a.example/"), "url")), "http://a.example/");
     assert.deepEqual(decode(encode([undefined, new Date(0)], "key")), [null, new Date(0)]);
+    const same = {
+      n: 1,
+      toJSON() {
+        return this;
+      },
+    };
+    assert.equal(encode(same, "same"), JSON.stringify(same));
+    assert.deepEqual(decode(encode({ ...same, big: 1n }, "same")), { n: 1, big: 1n });
+    assert.throws(() => encode({ ...same, f() {} }, "same"), /same\.f can't be kept: it is a function/);
+    assert.throws(
+      () => encode({ toJSON: () => [same, { toJSON: 1, same: same.toJSON }] }, "same"),
+      /function/,
+    );
   });
 
   test("R37: what can't be kept is refused with its path", () => {

@@ -155,9 +155,15 @@ class Inspection {
     else if (value instanceof Map || value instanceof Set) this.#lookAtMembers(value);
     else if (value instanceof Uint8Array) this.#lookAtBytes(value);
     else if (value instanceof Date) this.beyondJson = true;
-    else if (hasToJson(value)) this.look(value.toJSON());
+    else if (hasToJson(value)) this.#lookAtJson(value, value.toJSON());
     else this.#lookAtFields(value as Plain);
     this.#ancestors.pop();
+  }
+
+  /** It may say that it is fine as it is. */
+  #lookAtJson(value: object, json: unknown): void {
+    if (json === value) this.#lookAtFields(value as Plain);
+    else this.look(json);
   }
 
   #lookAtFields(value: Plain): void {
@@ -166,7 +172,7 @@ class Inspection {
       this.refuse(tag === "Promise" ? "it is a promise (a missing await?)" : `it is a ${tag}`);
     for (const name of Object.keys(value)) {
       const field = value[name];
-      if (field === undefined) continue;
+      if (field === undefined || isToJson(name, field)) continue;
       // Quotes, colon, and a comma or brace.
       this.#count(name.length + 4);
       this.#lookAt(name, field);
@@ -216,6 +222,11 @@ function hasToJson(value: object): value is { toJSON(): unknown } {
   return "toJSON" in value && typeof value.toJSON === "function";
 }
 
+/** Other functions are refused; this one has been asked, and JSON leaves it out. */
+function isToJson(name: string, field: unknown): boolean {
+  return name === "toJSON" && typeof field === "function";
+}
+
 /** A tree that JSON can carry; the value itself stays as it is. */
 function mark(value: unknown): unknown {
   if (typeof value === "bigint") return { $bigint: String(value) };
@@ -226,7 +237,8 @@ function mark(value: unknown): unknown {
   if (value instanceof Map) return { $map: Array.from(value, ([key, item]) => [mark(key), mark(item)]) };
   if (value instanceof Set) return { $set: Array.from(value, mark) };
   if (value instanceof Uint8Array) return { $bytes: Buffer.from(value).toString("base64") };
-  return hasToJson(value) ? mark(value.toJSON()) : markFields(value as Plain);
+  const json = hasToJson(value) ? value.toJSON() : value;
+  return json === value ? markFields(value as Plain) : mark(json);
 }
 
 function markFields(value: Plain): Plain {
@@ -234,7 +246,7 @@ function markFields(value: Plain): Plain {
   const marked: Plain = Object.create(null);
   for (const name of Object.keys(value)) {
     const item = value[name];
-    if (item !== undefined) marked[name] = mark(item);
+    if (item !== undefined && !isToJson(name, item)) marked[name] = mark(item);
   }
   return markOf(marked) === null ? marked : { $plain: marked };
 }

@@ -150,6 +150,14 @@ test("whoever is killed in the middle leaves no file, and can be run again", asy
     assert.ok(lstatSync(join(site.folder, "fifo")).isFIFO());
   });
 
+  await t.test("mistakes without an end: read so far as there is any sense in it", async () => {
+    const header = '{"flotilla":"sessions","version":1}\n';
+    writeFileSync(join(site.folder, "empty.ndjson.gz"), gzipSync(header + "\n".repeat(5e6)));
+    const { code, stderr } = await sessions(t, site, "import", "empty.ndjson.gz");
+    assert.equal(code, 1);
+    assert.match(stderr, /line 21: it is no JSON\n +and 9980 more\n +the rest was not read /);
+  });
+
   await t.test("through a pipe: in, and out to one who does not read on", async () => {
     const cli = join(import.meta.dirname, "..", "..", "src", "cli", "main.ts");
     const shell = (words: string): ReturnType<typeof start> =>

@@ -111,6 +111,7 @@ suite("sessions on three servers", () => {
         ["end", "--all", "x"],
       ])
         assert.equal((await sessions(...words)).code, 2, words.join(" "));
+      assert.match((await sessions("end", "--all", "x")).err, /do not go together: say one of them/);
       assert.match((await sessions("end", "--where", "count")).err, /FLOTILLA_SESSIONS_WHERE/);
     });
 

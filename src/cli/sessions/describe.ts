@@ -72,8 +72,12 @@ function describeEnd({ program, config, done }: Cli): void {
     .action(async (ids: string[], options: EndWords, command: Command) => {
       const { key, all, where, dryRun, yes, cluster, json } = options;
       const ways = [ids.length + key.length > 0, all === true, where !== undefined];
-      if (ways.filter((is) => is).length !== 1)
-        command.error("error: name sessions, or say --where KEY=VALUE, or --all");
+      const said = ways.filter((is) => is).length;
+      if (said === 0) command.error("error: name sessions, or say --where KEY=VALUE, or --all");
+      if (said > 1)
+        command.error(
+          "error: sessions that are named, --where and --all do not go together: say one of them",
+        );
       const { end } = await import("./end.ts");
       done(
         await end(config(), {

@@ -95,7 +95,7 @@ function canBeReadOnce(from: string): boolean {
   return found !== undefined && (found.isFIFO() || found.isSocket() || found.isCharacterDevice());
 }
 
-/** Goes through all of it. @throws FlotillaError FLOTILLA_CHECKPOINT_WRONG with what is wrong, line by line. */
+/** Goes through all of it, or so far as there is any sense in it. @throws FlotillaError FLOTILLA_CHECKPOINT_WRONG with what is wrong, line by line. */
 async function look(from: string): Promise<Looked> {
   const problems: string[] = [];
   let [sessions, expired, wrongLines] = [0, 0, 0];
@@ -103,6 +103,7 @@ async function look(from: string): Promise<Looked> {
     for await (const item of itemsOf(from)) {
       if (item.kind === "problem" && ++wrongLines <= limits.problemsMax)
         problems.push(`line ${item.line}: ${item.why}`);
+      if (wrongLines >= limits.wrongLinesMax) break;
       if (item.kind !== "session") continue;
       sessions++;
       if (hasExpired(item.record.session)) expired++;
@@ -112,6 +113,7 @@ async function look(from: string): Promise<Looked> {
     problems.push(error.message);
   }
   if (wrongLines > limits.problemsMax) problems.push(`and ${wrongLines - limits.problemsMax} more`);
+  if (wrongLines >= limits.wrongLinesMax) problems.push("the rest was not read");
   if (problems.length > 0) throw wrong(from, problems, null);
   return { sessions, expired };
 }

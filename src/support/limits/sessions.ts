@@ -256,6 +256,8 @@ export const sessionAdmin = {
   progressMs: 1_000,
   /** Lines that are wrong, told one by one. */
   problemsMax: 20,
+  /** A file with so many is not read to its end: it may have none. */
+  wrongLinesMax: 10_000,
   /** Whether a server has room for sessions that are put back is looked at so often: it means to go over all slots. */
   roomLookMs: 50,
   /** Unfinished files of exports that were killed, removed by the next one. */
