@@ -3,9 +3,10 @@ import { Asker } from "../admin/ask.ts";
 import { lastOutputOf } from "../admin/cluster-status.ts";
 import { refuseOtherSite } from "../admin/other-site.ts";
 import { notRestartable } from "../admin/service.ts";
-import type { ClusterFile, Server } from "../config/model.ts";
+import type { Cluster, ClusterFile, Server } from "../config/model.ts";
 import { suggestion } from "../config/nearest.ts";
 import type { MemberStatus } from "../member/member.ts";
+import type { CountAnswer } from "../session/admin/questions.ts";
 import { codeOf, FlotillaError, messageOf } from "../support/errors.ts";
 import { admin, operations as limits } from "../support/limits.ts";
 import { interruptedCode } from "../support/signals.ts";
@@ -173,9 +174,24 @@ async function whyNot(file: ClusterFile, server: Server, asker: Asker): Promise<
     const answer = await asker.server(server, { ask: "status" }, admin.statusTimeoutMs);
     const { state, isKeptRunning } = answer as MemberStatus;
     if (state !== "up") return `${name} is ${state}`;
-    if (file.clusters.get(server.cluster)!.tier === "web" || isKeptRunning === true) return "";
-    return notRestartable(name);
+    const cluster = file.clusters.get(server.cluster)!;
+    if (cluster.tier === "web") return "";
+    return isKeptRunning === true ? await whyNotDurability(cluster, server, asker) : notRestartable(name);
   } catch (error) {
     return `${name} gives no answer (${messageOf(error)})`;
   }
+}
+
+/** Servers that keep sessions in other ways keep none together: one by one they would lose them all. */
+async function whyNotDurability(cluster: Cluster, server: Server, asker: Asker): Promise<string> {
+  const ask = { ask: "sessions-count" };
+  const { kind, onDisk } = (await asker.server(server, ask, admin.statusTimeoutMs)) as CountAnswer;
+  const wanted = cluster.sessions?.durability ?? "backup";
+  // One that keeps its sessions alone may have been the only server, until now.
+  const running = kind === "shared" ? (onDisk === null ? "backup" : "backup+disk") : null;
+  if (running === null || running === wanted) return "";
+  return (
+    `${server.name} runs with \`durability: ${running}\`, and the file says ${wanted}: that is changed with all app servers of ` +
+    `${cluster.name} stopped, and their sessions end with it (flotilla sessions export before, and import afterwards, keep them)`
+  );
 }

@@ -1,11 +1,11 @@
 /** `flotilla restart` on real processes: no request and no session is lost, and it stops at the first server that does not come back. */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import { cartApp } from "../harness/cart-site.ts";
+import { CartSite, cartApp } from "../harness/cart-site.ts";
 import { OperatedSite, Shopper } from "../harness/operated-site.ts";
-import { startFlotilla, until } from "../harness/process.ts";
+import { runFlotilla, startFlotilla, until } from "../harness/process.ts";
 
 async function pids(site: OperatedSite): Promise<(number | null)[]> {
   return (await site.servers()).map(({ pid }) => pid);
@@ -100,5 +100,28 @@ test("what can't be restarted is told before anything is touched", async (t) => 
   assert.match(
     unknown.stderr,
     /there is no cluster and no server "ap" in flotilla.yaml \(did you mean "app"\?\)/,
+  );
+});
+
+test("another `durability:` in the file is refused before any session ends", async (t) => {
+  const site = await CartSite.make(t, { apps: 2, durability: "backup+disk" });
+  await site.start();
+  const before = (await site.servers()).map(({ pid }) => pid);
+  const path = join(site.folder, "flotilla.yaml");
+  writeFileSync(path, readFileSync(path, "utf8").replace("backup+disk", "backup"));
+  const { code, stderr } = await runFlotilla(t, ["restart", "app"], { cwd: site.folder });
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    /nothing was touched: app-a runs with `durability: backup\+disk`, and the file says backup: .*FLOTILLA_RESTART_REFUSED/,
+  );
+  const reloaded = await runFlotilla(t, ["reload"], { cwd: site.folder });
+  assert.match(
+    reloaded.stdout + reloaded.stderr,
+    /with another `durability:`, stop all its app servers and start them/,
+  );
+  assert.deepEqual(
+    (await site.servers()).map(({ pid }) => pid),
+    before,
   );
 });
