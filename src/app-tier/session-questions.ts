@@ -189,7 +189,10 @@ async function each<T>(items: readonly T[], act: (item: T) => Promise<Outcome>):
   const turns = new Turns(limits.turnMs);
   const outcomes: Promise<Outcome>[] = [];
   for (const item of items) {
-    outcomes.push(act(item));
+    const outcome = act(item);
+    // Until all are begun nobody listens to what the first ones throw.
+    outcome.catch(() => {});
+    outcomes.push(outcome);
     if (turns.isOver) await turns.next();
   }
   return { outcomes: await Promise.all(outcomes) };

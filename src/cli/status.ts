@@ -122,8 +122,12 @@ function copiesInWords(file: ClusterFile, servers: readonly ServerStatus[]): str
       copyingTo.length === 0
         ? "no other server can take a second one now"
         : `copying to ${enumerate(copyingTo)}, ${copiedPercent} %`;
+    const slots = count(singleCopySlots, "slot");
     const have = singleCopySessions === 1 ? "has" : "have";
-    return `${count(singleCopySessions, "session")} of ${name} (${count(singleCopySlots, "slot")}) ${have} one copy; ${progress}`;
+    // A server whose slots are empty has nothing to lose, but is not ready for what comes either.
+    return singleCopySessions === 0
+      ? `${slots} of ${name}, without a session, ${singleCopySlots === 1 ? "has" : "have"} one server; ${progress}`
+      : `${count(singleCopySessions, "session")} of ${name} (${slots}) ${have} one copy; ${progress}`;
   });
   const blind = sharing.filter(({ seesRegister }) => !seesRegister);
   for (const what of new Set(blind.map(unseen))) {

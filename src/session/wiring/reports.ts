@@ -100,7 +100,7 @@ export class Reports implements ClusterObserver {
       this.#log.info(`the sessions of ${saved} slots are in use again, as the last stop saved them`);
     if (whole > 0)
       this.#log.warn(
-        `both servers of ${whole} session slots were gone at once; their newest copy is in use again`,
+        `${whole} session slots were without both of their servers; their newest copy is in use again, whole: nothing is lost`,
       );
     if (unknown > 0)
       this.#log.error(
