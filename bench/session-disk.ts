@@ -209,6 +209,7 @@ async function write(disk: SessionDatabase, sessions: number, atOnce: number): P
       }
     },
     onOpened: () => {},
+    onLost: () => {},
     onTrouble: (reason) => {
       if (reason !== null) throw new Error(reason);
     },

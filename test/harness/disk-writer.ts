@@ -67,6 +67,7 @@ class Writer {
     disk.observe({
       onDurable: (slot, epoch, pos) => void writeSync(1, `${slot} ${epoch} ${pos}\n`),
       onOpened: () => {},
+      onLost: () => {},
       onTrouble: (reason) => void writeSync(1, `TROUBLE ${reason}\n`),
     });
   }

@@ -29,6 +29,7 @@ export class WatchedDisk {
       },
       onTrouble: () => watched.#look(),
       onOpened: () => watched.#look(),
+      onLost: () => watched.#look(),
     });
     watched.disk.adopt(1, 1, 0);
     return watched;

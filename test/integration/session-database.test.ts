@@ -72,6 +72,7 @@ test("when the database's thread dies, the next one writes what was under way", 
       told();
     },
     onOpened: () => {},
+    onLost: () => {},
     onTrouble: (reason) => void troubles.push(reason),
   });
   disk.adopt(1, 1, 0);
@@ -132,6 +133,7 @@ test("a full disk is told once; what waits is written in order when it has room"
       look();
     },
     onOpened: () => {},
+    onLost: () => {},
     onTrouble: (trouble) => {
       troubles.push(trouble);
       look();

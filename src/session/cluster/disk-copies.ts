@@ -325,11 +325,25 @@ export class DiskCopies implements DiskObserver {
     this.#judge(false);
   }
 
+  onLost(): void {
+    this.#site.noteTurn();
+    for (const { onDisk } of this.#site.slots)
+      onDisk!.syncedPos = this.#site.rules.lostPos(onDisk!.syncedPos);
+    this.#isWell = false;
+    this.#tellAll();
+  }
+
   #judge(isStalled: boolean): void {
-    const isWell = this.disk.isWell && !isStalled;
+    const isWell = this.disk.isWell && !this.disk.isLost && !isStalled;
     if (isWell === this.#isWell) return;
     this.#isWell = isWell;
     if (isWell) this.heldFullness = 0;
+    // It was away, and is there again: each says anew how far it is.
+    if (isWell) for (const slot of this.#site.slots) if (slot.onDisk!.syncedPos < 0) this.place(slot);
+    this.#tellAll();
+  }
+
+  #tellAll(): void {
     for (const slot of this.#site.slots) if (slot.role !== Role.nobody) this.#takers?.onSynced(slot);
   }
 

@@ -81,6 +81,11 @@ export class Moves {
     const { owner, backup } = this.#plan[slot.index]!;
     const wanted = owner === this.#context.self.server ? backup : owner;
     if (wanted === "" || wanted === this.#context.self.server) return false;
+    // It has no copy to give to anybody else; a backup that leaves as well has one.
+    if (this.#context.disk?.isUnreadable && slot.backup!.durablePos >= 0) {
+      this.#handovers.begin(slot);
+      return false;
+    }
     if (slot.backup!.holder.server !== wanted) return hasRoom && this.#copyTo(slot, wanted);
     if (owner !== this.#context.self.server) this.#handovers.begin(slot);
     return false;

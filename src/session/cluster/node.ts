@@ -318,10 +318,7 @@ export class SessionNode {
     if (this.context.disk !== null) {
       const { disk } = this.context;
       disk.tick();
-      if (disk.disk.isLost && this.isDrained) {
-        disk.renew(notInUse);
-        this.#recovery.retract();
-      }
+      if (disk.disk.isLost && this.isDrained && !this.#recovery.hasOffered) disk.renew(notInUse);
       for (const slot of slots) if (slot.role === Role.joining) this.#backup.tick(slot);
     }
     if (!this.#moves.isCalm) {

@@ -193,11 +193,11 @@ export class Owner {
     }
   }
 
-  /** @param durablePos its disk has all up to here; -1: it has no disk. */
+  /** @param durablePos its disk has all up to here, and may have had more before it was damaged; -1: nothing, or it has no disk. */
   onAck(slot: SlotCopy, follower: Follower, pos: number, durablePos: number): void {
     follower.progressAt = this.#context.clock.now();
     const isMoreDurable = durablePos > follower.durablePos && durablePos <= slot.pos;
-    if (isMoreDurable) follower.durablePos = durablePos;
+    if (durablePos <= slot.pos) follower.durablePos = durablePos;
     if (pos > follower.ackedPos && pos <= slot.pos) follower.ackedPos = pos;
     else if (!isMoreDurable) return;
     this.advance(slot);

@@ -51,14 +51,15 @@ export class Recovery {
     this.#serverCount = context.peers.size + 1;
   }
 
-  /** No slot is being recovered. */
+  /** No slot is being recovered, and none of what was offered is to be taken back. */
   get isIdle(): boolean {
-    return this.#cases.size === 0;
+    return this.#cases.size === 0 && this.#context.disk?.disk.isLost !== true;
   }
 
   /** The slot's next entry of the map: a challenge or a new owner; null while there is nothing to do. */
   next(slot: SlotCopy, entry: Slot): Slot | null {
     if (this.#context.isRestoring) return null;
+    if (this.#context.disk?.disk.isLost) return this.#withdrawn(slot, entry);
     if (!this.#isOrphan(slot, entry)) {
       if (this.#cases.size > 0) this.#cases.delete(slot);
       return null;
@@ -85,6 +86,22 @@ export class Recovery {
       if (now - open.challengedAt < limits.challengeMs) return null;
     }
     return this.#decide(slot, entry, open);
+  }
+
+  /** Somebody may decide by what was told of copies that are retained. */
+  get hasOffered(): boolean {
+    return this.#context.slots.some((slot) => this.#isOffered(slot));
+  }
+
+  #isOffered({ role, retained, offeredEpoch, epoch }: SlotCopy): boolean {
+    const isOffered = role === Role.nobody && retained !== null && offeredEpoch === epoch;
+    return isOffered && this.#context.rules.withdraws();
+  }
+
+  /** What the disk had when it was offered is gone: with another epoch nobody counts on the offer any more. */
+  #withdrawn(slot: SlotCopy, entry: Slot): Slot | null {
+    this.#cases.delete(slot);
+    return this.#isOffered(slot) ? { ...entry, epoch: entry.epoch + 1 } : null;
   }
 
   /** A change of ours was made: a challenge counts from here. */
@@ -131,15 +148,6 @@ export class Recovery {
 
   onOffer(slot: SlotCopy, holder: Holder, epoch: number, pos: number, isOnDisk: boolean): void {
     this.#cases.get(slot)?.offers.set(holder.server, { epoch, pos, isOnDisk, holder });
-  }
-
-  /** What this process has offered is gone: whoever asked must not count on it. */
-  retract(): void {
-    for (const slot of this.#context.slots) {
-      if (slot.offeredEpoch < 0) continue;
-      for (const peer of this.#context.peers.values())
-        this.#context.writerTo(peer)?.copyOffer(slot.index, -1, -1, false);
-    }
   }
 
   #decide(slot: SlotCopy, entry: Slot, open: Case): Slot | null {
@@ -215,6 +223,9 @@ export class Recovery {
   }
 
   #offerOf(slot: SlotCopy): Offer {
+    const { disk, self } = this.#context;
+    if (slot.role === Role.nobody && disk?.disk.isLost)
+      return { epoch: -1, pos: -1, isOnDisk: false, holder: self };
     slot.offeredEpoch = slot.epoch;
     return offerOf(slot, this.#context.self, this.#context.disk?.isSyncedCopy(slot) === true);
   }

@@ -54,6 +54,10 @@ export interface Rules {
   answeredPos(syncedPos: number, pos: number, isWell: boolean): number;
   /** Up to which position the disks of a pair allow to commit. @param theirs what the backup's has; -1: there is none. */
   durablePos(own: number, isWell: boolean, theirs: number): number;
+  /** Up to which position the copy on a disk counts when that is found to be damaged. @param syncedPos before. */
+  lostPos(syncedPos: number): number;
+  /** Whether what was offered of a disk that is damaged is taken back before the disk is begun anew. */
+  withdraws(): boolean;
   /** Whether a copy's place is written only with all changes up to it. */
   placeWaits(): boolean;
   /** Whether a session that is not in memory is looked for on disk before it is told to be absent. */
@@ -95,6 +99,8 @@ export const protocolRules: Rules = {
   matches: (now, expected) => now === expected,
   answeredPos: (syncedPos, pos, isWell) => (isWell ? syncedPos : pos),
   durablePos: (own, isWell, theirs) => (isWell ? own : Math.max(own, theirs)),
+  lostPos: () => -1,
+  withdraws: () => true,
   placeWaits: () => true,
   asksDisk: () => true,
   keepsTombstones: () => true,

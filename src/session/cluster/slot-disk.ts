@@ -47,6 +47,8 @@ export interface DiskObserver {
   onTrouble(reason: string | null): void;
   /** It could not be opened before, and is now: `found` tells what is there. */
   onOpened(): void;
+  /** `isLost`, from now on: what was told to be synced is not any more. */
+  onLost(): void;
 }
 
 export interface SlotDisk {

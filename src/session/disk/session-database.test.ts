@@ -22,6 +22,7 @@ function folderOf(t: TestContext): string {
 class Watched {
   readonly durable: string[] = [];
   readonly troubles: (string | null)[] = [];
+  losses = 0;
   readonly #waiting: { readonly isOver: () => boolean; readonly resolve: () => void }[] = [];
 
   onDurable(slot: number, epoch: number, pos: number): void {
@@ -36,6 +37,10 @@ class Watched {
 
   onOpened(): void {
     this.#look();
+  }
+
+  onLost(): void {
+    this.losses++;
   }
 
   until(isOver: () => boolean): Promise<void> {
@@ -261,6 +266,7 @@ test("a folder that was taken away is told once; put back, all that waited is wr
   assert.deepEqual(watched.durable, ["1:1:0", "1:1:1", "1:1:2"]);
   assert.equal(watched.troubles.length, 2);
   assert.equal(watched.troubles[1], null);
+  assert.equal(watched.losses, 1, "while it was away nothing on it counted");
   assert.equal(disk.isWell, true);
   await disk.close();
 });

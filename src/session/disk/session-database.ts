@@ -298,7 +298,7 @@ export class SessionDatabase implements SlotDisk {
 
   #written(number: number, problem: string | null, isLost: boolean): void {
     if (this.#changes.writing?.number !== number) return;
-    this.isLost = isLost;
+    this.#takeLost(isLost);
     if (problem !== null) return this.#failed(problem);
     const batch = this.#changes.synced();
     this.#syncedNumber = number;
@@ -306,6 +306,12 @@ export class SessionDatabase implements SlotDisk {
     for (const [slot, { epoch, pos }] of batch.places)
       if (!this.#changes.hasBegunAnew(slot, batch)) this.#observer?.onDurable(slot, epoch, pos);
     this.#flush();
+  }
+
+  #takeLost(isLost: boolean): void {
+    const isNew = isLost && !this.isLost;
+    this.isLost = isLost;
+    if (isNew) this.#observer?.onLost();
   }
 
   #failed(problem: string): void {
@@ -390,7 +396,7 @@ export class SessionDatabase implements SlotDisk {
   }
 
   #tellDamaged(reason: string): void {
-    this.isLost = true;
+    this.#takeLost(true);
     this.#options.log.error(
       { code: "FLOTILLA_SESSIONS_UNREAD" },
       `sessions on disk are damaged: ${reason}. This server hands over to the others; when they have all, it puts the file aside, ` +

@@ -65,6 +65,16 @@ export const mutants: { readonly [name: string]: Mutant } = {
       durablePos: (own, isWell) => (isWell ? own : Number.POSITIVE_INFINITY),
     },
   },
+  "what a damaged disk had counts": {
+    hasDisks: true,
+    from: 2_400,
+    rules: { lostPos: (syncedPos) => syncedPos },
+  },
+  "an offer of what a damaged disk had stands": {
+    hasDisks: true,
+    from: 1_780,
+    rules: { withdraws: () => false },
+  },
   "a place is written before its changes": { hasDisks: true, rules: { placeWaits: () => false } },
   "absent is told before the disk was asked": { hasDisks: true, rules: { asksDisk: () => false } },
   "a session that is over is forgotten before the disk has it": {

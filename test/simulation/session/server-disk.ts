@@ -144,7 +144,10 @@ export class OpenDisk implements SlotDisk {
     this.disk.lose();
     this.disk.wasUnwell = true;
     this.isLost = true;
-    this.#process.happen(() => this.#judge(false));
+    this.#process.happen(() => {
+      this.#judge(false);
+      this.#observer?.onLost();
+    });
   }
 
   renew(): void {
