@@ -75,7 +75,7 @@ export const mutants: { readonly [name: string]: Mutant } = {
     from: 1_780,
     rules: { withdraws: () => false },
   },
-  "a place is written before its changes": { hasDisks: true, rules: { placeWaits: () => false } },
+  "a place is written before its changes": { hasDisks: true, from: 170, rules: { placeWaits: () => false } },
   "absent is told before the disk was asked": { hasDisks: true, rules: { asksDisk: () => false } },
   "a session that is over is forgotten before the disk has it": {
     hasDisks: true,
@@ -88,7 +88,11 @@ export const mutants: { readonly [name: string]: Mutant } = {
   },
   "a new owner shows what no disk has": { hasDisks: true, from: 2_380, rules: { waitsToShow: () => false } },
   "an old copy on disk is used as whole": { hasDisks: true, rules: { isWhole: () => true } },
-  "an owner's disk counts alone whatever it knows": { hasDisks: true, rules: { knowsItIsAlone: () => true } },
+  "an owner's disk counts alone whatever it knows": {
+    hasDisks: true,
+    from: 740,
+    rules: { knowsItIsAlone: () => true },
+  },
   "the oldest of copies on disks is used": {
     hasDisks: true,
     rules: { isNewer: (one, other) => protocolRules.isNewer(other, one) },
