@@ -263,7 +263,8 @@ export class Harm {
         this.world.after(100, null, look);
         return;
       }
-      if (process.isAlive && !node.isDrained && node.hasHeir && wasAlone && !this.overlaps) {
+      const canHandOver = node.hasHeir && !this.simulation.hasNothingToGive(app);
+      if (process.isAlive && !node.isDrained && canHandOver && wasAlone && !this.overlaps) {
         this.simulation.oracle.fail("I10", `${process.name} could not hand over, and nothing else was wrong`);
       }
       if (!node.hasHeir) this.isDown = true;

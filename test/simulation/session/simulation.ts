@@ -345,6 +345,14 @@ export class Simulation {
     return [...(this.disks?.values() ?? [])].some(({ isHarmed }) => isHarmed);
   }
 
+  /** It owns a slot alone, and had some of it on its damaged disk: nobody can be given that. */
+  hasNothingToGive({ node, disk }: App): boolean {
+    if (!disk?.isLost) return false;
+    return node.context.slots.some(
+      ({ role, backup, onDisk }) => role === Role.owner && backup === null && onDisk!.hasMore,
+    );
+  }
+
   /** Some server runs with another file or release than it will, or is still to end. */
   get isMixed(): boolean {
     const { witness } = this.voting ?? { witness: null };
