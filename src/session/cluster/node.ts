@@ -318,7 +318,11 @@ export class SessionNode {
     if (this.context.disk !== null) {
       const { disk } = this.context;
       disk.tick();
-      if (disk.disk.isLost && this.isDrained && !this.#recovery.hasOffered) disk.renew(notInUse);
+      if (disk.disk.isLost && this.isDrained && !this.#recovery.hasOffered) {
+        // Those that were found there, and of which the register was not asked yet, are gone as well.
+        this.#restart.restore(new Map());
+        disk.renew(notInUse);
+      }
       for (const slot of slots) if (slot.role === Role.joining) this.#backup.tick(slot);
     }
     if (!this.#moves.isCalm) {

@@ -90,7 +90,7 @@ export const mutants: { readonly [name: string]: Mutant } = {
   "an old copy on disk is used as whole": { hasDisks: true, rules: { isWhole: () => true } },
   "an owner's disk counts alone whatever it knows": {
     hasDisks: true,
-    from: 740,
+    from: 1_110,
     rules: { knowsItIsAlone: () => true },
   },
   "the oldest of copies on disks is used": {
