@@ -23,7 +23,7 @@ async function upAgain(site: CartSite, killed: readonly number[]): Promise<void>
 
 /** Each server tells what became of those that it looked after. */
 function toldSlots({ output }: TestProcess): number {
-  const told = [...output.matchAll(/(\d+) session slots (?:were gone|are in use)/g)];
+  const told = [...output.matchAll(/(\d+) session slots (?:were without|were gone|are in use)/g)];
   return told.reduce((sum, [, slots]) => sum + Number(slots), 0);
 }
 
