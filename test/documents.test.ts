@@ -39,6 +39,11 @@ test("links between documents lead somewhere", () => {
   assert.deepEqual(broken, []);
 });
 
+test("no page has marks of a merge", () => {
+  const marked = pages.filter((page) => /^(?:<{7} |>{7} |={7}$)/m.test(read(page)));
+  assert.deepEqual(marked, []);
+});
+
 test("files and folders that documents name exist", () => {
   const missing: string[] = [];
   for (const page of pages) {
