@@ -12,7 +12,7 @@ test("members to etcd, while all runs", { skip: withoutEtcd() }, async (t) => {
   const file = join(site.folder, "flotilla.yaml");
   const text = readFileSync(file, "utf8");
   const write = (coordination: string): void =>
-    writeFileSync(file, text.replace("    run:", `    coordination: ${coordination}\n    run:`));
+    writeFileSync(file, text.replace("coordination: members", `coordination: ${coordination}`));
   const flotilla = async (...words: string[]): Promise<string> => {
     const { code, stdout, stderr } = await runFlotilla(t, words, { cwd: site.folder });
     assert.equal(code, 0, stdout + stderr);
