@@ -93,6 +93,7 @@ export class OpenDisk implements SlotDisk {
   /** What a change counts for. */
   readonly #bytesPerChange: number;
   readonly #openedAt: number;
+  readonly #ranMsBefore: number;
   #given: Change[] = [];
   #underWay: Change[] | null = null;
   #isDue = false;
@@ -109,6 +110,7 @@ export class OpenDisk implements SlotDisk {
     this.#world = world;
     this.#process = process;
     this.#openedAt = process.clock.now();
+    this.#ranMsBefore = this.disk.ranMs;
     this.#bytesPerChange = world.pick([100, 100, 12_000_000]);
     if (disk.isShut && world.chance(0.5)) this.#openLater();
     else this.#open();
@@ -328,7 +330,7 @@ export class OpenDisk implements SlotDisk {
   }
 
   get #now(): number {
-    return this.disk.ranMs + this.#process.clock.now() - this.#openedAt;
+    return this.#ranMsBefore + this.#process.clock.now() - this.#openedAt;
   }
 
   #generation(slot: number): number {
