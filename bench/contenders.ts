@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { freePorts } from "../test/harness/process.ts";
+import { freePorts } from "../test/harness/free-ports.ts";
 import { certificateFiles } from "../test/harness/tls.ts";
 import { findProgram, pinned } from "./commands.ts";
 

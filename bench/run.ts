@@ -6,6 +6,7 @@
  *   npm run bench -- --json FILE         the rows as JSON besides
  *   npm run bench -- --edge              plain servers, TLS, HTTP/2 and files, beside Caddy and http-proxy too
  *   npm run bench -- --idle            memory of 10,000 kept connections without a request
+ *   npm run bench -- --stores            sessions in each store, beside connect-redis and connect-pg-simple
  *   npm run bench -- --sessions          sessions instead, beside connect-redis; --servers 2 or 3 (default)
  */
 import { writeFileSync } from "node:fs";
@@ -20,6 +21,7 @@ import { constantRate, type LoadReport, saturate } from "./load.ts";
 import { type LoadKind, ratioTable, rowsOf, type Sample, table, verdicts } from "./report.ts";
 import { answersOf, differences } from "./same-answers.ts";
 import { runSessionBench } from "./sessions/run.ts";
+import { runStoreBench } from "./stores/run.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -28,6 +30,7 @@ const { values: options } = parseArgs({
     sessions: { type: "boolean", default: false },
     servers: { type: "string", default: "3" },
     edge: { type: "boolean", default: false },
+    stores: { type: "boolean", default: false },
     idle: { type: "boolean", default: false },
   },
 });
@@ -42,9 +45,10 @@ async function main(): Promise<number> {
   if (!pinning) say("note: one core or no taskset: nothing is pinned, figures will waver more");
   const busy = loadavg()[0]!;
   if (busy > 1) say(`note: the machine is busy (load average ${busy.toFixed(1)}): figures will waver more`);
-  const { quick, json, sessions, servers, edge } = options;
+  const { quick, json, sessions, stores, servers, edge } = options;
   if (options.idle) return await runIdleBench({ quick, json });
   if (edge) return await runEdgeBench({ quick, json });
+  if (stores) return await runStoreBench({ quick, json });
   if (sessions) return await runSessionBench({ quick, json, servers: servers === "2" ? 2 : 3 });
   const contenders = contendersHere();
   if (contenders === null) return 1;

@@ -20,7 +20,8 @@ import { serve } from "../src/app-tier/index.ts";
 import { loadOrThrow } from "../src/config/load.ts";
 import { idLength } from "../src/session/id.ts";
 import { session } from "../src/session/index.ts";
-import { freePorts, until } from "../test/harness/process.ts";
+import { freePorts } from "../test/harness/free-ports.ts";
+import { until } from "../test/harness/process.ts";
 
 const { values: options } = parseArgs({
   options: {

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import test from "node:test";
 
 const root = join(import.meta.dirname, "..");
-const pages = globSync(["*.md", "docs/**/*.md", "bench/**/*.md"], { cwd: root });
+const pages = globSync(["*.md", "examples/*.md", "docs/**/*.md", "bench/**/*.md"], { cwd: root });
 
 function read(path: string): string {
   return readFileSync(join(root, path), "utf8");

@@ -25,8 +25,11 @@ const systemPackages = [
   ["haproxy", "haproxy", "the benchmark's answers beside HAProxy, and what it makes of our load agent"],
   ["wrk", "wrk", "the benchmark's saturation load"],
   ["chromium", "chromium", "the shop in a real browser"],
+  ["pgbouncer", "pgbouncer", "sessions in PostgreSQL behind a pooler"],
+  ["mariadb-server", "mariadbd", "sessions in MariaDB"],
   ["etcd-server", "etcd", "the register in etcd"],
   ["etcd-client", "etcdctl", "the register in etcd, its users and its faults"],
+  ["redis-server", "redis-server", "sessions in Redis, and the benchmark of sessions beside connect-redis"],
   ["slowhttptest", "slowhttptest", "other visitors' waiting time under slow clients"],
 ];
 
@@ -93,7 +96,7 @@ if (missing.length > 0) {
 }
 const postgresReason = whyNoPostgres();
 if (postgresReason !== null) {
-  console.log(`\nLeft out: the register in PostgreSQL, for that ${postgresReason}`);
+  console.log(`\nLeft out: the register and sessions in PostgreSQL, for that ${postgresReason}`);
   if (everything) process.exit(1);
 }
 const smallDiskReason = whyNoSmallDisk();

@@ -1,5 +1,6 @@
-// The application of the session benchmark: `node app.js none|flotilla|redis`, on HTTP at PORT. Its pages are the
-// same for all; what differs is who keeps req.session. "none" keeps nothing: what a request costs without sessions.
+// The application of the session benchmarks: `node app.js none|flotilla|connect-redis|connect-pg-simple`, on HTTP at PORT.
+// Its pages are the same for all; what differs is who keeps req.session. "none" keeps nothing: what a request costs without
+// sessions. Where Flotilla keeps them says the file.
 import { createServer } from "node:http";
 import express from "express";
 
@@ -25,23 +26,32 @@ async function keeperOf() {
     const { session } = await import("flotilla/session");
     return session();
   }
-  if (kind === "redis") {
-    const [{ default: session }, { RedisStore }, { createClient }] = await Promise.all([
-      import("express-session"),
-      import("connect-redis"),
-      import("redis"),
-    ]);
-    const client = createClient({ url: process.env.REDIS_URL });
-    await client.connect();
-    // As its documentation advises; the secret must be the same for all processes.
-    const options = { secret: process.env.SECRET, resave: false, saveUninitialized: false };
-    return session({ ...options, store: new RedisStore({ client }) });
+  if (kind === "connect-redis" || kind === "connect-pg-simple") {
+    const { default: session } = await import("express-session");
+    // As their documentation advises; the secret must be the same for all processes.
+    const options = { secret: "of the benchmark", resave: false, saveUninitialized: false };
+    return session({ ...options, store: await storeOf(session) });
   }
   const everybody = signedIn();
   return (req, _res, next) => {
     req.session = everybody;
     next();
   };
+}
+
+async function storeOf(session) {
+  if (kind === "connect-redis") {
+    const [{ RedisStore }, { createClient }] = await Promise.all([import("connect-redis"), import("redis")]);
+    const client = createClient({ url: process.env.REDIS_URL });
+    await client.connect();
+    return new RedisStore({ client });
+  }
+  const [{ default: pgStore }, { default: pg }] = await Promise.all([
+    import("connect-pg-simple"),
+    import("pg"),
+  ]);
+  const pool = new pg.Pool({ connectionString: process.env.POSTGRES_URL });
+  return new (pgStore(session))({ pool });
 }
 
 function answer(req, res) {

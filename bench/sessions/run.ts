@@ -50,7 +50,10 @@ export async function runSessionBench(options: SessionBenchOptions): Promise<num
 }
 
 /** Rounds of all in turn, forwards and backwards, so that a busy minute of the machine meets all of them. */
-async function measure(crowds: readonly Visitors[], options: SessionBenchOptions): Promise<SessionSample[]> {
+async function measure(
+  crowds: readonly Visitors<Site>[],
+  options: SessionBenchOptions,
+): Promise<SessionSample[]> {
   const rounds = options.quick ? 5 : 15;
   const roundMs = options.quick ? 1_000 : 2_500;
   const samples: SessionSample[] = [];
@@ -70,7 +73,7 @@ async function measure(crowds: readonly Visitors[], options: SessionBenchOptions
 }
 
 async function sample(
-  crowd: Visitors,
+  crowd: Visitors<Site>,
   page: Page,
   load: LoadKind,
   round: number,
@@ -99,7 +102,7 @@ async function idleCosts(sites: readonly Site[]): Promise<string[]> {
 }
 
 /** All answered writes are there, seen from other servers; and ours still are when an app process was killed. */
-async function prove(crowds: readonly Visitors[]): Promise<boolean> {
+async function prove(crowds: readonly Visitors<Site>[]): Promise<boolean> {
   let isRight = true;
   const tell = (kind: SessionKind, when: string, wrong: string | null): void => {
     say(`${kind}: ${wrong ?? "every visitor's counter is right"}${when}`);

@@ -3,9 +3,16 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { pinned } from "../commands.ts";
 import type { VisitorLoad, VisitorLoadResult } from "./generator.ts";
-import type { Site } from "./site.ts";
 
 export const connections = 48;
+
+/** What visitors see of a site. */
+export interface VisitedSite {
+  readonly kind: string;
+  /** HTTP ports of its app processes. */
+  readonly ports: readonly number[];
+}
+
 const visitorsPerConnection = 32;
 /** Requests of the proof under way at once. */
 const askedAtOnce = 32;
@@ -24,22 +31,25 @@ interface Shown {
   readonly visits: number;
 }
 
-export class Visitors {
+export class Visitors<Site extends VisitedSite = VisitedSite> {
   readonly site: Site;
   readonly #all: Visitor[];
   /** Of all of them. */
   answeredWrites = 0;
 
-  private constructor(site: Site) {
+  private constructor(site: Site, perConnection: number) {
     this.site = site;
-    this.#all = Array.from({ length: connections * visitorsPerConnection }, (_, index) => ({
+    this.#all = Array.from({ length: connections * perConnection }, (_, index) => ({
       connection: index % connections,
       cookie: "",
     }));
   }
 
-  static async signIn(site: Site): Promise<Visitors> {
-    const visitors = new Visitors(site);
+  static async signIn<Site extends VisitedSite>(
+    site: Site,
+    perConnection: number = visitorsPerConnection,
+  ): Promise<Visitors<Site>> {
+    const visitors = new Visitors(site, perConnection);
     await inTurns(visitors.#all, async (visitor) => {
       const answer = await fetch(`${visitors.#origin(visitor)}/sign-in`);
       await answer.arrayBuffer();

@@ -1,7 +1,8 @@
 /** What of a changed file concerns a server that keeps to the one that it was started with. */
 import { isDeepStrictEqual } from "node:util";
 import { loadOrThrow } from "../config/load.ts";
-import type { Cluster, ClusterFile, Server } from "../config/model.ts";
+import type { ClusterFile, Server } from "../config/model.ts";
+import { keptInWords } from "../config/session-store.ts";
 import type { Member } from "../member/member.ts";
 import { FlotillaError } from "../support/errors.ts";
 
@@ -37,7 +38,7 @@ export function compareWithStarted(
   refuseOtherPath(server, file, path);
   const now = loadOrThrow(file.path);
   const of = now.clusters.get(cluster.name);
-  const isOtherDurability = of !== undefined && durabilityOf(of) !== durabilityOf(cluster);
+  const isOtherStore = of !== undefined && keptInWords(of.sessions) !== keptInWords(cluster.sessions);
   const changed = [
     isDeepStrictEqual(of, cluster) ? null : `cluster ${cluster.name}`,
     isDeepStrictEqual([now.secret, now.previousSecret], [file.secret, file.previousSecret])
@@ -50,13 +51,9 @@ export function compareWithStarted(
       ? []
       : [
           `${server.name} goes on by the file that it was started with, and ${changed.join(" and ")} has changed: ` +
-            (isOtherDurability
-              ? `with another \`durability:\`, stop all its app servers and start them; their sessions end with it`
+            (isOtherStore
+              ? `with another \`store:\` or \`durability:\`, stop all its app servers and start them; their sessions end with it`
               : `restart the servers of its cluster one after the other (flotilla restart ${cluster.name})`),
         ];
   return { pid: process.pid, notes };
-}
-
-function durabilityOf({ sessions }: Cluster): string {
-  return sessions?.durability ?? "backup";
 }

@@ -4,7 +4,9 @@
  */
 import { type Answers, JsonText } from "../admin/service.ts";
 import type { Server } from "../config/model.ts";
+import { DatabaseAdmin } from "../session/admin/database-admin.ts";
 import {
+  type CommonCountAnswer,
   type CountAnswer,
   type EndQuestion,
   type Outcome,
@@ -42,6 +44,7 @@ export function sessionAnswers({ letter, processIndex }: Server, admin: () => Se
   };
   return {
     "sessions-count": (): CountAnswer => counted(admin()),
+    "sessions-count-common": () => countedInCommon(some()),
     "sessions-page": ({ content }) => page(some(), owner, readPageQuestion(content)),
     "sessions-show": ({ content }) => show(admin(), readShowQuestion(content)),
     "sessions-end": ({ content }) => endAll(some(), readEndQuestion(content)),
@@ -57,7 +60,12 @@ function counted(admin: SessionAdmin | null): CountAnswer {
       ...{ onDisk: null, singleCopy: null },
     };
   for (let slot = 0; slot < slotCount; slot++) if (admin.serves(slot)) slots.add(slot);
-  return { kind: admin.kind, slots: slots.text, ...admin.counts() };
+  return { kind: admin.kind, database: admin.database, slots: slots.text, ...admin.counts() };
+}
+
+async function countedInCommon(admin: SessionAdmin): Promise<CommonCountAnswer> {
+  if (!(admin instanceof DatabaseAdmin)) throw new Error("it keeps no sessions in a database");
+  return { sessions: await admin.count() };
 }
 
 async function page(
@@ -75,10 +83,12 @@ async function page(
     new JsonText(
       `{"sessions":[${texts.join(",")}],"finished":"${finished.text}","next":${JSON.stringify(next)}}`,
     );
+  const isCommon = admin.kind === "common";
   for (let slot = wanted.next(0); slot !== -1; slot = wanted.next(slot + 1), behind = "") {
     for (;;) {
       const sessions = await pageOf(admin, slot, behind, limits.pageBytes);
       if (sessions?.length === 0) finished.add(slot);
+      if (isCommon && sessions === null) throw new Error(`${admin.database} does not answer`);
       if (sessions === null || sessions.length === 0) break;
       for (const session of sessions) {
         behind = session.key;
@@ -89,6 +99,10 @@ async function page(
       }
       if (bytes >= limits.pageBytes || performance.now() >= until) return answer({ slot, after: behind });
       if (turns.isOver) await turns.next();
+    }
+    if (isCommon) {
+      for (let told = wanted.next(0); told !== -1; told = wanted.next(told + 1)) finished.add(told);
+      break;
     }
     if (turns.isOver) await turns.next();
   }
@@ -116,7 +130,7 @@ async function show(admin: SessionAdmin | null, { key, withValues }: ShowQuestio
   const slot = slotOfKey(key);
   const { error, session } = await find(admin, slot, key);
   return {
-    ...{ kind: admin.kind, ...admin.whereabouts(slot) },
+    ...{ kind: admin.kind, database: admin.database, ...admin.whereabouts(slot) },
     ...{ isServing: error === null, session: session === null ? null : shown(session, withValues) },
   };
 }
@@ -147,6 +161,8 @@ async function endAll(admin: SessionAdmin, { keys, where, areThere }: EndQuestio
     const slot = slotOfKey(key);
     if (areThere && where === null) return await endOne(admin, slot, key);
     const { error, session } = await find(admin, slot, key);
+    // A row of a database that somebody else wrote to.
+    if (error?.code === "FLOTILLA_SESSION_DAMAGED" && where === null) return await endOne(admin, slot, key);
     if (error !== null) return outcomeOf(error, "absent");
     if (session === null) return "absent";
     if (!isAs(session, where)) return "other";

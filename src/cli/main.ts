@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { parseDuration } from "../config/quantities.ts";
+import { exampleNames } from "../demo/example-names.ts";
 import { codeOf, messageOf } from "../support/errors.ts";
 import { type Cli, describeSessions } from "./sessions/describe.ts";
 import { complain, outputTrouble, watchOutput } from "./terminal.ts";
@@ -284,10 +285,13 @@ function describeRest({ program, done }: Cli): void {
       "--drill",
       "put load on it, kill each app server in turn, compare every cart, and show what visitors noticed",
     )
+    .option("--quick", "with --drill: kill one app server only, before fewer visitors")
+    .addOption(new Option("--app <framework>", "an example instead of the shop").choices(exampleNames))
     .option("--json <file>", "with --drill: write its figures to a file", fileName)
-    .action(async (options: { drill?: true; json?: string }) => {
+    .action(async (options: { drill?: true; quick?: true; app?: string; json?: string }) => {
       const { runDemo } = await import("../demo/run-demo.ts");
-      done(await runDemo({ ...options, drill: options.drill === true }));
+      const { drill = false, quick = false } = options;
+      done(await runDemo({ ...options, drill, quick }));
     });
 
   program

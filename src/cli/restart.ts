@@ -5,6 +5,7 @@ import { refuseOtherSite } from "../admin/other-site.ts";
 import { notRestartable } from "../admin/service.ts";
 import type { Cluster, ClusterFile, Server } from "../config/model.ts";
 import { suggestion } from "../config/nearest.ts";
+import { keptInWords } from "../config/session-store.ts";
 import type { MemberStatus } from "../member/member.ts";
 import type { CountAnswer } from "../session/admin/questions.ts";
 import { codeOf, FlotillaError, messageOf } from "../support/errors.ts";
@@ -186,12 +187,12 @@ async function whyNot(file: ClusterFile, server: Server, asker: Asker): Promise<
 async function whyNotDurability(cluster: Cluster, server: Server, asker: Asker): Promise<string> {
   const ask = { ask: "sessions-count" };
   const { kind, onDisk } = (await asker.server(server, ask, admin.statusTimeoutMs)) as CountAnswer;
-  const wanted = cluster.sessions?.durability ?? "backup";
-  // One that keeps its sessions alone may have been the only server, until now.
-  const running = kind === "shared" ? (onDisk === null ? "backup" : "backup+disk") : null;
+  const wanted = keptInWords(cluster.sessions);
+  // One that keeps its sessions alone may have been the only server, until now; a database may be named by the application.
+  const running = kind === "shared" ? `durability: ${onDisk === null ? "backup" : "backup+disk"}` : null;
   if (running === null || running === wanted) return "";
   return (
-    `${server.name} runs with \`durability: ${running}\`, and the file says ${wanted}: that is changed with all app servers of ` +
+    `${server.name} runs with \`${running}\`, and the file says ${wanted}: that is changed with all app servers of ` +
     `${cluster.name} stopped, and their sessions end with it (flotilla sessions export before, and import afterwards, keep them)`
   );
 }

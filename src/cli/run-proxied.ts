@@ -4,13 +4,13 @@
  * as the program does.
  */
 import http from "node:http";
-import { type AddressInfo, createServer } from "node:net";
 import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AppServer } from "../app-tier/app-server.ts";
 import { proxyConnections, type Target } from "../app-tier/proxied-program.ts";
 import type { ClusterFile, Server } from "../config/model.ts";
 import { Member } from "../member/member.ts";
+import { freePort } from "../supervise/free-port.ts";
 import { type Ending, type LinePrinter, type Program, startProgram } from "../supervise/program.ts";
 import { portTrouble } from "../supervise/unheard.ts";
 import { systemClock } from "../support/clock.ts";
@@ -25,7 +25,8 @@ const loopback = "127.0.0.1";
 export async function runProxied(file: ClusterFile, server: Server): Promise<number> {
   const log = createLog(server.name);
   const member = new Member(file, server);
-  const port = await freePort();
+  // Should another process take it before the program does, the program fails, and is started again on another one.
+  const port = await freePort(file, loopback);
   const ended = Promise.withResolvers<void>();
   let isStopping = false;
   const program = start(member, port, (ending) => {
@@ -82,18 +83,6 @@ async function listening(program: Program, server: Server, port: number, log: Lo
     }
     await sleep(limits.askIntervalMs);
   }
-}
-
-/** A program that takes the port before ours does fails with EADDRINUSE, and is started again on another one. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, loopback, () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
 }
 
 /** Its requests are over: TERM, and KILL when it does not go in time. */

@@ -6,7 +6,7 @@ import { seenInWords } from "../health/seen-servers.ts";
 import type { SlotCounts } from "../member/member.ts";
 import { fileVoters } from "../session/wiring/file-voters.ts";
 import { admin as limits, register } from "../support/limits.ts";
-import { count, grouped } from "../support/words.ts";
+import { count, grouped, passed } from "../support/words.ts";
 import { openFile } from "./cluster-file.ts";
 import { type Colour, coloured, enumerate, say, sayJson, table } from "./terminal.ts";
 
@@ -39,13 +39,14 @@ export function slowStartNote(servers: readonly Pick<ServerStatus, "state">[], s
 /** The fields that scripts rely on, in the documented order, then those that not every server has. */
 function inOrder(status: ServerStatus): object {
   const { name, cluster, letter, state, pid, requests, sessions, note } = status;
-  const { connections, workers, seen, order, voterProblem, registerEngine, registerProblem, diskProblem } =
-    status;
+  const { connections, workers, seen, order } = status;
+  const { voterProblem, registerEngine, registerProblem, diskProblem, sessionStore } = status;
   return {
     ...{ name, cluster, letter, state, pid, requests, sessions },
     ...(workers === undefined ? {} : { connections, workers }),
     ...(seen === undefined ? {} : { seen }),
     ...(isSharing(status) ? copyFields(status) : {}),
+    ...(sessionStore === undefined ? {} : { sessionStore }),
     ...(order === undefined ? {} : { order: orderFields(order) }),
     ...(voterProblem === undefined ? {} : { voterProblem }),
     ...(registerEngine === undefined ? {} : { registerEngine }),
@@ -89,7 +90,9 @@ function statusText(file: ClusterFile, servers: readonly ServerStatus[], memberR
   const head = ["SERVER", "CLUSTER", "LETTER", "STATE", "PID", "REQUESTS", "SESSIONS"];
   const rows = servers.map((server) => [
     ...[server.name, server.cluster, server.letter === "" ? "-" : server.letter, server.state],
-    ...[server.pid === null ? "-" : String(server.pid), String(server.requests), String(server.sessions)],
+    ...[server.pid === null ? "-" : String(server.pid), String(server.requests)],
+    // Of a database each server would tell the same.
+    server.sessionStore === undefined ? String(server.sessions) : "-",
     ...(withCopies ? copyCells(server) : []),
   ]);
   if (withCopies) head.push("ONE COPY", "REGISTER");
@@ -134,7 +137,7 @@ function copiesInWords(file: ClusterFile, servers: readonly ServerStatus[]): str
     const names = blind.filter((server) => unseen(server) === what).map(({ name }) => name);
     lines.push(`${enumerate(names)} can't reach ${what}: sessions there stop within 10 s (docs/register.md)`);
   }
-  lines.push(...diskTroubles(servers));
+  lines.push(...diskTroubles(servers), ...databasesInWords(servers));
   lines.push(...registerTroubles(servers), ...unservedInWords(file, servers), ...mixedInWords(file, servers));
   if (sharing.length > 0 && lines.length === 0) lines.push("All sessions have two copies.");
   const alone = servers.filter(
@@ -155,6 +158,26 @@ function unseen({ registerEngine }: ServerStatus): string {
   return registerEngine === undefined
     ? "a majority of the register's voters"
     : `the register in ${registerEngine}`;
+}
+
+/** Databases with sessions: who keeps them there, and who does not reach them. */
+function databasesInWords(servers: readonly ServerStatus[]): string[] {
+  const lines: string[] = [];
+  const withStore = servers.filter(({ sessionStore }) => sessionStore !== undefined);
+  for (const store of new Set(withStore.map(({ sessionStore }) => sessionStore!.name))) {
+    const all = withStore.filter(({ sessionStore }) => sessionStore!.name === store);
+    lines.push(
+      `Sessions of ${enumerate(all.map(({ name }) => name))} are in ${store} (flotilla sessions count).`,
+    );
+    for (const { name, sessionStore } of all) {
+      const { problem, problemForMs } = sessionStore!;
+      if (problem !== null)
+        lines.push(
+          `${name} does not get at its sessions, for ${passed(problemForMs)}: ${problem}; requests with a session answer 503 until it does`,
+        );
+    }
+  }
+  return lines;
 }
 
 function diskTroubles(servers: readonly ServerStatus[]): string[] {

@@ -24,6 +24,7 @@ import { noteSafety } from "./safety.ts";
 import { parseEndpoint } from "./scalars.ts";
 import type { NamedSection, Section } from "./section.ts";
 import { buildServers, buildWitness } from "./servers.ts";
+import { checkTables } from "./session-store.ts";
 import { buildSessions, checkShared, noteInherited } from "./sessions.ts";
 import { checkShares } from "./shares.ts";
 import { checkSockets } from "./sockets.ts";
@@ -46,6 +47,7 @@ export function buildFile(root: Section, path: string, context: Context): Cluste
   checkSockets(drafts, context);
   checkCookies(drafts, context.problems);
   checkShared(root, drafts, context.problems);
+  checkTables(drafts, context.problems);
   checkShares(drafts, context.problems);
   checkAuthorities(drafts, (draft) => hasMemberHere(draft.servers, context), context.problems);
   checkDataFolder(root, context);
@@ -140,7 +142,16 @@ function buildCluster(
     run: section.text("run"),
     attach: section.flag("attach") !== false,
     ...buildBalancing(section, servers, context),
-    sessions: buildSessions(section, root, keepsSessions(section, servers), context.problems),
+    sessions: buildSessions(
+      section,
+      root,
+      {
+        servers: servers.map(({ value }) => value),
+        keepsOurs: keepsSessions(section, servers),
+        elsewhere,
+      },
+      context,
+    ),
     coordination: buildCoordination(section, witness, elsewhere, context),
     trustedNetworks: section.scalarItems("trust").map(({ value }) => String(value)),
     sessionIdNetworks: section.scalarItems("sessionIdFrom").map(({ value }) => String(value)),

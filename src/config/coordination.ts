@@ -1,9 +1,8 @@
 /** `coordination:` -> who keeps the register of a cluster's sessions, and what it takes to reach it. */
-import { resolve } from "node:path";
-import { readAuthorities, readCertificate } from "./certificates.ts";
 import type { Context, Placed } from "./context.ts";
+import { buildTls } from "./engine-tls.ts";
 import { isLoopback } from "./local.ts";
-import type { CoordinationSettings, EngineTls, PostgresSettings, Server } from "./model.ts";
+import type { CoordinationSettings, PostgresSettings, Server } from "./model.ts";
 import { parsePostgresUrl } from "./postgres-url.ts";
 import { quote } from "./problems.ts";
 import { parsePlainServer } from "./scalars.ts";
@@ -156,29 +155,4 @@ function buildPostgres(section: Section, elsewhere: boolean, context: Context): 
     table: section.text("table") ?? "",
     tls: section.has("tls") ? buildTls(section.section("tls"), elsewhere, context) : null,
   };
-}
-
-function buildTls(tls: Section, elsewhere: boolean, { folder, problems }: Context): EngineTls {
-  const pathOf = (key: string): string | null => {
-    const name = tls.text(key);
-    return name === null ? null : resolve(folder, name);
-  };
-  const shown = (key: string): string => {
-    const written = tls.writtenText(key);
-    return quote(written.includes("${") ? written : resolve(folder, written));
-  };
-  const [caPath, certPath, keyPath] = [pathOf("ca"), pathOf("cert"), pathOf("key")];
-  if (tls.has("cert") !== tls.has("key"))
-    problems.error(tls.atOf(tls.has("cert") ? "cert" : "key"), `${tls.where}: cert: and key: go together`);
-  if (caPath !== null && !elsewhere) {
-    const read = readAuthorities(caPath, shown("ca"));
-    if ("trouble" in read) problems.error(tls.atOf("ca"), `${tls.where}.ca: ${read.trouble}`);
-  }
-  const certificate = certPath === null || keyPath === null ? null : { certPath, keyPath };
-  if (certificate !== null && !elsewhere) {
-    const files = { ...certificate, certShown: shown("cert"), keyShown: shown("key") };
-    for (const { of, what } of readCertificate(files).troubles)
-      problems.error(tls.atOf(of), `${tls.where}.${of}: ${what}`);
-  }
-  return { caPath, certificate, serverName: tls.text("serverName") };
 }

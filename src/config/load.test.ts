@@ -93,12 +93,13 @@ describe("the checked file", () => {
     assert.deepEqual(web.accessLog, { path: "-", format: "json" });
     const shop = clusters.get("app")!;
     assert.deepEqual(shop.sessions, {
-      store: "cluster",
+      store: { kind: "cluster" },
       durability: "backup",
       save: "on-change",
       cookieName: "shop",
       idleTimeoutMs: 3_600_000,
       absoluteTimeoutMs: Number.POSITIVE_INFINITY,
+      load: "cached",
       memoryBytesMax: 1_000_000_000,
       diskBytesMax: session.diskBytesMax,
     });

@@ -1,6 +1,9 @@
 /** The checked and frozen file. What the rest of Flotilla reads; nothing of YAML is left in it. */
 
+import type { CoordinationSettings, SessionSettings } from "./session-model.ts";
 import type { TemplatePart } from "./template.ts";
+
+export type * from "./session-model.ts";
 
 export interface ClusterFile {
   /** Absolute path of the file. */
@@ -296,87 +299,6 @@ export interface HttpCheck {
   readonly statusMax: number;
   /** Has to be found in the answer; "" for nothing. */
   readonly text: string;
-}
-
-export interface SessionSettings {
-  readonly store: "cluster";
-  /** `backup`: each session is on two app servers; `backup+disk`: and on the disks of both. */
-  readonly durability: "memory" | "backup" | "backup+disk";
-  /** Whether a request that changed nothing writes too. `on-shutdown` is what `memory` does anyway. */
-  readonly save: "on-change" | "always" | "on-shutdown";
-  readonly cookieName: string;
-  readonly idleTimeoutMs: number;
-  /** From its begin, or Infinity. */
-  readonly absoluteTimeoutMs: number;
-  /** Of each process. */
-  readonly memoryBytesMax: number;
-  /** Of each server, with `backup+disk`. */
-  readonly diskBytesMax: number;
-}
-
-/** Who keeps the register of a cluster's sessions. */
-export type CoordinationSettings = MembersSettings | EtcdSettings | PostgresSettings;
-
-/** Of an engine outside of the servers. */
-interface OuterEngine {
-  /** Members keep the register until it is moved to this engine. */
-  readonly isMoving: boolean;
-}
-
-/** Votes of the app servers' machines. */
-export interface MembersSettings {
-  readonly engine: "members";
-}
-
-export interface EtcdSettings extends OuterEngine {
-  readonly engine: "etcd";
-  /** Client URLs, at least one: "http://10.0.0.5:2379". */
-  readonly endpoints: readonly string[];
-  /** The register's key is this and the cluster's name. */
-  readonly prefix: string;
-  /** Null: it knows no users. */
-  readonly user: string | null;
-  /** Null exactly with `user`. */
-  readonly password: string | null;
-  /** Null: as Node does it. */
-  readonly tls: EngineTls | null;
-}
-
-/** One row of a table in PostgreSQL. */
-export interface PostgresSettings extends OuterEngine {
-  readonly engine: "postgres";
-  readonly address: PostgresAddress;
-  /** "flotilla_register", or with its schema before a dot. */
-  readonly table: string;
-  /** Null: as its mode wants it, with the authorities that Node knows. */
-  readonly tls: EngineTls | null;
-}
-
-/** A database on one of several hosts, of which one is the primary. */
-export interface PostgresAddress {
-  readonly hosts: readonly PostgresHost[];
-  readonly database: string;
-  readonly user: string;
-  /** Null: none, where the server trusts. */
-  readonly password: string | null;
-  /** As sslmode of libpq. */
-  readonly tlsMode: "disable" | "prefer" | "require" | "verify-ca" | "verify-full";
-}
-
-export interface PostgresHost {
-  /** A name, an address, or the folder of a Unix socket. */
-  readonly host: string;
-  readonly port: number;
-}
-
-/** TLS to an engine of the register. */
-export interface EngineTls {
-  /** Absolute PEM file of authorities, or null for those of Node. */
-  readonly caPath: string | null;
-  /** Absolute PEM files of the certificate that we show, and of its key; null: none. */
-  readonly certificate: { readonly certPath: string; readonly keyPath: string } | null;
-  /** The name that certificates must have; null: the host of the URL. */
-  readonly serverName: string | null;
 }
 
 /** A file of the site, read when the file of the cluster was. */

@@ -6,8 +6,9 @@
 import { count } from "../support/words.ts";
 import type { ClusterDraft } from "./context.ts";
 import { isLoopback } from "./local.ts";
-import type { EtcdSettings, PostgresSettings, Server } from "./model.ts";
+import type { EtcdSettings, PostgresSettings, Server, SessionStoreSettings } from "./model.ts";
 import type { Problems } from "./problems.ts";
+import { isDatabase } from "./session-store.ts";
 
 export function noteSafety(drafts: readonly ClusterDraft[], problems: Problems): void {
   for (const draft of drafts) {
@@ -15,6 +16,11 @@ export function noteSafety(drafts: readonly ClusterDraft[], problems: Problems):
     const { tier, attach, affinity } = draft.cluster;
     if (tier === "web" || !attach || affinity !== null || keepers.length === 0) continue;
     const { section, at: atName } = draft.entry;
+    const { sessions } = draft.cluster;
+    if (sessions !== null && isDatabase(sessions.store)) {
+      checkUnused(draft, sessions.store, problems);
+      continue;
+    }
     const at = section.has("sessions") ? section.atOf("sessions") : atName;
     const what = shortcoming(draft, keepers);
     if (what !== null) problems.note(at, `sessions of ${draft.cluster.name}: ${what}`);
@@ -25,6 +31,24 @@ export function noteSafety(drafts: readonly ClusterDraft[], problems: Problems):
       );
     checkWitness(draft, keepers, problems);
   }
+}
+
+/** A database keeps sessions without a register and without votes. */
+function checkUnused(
+  { entry, cluster, witness }: ClusterDraft,
+  { kind }: SessionStoreSettings,
+  problems: Problems,
+): void {
+  if (entry.section.has("coordination"))
+    problems.note(
+      entry.section.atOf("coordination"),
+      `coordination of ${cluster.name} is not used: ${kind} keeps the sessions, and nobody has to agree on who does`,
+    );
+  if (witness !== null)
+    problems.warning(
+      witness.at,
+      `${witness.value.name} has nothing to vote on: ${kind} keeps the sessions of ${cluster.name}; it is not needed`,
+    );
 }
 
 function shortcoming({ cluster, witness }: ClusterDraft, keepers: readonly Server[]): string | null {

@@ -147,6 +147,11 @@ export function isUnspecified(address: string): boolean {
 const oneLine = { type: "string", minLength: 1 };
 const ofPattern = (pattern: string): Record<string, unknown> => ({ type: "string", pattern });
 
+/** Whether a table of a database may have it; also with its schema before a dot. */
+export function isTableName(text: string): boolean {
+  return new RegExp(tableName).test(text);
+}
+
 const tableName = "^([a-z_][a-z0-9_]{0,62}\\.)?[a-z_][a-z0-9_]{0,62}$";
 
 export const scalars: Readonly<Record<ScalarType, Scalar>> = {
@@ -354,9 +359,9 @@ export const scalars: Readonly<Record<ScalarType, Scalar>> = {
     schema: () => ofPattern("^[!-~]{1,200}$"),
   },
   tableName: {
-    parse: (text) => (new RegExp(tableName).test(text) ? text : null),
+    parse: (text) => (isTableName(text) ? text : null),
     allowed: () =>
-      'small letters, digits and _ up to 63, as "flotilla_register", with a schema "ops.flotilla_register"',
+      'small letters, digits and _ up to 63, as "flotilla_shop", with a schema "ops.flotilla_shop"',
     schema: () => ofPattern(tableName),
   },
   logTarget: {

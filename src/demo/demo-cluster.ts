@@ -1,11 +1,10 @@
 /**
- * The demo's cluster: a copy of demo/flotilla.yaml in a folder of its own, with a new secret and free ports,
+ * The demo's cluster: a copy of the application's flotilla.yaml in a folder of its own, with a new secret and free ports,
  * and `flotilla start --all` on it. Everything goes when `stop` is called, and also when this process dies.
  */
 import { randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -19,9 +18,9 @@ import { OutputPrinter } from "../supervise/output.ts";
 import { type Ending, type Program, startProgram } from "../supervise/program.ts";
 import { FlotillaError, messageOf } from "../support/errors.ts";
 import { admin as limits } from "../support/limits.ts";
+import { type DemoApp, installApp } from "./demo-apps.ts";
 import { findPlace, type Place } from "./free-ports.ts";
 
-const demoFolder = fileURLToPath(new URL("../../demo/", import.meta.url));
 /** The command line of this installation. */
 export const commandPath: string = fileURLToPath(new URL("../../bin/flotilla", import.meta.url));
 
@@ -57,12 +56,12 @@ export class DemoCluster {
   }
 
   /**
-   * Starts the cluster and waits until every server is up.
+   * Starts the application's cluster and waits until every server is up.
    * @param onLine each line that a server logs or prints
    * @throws FlotillaError when it can't be started; nothing is left behind then.
    */
-  static async start(onLine: (line: string) => void): Promise<DemoCluster> {
-    const cluster = new DemoCluster(await writeDemoFiles(), onLine);
+  static async start(app: DemoApp, onLine: (line: string) => void): Promise<DemoCluster> {
+    const cluster = new DemoCluster(await writeDemoFiles(app), onLine);
     cluster.#run();
     try {
       await cluster.#awaitUp();
@@ -106,6 +105,7 @@ export class DemoCluster {
         FLOTILLA_DEMO_COMMAND: commandPath,
         FLOTILLA_CONFIG: this.path,
         NODE_ENV: "production",
+        NEXT_TELEMETRY_DISABLED: "1",
       },
       drainTimeoutMs: stopTimeoutMs,
     };
@@ -161,16 +161,8 @@ interface DemoFiles {
   readonly places: ReadonlyMap<string, string>;
 }
 
-async function writeDemoFiles(): Promise<DemoFiles> {
-  try {
-    createRequire(join(demoFolder, "shop", "server.js")).resolve("express");
-  } catch {
-    throw new FlotillaError(
-      "FLOTILLA_DEMO_EXPRESS",
-      "the demo shop is an Express application, and express is not installed here: npm install express",
-    );
-  }
-  const document = parseDocument(await readFile(join(demoFolder, "flotilla.yaml"), "utf8"));
+async function writeDemoFiles(app: DemoApp): Promise<DemoFiles> {
+  const document = parseDocument(await readFile(join(app.folder, "flotilla.yaml"), "utf8"));
   const taken = new Set<string>();
   const places = new Map<string, string>();
   const written = document.toJS() as DemoFile;
@@ -190,18 +182,18 @@ async function writeDemoFiles(): Promise<DemoFiles> {
   const folder = await mkdtemp(join(tmpdir(), "flotilla-demo-"));
   const path = join(folder, "flotilla.yaml");
   try {
+    await installApp(app, folder);
     await writeFile(join(folder, "secret"), `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600 });
     await writeFile(path, String(document));
-    // `run: node shop/server.js` is started in the folder of the file.
-    await symlink(join(demoFolder, "shop"), join(folder, "shop"));
   } catch (thrown) {
     await rm(folder, { recursive: true, force: true });
+    if (thrown instanceof FlotillaError) throw thrown;
     throw new FlotillaError("FLOTILLA_DEMO_START", `cannot write in ${folder}: ${messageOf(thrown)}`);
   }
   return { folder, path, origin: new URL(`http://${listen}`), places };
 }
 
-/** What we know of demo/flotilla.yaml, which is ours. */
+/** What we know of the file, which is ours. */
 interface DemoFile {
   readonly clusters: {
     readonly [name: string]: { readonly servers: Readonly<Record<string, Place>> };

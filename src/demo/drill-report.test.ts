@@ -32,10 +32,10 @@ test("the table tells each number, and the verdict", () => {
   assert.match(table, /outcome unknown +1 /);
   assert.match(table, /found done +1 /);
   assert.match(table, /POST status 502 +1/);
-  assert.match(table, /carts compared +200 +with all that was acknowledged; 100 visitors were idle/);
+  assert.match(table, /carts compared +200 +with all that was acknowledged; 100 visitors were away/);
   assert.match(table, /sessions lost +0/);
   assert.match(table, /shop-a +1 +3\.0 ms +0\.0 s +1\.2 s +2\.0 s/);
-  assert.match(table, /PASSED: 1 servers killed, no session lost, no idempotent request failed/);
+  assert.match(table, /PASSED: 1 server killed, no session lost, no idempotent request failed/);
 });
 
 test("a run that failed says why, in the table and for a program", () => {

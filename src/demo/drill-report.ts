@@ -1,4 +1,5 @@
 /** The drill's numbers for a person, and for a program. */
+import { count } from "../support/words.ts";
 import { type DrillStatistics, type Kill, troubleTexts } from "./drill-statistics.ts";
 
 /** A table that says what each number means; `elapsedMs` is the time under load. */
@@ -83,7 +84,7 @@ export function drillJson(statistics: DrillStatistics, elapsedMs: number): objec
 
 function comparedWith({ idleVisitors, endedIdsTried }: DrillStatistics): string {
   return (
-    `with all that was acknowledged; ${idleVisitors} visitors were idle through two kills; ` +
+    `with all that was acknowledged; ${idleVisitors} visitors were away while servers were killed; ` +
     `${endedIdsTried} ids of ended sessions were tried again`
   );
 }
@@ -115,7 +116,7 @@ function killLines(kills: readonly Kill[]): string[] {
 function verdict(statistics: DrillStatistics): string {
   const faults = statistics.faults();
   return faults.length === 0
-    ? `  PASSED: ${statistics.kills.length} servers killed, no session lost, no idempotent request failed`
+    ? `  PASSED: ${count(statistics.kills.length, "server")} killed, no session lost, no idempotent request failed`
     : `  FAILED: ${faults.join("; ")}`;
 }
 

@@ -68,7 +68,7 @@ export class DrillStatistics {
   /** Of all these, what the visitors' next pages showed. */
   foundDone = 0;
   foundNotDone = 0;
-  /** Visitors whose cart was compared after the last kill, and those of them who had been idle through two kills. */
+  /** Visitors whose cart was compared after the last kill, and those of them who had been away while servers were killed. */
   cartsCompared = 0;
   idleVisitors = 0;
   /** Ids of ended sessions that were tried again after the last kill. */

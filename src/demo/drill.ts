@@ -11,16 +11,32 @@ import type { DemoCluster, DemoServer } from "./demo-cluster.ts";
 import { seconds } from "./drill-report.ts";
 import { DrillStatistics, type Kill } from "./drill-statistics.ts";
 import type { Progress } from "./progress.ts";
+import type { Storefront } from "./storefront.ts";
 import { slotsAtRisk } from "./two-copies.ts";
-import { Visitor } from "./visitor.ts";
+import { humanPace, Visitor } from "./visitor.ts";
 
-const visitorsMax = 200;
-/** Load before the first kill, so that every visitor has a session. */
-const warmUpMs = 5_000;
-/** Load between a server's return and the next kill, and after the last. */
-const calmMs = 4_000;
-/** Half of the visitors come back after so many kills. */
-const killsAway = 2;
+export interface DrillSize {
+  readonly visitors: number;
+  /** Load before the first kill, so that every visitor has a session. */
+  readonly warmUpMs: number;
+  /** Load between a server's return and the next kill, and after the last. */
+  readonly calmMs: number;
+  /** Servers killed at most. */
+  readonly kills: number;
+  /** Half of the visitors come back after so many kills. */
+  readonly killsAway: number;
+}
+
+export const wholeDrill: DrillSize = {
+  visitors: 200,
+  warmUpMs: 5_000,
+  calmMs: 4_000,
+  kills: Number.POSITIVE_INFINITY,
+  killsAway: 2,
+};
+/** For applications that are one of many: does it lose nothing? */
+export const quickDrill: DrillSize = { visitors: 60, warmUpMs: 2_000, calmMs: 1_000, kills: 1, killsAway: 1 };
+
 /** A killed server that is not back by then will not be waited for. */
 const backTimeoutMs = 15_000;
 /** Second copies that are not made by then won't be made; another kill would lose sessions, and tell nothing new. */
@@ -31,28 +47,45 @@ const tickMs = 100;
 /** @param signal ends the drill early */
 export async function runDrill(
   cluster: DemoCluster,
+  storefront: Storefront,
+  size: DrillSize,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<DrillStatistics> {
-  return await new Drill(cluster, progress, signal).run();
+  return await new Drill(cluster, storefront, size, progress, signal).run();
 }
 
 class Drill {
   readonly #cluster: DemoCluster;
   readonly #progress: Progress;
   readonly #signal: AbortSignal;
-  readonly #statistics: DrillStatistics = new DrillStatistics(visitorsMax, performance.now());
+  readonly #size: DrillSize;
+  readonly #statistics: DrillStatistics;
   readonly #visitors: readonly Visitor[];
 
-  constructor(cluster: DemoCluster, progress: Progress, signal: AbortSignal) {
+  constructor(
+    cluster: DemoCluster,
+    storefront: Storefront,
+    size: DrillSize,
+    progress: Progress,
+    signal: AbortSignal,
+  ) {
     this.#cluster = cluster;
     this.#progress = progress;
     this.#signal = signal;
-    this.#visitors = Array.from(
-      { length: visitorsMax },
-      (_, index) =>
-        new Visitor(`visitor-${index + 1}`, cluster.origin, this.#statistics, seededRandom(index + 1)),
-    );
+    this.#size = size;
+    this.#statistics = new DrillStatistics(size.visitors, performance.now());
+    this.#visitors = Array.from({ length: size.visitors }, (_, index) => {
+      const random = seededRandom(index + 1);
+      return new Visitor(
+        `visitor-${index + 1}`,
+        cluster.origin,
+        this.#statistics,
+        random,
+        humanPace,
+        storefront,
+      );
+    });
   }
 
   async run(): Promise<DrillStatistics> {
@@ -75,10 +108,11 @@ class Drill {
   }
 
   async #killEach(): Promise<void> {
+    const { warmUpMs, calmMs, kills, killsAway } = this.#size;
     await this.#watch(warmUpMs);
     await this.#sendHalfAway();
     if ((await this.#awaitTwoCopies("the start")) === null) return;
-    for (const [index, { name }] of (await this.#appServers()).entries()) {
+    for (const [index, { name }] of (await this.#appServers()).slice(0, kills).entries()) {
       if (this.#signal.aborted) return;
       const kill = await this.#kill(name);
       const copies = this.#awaitTwoCopies(`${name} was killed`);

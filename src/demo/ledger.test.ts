@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type Change, Ledger, type Trouble } from "./ledger.ts";
-import { piecesOf, type Shown } from "./shop-page.ts";
+import { Ledger, type Trouble } from "./ledger.ts";
+import { type Change, piecesOf, type Shown } from "./storefront.ts";
 
 const twoBells: Change = { kind: "add", product: "bell", quantity: 2 };
 const oneMug: Change = { kind: "add", product: "mug", quantity: 1 };

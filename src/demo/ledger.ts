@@ -2,12 +2,7 @@
  * What the shop owes one visitor: everything that was acknowledged, and nothing else. A POST without an answer may have
  * been done or not; both are right until a page shows which, and only that one is right from then on.
  */
-import { type Cart, piecesOf, type Shown } from "./shop-page.ts";
-
-/** What a visitor does with its session. */
-export type Change =
-  | { readonly kind: "add"; readonly product: string; readonly quantity: number }
-  | { readonly kind: "order" | "sign-in" | "sign-out" };
+import { type Cart, type Change, piecesOf, type Shown } from "./storefront.ts";
 
 /**
  * session-lost: all that the visitor left is gone, or the visitor is signed out by nobody. item-lost and item-added: pieces in

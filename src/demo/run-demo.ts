@@ -1,14 +1,19 @@
-/** `flotilla demo`: the shop of demo/ on a cluster of its own, to look at, or under load while its servers are killed. */
+/** `flotilla demo`: the shop of demo/, or an example, on a cluster of its own, to look at, or under load while its servers are killed. */
 import { writeFile } from "node:fs/promises";
 import { relative } from "node:path";
+import { type DemoApp, exampleApps, shopApp } from "./demo-apps.ts";
 import { commandPath, DemoCluster, type DemoServer, readable } from "./demo-cluster.ts";
-import { runDrill } from "./drill.ts";
+import { quickDrill, runDrill, wholeDrill } from "./drill.ts";
 import { drillJson, drillTable } from "./drill-report.ts";
 import { Progress } from "./progress.ts";
 
 export interface DemoOptions {
   /** Puts load on the shop, kills each app server in turn, and ends with a table. */
   readonly drill: boolean;
+  /** Kills one server, before fewer visitors. */
+  readonly quick: boolean;
+  /** An example (`exampleApps`) in the shop's place. */
+  readonly app?: string;
   /** File for the drill's numbers. */
   readonly json?: string;
 }
@@ -29,7 +34,8 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   // The terminal was closed.
   process.on("SIGHUP", onSignal);
   try {
-    return options.drill ? await drill(options.json, interrupt.signal) : await stay(interrupt.signal);
+    const app = options.app === undefined ? shopApp : exampleApps.get(options.app)!;
+    return options.drill ? await drill(app, options, interrupt.signal) : await stay(app, interrupt.signal);
   } finally {
     process.off("SIGINT", onSignal);
     process.off("SIGTERM", onSignal);
@@ -37,13 +43,13 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   }
 }
 
-async function stay(signal: AbortSignal): Promise<number> {
+async function stay(app: DemoApp, signal: AbortSignal): Promise<number> {
   let introduced = false;
-  const cluster = await DemoCluster.start((line) => {
+  const cluster = await DemoCluster.start(app, (line) => {
     if (introduced) process.stdout.write(`  ${readable(line)}\n`);
   });
   try {
-    process.stdout.write(introduction(cluster, await cluster.servers()));
+    process.stdout.write(introduction(app, cluster, await cluster.servers()));
     introduced = true;
     return await Promise.race([endOf(signal), cluster.ended.then(() => 1)]);
   } finally {
@@ -52,18 +58,19 @@ async function stay(signal: AbortSignal): Promise<number> {
   }
 }
 
-async function drill(jsonPath: string | undefined, signal: AbortSignal): Promise<number> {
+async function drill(app: DemoApp, { quick, json }: DemoOptions, signal: AbortSignal): Promise<number> {
   const progress = new Progress();
-  progress.say("Starting one web server and three app servers ...");
-  const cluster = await DemoCluster.start(() => {});
+  progress.say(`Starting one web server and three app servers of ${app.name} ...`);
+  const cluster = await DemoCluster.start(app, () => {});
   try {
     progress.say(`The shop is open at ${cluster.origin.origin}; visitors come in.\n`);
-    const statistics = await runDrill(cluster, progress, signal);
+    const size = quick ? quickDrill : wholeDrill;
+    const statistics = await runDrill(cluster, app.storefront, size, progress, signal);
     const elapsedMs = performance.now() - statistics.startedAt;
     if (signal.aborted) return 130;
     progress.say(`\n${drillTable(statistics, elapsedMs)}`);
-    if (jsonPath !== undefined) {
-      await writeFile(jsonPath, `${JSON.stringify(drillJson(statistics, elapsedMs), null, 2)}\n`);
+    if (json !== undefined) {
+      await writeFile(json, `${JSON.stringify(drillJson(statistics, elapsedMs), null, 2)}\n`);
     }
     return statistics.faults().length === 0 ? 0 : 1;
   } finally {
@@ -78,17 +85,22 @@ function endOf(signal: AbortSignal): Promise<number> {
   });
 }
 
-function introduction(cluster: DemoCluster, servers: readonly DemoServer[]): string {
+function introduction(app: DemoApp, cluster: DemoCluster, servers: readonly DemoServer[]): string {
   const command = relative(process.cwd(), commandPath);
   const victim = servers.find((server) => server.cluster !== "web");
   const tries: [string, string][] = [
-    [cluster.origin.href, "put something into the cart; the foot of each page says who answered"],
+    app === shopApp
+      ? [cluster.origin.href, "put something into the cart; the foot of each page says who answered"]
+      : [cluster.origin.href, "counts visits; examples/README.md says what else it answers"],
     [
       `kill -9 ${victim?.pid ?? "PID"}`,
       `${victim?.name ?? "a server"} dies, the shop goes on, and it is started again`,
     ],
     [`${command} status -c ${cluster.path}`, "how the servers are"],
-    ["npm run demo -- --drill", "200 visitors, every app server killed in turn, and every cart compared"],
+    [
+      `npm run demo -- --drill${app === shopApp ? "" : ` --app ${app.name}`}`,
+      "200 visitors, every app server killed in turn, and every cart compared",
+    ],
   ];
   return [
     "",

@@ -1,18 +1,38 @@
-/** What a page of the demo shop tells of the visitor's session (demo/shop/pages.js). */
+/** The demo shop, whose pages and forms a person sees in a browser (demo/shop/pages.js). */
+import { type Cart, type Form, piecesOf, type Shown, type Storefront } from "./storefront.ts";
 
-/** Pieces by product; a product of which there are none is not in it. */
-export type Cart = ReadonlyMap<string, number>;
+export const shopPages: Storefront = {
+  arrival: ["/", "/shop.css"],
+  home: "/",
+  doneStatus: 303,
 
-export interface Shown {
-  /** Who is signed in, or null. */
-  readonly name: string | null;
-  /** Pieces in the cart: every page shows their number. */
-  readonly count: number;
-  /** The cart itself, or null: only its own page shows it. */
-  readonly cart: Cart | null;
-}
+  page(chance, product) {
+    if (chance < 0.375) return `/products/${product}`;
+    // The page that takes its time: somebody is waiting for it whenever a server dies.
+    if (chance < 0.5625) return `/products/${product}/stock`;
+    return chance < 0.8125 ? "/" : "/cart";
+  },
 
-/** Null when this is no whole page of the shop, or one that contradicts itself. */
+  isPage: (path) => !path.endsWith(".css"),
+
+  form(change, name) {
+    switch (change.kind) {
+      case "add":
+        return form("/cart/add", { product: change.product, quantity: String(change.quantity) });
+      case "order":
+        return form("/checkout", { name, address: "Pier 7" });
+      case "sign-in":
+        return form("/login", { name });
+      case "sign-out":
+        return form("/logout", {});
+    }
+  },
+
+  shownBy,
+  foundEmptyCart: (answer) => answer.headers.location === "/cart",
+  servedBy: (answer) => String(answer.headers["x-served-by"] ?? ""),
+};
+
 export function shownBy(page: string): Shown | null {
   const count = /data-count="([0-9]+)"/.exec(page)?.[1];
   if (count === undefined || !page.trimEnd().endsWith("</html>")) return null;
@@ -27,8 +47,6 @@ function cartOf(page: string): Cart {
   return new Map([...lines].map(([, product, quantity]) => [product!, Number(quantity)]));
 }
 
-export function piecesOf(cart: Cart): number {
-  let pieces = 0;
-  for (const quantity of cart.values()) pieces += quantity;
-  return pieces;
+function form(path: string, fields: Readonly<Record<string, string>>): Form {
+  return { path, type: "application/x-www-form-urlencoded", body: new URLSearchParams(fields).toString() };
 }

@@ -1,5 +1,5 @@
 /**
- * One visitor of the demo shop: walks through its pages at a human pace, puts things into the cart, signs in and out,
+ * One visitor of a shop: walks through it at a human pace, puts things into the cart, signs in and out,
  * and compares every page with its ledger. It can be sent away for a while and come back.
  */
 import { Agent } from "node:http";
@@ -8,8 +8,9 @@ import type { Random } from "../support/clock.ts";
 import { type Answer, ask } from "./ask.ts";
 import { CookieJar } from "./cookie-jar.ts";
 import type { DrillStatistics } from "./drill-statistics.ts";
-import { type Change, Ledger, shownText } from "./ledger.ts";
-import { type Shown, shownBy } from "./shop-page.ts";
+import { Ledger, shownText } from "./ledger.ts";
+import { shopPages } from "./shop-page.ts";
+import type { Change, Form, Shown, Storefront } from "./storefront.ts";
 
 /** Pause between two steps, in milliseconds. */
 export interface Pace {
@@ -27,12 +28,12 @@ interface Reply {
   readonly answer: Answer;
   /** False: it was not what the shop should answer, as the statistics know. */
   readonly isGood: boolean;
-  /** Null: not a page of the shop (its style sheet, a redirect, a failure). */
+  /** Null: nothing of the session is told (a style sheet, a redirect, a failure). */
   readonly shown: Shown | null;
 }
 
 /** About 370 requests per second of 200 visitors. */
-const humanPace: Pace = { minMs: 350, maxMs: 950 };
+export const humanPace: Pace = { minMs: 350, maxMs: 950 };
 
 const products = ["compass", "lantern", "rope", "bell", "buoy", "anchor", "oilskin", "mug"] as const;
 
@@ -52,6 +53,7 @@ export class Visitor {
   readonly #statistics: DrillStatistics;
   readonly #random: Random;
   readonly #pace: Pace;
+  readonly #shop: Storefront;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
   readonly #jar = new CookieJar();
   readonly #ledger: Ledger;
@@ -65,6 +67,7 @@ export class Visitor {
     statistics: DrillStatistics,
     random: Random,
     pace: Pace = humanPace,
+    shop: Storefront = shopPages,
   ) {
     this.name = name;
     this.#ledger = new Ledger(name);
@@ -72,6 +75,7 @@ export class Visitor {
     this.#statistics = statistics;
     this.#random = random;
     this.#pace = pace;
+    this.#shop = shop;
   }
 
   /** The letter of the server that owns its session, as the cookie tells; "" when it has none, or perhaps none. */
@@ -86,8 +90,7 @@ export class Visitor {
     // Visitors arrive one after the other, not all in one moment.
     const { minMs, maxMs } = this.#pace;
     await pause(this.#random() * maxMs, signal);
-    if (!signal.aborted) await this.#get("/");
-    if (!signal.aborted) await this.#get("/shop.css");
+    for (const path of this.#shop.arrival) if (!signal.aborted) await this.#get(path);
     if (!signal.aborted) await this.#addSomething();
     while (!signal.aborted) {
       await pause(minMs + this.#random() * (maxMs - minMs), signal);
@@ -136,11 +139,7 @@ export class Visitor {
     // Whoever got no answer looks what became of it.
     if (!this.#ledger.isSettled) return this.#get("/cart");
     const chance = this.#random();
-    if (chance < 0.3) return this.#get(`/products/${this.#anyProduct()}`);
-    // The page that takes its time: somebody is waiting for it whenever a server dies.
-    if (chance < 0.45) return this.#get(`/products/${this.#anyProduct()}/stock`);
-    if (chance < 0.65) return this.#get("/");
-    if (chance < 0.8) return this.#get("/cart");
+    if (chance < 0.8) return this.#get(this.#shop.page(chance / 0.8, this.#anyProduct()));
     if (!this.#ledger.isSignedIn && chance < 0.87) return this.#signIn();
     if (this.#ledger.isSignedIn && chance < 0.82) return this.#signOut();
     if (this.#ledger.count >= 12) return this.#order();
@@ -154,19 +153,13 @@ export class Visitor {
   async #addSomething(): Promise<void> {
     const product = this.#anyProduct();
     const quantity = 1 + Math.floor(this.#random() * 2);
-    await this.#post(
-      "/cart/add",
-      { product, quantity: String(quantity) },
-      { kind: "add", product, quantity },
-    );
+    await this.#post({ kind: "add", product, quantity });
     await this.#get("/cart");
   }
 
   async #order(): Promise<void> {
-    const form = { name: this.name, address: "Pier 7" };
-    const answer = await this.#post("/checkout", form, { kind: "order" });
-    // Instead of thanks: the shop found nothing in the cart.
-    if (answer?.headers.location === "/cart")
+    const answer = await this.#post({ kind: "order" });
+    if (answer !== null && this.#shop.foundEmptyCart(answer))
       this.#statistics.addTroubles(
         new Map([["item-lost", 1]]),
         () => `${this.name}: an order found an empty cart`,
@@ -176,17 +169,17 @@ export class Visitor {
 
   async #signIn(): Promise<void> {
     const before = this.#jar.header("/");
-    const answer = await this.#post("/login", { name: this.name }, { kind: "sign-in" });
+    const answer = await this.#post({ kind: "sign-in" });
     // The session has another id now.
     if (answer !== null && before !== "") this.#endedCookie = before;
-    await this.#get("/");
+    await this.#get(this.#shop.home);
   }
 
   async #signOut(): Promise<void> {
     const before = this.#jar.header("/");
-    const answer = await this.#post("/logout", {}, { kind: "sign-out" });
+    const answer = await this.#post({ kind: "sign-out" });
     if (answer !== null && before !== "") this.#endedCookie = before;
-    await this.#get("/");
+    await this.#get(this.#shop.home);
   }
 
   /** @returns false when it failed. */
@@ -198,9 +191,9 @@ export class Visitor {
   }
 
   /** @returns the answer when `change` was done for certain. */
-  async #post(path: string, form: Readonly<Record<string, string>>, change: Change): Promise<Answer | null> {
-    const body = new URLSearchParams(form).toString();
-    const { answer, isGood } = await this.#send("POST", path, body, this.#jar.header(path));
+  async #post(change: Change): Promise<Answer | null> {
+    const form = this.#shop.form(change, this.name);
+    const { answer, isGood } = await this.#send("POST", form.path, form, this.#jar.header(form.path));
     // A browser takes them from every answer.
     this.#takeCookies(answer);
     if (isGood) this.#ledger.acknowledged(change);
@@ -218,19 +211,20 @@ export class Visitor {
     );
   }
 
-  async #send(method: "GET" | "POST", path: string, body: string | null, cookie: string): Promise<Reply> {
+  async #send(method: "GET" | "POST", path: string, form: Form | null, cookie: string): Promise<Reply> {
     const startedAt = performance.now();
     const answer = await ask({
       origin: this.#origin,
       agent: this.#agent,
       method,
       path,
-      headers: { ...browserHeaders, ...(cookie === "" ? {} : { cookie }), ...headersOf(body) },
-      body,
+      headers: { ...browserHeaders, ...(cookie === "" ? {} : { cookie }), ...headersOf(form) },
+      body: form?.body ?? null,
     });
-    const isPage = method === "GET" && !path.endsWith(".css");
-    const shown = isPage && answer.status === 200 ? shownBy(answer.text) : null;
-    const failure = answer.failure ?? failureOf(method, answer.status, isPage && shown === null);
+    const isPage = method === "GET" && this.#shop.isPage(path);
+    const shown = isPage && answer.status === 200 ? this.#shop.shownBy(answer.text) : null;
+    const expected = method === "GET" ? 200 : this.#shop.doneStatus;
+    const failure = answer.failure ?? failureOf(answer.status, expected, isPage && shown === null);
     this.#statistics.add({
       visitor: this.name,
       method,
@@ -238,7 +232,7 @@ export class Visitor {
       endedAt: performance.now(),
       failure,
       mayBeDone: statusesOfUnknown.has(answer.status),
-      servedBy: String(answer.headers["x-served-by"] ?? ""),
+      servedBy: this.#shop.servedBy(answer),
     });
     return { answer, isGood: failure === null, shown };
   }
@@ -253,7 +247,7 @@ export class Visitor {
     if (wasDone !== null) this.#statistics.settled(wasDone);
     this.#statistics.addTroubles(troubles, () => {
       const seconds = ((performance.now() - this.#statistics.startedAt) / 1_000).toFixed(1);
-      const where = `${path} of ${String(answer.headers["x-served-by"])} at ${seconds} s`;
+      const where = `${path} of ${this.#shop.servedBy(answer)} at ${seconds} s`;
       return `${this.name}: ${expected} was owed; ${where} showed ${shownText(shown)} (id ${this.#jar.get("sid")?.slice(0, 2) ?? "none"})`;
     });
   }
@@ -262,18 +256,14 @@ export class Visitor {
 /** 0: no answer, or half of one. */
 const statusesOfUnknown: ReadonlySet<number> = new Set([0, 502, 503, 504]);
 
-/** What the shop should answer: a whole page, or a redirect after a POST. */
-function failureOf(method: "GET" | "POST", status: number, isWrongPage: boolean): string | null {
-  if (status !== (method === "GET" ? 200 : 303)) return `status ${status}`;
+function failureOf(status: number, expected: number, isWrongPage: boolean): string | null {
+  if (status !== expected) return `status ${status}`;
   return isWrongPage ? "wrong page" : null;
 }
 
-function headersOf(body: string | null): Record<string, string> {
-  if (body === null) return {};
-  return {
-    "content-type": "application/x-www-form-urlencoded",
-    "content-length": String(Buffer.byteLength(body)),
-  };
+function headersOf(form: Form | null): Record<string, string> {
+  if (form === null) return {};
+  return { "content-type": form.type, "content-length": String(Buffer.byteLength(form.body)) };
 }
 
 async function pause(delayMs: number, signal: AbortSignal): Promise<void> {

@@ -21,6 +21,8 @@ export class Member {
   sessionCount: () => number = () => 0;
   /** Where sessions are kept on two servers: how this process stands with them; set likewise. */
   slotCounts: (() => SlotCounts) | null = null;
+  /** Where sessions are kept in a database; set likewise. */
+  sessionStore: (() => SessionStoreStatus) | null = null;
   /** The register of its cluster's sessions, as it stands from here; set likewise. */
   register: RegisterView | null = null;
   /** Why sessions can't be written to disk, where they are to be; set likewise. */
@@ -71,6 +73,7 @@ export class Member {
       requests: this.requests,
       sessions: this.sessionCount(),
       ...this.slotCounts?.(),
+      ...(this.sessionStore === null ? {} : { sessionStore: this.sessionStore() }),
       ...this.#troubles(),
     };
   }
@@ -139,6 +142,16 @@ export interface SlotCounts {
   readonly seesRegister: boolean;
 }
 
+/** A database with sessions, as one process sees it. */
+export interface SessionStoreStatus {
+  /** "PostgreSQL at 10.0.0.5:5432". */
+  readonly name: string;
+  /** Why it is not asked now, for a person; null: it is. */
+  readonly problem: string | null;
+  /** For how long; 0 without a problem. */
+  readonly problemForMs: number;
+}
+
 /** What a worker of a web server tells its main process of itself. */
 export interface WorkerReport {
   /** Answered or being answered since its start. */
@@ -184,8 +197,10 @@ export interface MemberStatus extends Partial<SlotCounts> {
   /** A supervisor starts it again when it ends; of those that were asked. */
   readonly isKeptRunning?: boolean;
   readonly requests: number;
-  /** Those that it owns. */
+  /** Those that it owns; 0 where they are in a database. */
   readonly sessions: number;
+  /** Where they are, where that is a database. */
+  readonly sessionStore?: SessionStoreStatus;
   /** Web servers: of browsers, open now. */
   readonly connections?: number;
   /** Web servers: the processes that do its work. */

@@ -1,6 +1,6 @@
 /** What a request changed, found key by key (nested changes too) by comparing with what it was given. */
 import { session as limits } from "../support/limits.ts";
-import { bytesOf, Entry, type SessionEntries } from "./entry.ts";
+import { bytesOf, Entry, type SessionChanges, type SessionEntries } from "./entry.ts";
 import { keyReserved, reservedKeys, type Session } from "./session.ts";
 import { tooLarge } from "./store.ts";
 
@@ -51,6 +51,22 @@ export function giveBack(session: Session, loaded: SessionEntries, entries: Sess
   for (const [key, entry] of loaded) {
     if (entries.get(key) === entry) entry.giveBack(data[key]);
   }
+}
+
+/** After a commit that failed: its keys count as unsaved again, unless they were changed once more meanwhile. */
+export function takenBack(
+  entries: SessionEntries,
+  before: SessionEntries,
+  changes: SessionChanges,
+): SessionEntries {
+  const left = new Map(entries);
+  for (const [key, next] of changes) {
+    if ((left.get(key) ?? null) !== next) continue;
+    const old = before.get(key);
+    if (old === undefined) left.delete(key);
+    else left.set(key, old);
+  }
+  return left;
 }
 
 /** @throws FlotillaError FLOTILLA_SESSION_TOO_LARGE */

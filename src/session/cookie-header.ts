@@ -51,3 +51,8 @@ function beginsPair(header: string, at: number): boolean {
 function isBlank(code: number): boolean {
   return code === space || code === tab;
 }
+
+/** RFC 6265, section 4.1.1: a token. */
+export function isCookieName(name: unknown): boolean {
+  return typeof name === "string" && /^[\w!#$%&'*+.^`|~-]+$/.test(name);
+}

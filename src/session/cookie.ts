@@ -14,8 +14,8 @@ export interface CookieOptions {
   httpOnly?: boolean | undefined;
   /** "auto": as the request came. */
   secure?: boolean | "auto" | undefined;
-  /** Default "lax"; true is "strict", false writes none. */
-  sameSite?: boolean | "lax" | "strict" | "none" | undefined;
+  /** Default "lax"; true is "strict", false writes none. "auto": "none" where the request came over https, else "lax". */
+  sameSite?: boolean | "lax" | "strict" | "none" | "auto" | undefined;
   partitioned?: boolean | undefined;
   priority?: "low" | "medium" | "high" | undefined;
 }
@@ -32,7 +32,7 @@ export class Cookie implements CookieSettings {
   domain: string | undefined;
   httpOnly: boolean;
   secure: boolean | "auto";
-  sameSite: boolean | "lax" | "strict" | "none";
+  sameSite: boolean | "lax" | "strict" | "none" | "auto";
   partitioned: boolean;
   priority: "low" | "medium" | "high" | undefined;
   /** What `maxAge` was set to, and is set to again by every use of the session; null without one. */

@@ -6,6 +6,7 @@ import { Seldom } from "../support/seldom.ts";
 import type { CookieOptions } from "./cookie.ts";
 import { Cookie } from "./cookie.ts";
 import type { SessionIds } from "./id.ts";
+import type { OldCookies } from "./moving-from.ts";
 import type { ConflictHook } from "./session-conflict.ts";
 import type { SessionLife } from "./snapshot.ts";
 import type { SessionStore } from "./store.ts";
@@ -38,6 +39,10 @@ export interface SessionHabits {
   readonly absoluteTimeoutMs: number | null;
   readonly save: "on-change" | "always" | null;
   readonly onConflict: ConflictHook | null;
+  /** Null: none is looked for. */
+  readonly movingFrom: OldCookies | null;
+  /** Of a request whose session can't be loaded. */
+  readonly whenUnavailable: "refuse" | "proceed";
 }
 
 export class Keeper {
@@ -51,16 +56,15 @@ export class Keeper {
   /** A request that changed nothing tells the session's servers that it used it, and waits until they know. */
   readonly savesUse: boolean;
   #toldInsecure = false;
-  readonly #refused: Seldom = new Seldom(limits.refusedComplaintIntervalMs);
+  readonly #unavailable: Seldom = new Seldom(limits.refusedComplaintIntervalMs);
 
   constructor(place: SessionPlace, habits: SessionHabits) {
     this.place = place;
     this.habits = habits;
     this.newLife = { ageMs: 0, absoluteTimeoutMs: habits.absoluteTimeoutMs ?? place.absoluteTimeoutMs };
     this.savesUse = (habits.save ?? place.save) === "always";
-    const { secure } = habits.cookie;
-    this.plainCookie = new Cookie({ ...habits.cookie, secure: secure === "auto" ? false : secure });
-    this.secureCookie = new Cookie({ ...habits.cookie, secure: true });
+    this.plainCookie = new Cookie(settled(habits.cookie, false));
+    this.secureCookie = new Cookie(settled(habits.cookie, true));
   }
 
   /**
@@ -74,12 +78,16 @@ export class Keeper {
     return habits.idleTimeoutMs ?? Math.max(1, originalMaxAge ?? place.idleTimeoutMs);
   }
 
-  /** A request was answered 503, because its session could not be loaded; an outage brings thousands of them. */
-  tellRefused({ code, message }: FlotillaError): void {
-    const count = this.#refused.add();
+  /** A request could not have its session; an outage brings thousands of them. */
+  tellUnavailable({ code, message }: FlotillaError): void {
+    const count = this.#unavailable.add();
     if (count === 0) return;
-    const what = count === 1 ? "a request was" : `${count} requests were`;
-    this.place.log.error({ code, count }, `${what} answered 503, for want of the session: ${message}`);
+    const who = count === 1 ? "a request" : `${count} requests`;
+    const what =
+      this.habits.whenUnavailable === "proceed"
+        ? `${who} went on without a session`
+        : `${who} ${count === 1 ? "was" : "were"} answered 503, for want of the session`;
+    this.place.log.error({ code, count }, `${what}: ${message}`);
   }
 
   tellInsecure(): void {
@@ -91,4 +99,14 @@ export class Keeper {
         `no lasting session. Use https, or secure: "auto"; behind a TLS proxy of another make set proxy: true.`,
     );
   }
+}
+
+/** What "auto" means for a request. */
+function settled(cookie: CookieOptions, isSecure: boolean): CookieOptions {
+  const { secure, sameSite } = cookie;
+  return {
+    ...cookie,
+    secure: secure === "auto" ? isSecure : secure,
+    sameSite: sameSite === "auto" ? (isSecure ? "none" : "lax") : sameSite,
+  };
 }

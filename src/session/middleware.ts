@@ -30,6 +30,9 @@ export function middlewareOf(keeper: Keeper): SessionMiddleware {
       if (error === null) {
         holdResponse(response as SessionResponse, requestSession, keeper.place.log);
         proceed();
+      } else if (keeper.habits.whenUnavailable === "proceed") {
+        goOnWithout(keeper, req, response as SessionResponse, error);
+        proceed();
       } else if (!refuse(keeper, response as SessionResponse, error)) proceed(withStatus(error));
     });
     if (!requestSession.isLoading) return;
@@ -40,13 +43,20 @@ export function middlewareOf(keeper: Keeper): SessionMiddleware {
   };
 }
 
+/** The application wants to serve it all the same; a session that it had would be lost with an empty one, so there is none. */
+function goOnWithout(keeper: Keeper, req: SessionRequest, res: SessionResponse, error: FlotillaError): void {
+  keeper.tellUnavailable(error);
+  delete req.session;
+  if (typeof res.setHeader === "function") res.setHeader("Flotilla-Session", "unavailable");
+}
+
 /**
  * Answers that the session can't be had now: an application that was not written for it would make a 500 of the error.
  * @returns false when there is no response to write: a WebSocket's upgrade.
  */
 function refuse(keeper: Keeper, res: SessionResponse, error: FlotillaError): boolean {
   if (typeof res.end !== "function" || typeof res.setHeader !== "function") return false;
-  keeper.tellRefused(error);
+  keeper.tellUnavailable(error);
   const body = `503 Service Unavailable: the session can't be reached now, try again (${error.code}).\n`;
   res.statusCode = 503;
   res.setHeader("Retry-After", String(retryAfterSeconds));

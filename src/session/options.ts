@@ -1,11 +1,15 @@
 /** The options of `session()`: express-session's where they make sense here, checked when the middleware is made. */
 import { createHash } from "node:crypto";
 import { parseDuration } from "../config/quantities.ts";
-import { FlotillaError } from "../support/errors.ts";
 import { session as limits } from "../support/limits.ts";
 import { Cookie, type CookieOptions } from "./cookie.ts";
+import { isCookieName } from "./cookie-header.ts";
 import type { SessionHabits } from "./keeper.ts";
+import { type MovingFrom, OldCookies, whyNotMovingFrom } from "./moving-from.ts";
+import { refuseOption } from "./refused-option.ts";
 import type { ConflictHook } from "./session-conflict.ts";
+import type { SessionEngine } from "./stores/engine.ts";
+import { whyNoEngine } from "./stores/given-store.ts";
 
 export interface SessionOptions {
   /** The cookie's name. In a cluster the file says it (`sessions: cookie`), because the web tier must know it too. */
@@ -35,6 +39,23 @@ export interface SessionOptions {
   save?: "on-change" | "always";
   /** Makes one value of two, where two requests changed the same top-level key at the same time. Without it the later one wins. */
   onConflict?: ConflictHook;
+  /** A site that has moved in: visitors with a cookie of before find their session, if it was taken along (docs/moving-in.md). */
+  movingFrom?: MovingFrom;
+  /**
+   * A database that keeps the sessions: `postgresStore({ pool })` of flotilla/session/postgres, or of mysql, redis or file beside it. In a
+   * cluster it comes before the file's `store:`; elsewhere it needs `secret`, which all processes on the database have alike.
+   */
+  store?: SessionEngine;
+  /**
+   * With a database: "cached" answers from this process's copies, of whose changes it is told; "always" reads it with each request.
+   * Default: in a cluster what the file says, elsewhere "always".
+   */
+  load?: "cached" | "always";
+  /**
+   * What becomes of a request whose session can't be had now: "refuse" answers it 503, "proceed" hands it on without `req.session`, and its
+   * answer says `Flotilla-Session: unavailable`. Requests without a session are served either way.
+   */
+  whenUnavailable?: "refuse" | "proceed";
   /** Has no meaning here: only changed keys are ever saved. Accepted so that an application can move in as it is. */
   resave?: boolean;
 }
@@ -47,12 +68,12 @@ export interface OwnSecrets {
 
 const notTakenOver: Readonly<Record<string, string>> = {
   genid: "ids are signed and say where their session lives",
-  store: "sessions live on the cluster's own servers",
   key: "write `name`",
 };
 const known = [
   ...["name", "cookie", "secret", "rolling", "saveUninitialized", "unset", "proxy", "resave"],
-  ...["idleTimeout", "absoluteTimeout", "save", "onConflict"],
+  ...["idleTimeout", "absoluteTimeout", "save", "onConflict", "movingFrom"],
+  ...["store", "load", "whenUnavailable"],
 ];
 
 /** @throws FlotillaError FLOTILLA_SESSION_OPTION */
@@ -62,9 +83,8 @@ export function checkOptions(options: SessionOptions): void {
     if (known.includes(name)) continue;
     refuse(name, notTakenOver[name] ?? `it is none of ${known.join(", ")}`);
   }
-  const { name, unset, cookie, save, onConflict } = options;
-  // RFC 6265, section 4.1.1: a cookie's name is a token.
-  if (name !== undefined && !/^[\w!#$%&'*+.^`|~-]+$/.test(name))
+  const { name, unset, cookie, save, onConflict, store, load, whenUnavailable } = options;
+  if (name !== undefined && !isCookieName(name))
     refuse("name", `${JSON.stringify(name)} is no name for a cookie`);
   if (unset !== undefined && unset !== "keep" && unset !== "destroy")
     refuse("unset", 'it is "keep" or "destroy"');
@@ -77,8 +97,21 @@ export function checkOptions(options: SessionOptions): void {
         ? "the file says it for all of a cluster, with durability: memory"
         : 'it is "on-change" or "always"',
     );
+  if (load !== undefined && load !== "cached" && load !== "always")
+    refuse("load", 'it is "cached" or "always"');
+  if (load !== undefined && store === undefined)
+    refuse(
+      "load",
+      "it goes with store; for a database that the file names the file says it (sessions: load:)",
+    );
+  if (whenUnavailable !== undefined && whenUnavailable !== "refuse" && whenUnavailable !== "proceed")
+    refuse("whenUnavailable", 'it is "refuse" or "proceed"');
+  const wrong = store === undefined ? null : whyNoEngine(store);
+  if (wrong !== null) refuse("store", wrong);
   if (onConflict !== undefined && typeof onConflict !== "function")
     refuse("onConflict", `it is a function, not ${String(onConflict)}`);
+  const notMoving = options.movingFrom === undefined ? null : whyNotMovingFrom(options.movingFrom);
+  if (notMoving !== null) refuse("movingFrom", notMoving);
   const idleTimeoutMs = timeoutMsOf("idleTimeout", options.idleTimeout);
   const absoluteTimeoutMs = timeoutMsOf("absoluteTimeout", options.absoluteTimeout);
   if (idleTimeoutMs === Number.POSITIVE_INFINITY)
@@ -86,7 +119,7 @@ export function checkOptions(options: SessionOptions): void {
   if (idleTimeoutMs !== null && absoluteTimeoutMs !== null && absoluteTimeoutMs < idleTimeoutMs)
     refuse("absoluteTimeout", "it is shorter than idleTimeout, which would never be reached");
   try {
-    new Cookie(cookie).check();
+    new Cookie(cookie?.sameSite === "auto" ? { ...cookie, sameSite: "lax" } : cookie).check();
   } catch (error) {
     refuse("cookie", (error as Error).message);
   }
@@ -104,6 +137,8 @@ export function habitsOf(options: SessionOptions, name: string): SessionHabits {
     absoluteTimeoutMs: timeoutMsOf("absoluteTimeout", options.absoluteTimeout),
     save: options.save ?? null,
     onConflict: options.onConflict ?? null,
+    movingFrom: options.movingFrom === undefined ? null : OldCookies.of(options.movingFrom),
+    whenUnavailable: options.whenUnavailable ?? "refuse",
   };
 }
 
@@ -119,11 +154,26 @@ function timeoutMsOf(name: string, value: string | number | undefined): number |
 /** @throws FlotillaError FLOTILLA_SESSION_OPTION */
 export function ownSecrets(options: SessionOptions): OwnSecrets | null {
   if (options.secret === undefined) return null;
-  const all =
-    typeof options.secret === "string" || Buffer.isBuffer(options.secret) ? [options.secret] : options.secret;
-  const [secret, previous, ...more] = all;
-  if (!secret || more.length > 0) refuse("secret", "it is one secret, or the new one and the one before");
+  const all = Array.isArray(options.secret) ? options.secret : [options.secret];
+  const [secret, previous, ...more] = all as readonly (string | Buffer | undefined)[];
+  if (!isSecret(secret) || more.length > 0 || (previous && !isSecret(previous)))
+    refuse("secret", "it is one secret, or the new one and the one before");
   return { secret: toKey(secret), previousSecret: previous ? toKey(previous) : null };
+}
+
+/** With an empty one anybody could sign. */
+function isSecret(secret: unknown): secret is string | Buffer {
+  return (typeof secret === "string" || Buffer.isBuffer(secret)) && secret.length > 0;
+}
+
+/** Of a process that shares its sessions with others. @throws FlotillaError FLOTILLA_SESSION_OPTION */
+export function sharedSecrets(options: SessionOptions): OwnSecrets {
+  const secrets = ownSecrets(options);
+  if (secrets !== null) return secrets;
+  refuse(
+    "store",
+    "outside of a cluster it needs secret: ids are signed with it, and all processes that use the store must have the same",
+  );
 }
 
 function isObject(value: unknown): boolean {
@@ -136,7 +186,5 @@ function toKey(secret: string | Buffer): Buffer {
 }
 
 function refuse(name: string, reason: string): never {
-  throw new FlotillaError("FLOTILLA_SESSION_OPTION", `session({ ${name} }) is not possible: ${reason}`, {
-    source: "server",
-  });
+  refuseOption("session", name, reason);
 }

@@ -57,6 +57,32 @@ test("the only app server keeps them for itself", () => {
   });
 });
 
+test("a database that the file names: no register, no slots, under the server's letter", () => {
+  const store = 'store: { redis: "redis://127.0.0.1:1/" }';
+  withFile(`${file}    sessions: { ${store}, idleTimeout: 5m, save: always }\n`, (memberOf) => {
+    const member = memberOf("app-b.1")!;
+    const { place, kept } = placeOf(member);
+    assert.deepEqual([place.idleTimeoutMs, place.save], [300_000, "always"]);
+    const id = place.store.newId();
+    assert.deepEqual([id.owner, id.backup, id.processIndex], ["b", "-", 1]);
+    assert.ok(new SessionIds(Buffer.from(secret), null, "app").verify(id.text), "the web tier reads it");
+    const { slots, sessions, sessionStore, registerEngine } = member.status();
+    assert.deepEqual([slots, sessions, registerEngine], [undefined, 0, undefined]);
+    assert.deepEqual(sessionStore, { name: "Redis at 127.0.0.1:1", problem: null, problemForMs: 0 });
+    assert.deepEqual([kept.admin.kind, kept.mustSave], ["common", false]);
+    assert.deepEqual(member.stopCheck([]), { sessions: 0, problem: null });
+    kept.stop();
+  });
+});
+
+test("store: file is the disk of the only app server", () => {
+  const alone = file.replace(/ +app-b:.*\n/, "");
+  withFile(`${alone}    sessions: { store: file }\n`, (memberOf) => {
+    const { kept } = placeOf(memberOf("app-a")!);
+    assert.equal(kept.admin.counts().onDisk?.sessions, 0);
+  });
+});
+
 function withFile(text: string, check: (memberOf: (name?: string) => Member | null) => void): void {
   const folder = mkdtempSync(join(tmpdir(), "flotilla-place-"));
   try {

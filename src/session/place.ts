@@ -1,5 +1,9 @@
-/** Where this process keeps sessions: as a member of its cluster, or, outside of one, for itself. */
+/**
+ * Where this process keeps sessions: as a member of its cluster, with other servers, alone, or in the database that the file names; outside
+ * of a cluster for itself; or in a database that the application names (engine-places.ts).
+ */
 import { randomBytes } from "node:crypto";
+import { isDatabase } from "../config/session-store.ts";
 import { currentMember, giveUp } from "../member/current.ts";
 import type { Member } from "../member/member.ts";
 import { systemClock } from "../support/clock.ts";
@@ -9,11 +13,15 @@ import { createLog, type Log } from "../support/log.ts";
 import type { ClusterStore } from "./cluster/cluster-store.ts";
 import { KeptAlone } from "./disk/kept-alone.ts";
 import { SessionFile } from "./disk/session-file.ts";
+import { allEnginePlaces, enginePlaceOf, type Load } from "./engine-places.ts";
 import { SessionIds } from "./id.ts";
 import type { SessionPlace } from "./keeper.ts";
 import type { KeptSessions } from "./kept.ts";
+import { KeptTogether } from "./kept-together.ts";
 import { MemoryStore, type MemoryStoreOptions } from "./memory-store.ts";
 import type { OwnSecrets } from "./options.ts";
+import type { SessionEngine } from "./stores/engine.ts";
+import { StoreOfFile } from "./stores/store-of-file.ts";
 import { keepersOf } from "./wiring/open-register.ts";
 import { Replicas } from "./wiring/replicas.ts";
 
@@ -32,40 +40,55 @@ let isServing = false;
 /** serve() has begun without anything that asks for sessions: it is too late to take part in keeping the cluster's. */
 let isTooLate = false;
 
-/** The cluster's place, one for all of the application's `session()` calls; null outside a cluster. */
-export function clusterPlace(): { readonly place: SessionPlace; readonly cookieName: string } | null {
+/**
+ * The place of a member of a cluster, null outside of one: that of the cluster, one for all of the application's `session()` calls, or a
+ * database that the application names instead, one for each.
+ * @param store null: as the file says.
+ * @throws FlotillaError FLOTILLA_SESSION_OPTION
+ */
+export function clusterPlace(
+  store: SessionEngine | null = null,
+  load: Load | null = null,
+): { readonly place: SessionPlace; readonly cookieName: string } | null {
   const member = currentMember();
   if (member === null) return null;
-  const { place } = memberPlace(member);
+  const { place } = store === null ? memberPlace(member) : databasePlace(member, store, load);
   return { place, cookieName: member.cluster.sessions?.cookieName ?? defaultCookieName };
 }
 
 /**
- * For serve(): how the cluster's sessions are kept here: on two servers, or, where the file wants one copy (`durability:
- * memory`) or there is only one app server, on this one alone. Null when neither the file nor the application speaks of them.
+ * For serve(): how sessions are kept here: on two servers; where the file wants one copy (`durability: memory`) or there is only one
+ * app server, on this one alone; or in databases. Null when neither the file nor the application speaks of them.
  */
 export function clusterSessions(member: Member): KeptSessions | null {
-  isTooLate = member.cluster.sessions === null && ofMember === null;
-  return isTooLate ? null : memberPlace(member).kept;
+  const isAsked = ofMember !== null || allEnginePlaces().length > 0;
+  // The application's own database comes before what the file says.
+  if (!isAsked && member.cluster.sessions !== null) memberPlace(member);
+  isTooLate = ofMember === null;
+  return endingSessions();
 }
 
 /**
  * For serve(), before its cluster port is open.
- * @throws FlotillaError FLOTILLA_SESSIONS_DISK
+ * @throws FlotillaError FLOTILLA_SESSIONS_DISK, FLOTILLA_SESSION_STORE_DRIVER
  */
 export async function openSessions(): Promise<void> {
-  await ofMember?.kept.open();
+  await endingSessions()?.open();
 }
 
 /** For serve(), whose cluster port is open now: takes up what was saved. */
 export function startSessions(): void {
   isServing = true;
-  ofMember?.kept.start();
+  endingSessions()?.start();
 }
 
 /** For serve(), which ends; null when the application has none. */
 export function endingSessions(): KeptSessions | null {
-  return ofMember?.kept ?? null;
+  const own = ofMember === null ? [] : [ofMember.kept];
+  const databases = allEnginePlaces().map(({ kept }) => kept);
+  const [first, ...others] = new Set<KeptSessions>([...own, ...databases]);
+  if (first === undefined) return null;
+  return others.length === 0 ? first : new KeptTogether(first, others);
 }
 
 function memberPlace(member: Member): MemberPlace {
@@ -78,9 +101,23 @@ function memberPlace(member: Member): MemberPlace {
   }
 }
 
+function databasePlace(member: Member, engine: SessionEngine, load: Load | null = null): MemberPlace {
+  const { place, kept, store } = enginePlaceOf(member, engine, load);
+  member.sessionStore ??= () => ({
+    name: engine.name,
+    problem: store.trouble,
+    problemForMs: Math.round(store.troubleForMs),
+  });
+  // Else it is opened with the server.
+  if (isServing) store.start();
+  return { place, kept };
+}
+
 /** @throws FlotillaError FLOTILLA_DATA_FOLDER */
 export function placeOf(member: Member): MemberPlace {
   const { file, cluster, server } = member;
+  const where = cluster.sessions?.store;
+  if (where !== undefined && isDatabase(where)) return databasePlace(member, new StoreOfFile(where));
   const ids = new SessionIds(file.secret, file.previousSecret, cluster.name);
   const log = createLog(server.name);
   const durability = cluster.sessions?.durability;

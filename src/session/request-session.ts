@@ -1,7 +1,8 @@
 /**
  * One request and its session, from the cookie to the commit: READ FIRST.
  *
- *   begin       the cookie's id -> load -> `req.session`        (unknown or forged: a new id, nothing kept yet)
+ *   begin       the cookie's id -> load -> `req.session`        (unknown or forged: a new id, nothing kept yet; moving-from.ts:
+ *               cookies of another library, of before)
  *   beforeHead  changes are found and handed to the store; Set-Cookie where the browser does not know the id, or knows
  *               it with the letters of servers that keep the session no longer
  *   atEnd       changes made after the head
@@ -16,10 +17,10 @@
 import { systemClock } from "../support/clock.ts";
 import { FlotillaError } from "../support/errors.ts";
 import { session as limits } from "../support/limits.ts";
-import { changesOf, checkSize, fill, giveBack } from "./changes.ts";
+import { changesOf, checkSize, fill, giveBack, takenBack } from "./changes.ts";
 import { Cookie, type CookieSettings } from "./cookie.ts";
 import { applied, Entry, noEntries, type SessionChanges, type SessionEntries } from "./entry.ts";
-import type { VerifiedId } from "./id.ts";
+import { idOfKey, type VerifiedId } from "./id.ts";
 import type { Keeper } from "./keeper.ts";
 import { isSecure, type SessionRequest } from "./request.ts";
 import { type Callback, keyReserved, reservedKeys, Session, type SessionBackstage } from "./session.ts";
@@ -66,7 +67,8 @@ export class RequestSession implements SessionBackstage {
   /** @param done called when `req.session` is there, or with why it can't be. */
   begin(cookieHeader: string | undefined, done: (error: FlotillaError | null) => void): void {
     const { place, habits } = this.#keeper;
-    const id = cookieHeader === undefined ? null : place.ids.fromCookie(cookieHeader, habits.name);
+    const ours = cookieHeader === undefined ? null : place.ids.fromCookie(cookieHeader, habits.name);
+    const id = ours ?? (cookieHeader === undefined ? null : this.#movedId(cookieHeader));
     if (id === null) {
       this.#startNew();
       done(null);
@@ -76,11 +78,13 @@ export class RequestSession implements SessionBackstage {
     this.#usedAt = systemClock.now();
     place.store.load(id, (error, entries, ageMs, absoluteTimeoutMs) => {
       this.#isLoading = false;
-      if (entries !== null && ageMs < this.#keeper.newLife.absoluteTimeoutMs)
-        this.#adopt(id, entries, true, ageMs, absoluteTimeoutMs);
-      else if (error === null) this.#startNew();
+      if (entries !== null && ageMs < this.#keeper.newLife.absoluteTimeoutMs) {
+        done(this.#adopt(id, entries, ours !== null, ageMs, absoluteTimeoutMs));
+        return;
+      }
+      if (error === null) this.#startNew();
       // It began when it might become older.
-      if (entries !== null && !this.#isCreated) place.store.destroy(id, () => {});
+      if (entries !== null) place.store.destroy(id, () => {});
       done(error);
     });
   }
@@ -159,7 +163,7 @@ export class RequestSession implements SessionBackstage {
   destroy(session: Session, done: Callback): void {
     this.#attempt(session, done, () => {
       this.#session = null;
-      delete this.req.session;
+      this.req.session = undefined;
       this.#destroyStored(done);
     });
   }
@@ -171,8 +175,7 @@ export class RequestSession implements SessionBackstage {
           done(error ?? sessionGone());
           return;
         }
-        this.#adopt(this.#identify(), entries, this.#isKnownToBrowser, ageMs, absoluteTimeoutMs);
-        done();
+        done(this.#adopt(this.#identify(), entries, this.#isKnownToBrowser, ageMs, absoluteTimeoutMs));
       }),
     );
   }
@@ -248,17 +251,23 @@ export class RequestSession implements SessionBackstage {
     });
   }
 
+  /** @returns why it can't be had: an application with another library's sessions stored a key whose name is the session's own. */
   #adopt(
     id: VerifiedId,
     entries: SessionEntries,
     isKnownToBrowser: boolean,
     ageMs: number,
     absoluteTimeoutMs: number,
-  ): void {
+  ): FlotillaError | null {
     this.#id = id;
-    this.#begin(entries, isKnownToBrowser, true);
+    try {
+      this.#begin(entries, isKnownToBrowser, true);
+    } catch (error) {
+      return error as FlotillaError;
+    }
     this.#limit(ageMs, Math.min(absoluteTimeoutMs, this.#keeper.newLife.absoluteTimeoutMs));
     if (this.req.sessionID !== id.text) this.req.sessionID = id.text;
+    return null;
   }
 
   /** Its cookie is not to outlive it. */
@@ -268,13 +277,22 @@ export class RequestSession implements SessionBackstage {
   }
 
   #begin(entries: SessionEntries, isKnownToBrowser: boolean, isCreated: boolean): void {
+    const session = new Session(this, this.#makeCookie(entries));
+    fill(session, entries);
     this.#loaded = this.#entries = entries;
     this.#isKnownToBrowser = isKnownToBrowser;
     this.#isCreated = isCreated;
     this.#isWanted = this.#isChanged = this.#isCookieChanged = this.#isUseSaved = false;
-    this.#session = new Session(this, this.#makeCookie(entries));
-    fill(this.#session, entries);
-    this.req.session = this.#session;
+    this.req.session = this.#session = session;
+  }
+
+  /** Of a visitor with a cookie of before: an id of ours over the key of his session. Its letters are put right when it is sent. */
+  #movedId(cookieHeader: string): VerifiedId | null {
+    const { place, habits } = this.#keeper;
+    const key = habits.movingFrom?.keyIn(cookieHeader);
+    if (!key) return null;
+    const { owner, backup, processIndex } = place.store.newId();
+    return place.ids.reissue(idOfKey(key), owner, backup, processIndex);
   }
 
   #identify(): VerifiedId {
@@ -289,8 +307,9 @@ export class RequestSession implements SessionBackstage {
       this.#cookieBefore = new Cookie(decode(stored.text) as CookieSettings);
       return this.#cookieBefore.copy();
     }
-    const isAutoSecure = habits.cookie.secure === "auto" && isSecure(this.req, habits.proxy);
-    this.#cookieBefore = isAutoSecure ? secureCookie : plainCookie;
+    const { secure, sameSite } = habits.cookie;
+    const isAuto = secure === "auto" || sameSite === "auto";
+    this.#cookieBefore = isAuto && isSecure(this.req, habits.proxy) ? secureCookie : plainCookie;
     return this.#cookieBefore.copy();
   }
 
@@ -354,7 +373,7 @@ export class RequestSession implements SessionBackstage {
     this.#usedAt = systemClock.now();
     const done = this.underWay.launch((failure) => {
       if (failure === null || id !== this.#id || isGone(failure)) return;
-      this.#takeBack(before, changes);
+      this.#entries = takenBack(this.#entries, before, changes);
       if (isNew) this.#isCreated = false;
     });
     const idleTimeoutMs = this.#idleTimeoutMs();
@@ -369,18 +388,6 @@ export class RequestSession implements SessionBackstage {
         done(failure);
       });
     }
-  }
-
-  /** After a failed commit these keys count as unsaved again, unless changed once more meanwhile. */
-  #takeBack(before: SessionEntries, changes: SessionChanges): void {
-    const entries = new Map(this.#entries);
-    for (const [key, next] of changes) {
-      if ((entries.get(key) ?? null) !== next) continue;
-      const old = before.get(key);
-      if (old === undefined) entries.delete(key);
-      else entries.set(key, old);
-    }
-    this.#entries = entries;
   }
 
   #destroyStored(done: (failure: FlotillaError | null) => void): void {

@@ -9,7 +9,7 @@ export interface SessionRequest {
   /** Express: `trust proxy` applied. */
   readonly secure?: boolean | undefined;
   readonly socket?: { readonly encrypted?: boolean } | null | undefined;
-  session?: Session | null;
+  session?: Session | null | undefined;
   sessionID?: string;
 }
 

@@ -100,7 +100,8 @@ class ResponseHold {
   }
 
   writeHead(args: unknown[]): unknown {
-    if (this.#isRefused) return this.#res;
+    // While it is held it counts as sent. Who looks at Node's own `_header` asks for it again with every write, as older compression does.
+    if (this.#isRefused || this.#queue !== null) return this.#res;
     // Node calls writeHead itself at the first write or at the end: then the head is ready.
     if (!this.#isHeadReady && !this.#readyHead(args)) return this.#res;
     this.#go(() => this.#writeHead.apply(this.#res, args));

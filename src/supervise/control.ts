@@ -11,6 +11,7 @@ import { StreamKind } from "../link/api.ts";
 import { linkKeys } from "../link/keys.ts";
 import { LinkListener } from "../link/listener.ts";
 import type { Log } from "../support/log.ts";
+import { freePort } from "./free-port.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 export interface Control {
@@ -23,7 +24,7 @@ export async function openControl(file: ClusterFile, supervisor: Supervisor, log
   const listener = new LinkListener({
     self: { name: supervisorName, incarnation: randomBytes(9).toString("base64url") },
     address: controlAddress,
-    port: 0,
+    port: await freePort(file, controlAddress),
     keys: linkKeys(file.secret, file.previousSecret),
     knows: (name) => name.startsWith("@"),
     services: new Map([

@@ -7,4 +7,5 @@ export * from "./limits/processes.ts";
 export * from "./limits/register.ts";
 export * from "./limits/servers.ts";
 export * from "./limits/sessions.ts";
+export * from "./limits/stores.ts";
 export * from "./limits/web.ts";

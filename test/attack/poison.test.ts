@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { clusterFolder, testSecret } from "../harness/cluster-folder.ts";
-import { freePorts, start, startFlotilla, temporaryFolder, until } from "../harness/process.ts";
+import { freePorts } from "../harness/free-ports.ts";
+import { start, startFlotilla, temporaryFolder, until } from "../harness/process.ts";
 import { exchange } from "../harness/raw.ts";
 
 const names = ["app-a", "app-b", "app-c", "app-d"];

@@ -11,8 +11,9 @@ import { type TestContext, test } from "node:test";
 import { cpuTimeUs } from "../../bench/cpu-time.ts";
 import { percentile } from "../../src/demo/drill-statistics.ts";
 import { testSecret } from "../harness/cluster-folder.ts";
+import { freePorts } from "../harness/free-ports.ts";
 import { type LoadResult, runLoad } from "../harness/load.ts";
-import { freePorts, start, startFlotilla, temporaryFolder, until } from "../harness/process.ts";
+import { start, startFlotilla, temporaryFolder, until } from "../harness/process.ts";
 
 const program = "/usr/bin/slowhttptest";
 const attackers = 200;

@@ -8,7 +8,8 @@ import { dialOnce } from "../../src/link/dialer.ts";
 import { linkKeys } from "../../src/link/keys.ts";
 import { silentLog } from "../../src/support/log.ts";
 import { clusterFolder, testSecret } from "./cluster-folder.ts";
-import { freePorts, start, type TestProcess } from "./process.ts";
+import { freePorts } from "./free-ports.ts";
+import { start, type TestProcess } from "./process.ts";
 
 export interface AttachedProgram {
   readonly process: TestProcess;

@@ -4,15 +4,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { MemberStatus } from "../../src/member/member.ts";
-import {
-  freePorts,
-  runFlotilla,
-  startFlotilla,
-  statusOf,
-  type TestProcess,
-  temporaryFolder,
-  until,
-} from "./process.ts";
+import { freePorts } from "./free-ports.ts";
+import { runFlotilla, startFlotilla, statusOf, type TestProcess, temporaryFolder, until } from "./process.ts";
 
 /** The application. */
 export const cartApp: string = join(import.meta.dirname, "..", "integration", "fixtures", "cart.ts");
@@ -41,12 +34,16 @@ ${servers.join("")}${more.map((line) => `    ${line}\n`).join("")}`;
 export interface CartShape {
   readonly apps: number;
   readonly durability?: "memory" | "backup" | "backup+disk";
+  /** Instead of that, `store:`. */
+  readonly store?: string;
   /** More of `sessions:`: ", save: always". */
   readonly sessions?: string;
   readonly drain?: string;
   readonly coordination?: string;
   /** For the last sync of the sessions' file, in which the process does nothing else. */
   readonly syncMs?: number;
+  /** Another application, as a command. */
+  readonly run?: string;
 }
 
 /** Loaded before the application. The file is synced, then renamed: as long as that takes, a slow disk would have taken. */
@@ -70,22 +67,23 @@ export class CartSite {
   readonly #apps: number;
   readonly #isReplicated: boolean;
 
-  private constructor(t: TestContext, folder: string, httpPort: number, { apps, durability }: CartShape) {
+  private constructor(t: TestContext, folder: string, httpPort: number, shape: CartShape) {
+    const { apps, durability, store } = shape;
     this.#t = t;
     this.folder = folder;
     this.#httpPort = httpPort;
     this.#apps = apps;
-    this.#isReplicated = durability !== "memory" && apps > 1;
+    this.#isReplicated = durability !== "memory" && apps > 1 && store === undefined;
   }
 
   static async make(t: TestContext, shape: CartShape): Promise<CartSite> {
     const ports = await freePorts(2 + shape.apps);
-    const { syncMs } = shape;
+    const { syncMs, store, durability = "backup" } = shape;
     const preload = syncMs === undefined ? "" : "--import ./slow-disk.mjs ";
     const text = cartFile(ports, [
-      `run: exec node ${preload}${cartApp}`,
-      `sessions: { durability: ${shape.durability ?? "backup"}${shape.sessions ?? ""} }`,
-      `coordination: ${shape.coordination ?? "members"}`,
+      `run: ${shape.run ?? `exec node ${preload}${cartApp}`}`,
+      `sessions: { ${store === undefined ? `durability: ${durability}` : `store: ${store}`}${shape.sessions ?? ""} }`,
+      ...(store === undefined ? [`coordination: ${shape.coordination ?? "members"}`] : []),
       `timeouts: { drain: ${shape.drain ?? "8s"} }`,
     ]);
     const files = {
@@ -138,6 +136,11 @@ export class CartSite {
       .slice(0, this.#apps)
       .map((name) => join(this.folder, ".flotilla", "sessions", `${name}.db`))
       .filter(existsSync);
+  }
+
+  /** Where browsers connect. */
+  get httpPort(): number {
+    return this.#httpPort;
   }
 
   visitor(): Visitor {

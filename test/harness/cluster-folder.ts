@@ -1,7 +1,8 @@
 /** A folder with a flotilla.yaml of free ports and a key, for tests that start real servers. */
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { freePorts, temporaryFolder } from "./process.ts";
+import { freePorts } from "./free-ports.ts";
+import { temporaryFolder } from "./process.ts";
 
 export interface ClusterShape {
   /** App servers app-a, app-b, ...; default 1. */

@@ -4,7 +4,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { findProgram } from "../../bench/commands.ts";
-import { freePorts, start, type TestProcess, temporaryFolder, until } from "./process.ts";
+import { freePorts } from "./free-ports.ts";
+import { start, type TestProcess, temporaryFolder, until } from "./process.ts";
 
 export interface EtcdOptions {
   readonly servers?: 1 | 3;

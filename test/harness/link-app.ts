@@ -5,7 +5,7 @@ import { type Link, type LinkStream, StreamKind, type StreamService } from "../.
 import { linkKeys } from "../../src/link/keys.ts";
 import { LinkListener } from "../../src/link/listener.ts";
 import { silentLog } from "../../src/support/log.ts";
-import { freePorts } from "./process.ts";
+import { freePorts } from "./free-ports.ts";
 import { secret } from "./web-site.ts";
 
 export interface LinkApp {

@@ -5,8 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { MemberStatus } from "../../src/member/member.ts";
 import { cartApp, slotsInAll } from "./cart-site.ts";
 import { testSecret } from "./cluster-folder.ts";
+import { freePorts } from "./free-ports.ts";
 import {
-  freePorts,
   runFlotilla,
   start,
   startFlotilla,

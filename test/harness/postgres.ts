@@ -3,11 +3,10 @@
  * folder, as a user that is not root (PostgreSQL refuses root), and ended with the test by its number. Nothing is synced to the
  * disk: what a power cut leaves is PostgreSQL's own business.
  */
-import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   appendFileSync,
-  chownSync,
   existsSync,
   mkdtempSync,
   readdirSync,
@@ -21,7 +20,9 @@ import type { TestContext } from "node:test";
 import { promisify } from "node:util";
 import pg from "pg";
 import { sendSignal } from "../../src/support/processes.ts";
-import { freePorts } from "./process.ts";
+import { freePorts } from "./free-ports.ts";
+import { otherUser, owned } from "./other-user.ts";
+import { ready } from "./started-server.ts";
 
 const run = promisify(execFile);
 const debianFolder = "/usr/lib/postgresql";
@@ -39,25 +40,6 @@ function programs(): string | null {
   return (
     all.find((folder) => existsSync(join(folder, "initdb")) && existsSync(join(folder, "pg_ctl"))) ?? null
   );
-}
-
-/** Who runs it: somebody who is not root. Null: this process's own user. */
-function otherUser(): { readonly uid: number; readonly gid: number } | null {
-  if (process.getuid!() !== 0) return null;
-  for (const name of ["postgres", "nobody"]) {
-    const { status, stdout } = spawnSync("id", ["-u", name], { encoding: "utf8" });
-    if (status !== 0) continue;
-    const group = spawnSync("id", ["-g", name], { encoding: "utf8" });
-    return { uid: Number(stdout), gid: Number(group.stdout) };
-  }
-  return null;
-}
-
-/** @returns the folder, in which it may make files. */
-function owned(folder: string): string {
-  const user = otherUser();
-  if (user !== null) chownSync(folder, user.uid, user.gid);
-  return folder;
 }
 
 /** Why there can be none here, or null. */
@@ -148,19 +130,18 @@ export class Postgres {
 
   static async #make(options: PostgresOptions): Promise<Postgres> {
     const folder = mkdtempSync(join(options.within ?? tmpdir(), "flotilla-postgres-"));
-    const user = otherUser();
-    if (user !== null) chownSync(folder, user.uid, user.gid);
+    owned(folder, "postgres");
     return new Postgres(folder, options.port ?? (await freePorts(1))[0]!, options);
   }
 
   #logPlace(): string[] {
     const folder = this.#options.disks?.log;
-    return folder === undefined ? [] : ["--waldir", join(owned(folder), "log")];
+    return folder === undefined ? [] : ["--waldir", join(owned(folder, "postgres"), "log")];
   }
 
   get data(): string {
     const folder = this.#options.disks?.data;
-    return folder === undefined ? join(this.folder, "data") : join(owned(folder), "data");
+    return folder === undefined ? join(this.folder, "data") : join(owned(folder, "postgres"), "data");
   }
 
   get log(): string {
@@ -192,20 +173,15 @@ export class Postgres {
       env: this.#env(),
     });
     this.#process = child;
-    await new Promise<void>((resolve, reject) => {
-      let said = "";
-      const fail = (): void => reject(new Error(`PostgreSQL did not start:\n${said}`));
-      const timer = setTimeout(fail, patienceMs);
-      child.once("exit", fail);
-      child.stdout!.resume();
-      child.stderr!.setEncoding("utf8").on("data", (text: string) => {
-        appendFileSync(join(this.folder, "log"), text);
-        said += text;
-        if (!/ready to accept (?:read-only )?connections/.test(said)) return;
-        clearTimeout(timer);
-        resolve();
-      });
+    await ready(child, {
+      ...{ name: "PostgreSQL", output: "stderr", patienceMs },
+      pattern: /ready to accept (?:read-only )?connections/,
+      onText: (text) => appendFileSync(join(this.folder, "log"), text),
     });
+  }
+
+  get pid(): number {
+    return this.#process!.pid!;
   }
 
   /** By itself, too. */
@@ -217,7 +193,8 @@ export class Postgres {
   async stop(how: "fast" | "immediate" = "fast"): Promise<void> {
     const child = this.#process;
     if (child === null || this.hasEnded) return;
-    const ended = once(child, "exit");
+    // With all that it wrote.
+    const ended = once(child, "close");
     child.kill("SIGCONT");
     for (const pid of this.#processes()) if (pid !== child.pid) sendSignal(pid, "SIGCONT");
     child.kill(how === "fast" ? "SIGINT" : "SIGQUIT");
@@ -226,7 +203,7 @@ export class Postgres {
 
   /** kill -9 of all of it. */
   async kill(): Promise<void> {
-    const ended = once(this.#process!, "exit");
+    const ended = once(this.#process!, "close");
     for (const pid of this.#processes()) sendSignal(pid, "SIGKILL");
     await ended;
   }
@@ -277,7 +254,7 @@ export class Postgres {
   }
 
   #command(name: string, args: readonly string[]): string[] {
-    const user = otherUser();
+    const user = otherUser("postgres");
     const as =
       user === null ? [] : ["setpriv", `--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups"];
     return [...(this.#options.on ?? []), ...as, join(programs()!, name), ...args];

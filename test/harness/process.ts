@@ -4,13 +4,13 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { clusterStatus, type ServerStatus } from "../../src/admin/cluster-status.ts";
 import { loadOrThrow } from "../../src/config/load.ts";
+import { sendSignal } from "../../src/support/processes.ts";
 
 const root: string = join(import.meta.dirname, "..", "..");
 const cli: string = join(root, "src", "cli", "main.ts");
@@ -157,7 +157,8 @@ export function temporaryFolder(t: TestContext, files: Readonly<Record<string, s
   const folder = mkdtempSync(join(tmpdir(), "flotilla-test-"));
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
   t.after(() => {
-    for (const pid of processesIn(folder)) process.kill(pid, "SIGKILL");
+    // One that ended meanwhile must not keep the others alive.
+    for (const pid of processesIn(folder)) sendSignal(pid, "SIGKILL");
     rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   });
   return folder;
@@ -176,17 +177,6 @@ export function processesIn(folder: string): number[] {
     })
     .map(Number)
     .filter((pid) => pid !== process.pid);
-}
-
-/** Ports of `address` that were free a moment ago, all different. */
-export async function freePorts(count: number, address = "127.0.0.1"): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  await Promise.all(
-    servers.map((server) => new Promise<void>((resolve) => server.listen(0, address, () => resolve()))),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 /** As `flotilla status` sees them, without a process of its own: to be asked again and again. */

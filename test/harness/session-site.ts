@@ -69,9 +69,9 @@ export class Browser {
     this.#port = port;
   }
 
-  /** The same visitor in another tab. */
-  copy(): Browser {
-    const other = new Browser(this.#port);
+  /** The same visitor in another tab, or at another site. */
+  copy(port: number = this.#port): Browser {
+    const other = new Browser(port);
     for (const [name, value] of this.jar) other.jar.set(name, value);
     return other;
   }

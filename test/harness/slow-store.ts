@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { Keeper, type SessionPlace } from "../../src/session/keeper.ts";
 import { MemoryStore } from "../../src/session/memory-store.ts";
-import { middlewareOf } from "../../src/session/middleware.ts";
-import { habitsOf } from "../../src/session/options.ts";
+import { middlewareOf, type SessionMiddleware } from "../../src/session/middleware.ts";
+import { habitsOf, type SessionOptions } from "../../src/session/options.ts";
 import { placeAlone } from "../../src/session/place.ts";
 import type { SessionStore } from "../../src/session/store.ts";
 import { FlotillaError } from "../../src/support/errors.ts";
@@ -84,24 +84,33 @@ export class SlowStore {
   }
 }
 
-export interface SlowSite {
-  readonly site: SessionSite;
+export interface SlowSessions {
+  readonly middleware: SessionMiddleware;
   readonly store: SlowStore;
   /** Lines of the log. */
   readonly errors: readonly string[];
+}
+
+export interface SlowSite extends Omit<SlowSessions, "middleware"> {
+  readonly site: SessionSite;
   readonly browser: Browser;
 }
 
-/** @param routes besides `/look`, which answers with the session's data. */
-export async function setUpSlow(routes: Record<string, Handler>): Promise<SlowSite> {
+/** A `session()` with such a store. */
+export function slowSessions(options: SessionOptions = {}): SlowSessions {
   const alone = placeAlone(null);
   assert.ok(alone.store instanceof MemoryStore);
   const store = new SlowStore(alone.store);
   const errors: string[] = [];
   const log = { ...silentLog, error: (_fields: unknown, line: string) => void errors.push(line) };
   const place: SessionPlace = { ...alone, store, log: log as typeof silentLog };
-  const middleware = middlewareOf(new Keeper(place, habitsOf({}, "sid"))) as AnyMiddleware;
-  const site = await SessionSite.start(middleware, {
+  return { middleware: middlewareOf(new Keeper(place, habitsOf(options, "sid"))), store, errors };
+}
+
+/** @param routes besides `/look`, which answers with the session's data. */
+export async function setUpSlow(routes: Record<string, Handler>): Promise<SlowSite> {
+  const { middleware, store, errors } = slowSessions();
+  const site = await SessionSite.start(middleware as AnyMiddleware, {
     "/look": (req, res) => res.end(JSON.stringify({ ...req.session, cookie: undefined })),
     ...routes,
   });

@@ -4,7 +4,8 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { testSecret } from "./cluster-folder.ts";
-import { freePorts, startFlotilla, type TestProcess, temporaryFolder } from "./process.ts";
+import { freePorts } from "./free-ports.ts";
+import { startFlotilla, type TestProcess, temporaryFolder } from "./process.ts";
 
 export interface WorkerSiteShape {
   readonly workers?: number;

@@ -9,8 +9,9 @@ import { findProgram } from "../../bench/commands.ts";
 import { LoadAgent } from "../../src/load/agent.ts";
 import { StateFile } from "../../src/load/agent-state.ts";
 import { silentLog } from "../../src/support/log.ts";
+import { freePorts } from "../harness/free-ports.ts";
 import { procFolder, twoCpus } from "../harness/proc-folder.ts";
-import { freePorts, start, temporaryFolder, until } from "../harness/process.ts";
+import { start, temporaryFolder, until } from "../harness/process.ts";
 
 const haproxy = findProgram("haproxy");
 

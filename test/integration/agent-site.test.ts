@@ -5,9 +5,10 @@ import { LoadAgent } from "../../src/load/agent.ts";
 import { StateFile } from "../../src/load/agent-state.ts";
 import { silentLog } from "../../src/support/log.ts";
 import { testSecret } from "../harness/cluster-folder.ts";
+import { freePorts } from "../harness/free-ports.ts";
 import { PlainServer } from "../harness/plain-server.ts";
 import { type ProcFolder, procFolder, twoCpus } from "../harness/proc-folder.ts";
-import { freePorts, startFlotilla, temporaryFolder, until } from "../harness/process.ts";
+import { startFlotilla, temporaryFolder, until } from "../harness/process.ts";
 import { get } from "../harness/worker-site.ts";
 
 interface Machine {

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ask, attachedProgram, bodyOf, repository } from "../harness/attached-program.ts";
 import { clusterFolder } from "../harness/cluster-folder.ts";
-import { freePorts, startFlotilla, temporaryFolder } from "../harness/process.ts";
+import { freePorts } from "../harness/free-ports.ts";
+import { startFlotilla, temporaryFolder } from "../harness/process.ts";
 
 const imports = `const http = require("node:http"); const { PORT, OTHER } = process.env;`;
 const hello = `(req, res) => res.end("hello " + req.url + " " + req.socket.remoteAddress)`;

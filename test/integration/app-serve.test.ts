@@ -9,7 +9,8 @@ import { type Link, StreamKind } from "../../src/link/api.ts";
 import { dialOnce } from "../../src/link/dialer.ts";
 import { linkKeys } from "../../src/link/keys.ts";
 import { silentLog } from "../../src/support/log.ts";
-import { freePorts, runFlotilla, start, type TestProcess, temporaryFolder } from "../harness/process.ts";
+import { freePorts } from "../harness/free-ports.ts";
+import { runFlotilla, start, type TestProcess, temporaryFolder } from "../harness/process.ts";
 
 const secret = "0123456789abcdef0123456789abcdef";
 const application = join(import.meta.dirname, "fixtures", "served-app.ts");

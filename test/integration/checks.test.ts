@@ -5,10 +5,10 @@ import type { IncomingHttpHeaders } from "node:http";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { testSecret } from "../harness/cluster-folder.ts";
+import { freePorts } from "../harness/free-ports.ts";
 import { type LinkApp, linkApp } from "../harness/link-app.ts";
 import { PlainServer } from "../harness/plain-server.ts";
 import {
-  freePorts,
   runFlotilla,
   startFlotilla,
   statusOf,

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { parseAgentCheck } from "../../src/load/agent-check.ts";
 import { parseLoad } from "../../src/load/record.ts";
-import { freePorts, runFlotilla, startFlotilla, temporaryFolder } from "../harness/process.ts";
+import { freePorts } from "../harness/free-ports.ts";
+import { runFlotilla, startFlotilla, temporaryFolder } from "../harness/process.ts";
 
 /** What a visitor gets; "" when nobody answers. */
 function visit(port: number): Promise<string> {

@@ -113,12 +113,12 @@ test("another `durability:` in the file is refused before any session ends", asy
   assert.equal(code, 1);
   assert.match(
     stderr,
-    /nothing was touched: app-a runs with `durability: backup\+disk`, and the file says backup: .*FLOTILLA_RESTART_REFUSED/,
+    /nothing was touched: app-a runs with `durability: backup\+disk`, and the file says durability: backup: .*FLOTILLA_RESTART_REFUSED/,
   );
   const reloaded = await runFlotilla(t, ["reload"], { cwd: site.folder });
   assert.match(
     reloaded.stdout + reloaded.stderr,
-    /with another `durability:`, stop all its app servers and start them/,
+    /with another `store:` or `durability:`, stop all its app servers and start them/,
   );
   assert.deepEqual(
     (await site.servers()).map(({ pid }) => pid),

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { SessionIds } from "../../src/session/id.ts";
 import { seededRandom } from "../../src/support/clock.ts";
-import { freePorts, start, statusOf, type TestProcess, temporaryFolder, until } from "../harness/process.ts";
+import { freePorts } from "../harness/free-ports.ts";
+import { start, statusOf, type TestProcess, temporaryFolder, until } from "../harness/process.ts";
 
 const fixture = join(import.meta.dirname, "fixtures", "anywhere.ts");
 const secret = "0123456789abcdef0123456789abcdef";

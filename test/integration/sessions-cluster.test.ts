@@ -7,7 +7,8 @@ import { loadOrThrow } from "../../src/config/load.ts";
 import type { ClusterFile } from "../../src/config/model.ts";
 import { SessionIds } from "../../src/session/id.ts";
 import { cartApp, cartFile, slotsInAll } from "../harness/cart-site.ts";
-import { freePorts, startFlotilla, temporaryFolder, until } from "../harness/process.ts";
+import { freePorts } from "../harness/free-ports.ts";
+import { startFlotilla, temporaryFolder, until } from "../harness/process.ts";
 
 const secret = "0123456789abcdef0123456789abcdef";
 /** In this process: a command's own start takes seconds where many tests run. */

@@ -7,8 +7,8 @@ import { clusterStatus, type ServerStatus } from "../../src/admin/cluster-status
 import { loadOrThrow } from "../../src/config/load.ts";
 import type { ClusterFile } from "../../src/config/model.ts";
 import { cartApp, cartFile } from "../harness/cart-site.ts";
+import { freePorts } from "../harness/free-ports.ts";
 import {
-  freePorts,
   runFlotilla,
   start,
   startFlotilla,

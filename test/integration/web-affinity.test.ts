@@ -6,7 +6,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { type TestContext, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
-import { freePorts, runFlotilla, start, statusOf, type TestProcess, until } from "../harness/process.ts";
+import { freePorts } from "../harness/free-ports.ts";
+import { runFlotilla, start, statusOf, type TestProcess, until } from "../harness/process.ts";
 import { type WorkerSite, workerSite } from "../harness/worker-site.ts";
 
 /** Answers with its name. */

@@ -4,7 +4,8 @@ import { copyFileSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { testSecret } from "../harness/cluster-folder.ts";
-import { freePorts, runFlotilla, startFlotilla, temporaryFolder, until } from "../harness/process.ts";
+import { freePorts } from "../harness/free-ports.ts";
+import { runFlotilla, startFlotilla, temporaryFolder, until } from "../harness/process.ts";
 import { ok, RawClient, RawOrigin } from "../harness/raw.ts";
 import { namesFor, secureClient, tlsFolder } from "../harness/tls.ts";
 

@@ -1,7 +1,8 @@
 /** `balance: consistent-hash` in real processes: two workers that know nothing of each other agree on where a path belongs. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { freePorts, start, type TestProcess } from "../harness/process.ts";
+import { freePorts } from "../harness/free-ports.ts";
+import { start, type TestProcess } from "../harness/process.ts";
 import { get, workerSite } from "../harness/worker-site.ts";
 
 /** Answers with its name. */

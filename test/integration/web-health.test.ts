@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { Agent } from "node:http";
 import { test } from "node:test";
-import { freePorts, statusOf, until } from "../harness/process.ts";
+import { freePorts } from "../harness/free-ports.ts";
+import { statusOf, until } from "../harness/process.ts";
 import { exchange, RawClient } from "../harness/raw.ts";
 import { get, workerSite } from "../harness/worker-site.ts";
 

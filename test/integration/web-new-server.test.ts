@@ -5,8 +5,9 @@ import type { ServerResponse } from "node:http";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { testSecret } from "../harness/cluster-folder.ts";
+import { freePorts } from "../harness/free-ports.ts";
 import { PlainServer } from "../harness/plain-server.ts";
-import { freePorts, runFlotilla, startFlotilla, temporaryFolder, until } from "../harness/process.ts";
+import { runFlotilla, startFlotilla, temporaryFolder, until } from "../harness/process.ts";
 import { get, Visitors } from "../harness/worker-site.ts";
 
 const app = join(import.meta.dirname, "fixtures", "app.ts");

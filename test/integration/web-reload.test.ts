@@ -7,13 +7,8 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { testSecret } from "../harness/cluster-folder.ts";
-import {
-  freePorts,
-  runFlotilla,
-  startFlotilla,
-  type TestProcess,
-  temporaryFolder,
-} from "../harness/process.ts";
+import { freePorts } from "../harness/free-ports.ts";
+import { runFlotilla, startFlotilla, type TestProcess, temporaryFolder } from "../harness/process.ts";
 import { get, Visitors, workerSite } from "../harness/worker-site.ts";
 
 const textOf = (path: string): string => readFileSync(path, "utf8");

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type TestContext, test } from "node:test";
 import { testSecret } from "../harness/cluster-folder.ts";
-import { freePorts, startFlotilla, temporaryFolder } from "../harness/process.ts";
+import { freePorts } from "../harness/free-ports.ts";
+import { startFlotilla, temporaryFolder } from "../harness/process.ts";
 import { certificateFiles, secureClient } from "../harness/tls.ts";
 
 const versions = ["TLSv1.2", "TLSv1.3"] as const;

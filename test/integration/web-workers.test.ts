@@ -8,7 +8,8 @@ import { clusterStatus } from "../../src/admin/cluster-status.ts";
 import { loadOrThrow } from "../../src/config/load.ts";
 import { http } from "../../src/support/limits.ts";
 import { processState } from "../../src/support/processes.ts";
-import { freePorts, runFlotilla, start, startFlotilla, statusOf, until } from "../harness/process.ts";
+import { freePorts } from "../harness/free-ports.ts";
+import { runFlotilla, start, startFlotilla, statusOf, until } from "../harness/process.ts";
 import { get, Visitors, type WorkerSite, workerSite } from "../harness/worker-site.ts";
 
 async function workersOf(site: WorkerSite) {

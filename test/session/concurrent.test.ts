@@ -2,171 +2,174 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { type SessionOptions, session } from "../../src/session/index.ts";
+import type { SessionOptions } from "../../src/session/index.ts";
 import { Gate } from "../harness/gate.ts";
-import { type AnyMiddleware, type Handler, SessionSite } from "../harness/session-site.ts";
+import { sessionPlaces } from "../harness/session-places.ts";
+import { type Handler, SessionSite } from "../harness/session-site.ts";
 
 const look: Handler = (req, res) => res.end(JSON.stringify({ ...req.session, cookie: undefined }));
 
-function site(routes: Record<string, Handler>, options: SessionOptions = {}): Promise<SessionSite> {
-  return SessionSite.start(session(options) as AnyMiddleware, { "/look": look, ...routes });
-}
+for (const [where, sessionIn] of Object.entries(sessionPlaces))
+  describe(`two requests of one session at the same time, ${where}`, () => {
+    const site = (routes: Record<string, Handler>, options: SessionOptions = {}): Promise<SessionSite> =>
+      SessionSite.start(sessionIn(options), { "/look": look, ...routes });
 
-describe("two requests of one session at the same time", () => {
-  test("both win on different keys; on the same key the later one; untouched keys stay", async () => {
-    const gate = new Gate();
-    await using shop = await site({
-      "/fill": (req, res) => {
-        Object.assign(req.session, { a: { n: 0 }, b: { n: 0 }, both: 0, gone: 1 });
-        res.end();
-      },
-      "/slow": async (req, res) => {
-        req.session.a.n = 1;
-        req.session.both = "slow";
-        await gate.pass();
-        res.end();
-      },
-      "/quick": (req, res) => {
-        req.session.b.n = 2;
-        req.session.both = "quick";
-        req.session.made = true;
-        delete req.session.gone;
-        res.end();
-      },
+    test("both win on different keys; on the same key the later one; untouched keys stay", async () => {
+      const gate = new Gate();
+      await using shop = await site({
+        "/fill": (req, res) => {
+          Object.assign(req.session, { a: { n: 0 }, b: { n: 0 }, both: 0, gone: 1 });
+          res.end();
+        },
+        "/slow": async (req, res) => {
+          req.session.a.n = 1;
+          req.session.both = "slow";
+          await gate.pass();
+          res.end();
+        },
+        "/quick": (req, res) => {
+          req.session.b.n = 2;
+          req.session.both = "quick";
+          req.session.made = true;
+          delete req.session.gone;
+          res.end();
+        },
+      });
+      const browser = shop.browser();
+      await browser.get("/fill");
+      const slow = browser.copy().get("/slow");
+      await gate.reached;
+      await browser.get("/quick");
+      assert.equal(await browser.read("/look"), '{"a":{"n":0},"b":{"n":2},"both":"quick","made":true}');
+      gate.open();
+      await slow;
+      assert.equal(await browser.read("/look"), '{"a":{"n":1},"b":{"n":2},"both":"slow","made":true}');
     });
-    const browser = shop.browser();
-    await browser.get("/fill");
-    const slow = browser.copy().get("/slow");
-    await gate.reached;
-    await browser.get("/quick");
-    assert.equal(await browser.read("/look"), '{"a":{"n":0},"b":{"n":2},"both":"quick","made":true}');
-    gate.open();
-    await slow;
-    assert.equal(await browser.read("/look"), '{"a":{"n":1},"b":{"n":2},"both":"slow","made":true}');
-  });
 
-  test("a request that only read a key does not undo another one's change", async () => {
-    const gate = new Gate();
-    await using shop = await site({
-      "/fill": (req, res) => {
-        req.session.cart = [1];
-        res.end();
-      },
-      "/reader": async (req, res) => {
-        const cart = req.session.cart.length;
-        await gate.pass();
-        res.end(String(cart));
-      },
-      "/writer": (req, res) => {
-        req.session.cart.push(2);
-        res.end();
-      },
+    test("a request that only read a key does not undo another one's change", async () => {
+      const gate = new Gate();
+      await using shop = await site({
+        "/fill": (req, res) => {
+          req.session.cart = [1];
+          res.end();
+        },
+        "/reader": async (req, res) => {
+          const cart = req.session.cart.length;
+          await gate.pass();
+          res.end(String(cart));
+        },
+        "/writer": (req, res) => {
+          req.session.cart.push(2);
+          res.end();
+        },
+      });
+      const browser = shop.browser();
+      await browser.get("/fill");
+      const reader = browser.copy().get("/reader");
+      await gate.reached;
+      await browser.get("/writer");
+      gate.open();
+      assert.equal((await reader).body, "1");
+      assert.equal(await browser.read("/look"), '{"cart":[1,2]}');
     });
-    const browser = shop.browser();
-    await browser.get("/fill");
-    const reader = browser.copy().get("/reader");
-    await gate.reached;
-    await browser.get("/writer");
-    gate.open();
-    assert.equal((await reader).body, "1");
-    assert.equal(await browser.read("/look"), '{"cart":[1,2]}');
-  });
 
-  test("A41: destroyed stays destroyed when a slower one saves, touches or ends", async () => {
-    const gate = new Gate();
-    const outcome: string[] = [];
-    await using shop = await site({
-      "/login": (req, res) => {
-        req.session.user = "anna";
-        res.end();
-      },
-      "/slow": async (req, res) => {
-        await gate.pass();
-        req.session.user = "anna again";
-        req.session.touch();
-        await req.session.save().catch((error: { code: string }) => outcome.push(error.code));
-        res.end("fine");
-      },
-      "/logout": async (req, res) => {
-        await req.session.destroy();
-        res.end();
-      },
+    test("A41: destroyed stays destroyed when a slower one saves, touches or ends", async () => {
+      const gate = new Gate();
+      const outcome: string[] = [];
+      await using shop = await site({
+        "/login": (req, res) => {
+          req.session.user = "anna";
+          res.end();
+        },
+        "/slow": async (req, res) => {
+          await gate.pass();
+          req.session.user = "anna again";
+          req.session.touch();
+          await req.session.save().catch((error: { code: string }) => outcome.push(error.code));
+          res.end("fine");
+        },
+        "/logout": async (req, res) => {
+          await req.session.destroy();
+          res.end();
+        },
+      });
+      const browser = shop.browser();
+      await browser.get("/login");
+      const slow = browser.copy().get("/slow");
+      await gate.reached;
+      await browser.get("/logout");
+      gate.open();
+      assert.deepEqual([(await slow).body, outcome], ["fine", ["FLOTILLA_SESSION_GONE"]]);
+      assert.equal(await browser.read("/look"), "{}");
     });
-    const browser = shop.browser();
-    await browser.get("/login");
-    const slow = browser.copy().get("/slow");
-    await gate.reached;
-    await browser.get("/logout");
-    gate.open();
-    assert.deepEqual([(await slow).body, outcome], ["fine", ["FLOTILLA_SESSION_GONE"]]);
-    assert.equal(await browser.read("/look"), "{}");
-  });
 
-  test("any interleaving of changes to keys ends as if each key had been set in the order of the ends", async () => {
-    const gates: Gate[] = [];
-    await using shop = await site({
-      "/start": (req, res) => {
-        req.session.of = {};
-        res.end();
-      },
-      "/set": async (req, res) => {
-        const url = new URL(req.url!, "http://shop.example");
-        const [key, number] = [url.searchParams.get("key")!, Number(url.searchParams.get("number"))];
-        req.session[key] = { number };
-        await gates[number]!.pass();
-        res.end();
-      },
+    test("any interleaving of changes to keys ends as if each key had been set in the order of the ends", async () => {
+      const gates: Gate[] = [];
+      await using shop = await site({
+        "/start": (req, res) => {
+          req.session.of = {};
+          res.end();
+        },
+        "/set": async (req, res) => {
+          const url = new URL(req.url!, "http://shop.example");
+          const [key, number] = [url.searchParams.get("key")!, Number(url.searchParams.get("number"))];
+          req.session[key] = { number };
+          await gates[number]!.pass();
+          res.end();
+        },
+      });
+      const order = fc.array(fc.constantFrom("a", "b", "c"), { minLength: 1, maxLength: 6 }).chain((keys) =>
+        fc.record({
+          keys: fc.constant(keys),
+          ends: fc.shuffledSubarray([...keys.keys()], { minLength: keys.length }),
+        }),
+      );
+      await fc.assert(
+        fc.asyncProperty(order, async ({ keys, ends }) => {
+          const browser = shop.browser();
+          await browser.get("/start");
+          gates.splice(0, gates.length, ...keys.map(() => new Gate()));
+          const visits = keys.map((key, number) => browser.copy().get(`/set?key=${key}&number=${number}`));
+          await Promise.all(gates.map((gate) => gate.reached));
+          const expected: Record<string, unknown> = { of: {} };
+          for (const number of ends) {
+            gates[number]!.open();
+            await visits[number];
+            expected[keys[number]!] = { number };
+          }
+          assert.deepEqual(JSON.parse(await browser.read("/look")), expected);
+        }),
+        { seed: 33, numRuns: 25 },
+      );
     });
-    const order = fc.array(fc.constantFrom("a", "b", "c"), { minLength: 1, maxLength: 6 }).chain((keys) =>
-      fc.record({
-        keys: fc.constant(keys),
-        ends: fc.shuffledSubarray([...keys.keys()], { minLength: keys.length }),
-      }),
-    );
-    await fc.assert(
-      fc.asyncProperty(order, async ({ keys, ends }) => {
-        const browser = shop.browser();
-        await browser.get("/start");
-        gates.splice(0, gates.length, ...keys.map(() => new Gate()));
-        const visits = keys.map((key, number) => browser.copy().get(`/set?key=${key}&number=${number}`));
-        await Promise.all(gates.map((gate) => gate.reached));
-        const expected: Record<string, unknown> = { of: {} };
-        for (const number of ends) {
-          gates[number]!.open();
-          await visits[number];
-          expected[keys[number]!] = { number };
-        }
-        assert.deepEqual(JSON.parse(await browser.read("/look")), expected);
-      }),
-      { seed: 33, numRuns: 25 },
-    );
-  });
 
-  test("update() loses none of many increments", async () => {
-    await using shop = await site({
-      "/start": (req, res) => {
-        req.session.started = true;
-        res.end();
-      },
-      "/add": async (req, res) => {
-        const total = await req.session.update("total", async (n = 0) => {
-          await new Promise((resolve) => setImmediate(resolve));
-          return (n as number) + 1;
-        });
-        assert.equal(req.session.total, total);
-        res.end();
-      },
-      "/fail": async (req, res) => {
-        const failing = req.session.update("total", () => {
-          throw new Error("mine");
-        });
-        await assert.rejects(failing, /mine/);
-        res.end("failed");
-      },
+    test("update() loses none of many increments", async () => {
+      await using shop = await site({
+        "/start": (req, res) => {
+          req.session.started = true;
+          res.end();
+        },
+        "/add": async (req, res) => {
+          const total = await req.session.update("total", async (n = 0) => {
+            await new Promise((resolve) => setImmediate(resolve));
+            return (n as number) + 1;
+          });
+          assert.equal(req.session.total, total);
+          res.end();
+        },
+        "/fail": async (req, res) => {
+          const failing = req.session.update("total", () => {
+            throw new Error("mine");
+          });
+          await assert.rejects(failing, /mine/);
+          res.end("failed");
+        },
+      });
+      const browser = shop.browser();
+      await browser.get("/start");
+      await Promise.all(
+        Array.from({ length: 20 }, (_, n) => browser.copy().read(n === 7 ? "/fail" : "/add")),
+      );
+      assert.equal(await browser.read("/look"), '{"started":true,"total":19}');
     });
-    const browser = shop.browser();
-    await browser.get("/start");
-    await Promise.all(Array.from({ length: 20 }, (_, n) => browser.copy().read(n === 7 ? "/fail" : "/add")));
-    assert.equal(await browser.read("/look"), '{"started":true,"total":19}');
   });
-});

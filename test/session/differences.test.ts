@@ -261,7 +261,7 @@ describe("other differences", () => {
   test("options that can't be honoured are refused when the middleware is made", () => {
     const cases: [options: object, message: RegExp][] = [
       [{ genid: () => "x" }, /genid.*ids are signed/],
-      [{ store: {} }, /store.*the cluster's own servers/],
+      [{ store: {} }, /store.*what postgresStore\(.*gives/],
       [{ rollling: true }, /rollling.*it is none of name, cookie/],
       [{ name: "a b" }, /"a b" is no name for a cookie/],
       [{ unset: "forget" }, /"keep" or "destroy"/],

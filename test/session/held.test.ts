@@ -27,6 +27,12 @@ function uncaught(t: TestContext): Promise<unknown> {
   return promise;
 }
 
+/** What middleware knows of Node's ServerResponse. */
+interface NodeHead {
+  readonly _header: string | null;
+  _implicitHeader(): void;
+}
+
 const lost = new FlotillaError("FLOTILLA_TEST", "the backup refused");
 
 describe("a response whose session is not committed yet", () => {
@@ -65,6 +71,29 @@ describe("a response whose session is not committed yet", () => {
     const answer = browser.get("/stream");
     await store.arrival();
     assert.ok(await isPending(answer));
+    store.answer();
+    assert.equal((await answer).body, "one,two,three");
+  });
+
+  test("has one head, also for who asks for it with every write because it is not out", async () => {
+    const { site, store, browser } = await setUpSlow({
+      "/compressed": (req, res) => {
+        req.session.a = 1;
+        const { write } = res;
+        res.write = function (this: typeof res, ...args: unknown[]) {
+          const { _header, _implicitHeader } = this as unknown as NodeHead;
+          if (!_header) _implicitHeader.call(this);
+          return Reflect.apply(write, this, args) as boolean;
+        } as typeof write;
+        res.flushHeaders();
+        res.write("one,");
+        res.write("two,");
+        res.end("three");
+      },
+    });
+    await using _site = site;
+    const answer = browser.get("/compressed");
+    await store.arrival();
     store.answer();
     assert.equal((await answer).body, "one,two,three");
   });

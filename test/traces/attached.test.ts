@@ -7,7 +7,8 @@ import { io } from "socket.io-client";
 import { WebSocket } from "ws";
 import { StreamKind } from "../../src/link/api.ts";
 import { attachedProgram } from "../harness/attached-program.ts";
-import { freePorts, start, type TestProcess, until } from "../harness/process.ts";
+import { freePorts } from "../harness/free-ports.ts";
+import { start, type TestProcess, until } from "../harness/process.ts";
 import { type Way, wayOverLink, wayToPort } from "./ways.ts";
 
 const program = join(import.meta.dirname, "program.ts");

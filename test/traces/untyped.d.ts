@@ -2,7 +2,6 @@
 /** Packages of the trace tests that bring no types of their own. */
 declare module "body-parser";
 declare module "compression";
-declare module "express-session";
 declare module "express4";
 declare module "koa";
 declare module "multer";

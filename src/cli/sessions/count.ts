@@ -5,12 +5,14 @@ import type { ClusterFile } from "../../config/model.ts";
 import { count as counted, grouped, sizeInWords } from "../../support/words.ts";
 import { openFile } from "../cluster-file.ts";
 import { coloured, complain, enumerate, say, sayJson, table } from "../terminal.ts";
-import { clustersWithSessions, type Keeper, Keepers, type Silent } from "./keepers.ts";
+import { clustersWithSessions, type InDatabase, type Keeper, Keepers, type Silent } from "./keepers.ts";
 
 interface ClusterCounts {
   readonly name: string;
   readonly all: readonly Keeper[];
   readonly silent: readonly Silent[];
+  /** That servers have in common; null: none. */
+  readonly inDatabase: InDatabase | null;
 }
 
 /** @returns the exit code: 0 when all servers answered. */
@@ -33,9 +35,13 @@ async function countsOf(file: ClusterFile, name: string | null): Promise<Cluster
   return await Promise.all(
     clustersWithSessions(file, name).map(async (cluster) => {
       const keepers = new Keepers(file, cluster, asker);
-      await keepers.look();
-      keepers.end();
-      return { name: cluster.name, all: keepers.all, silent: keepers.silent };
+      try {
+        await keepers.look();
+        const inDatabase = await keepers.inDatabase();
+        return { name: cluster.name, all: keepers.all, silent: keepers.silent, inDatabase };
+      } finally {
+        keepers.end();
+      }
     }),
   );
 }
@@ -52,7 +58,8 @@ function totalOf(all: readonly Keeper[], part: "owned" | "backedUp" | "onDisk"):
   };
 }
 
-function inJson({ name, all, silent }: ClusterCounts): object {
+function inJson({ name, all, silent, inDatabase }: ClusterCounts): object {
+  const owned = totalOf(all, "owned");
   return {
     name,
     servers: all.map(({ server, kind, served, owned, backedUp, onDisk, singleCopy }) => ({
@@ -60,7 +67,9 @@ function inJson({ name, all, silent }: ClusterCounts): object {
       ...{ owned, backedUp, onDisk, singleCopy },
     })),
     silent: silent.map(({ server, why }) => ({ name: server.name, why })),
-    total: totalOf(all, "owned"),
+    ...(inDatabase === null ? {} : { inDatabase }),
+    // How large they are in a database is the database's to say.
+    total: inDatabase === null ? owned : { sessions: owned.sessions + inDatabase.sessions, bytes: null },
     isComplete: silent.length === 0,
   };
 }
@@ -70,10 +79,14 @@ function inWords(clusters: readonly ClusterCounts[]): string[] {
   const head = ["SERVER", "CLUSTER", hasDisks ? "IN MEMORY" : "SESSIONS", "SIZE", "BACKED UP", "SIZE"];
   if (hasDisks) head.push("ON DISK", "SIZE");
   head.push("SLOTS", "ONE COPY");
-  const rows = clusters.flatMap(({ name, all }) => [
-    ...all.map((keeper) => [keeper.server.name, name, ...cells([keeper], hasDisks)]),
-    ...(all.length > 1 ? [["total", name, ...cells(all, hasDisks)]] : []),
-  ]);
+  const rows = clusters.flatMap(({ name, all: keepers, inDatabase }) => {
+    const all = keepers.filter(({ kind }) => kind !== "common");
+    return [
+      ...all.map((keeper) => [keeper.server.name, name, ...cells([keeper], hasDisks)]),
+      ...(all.length > 1 ? [["total", name, ...cells(all, hasDisks)]] : []),
+      ...(inDatabase === null ? [] : [databaseRow(name, inDatabase, head.length)]),
+    ];
+  });
   const [headLine, ...lines] = table([head, ...rows], new Set([2, 3, 4, 5, 6, 7, 8, 9]));
   const alone = clusters.flatMap(({ all }) =>
     all.filter(({ kind, owned }) => kind === "alone" && owned.sessions > 0),
@@ -84,6 +97,12 @@ function inWords(clusters: readonly ClusterCounts[]): string[] {
     ...lines,
     ...(alone.length === 0 ? [] : [`${names} ${alone.length === 1 ? "keeps" : "keep"} sessions alone.`]),
   ];
+}
+
+/** How large they are there is not known. */
+function databaseRow(cluster: string, { database, sessions }: InDatabase, columns: number): string[] {
+  const cells = [database, cluster, grouped(sessions)];
+  return [...cells, ...Array<string>(columns - cells.length).fill("-")];
 }
 
 /** Of one server, or the sums of several. */

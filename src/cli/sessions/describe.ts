@@ -102,19 +102,41 @@ function describeCheckpoints({ program, config, done }: Cli): void {
 
   program
     .command("import")
-    .argument("<file>", "a checkpoint; gzipped where its name ends in .gz; -: standard input")
-    .description("put the sessions of a checkpoint in place, on this site or another one, while it runs")
+    .argument("[file]", "a checkpoint; gzipped where its name ends in .gz; -: standard input")
+    .description(
+      "put the sessions of a checkpoint, or of another library's store, in place on this site or another one, while it runs",
+    )
+    .option("--from <url>", "instead of a file: redis://..., rediss://..., postgres://... or mysql://...")
+    .option("--prefix <text>", "Redis: what stands before ids in the names of keys (default: sess:)")
+    .option("--keep-prefix", "Redis: it is part of the ids, as koa-session has it")
+    .option("--table <name>", 'PostgreSQL ("session", "schema.session"), MySQL ("sessions")')
+    .option("--resume <file>", "with --from: keep in this file how far it is, and go on from there")
     .option("--replace", "also in the place of those that are there already")
-    .option("--dry-run", "only look whether the file is right")
+    .option("--dry-run", "only look at what would be taken")
     .option("--rate <sessions>", "so many a second at most", positive)
     .option("--cluster <name>", "where there are several")
     .option("--json", "print one JSON object")
-    .action(async (file: string, { replace, dryRun, rate, cluster, json }: ImportWords) => {
-      const { importSessions } = await import("./import.ts");
+    .action(async (file: string | undefined, words: ImportWords, command: Command) => {
+      const { replace, dryRun, rate, cluster, json } = words;
+      const options = {
+        ...{ replace: replace === true, dryRun: dryRun === true, rate: rate ?? null },
+        ...{ cluster: cluster ?? null, json: json === true },
+      };
+      const { from, prefix, keepPrefix, table, resume } = words;
+      if ((file === undefined) === (from === undefined))
+        command.error("error: name a file, or a store with --from");
+      if (from === undefined) {
+        if (prefix !== undefined || keepPrefix || table !== undefined || resume !== undefined)
+          command.error("error: --prefix, --keep-prefix, --table and --resume go with --from");
+        const { importSessions } = await import("./import.ts");
+        done(await importSessions(config(), file!, options));
+        return;
+      }
+      const { importFrom } = await import("./import-from.ts");
       done(
-        await importSessions(config(), file, {
-          ...{ replace: replace === true, dryRun: dryRun === true, rate: rate ?? null },
-          ...{ cluster: cluster ?? null, json: json === true },
+        await importFrom(config(), {
+          ...{ ...options, from, resume: resume ?? null },
+          ...{ prefix: prefix ?? null, keepsPrefix: keepPrefix === true, table: table ?? null },
         }),
       );
     });
@@ -138,6 +160,11 @@ interface EndWords {
 }
 
 interface ImportWords {
+  readonly from?: string;
+  readonly prefix?: string;
+  readonly keepPrefix?: true;
+  readonly table?: string;
+  readonly resume?: string;
   readonly replace?: true;
   readonly dryRun?: true;
   readonly rate?: number;
@@ -173,6 +200,7 @@ Examples:
   flotilla sessions end --all                      log everybody out
   flotilla sessions export monday.ndjson.gz        a checkpoint, while the site runs
   flotilla sessions import monday.ndjson.gz        back again, or into another site
+  flotilla sessions import --from redis://10.0.0.5 take those of connect-redis along (docs/moving-in.md)
 
 They ask the servers over their cluster ports, from any machine that reaches them and has the file with its secret.
 `;

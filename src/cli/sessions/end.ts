@@ -97,7 +97,7 @@ class Ending {
     const outcomes = new Map<string, boolean | null>();
     const areThere = keeper !== null;
     for (const { server } of alone) await this.#deliver(keys, areThere, () => server, outcomes);
-    if (keeper === null ? keepers.areShared : keeper.kind === "shared")
+    if (keeper === null ? keepers.areShared : keeper.kind !== "alone")
       await this.#deliver(keys, areThere, (key) => keepers.ownerOf(slotOfKey(key))?.server ?? null, outcomes);
     for (const outcome of outcomes.values()) {
       if (outcome === null) this.left++;
@@ -186,7 +186,10 @@ async function endMany(file: ClusterFile, options: EndOptions): Promise<Ending |
 }
 
 async function counted(keepers: Keepers, where: Where | null): Promise<number> {
-  if (where === null && keepers.all.every(({ onDisk }) => onDisk === null)) return keepers.about;
+  if (where === null && keepers.all.every(({ onDisk }) => onDisk === null)) {
+    const common = await keepers.inDatabase();
+    return keepers.about + (common?.sessions ?? 0);
+  }
   let found = 0;
   for await (const { sessions } of walk(keepers, { where, isForKeys: true })) found += sessions.length;
   return found;

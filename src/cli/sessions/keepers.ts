@@ -2,7 +2,7 @@
 import { Asker, type Conversation } from "../../admin/ask.ts";
 import type { Cluster, ClusterFile, Server } from "../../config/model.ts";
 import { suggestion } from "../../config/nearest.ts";
-import type { CountAnswer } from "../../session/admin/questions.ts";
+import type { CommonCountAnswer, CountAnswer } from "../../session/admin/questions.ts";
 import { SlotSet } from "../../session/admin/slot-set.ts";
 import { FlotillaError, messageOf } from "../../support/errors.ts";
 import { admin, sessionAdmin as limits } from "../../support/limits.ts";
@@ -14,6 +14,12 @@ export interface Keeper extends CountAnswer {
   readonly server: Server;
   /** Those of `slots`. */
   readonly served: SlotSet;
+}
+
+export interface InDatabase {
+  /** Its name, with where it is. */
+  readonly database: string;
+  readonly sessions: number;
 }
 
 export interface Silent {
@@ -59,18 +65,39 @@ export class Keepers {
 
   /** Who serves the slot for all of the cluster; null: nobody that is known. */
   ownerOf(slot: number): Keeper | null {
-    return this.all.find(({ kind, served }) => kind === "shared" && served.has(slot)) ?? null;
+    const serving = this.all.filter(({ kind, served }) => kind !== "alone" && served.has(slot));
+    // Of those that have a database in common each can do it.
+    return serving[slot % Math.max(1, serving.length)] ?? null;
   }
 
   get alone(): readonly Keeper[] {
     return this.all.filter(({ kind }) => kind === "alone");
   }
 
+  /** Each session is there once for all of the cluster. */
   get areShared(): boolean {
-    return this.all.some(({ kind }) => kind === "shared");
+    return this.all.some(({ kind }) => kind !== "alone");
   }
 
-  /** How many sessions there are, about: each is on two disks, where there are disks. */
+  /** How many sessions there are in a database that servers have in common; null: they have none. */
+  async inDatabase(): Promise<InDatabase | null> {
+    const common = this.all.filter(({ kind }) => kind === "common");
+    const whys: string[] = [];
+    for (const { server, database = "" } of common) {
+      try {
+        const { sessions } = (await this.ask(server, "sessions-count-common", {})) as CommonCountAnswer;
+        return { database: database ?? "", sessions };
+      } catch (error) {
+        whys.push(`${server.name}: ${messageOf(error)}`);
+      }
+    }
+    if (common.length === 0) return null;
+    throw new FlotillaError("FLOTILLA_SESSIONS_INCOMPLETE", `sessions were not counted: ${enumerate(whys)}`, {
+      source: "server",
+    });
+  }
+
+  /** How many sessions servers keep, about: each is on two disks, where there are disks. */
   get about(): number {
     const inMemory = this.all.reduce((sum, { owned }) => sum + owned.sessions, 0);
     const onDisks = this.all.reduce((sum, { onDisk }) => sum + (onDisk?.sessions ?? 0), 0);

@@ -72,10 +72,11 @@ async function find(
   keepers.end();
   const found = answers.find(({ session }) => session !== null);
   if (found !== undefined) return found;
-  if (answers.some(({ kind, isServing }) => kind === "shared" && isServing)) return null;
+  if (answers.some(({ kind, isServing }) => kind !== "alone" && isServing)) return null;
   const isWholeAnswer = silent.length === 0 && answers.every(({ isServing }) => isServing);
   if (isWholeAnswer) return null;
-  const keeper = answers.find(({ owner }) => owner !== null)?.owner;
+  const { owner = null, database = null } = answers.find((answer) => answer.owner ?? answer.database) ?? {};
+  const keeper = owner ?? database ?? undefined;
   throw new FlotillaError(
     "FLOTILLA_SESSIONS_INCOMPLETE",
     `${keeper === undefined ? "nobody" : keeper} keeps it, and can't tell now${silent.length === 0 ? "" : ` (${enumerate(silent)})`}; try again in a moment`,
@@ -91,13 +92,15 @@ function endsAt({ idleForMs, idleTimeoutMs, ageMs, absoluteTimeoutMs }: ShownSes
 
 function inJson(
   { cluster, key }: GivenSession,
-  { server, backup, epoch }: Found,
+  { server, kind, database, backup, epoch }: Found,
   session: ShownSession,
 ): object {
   const { bytes, idleForMs, idleTimeoutMs, ageMs, absoluteTimeoutMs, keys } = session;
   return {
     session: {
-      ...{ key, cluster: cluster.name, slot: slotOfKey(key), owner: server, backup, epoch, bytes },
+      ...{ key, cluster: cluster.name, slot: slotOfKey(key) },
+      ...(kind === "common" ? { owner: null, database } : { owner: server, backup, epoch }),
+      bytes,
       ...{ idleMs: Math.round(idleForMs), idleTimeoutMs, ageMs: Math.round(ageMs), absoluteTimeoutMs },
       endsAt: endsAt(session).toISOString(),
       keys: keys.map(({ name, bytes: size, text }) => ({
@@ -111,14 +114,16 @@ function inJson(
 
 function inWords(
   { cluster, key }: GivenSession,
-  { server, kind, backup, epoch }: Found,
+  { server, kind, database, backup, epoch }: Found,
   session: ShownSession,
 ): string[] {
   const { bytes, idleForMs, idleTimeoutMs, ageMs, absoluteTimeoutMs, keys } = session;
   const facts = [
     ["cluster", cluster.name],
     ["slot", kind === "shared" ? `${slotOfKey(key)}, epoch ${epoch}` : String(slotOfKey(key))],
-    ["owner", kind === "shared" ? server : `${server}, which keeps it alone`],
+    kind === "common"
+      ? ["kept in", database ?? ""]
+      : ["owner", kind === "shared" ? server : `${server}, which keeps it alone`],
     ...(kind === "shared" ? [["backup", backup ?? "none now"]] : []),
     ["size", `${sizeInWords(bytes)} in ${count(keys.length, "key")}`],
     [

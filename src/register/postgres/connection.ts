@@ -4,18 +4,18 @@
  *
  * A statement that is not answered in time ends the connection: what becomes of it is not known then.
  */
-import { readFile } from "node:fs/promises";
 import { Socket } from "node:net";
 import { type ConnectionOptions, checkServerIdentity } from "node:tls";
 import type { Client, QueryResultRow } from "pg";
-import type { PostgresHost, PostgresSettings } from "../../config/model.ts";
+import type { DatabaseHost, PostgresAddress, PostgresSettings } from "../../config/model.ts";
+import { readTlsFiles } from "../../config/tls-files.ts";
 import { codeOf, messageOf } from "../../support/errors.ts";
 import { postgres as limits } from "../../support/limits.ts";
 
 export interface Opening {
   readonly settings: Pick<PostgresSettings, "address" | "tls">;
   /** One of those of the address. */
-  readonly host: PostgresHost;
+  readonly host: DatabaseHost;
   /** Shown in pg_stat_activity. */
   readonly applicationName: string;
   readonly onNotification: (payload: string) => void;
@@ -55,13 +55,11 @@ export class PostgresConnection {
   /** @throws what the server or the system said. */
   static async open(opening: Opening): Promise<PostgresConnection> {
     const { tlsMode } = opening.settings.address;
-    const isSecured = tlsMode !== "disable" && !isSocketFolder(opening.host);
+    const isSecured = mayHaveTls(opening.settings.address, opening.host);
     try {
       return await connect(opening, isSecured ? await tlsOptions(opening.settings) : false);
     } catch (error) {
-      // These are the library's words for what the server says with one letter.
-      const isWithoutTls = messageOf(error) === "The server does not support SSL connections";
-      if (tlsMode !== "prefer" || !isWithoutTls) throw error;
+      if (tlsMode !== "prefer" || !isWithoutTls(error)) throw error;
       return await connect(opening, false);
     }
   }
@@ -148,27 +146,25 @@ export function isRefusal(error: unknown): boolean {
   return /^(?:22|23|25|28|3D|3F|42|53|54|55)|^40001$|^40P01$|^57014$/.test(codeOf(error));
 }
 
-function isSocketFolder({ host }: PostgresHost): boolean {
-  return host.startsWith("/");
+/** Of Unix sockets there is none. */
+export function mayHaveTls({ tlsMode }: PostgresAddress, { host }: DatabaseHost): boolean {
+  return tlsMode !== "disable" && !host.startsWith("/");
+}
+
+/** These are the library's words for what the server says with one letter. */
+export function isWithoutTls(error: unknown): boolean {
+  return messageOf(error) === "The server does not support SSL connections";
 }
 
 /** Files are read for each connection: certificates are replaced. */
-async function tlsOptions({ address, tls }: Opening["settings"]): Promise<ConnectionOptions> {
+export async function tlsOptions({ address, tls }: Opening["settings"]): Promise<ConnectionOptions> {
   const { tlsMode } = address;
-  const read = async (path: string | undefined | null): Promise<string | undefined> =>
-    path == null ? undefined : await readFile(path, "utf8");
-  const [ca, cert, key] = await Promise.all([
-    read(tls?.caPath),
-    read(tls?.certificate?.certPath),
-    read(tls?.certificate?.keyPath),
-  ]);
+  const texts = await readTlsFiles(tls);
   const name = tls?.serverName ?? null;
   return {
     // As libpq: an authority that is named is asked, even where the mode alone would believe anybody.
-    rejectUnauthorized: tlsMode === "verify-full" || tlsMode === "verify-ca" || ca !== undefined,
-    ...(ca !== undefined && { ca }),
-    ...(cert !== undefined && { cert }),
-    ...(key !== undefined && { key }),
+    rejectUnauthorized: tlsMode === "verify-full" || tlsMode === "verify-ca" || texts.ca !== undefined,
+    ...texts,
     checkServerIdentity: (host, certificate) =>
       tlsMode === "verify-full" ? checkServerIdentity(name ?? host, certificate) : undefined,
   };

@@ -2,13 +2,14 @@
  * The one connection of this process to the primary: made with the first host of the file that is one, made again when it is
  * lost. Whoever needs it waits for it. A standby is refused: what it shows may be old.
  */
-import type { PostgresAddress, PostgresHost, PostgresSettings } from "../../config/model.ts";
+import { hostInWords } from "../../config/engine-url.ts";
+import type { DatabaseHost, PostgresAddress, PostgresSettings } from "../../config/model.ts";
 import { systemClock } from "../../support/clock.ts";
 import type { FlotillaError } from "../../support/errors.ts";
 import { postgres as limits } from "../../support/limits.ts";
 import { unreachable } from "../unreachable.ts";
 import { PostgresConnection } from "./connection.ts";
-import { troubleInWords } from "./words.ts";
+import { registerAt, troubleInWords } from "./words.ts";
 
 export interface PrimaryOptions {
   readonly settings: PostgresSettings;
@@ -113,8 +114,7 @@ export class Primary {
 
   /** Every host once, beginning with the last that was the primary. */
   async #connectOnce(): Promise<boolean> {
-    const { address, table } = this.#options.settings;
-    const { hosts } = address;
+    const { hosts } = this.#options.settings.address;
     const troubles: string[] = [];
     for (let tried = 0; tried < hosts.length && !this.#isStopped; tried++) {
       const index = (this.#first + tried) % hosts.length;
@@ -123,14 +123,14 @@ export class Primary {
         this.#first = index;
         return true;
       } catch (error) {
-        troubles.push(troubleInWords(error, { address, table, place: placeOf(hosts[index]!) }));
+        troubles.push(troubleInWords(error, registerAt(this.#options.settings, placeOf(hosts[index]!))));
       }
     }
     this.#trouble = troubles.join("; ");
     return false;
   }
 
-  async #connectTo(host: PostgresHost): Promise<void> {
+  async #connectTo(host: DatabaseHost): Promise<void> {
     const { settings, applicationName, channel, onNotification, onUp } = this.#options;
     const connection = await PostgresConnection.open({ settings, host, applicationName, onNotification });
     let server: ServerFacts;
@@ -201,9 +201,8 @@ function weaknessOf(fsync: unknown, isAsynchronous: boolean): string | null {
   );
 }
 
-export function placeOf({ host, port }: PostgresHost): string {
-  if (host.startsWith("/")) return `${host}/.s.PGSQL.${port}`;
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+export function placeOf({ host, port }: DatabaseHost): string {
+  return host.startsWith("/") ? `${host}/.s.PGSQL.${port}` : hostInWords({ host, port });
 }
 
 export function placesOf({ hosts }: PostgresAddress): string {

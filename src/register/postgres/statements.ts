@@ -51,10 +51,11 @@ export function createTable(name: string): string {
 }
 
 export function quotedTable(table: string): string {
-  return table
-    .split(".")
-    .map((part) => `"${part}"`)
-    .join(".");
+  return table.split(".").map(quotedName).join(".");
+}
+
+export function quotedName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
 }
 
 export interface Row {

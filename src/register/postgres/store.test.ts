@@ -1,8 +1,8 @@
 /** The cell in a real PostgreSQL: what is kept, who wins, what is heard, and what is said when something is wrong. */
 import assert from "node:assert/strict";
 import test, { after, before, describe, type TestContext } from "node:test";
+import { freePorts } from "../../../test/harness/free-ports.ts";
 import { Postgres, type PostgresOptions, whyNoPostgres } from "../../../test/harness/postgres.ts";
-import { freePorts } from "../../../test/harness/process.ts";
 import type { PostgresSettings } from "../../config/model.ts";
 import { parsePostgresUrl } from "../../config/postgres-url.ts";
 import { FlotillaError } from "../../support/errors.ts";

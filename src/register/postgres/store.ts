@@ -15,7 +15,7 @@ import { unreachable } from "../unreachable.ts";
 import { type Answer, AnswerLost, isRefusal, type PostgresConnection } from "./connection.ts";
 import { Primary, placesOf, type ServerFacts } from "./primary.ts";
 import { channel, type Row, readRow, type Statements, statementsFor } from "./statements.ts";
-import { troubleInWords } from "./words.ts";
+import { registerAt, troubleInWords } from "./words.ts";
 
 export interface PostgresStoreOptions {
   /** The cluster's name: the row's key. */
@@ -163,8 +163,9 @@ export class PostgresStore implements CellStore {
 
   #inWords(error: unknown): FlotillaError {
     if (error instanceof FlotillaError) return error;
-    const { address, table } = this.#options.settings;
-    const words = troubleInWords(error, { address, place: this.#primary.place ?? placesOf(address), table });
+    const { settings } = this.#options;
+    const place = this.#primary.place ?? placesOf(settings.address);
+    const words = troubleInWords(error, registerAt(settings, place));
     if (error instanceof AnswerLost) return unreachable(words, error);
     if (!isRefusal(error)) throw error;
     return new SwapRefused(words, passing.includes(codeOf(error)) ? "yes" : "no", error);

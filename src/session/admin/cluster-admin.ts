@@ -32,6 +32,7 @@ const beyondAll = "~";
 
 export class ClusterAdmin implements SessionAdmin {
   readonly kind = "shared";
+  readonly database = null;
   readonly #node: SessionNode;
   readonly #store: ClusterStore;
   #isFull = false;

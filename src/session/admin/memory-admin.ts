@@ -15,6 +15,7 @@ import {
 
 export class MemoryAdmin implements SessionAdmin {
   readonly kind = "alone";
+  readonly database = null;
   readonly #store: MemoryStore;
   /** By its name in the file. */
   readonly #server: string;

@@ -5,15 +5,22 @@
 import type { FlotillaError } from "../../support/errors.ts";
 import { sessionAdmin as limits } from "../../support/limits.ts";
 import { isKey } from "../id.ts";
-import type { SessionCounts, Whereabouts } from "./session-admin.ts";
+import type { SessionAdmin, SessionCounts, Whereabouts } from "./session-admin.ts";
 import { SlotSet } from "./slot-set.ts";
 
 /** `sessions-count`. */
 export interface CountAnswer extends SessionCounts {
   /** null: the server's application keeps no sessions with us. */
-  readonly kind: "alone" | "shared" | null;
+  readonly kind: SessionAdmin["kind"] | null;
+  /** As SessionAdmin has it. */
+  readonly database?: string | null;
   /** Those that it serves, as SlotSet. */
   readonly slots: string;
+}
+
+/** `sessions-count-common`: how many there are in the database, which is to be asked once for all servers. */
+export interface CommonCountAnswer {
+  readonly sessions: number;
 }
 
 /** One top-level key with the value that it is to have, as JSON text. */
@@ -47,7 +54,9 @@ export interface ShowQuestion {
 }
 
 export interface ShowAnswer extends Whereabouts {
-  readonly kind: "alone" | "shared" | null;
+  readonly kind: SessionAdmin["kind"] | null;
+  /** As SessionAdmin has it. */
+  readonly database?: string | null;
   /** It knows whether there is such a session. */
   readonly isServing: boolean;
   readonly session: ShownSession | null;

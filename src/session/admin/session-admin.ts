@@ -1,6 +1,6 @@
 /**
- * What operators do with sessions (`flotilla sessions`), as whoever keeps them offers it: alone (memory-admin.ts) or together
- * with other servers (cluster-admin.ts). None of it is on a request's way.
+ * What operators do with sessions (`flotilla sessions`), as whoever keeps them offers it: alone (memory-admin.ts), together with
+ * other servers (cluster-admin.ts), or in a database (database-admin.ts). None of it is on a request's way.
  *
  * All of it concerns sessions of slots that this process serves now. Who asks for others is told FLOTILLA_SESSION_ELSEWHERE,
  * and asks the server that does.
@@ -49,17 +49,20 @@ export interface Whereabouts {
 export interface SessionAdmin {
   /**
    * `alone`: all slots are served here, and other servers have sessions of theirs in the same slots. `shared`: a slot is served by
-   * one server of the cluster.
+   * one server of the cluster. `common`: they are in a database, and each server can tell of all of them.
    */
-  readonly kind: "alone" | "shared";
+  readonly kind: "alone" | "shared" | "common";
+  /** Of `common`: which database; else null. */
+  readonly database: string | null;
 
+  /** Of what this process has: nothing of `common`. */
   counts(): SessionCounts;
   serves(slot: number): boolean;
   whereabouts(slot: number): Whereabouts;
 
   /**
    * Living sessions of the slot behind this key ("" from the first) in the order of keys, about so many bytes of them, at least one;
-   * none: that was all. It counts as no use of them.
+   * none: that was all. It counts as no use of them. Of `common` those of all slots, whatever the slot.
    */
   page(slot: number, after: string, bytesMax: number, done: Listed): void;
 

@@ -12,6 +12,7 @@ import { readEntries } from "../entry-bytes.ts";
 import { endless } from "../snapshot.ts";
 import { ChangeBatch } from "./change-batch.ts";
 import { CopiesDatabase } from "./copies-database.ts";
+import { copiesForm } from "./copies-form.ts";
 import { DatabaseFile } from "./database-file.ts";
 
 const incarnation = "p1";
@@ -29,7 +30,7 @@ interface Open {
 }
 
 function open(folder: string, process: string = incarnation): Open {
-  const file = new DatabaseFile(folder, "app-a of cluster app");
+  const file = new DatabaseFile(folder, "app-a of cluster app", copiesForm);
   return { ...CopiesDatabase.open(file, process), file };
 }
 

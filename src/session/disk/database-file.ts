@@ -1,6 +1,5 @@
 /**
- * The file in which `durability: backup+disk` keeps sessions: `<folder>/sessions.db`, an SQLite database with a write-ahead
- * log. One process has it at a time: SQLite's exclusive lock is the kernel's, and ends with the process. What is wrong with a
+ * A file in which sessions are kept on disk: an SQLite database with a write-ahead log. One process has it at a time: SQLite's exclusive lock is the kernel's, and ends with the process. What is wrong with a
  * file is found here: at its opening without looking at its sessions, of which there may be ten million.
  */
 import {
@@ -24,7 +23,7 @@ import { sessionDatabase as limits } from "../../support/limits.ts";
 import { procText } from "../../support/processes.ts";
 import type { Renewal } from "../cluster/slot-disk.ts";
 import { howToTakeBack, putAside } from "./aside.ts";
-import { databaseEndings, databasePath } from "./database-names.ts";
+import { databaseEndings } from "./database-names.ts";
 import { diskCodeOf, inWordsWithRemedy, isWellKnown, primaryCode, SqliteCode } from "./disk-errors.ts";
 import {
   type FileFormat,
@@ -36,34 +35,18 @@ import {
 } from "./sqlite.ts";
 import { syncPath, tryOut } from "./synced.ts";
 
-/** "FLOD". */
-const format: FileFormat = { applicationId: 0x464c_4f44, version: 3 };
-
-/**
- * `state` has one row: which changes of which process are in it, for how long its processes ran, and the id of the register that says
- * which of the copies count.
- *
- * A copy's sessions lie together: the number of a row begins with that of the copy. WITHOUT ROWID would keep rows in the inner
- * pages of the tree and, above a quarter of a page, in pages of their own: 4.7 KB for a session of 1 KiB, against 1.6.
- *
- * `due` is never after the end of a session, and mostly before it: that the session was used does not change it, so a use
- * costs no change of the index.
- */
-const schema = [
-  `CREATE TABLE state (
-    id INTEGER PRIMARY KEY, owner TEXT NOT NULL, batch TEXT NOT NULL, running_ms REAL NOT NULL, register TEXT NOT NULL
-  ) STRICT`,
-  `CREATE TABLE copies (
-    id INTEGER PRIMARY KEY, slot INTEGER NOT NULL, incarnation TEXT NOT NULL, epoch INTEGER NOT NULL, pos INTEGER NOT NULL,
-    status INTEGER NOT NULL, sessions INTEGER NOT NULL, checksum INTEGER NOT NULL
-  ) STRICT`,
-  `CREATE TABLE sessions (
-    id INTEGER PRIMARY KEY, copy INTEGER NOT NULL, key TEXT NOT NULL, idle_timeout_ms REAL NOT NULL, used_at REAL NOT NULL,
-    absolute_timeout_ms REAL NOT NULL, created_at REAL NOT NULL, due REAL NOT NULL, checksum INTEGER NOT NULL, data BLOB NOT NULL
-  ) STRICT`,
-  "CREATE UNIQUE INDEX sessions_by_key ON sessions (copy, key)",
-  "CREATE INDEX sessions_by_due ON sessions (copy, due)",
-];
+/** What a database holds. */
+export interface DatabaseForm {
+  /** Of its file in the folder. */
+  readonly fileName: string;
+  readonly format: FileFormat;
+  /** `state` is among its tables, with one row: its number, 1, whose file it is, and more. */
+  readonly schema: readonly string[];
+  /** That row's other values at first, as SQL. */
+  readonly stateAtFirst: string;
+  /** What is to be done when the file was removed or replaced. */
+  readonly whenGone: string;
+}
 
 /** What is in the file is of no use here, or can't be what was written there. */
 export class DamageError extends Error {}
@@ -81,15 +64,17 @@ export class DatabaseFile {
   readonly path: string;
   readonly #folder: string;
   readonly #owner: string;
+  readonly #form: DatabaseForm;
   #inodes = "";
   /** Its folder was not there. */
   #isFirstStart = true;
 
   /** @param owner whose sessions they are: another server's are refused. */
-  constructor(folder: string, owner: string) {
+  constructor(folder: string, owner: string, form: DatabaseForm) {
     this.#folder = folder;
-    this.path = databasePath(folder);
+    this.path = join(folder, form.fileName);
     this.#owner = owner;
+    this.#form = form;
   }
 
   /**
@@ -138,7 +123,7 @@ export class DatabaseFile {
   whyNot(error: unknown): string {
     try {
       if (this.#inodesNow() !== this.#inodes)
-        return `${this.path} was removed or replaced: put it back, or it is made anew as soon as other servers have all sessions`;
+        return `${this.path} was removed or replaced: ${this.#form.whenGone}`;
       tryOut(join(this.#folder, "try"));
       return this.#inTrouble(error);
     } catch (found) {
@@ -239,13 +224,15 @@ export class DatabaseFile {
   }
 
   #make(database: DatabaseSync): void {
-    const state = `INSERT INTO state VALUES (1, '${this.#owner.replaceAll("'", "''")}', '', 0, '')`;
+    const { format, schema, stateAtFirst } = this.#form;
+    const state = `INSERT INTO state VALUES (1, '${this.#owner.replaceAll("'", "''")}', ${stateAtFirst})`;
     database.exec(["BEGIN", formatPragmas(format), ...schema, state, "COMMIT"].join(";\n"));
     syncPath(this.#folder);
     syncPath(dirname(this.#folder));
   }
 
   #check(database: DatabaseSync): void {
+    const { format, schema } = this.#form;
     requireFormat(database, format);
     const statements = database
       .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid")

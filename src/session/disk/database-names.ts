@@ -6,8 +6,10 @@ export function databaseFolder(dataFolder: string, server: string): string {
   return join(dataFolder, "sessions", server);
 }
 
+export const databaseName = "sessions.db";
+
 export function databasePath(folder: string): string {
-  return join(folder, "sessions.db");
+  return join(folder, databaseName);
 }
 
 /** Of files beside it, without which it can't be read. */

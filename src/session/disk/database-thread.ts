@@ -6,6 +6,7 @@ import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { messageOf } from "../../support/errors.ts";
 import { sessionDatabase as limits } from "../../support/limits.ts";
 import { CopiesDatabase, type DatabaseSize } from "./copies-database.ts";
+import { copiesForm } from "./copies-form.ts";
 import { DamageError, DatabaseFile, InUseError, isDamage } from "./database-file.ts";
 import { inWordsWithRemedy } from "./disk-errors.ts";
 import type { Answer, FromThread, NumberedQuestion, ThreadData, ToThread } from "./thread-messages.ts";
@@ -180,7 +181,7 @@ function whyNotOpened(error: unknown): string {
 }
 
 function start(port: MessagePort, data: ThreadData): void {
-  const file = new DatabaseFile(data.folder, data.owner);
+  const file = new DatabaseFile(data.folder, data.owner, copiesForm);
   try {
     const thread = new DatabaseThread(port, file, data);
     port.on("message", (message: ToThread) => thread.receive(message));

@@ -8,12 +8,15 @@ export class DiskTrouble {
   now: string | null = null;
   readonly #folder: string;
   readonly #log: Log;
+  readonly #meanwhile: string;
   readonly #seldom: SeldomEach = new SeldomEach(limits.complaintIntervalMs);
   #logged: string | null = null;
 
-  constructor(folder: string, log: Log) {
+  /** @param meanwhile what happens until it is over: a sentence. */
+  constructor(folder: string, log: Log, meanwhile: string) {
     this.#folder = folder;
     this.#log = log;
+    this.#meanwhile = meanwhile;
   }
 
   /** After each attempt. @returns whether it is another one than before. */
@@ -31,8 +34,7 @@ export class DiskTrouble {
     else
       this.#log.error(
         { code: "FLOTILLA_SESSIONS_DISK" },
-        `sessions can't be written to disk: ${trouble}. It is tried again every ${limits.retryMs / 1_000} s. What other servers ` +
-          "write to their disks is safe; what no disk takes is refused",
+        `sessions can't be written to disk: ${trouble}. ${this.#meanwhile}`,
       );
   }
 }

@@ -1,25 +1,20 @@
 /** Sessions on this server alone: saved at an orderly stop, taken up at the next start, lost when the process is killed (R24). */
-import { type LinkStream, ResetCode, StreamKind, type StreamService } from "../../link/api.ts";
+import type { StreamKind, StreamService } from "../../link/api.ts";
 import type { StopCheck } from "../../member/member.ts";
 import { messageOf } from "../../support/errors.ts";
-import { session as limits } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
-import { SeldomEach } from "../../support/seldom.ts";
 import { count } from "../../support/words.ts";
 import { MemoryAdmin } from "../admin/memory-admin.ts";
 import type { SessionAdmin } from "../admin/session-admin.ts";
 import type { KeptSessions } from "../kept.ts";
 import type { MemoryStore } from "../memory-store.ts";
+import { RefusedPeers } from "../refused-peers.ts";
 import { LastWrite, readSavedAtOnce, tellLost } from "./saving.ts";
 import type { SessionFile } from "./session-file.ts";
 
 export class KeptAlone implements KeptSessions {
   readonly admin: SessionAdmin;
-  /** For servers with another file, which would keep sessions together with this one: so that both tell of it. */
-  readonly services: ReadonlyMap<StreamKind, StreamService> = new Map([
-    [StreamKind.session, { onStream: (stream) => this.#refuse(stream) }],
-  ]);
-  readonly #mixed: SeldomEach = new SeldomEach(limits.complaintIntervalMs);
+  readonly services: ReadonlyMap<StreamKind, StreamService>;
   readonly #store: MemoryStore;
   readonly #file: SessionFile;
   readonly #log: Log;
@@ -29,21 +24,10 @@ export class KeptAlone implements KeptSessions {
   /** @param server by its name in the file. */
   constructor(store: MemoryStore, file: SessionFile, server: string, log: Log) {
     this.admin = new MemoryAdmin(store, server);
+    this.services = new RefusedPeers(() => "alone", log).services;
     this.#store = store;
     this.#file = file;
     this.#log = log;
-  }
-
-  #refuse(stream: LinkStream): null {
-    const { name } = stream.link.peer;
-    if (this.#mixed.add(name) > 0)
-      this.#log.error(
-        { code: "FLOTILLA_SESSIONS_MIXED" },
-        `${name} keeps sessions on two servers, this one keeps them alone: visitors who are sent from one to the other lose ` +
-          'theirs. Give all app servers the same file ("sessions: durability:"), and restart those that had another one',
-      );
-    stream.reset(ResetCode.refused, "it keeps its sessions alone");
-    return null;
   }
 
   async open(): Promise<void> {}

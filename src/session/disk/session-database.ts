@@ -66,7 +66,11 @@ export class SessionDatabase implements SlotDisk {
   constructor(options: SessionDatabaseOptions) {
     this.#options = options;
     const { folder, owner, incarnation, clock, log } = options;
-    this.#trouble = new DiskTrouble(folder, log);
+    this.#trouble = new DiskTrouble(
+      folder,
+      log,
+      `It is tried again every ${limits.retryMs / 1_000} s. What other servers write to their disks is safe; what no disk takes is refused`,
+    );
     this.#worker = new DatabaseWorker({ folder, owner, incarnation }, clock, {
       onEnded: (reason) => this.#tellTrouble(`the thread of the database ended: ${reason}`),
       onNotOpened: (reason) => this.#notOpened(reason),

@@ -63,6 +63,9 @@ export const session = {
   updateTurnMs: 2_000,
   /** Cookies of one name of which the signature is looked at; a client can't make us hash a whole head full. */
   cookiesVerifiedMax: 4,
+  /** With `movingFrom`: of a cookie of another library, percent-encoded, and secrets that may have signed it. */
+  oldCookieCharsMax: 1_024,
+  oldSecretsMax: 4,
 } as const;
 
 /** Sessions on two servers (session/cluster): its times. Each has its reason in docs/decisions/session-protocol.md. */
@@ -232,6 +235,10 @@ export const sessionAdmin = {
   turnMs: 5,
   /** Sessions in one answer, about: one more may be as large as a session can be. */
   pageBytes: 262_144,
+  /** Rows of a database that are read for one answer; each may be as large as a session can be. */
+  rowsMax: 100,
+  /** One that is put in the place of another is tried so often, where others write it at the same time. */
+  putTriesMax: 5,
   /** An answer is given after so long at the latest, however little it found. */
   pageMs: 500,
   /** Of sessions that end in one question. */
@@ -262,4 +269,24 @@ export const sessionAdmin = {
   roomLookMs: 50,
   /** Unfinished files of exports that were killed, removed by the next one. */
   unfinishedMax: 16,
+} as const;
+
+/** `flotilla sessions import --from`: what it reads from the stores of other libraries. */
+export const sessionImport = {
+  /** Keys or rows that are told of at once, without their data. */
+  pageRows: 500,
+  /** Data that are asked for at once: one session's may be more. */
+  textsBytes: 1_048_576,
+  /** A longer text is not read: what we keep of one may be half of it, for some databases write blanks between all words. */
+  textBytesMax: 2_097_152,
+  connectTimeoutMs: 5_000,
+  /** Of a question to the source; to count ten million rows takes it some seconds. */
+  sourceTimeoutMs: 30_000,
+  /** Sessions that are named for each reason to leave some out, by the first characters of their ids. */
+  examplesMax: 3,
+  exampleChars: 8,
+  /** Reasons that are told; they may hold names of keys. */
+  reasonsMax: 20,
+  /** How far it is, is written to the file of `--resume` so often. */
+  resumeIntervalMs: 1_000,
 } as const;

@@ -79,15 +79,30 @@ export class World {
   }
 
   runUntil(end: number): void {
-    while (this.#heap.length > 0 && this.#heap[0]!.at <= end) {
-      const event = this.#pop();
-      this.now = event.at;
-      if (event.run === null) continue;
-      this.eventCount++;
-      if (event.process === null) event.run();
-      else event.process.happen(event.run, event.isTimer);
-    }
+    while (this.#isDue(end)) this.#next();
     this.now = end;
+  }
+
+  /** The same where promises are used: after each event all that it kept is done. */
+  async runPromisesUntil(end: number): Promise<void> {
+    await new Promise(setImmediate);
+    while (this.#isDue(end)) if (this.#next()) await new Promise(setImmediate);
+    this.now = end;
+  }
+
+  #isDue(end: number): boolean {
+    return this.#heap.length > 0 && this.#heap[0]!.at <= end;
+  }
+
+  /** @returns whether anything happened. */
+  #next(): boolean {
+    const event = this.#pop();
+    this.now = event.at;
+    if (event.run === null) return false;
+    this.eventCount++;
+    if (event.process === null) event.run();
+    else event.process.happen(event.run, event.isTimer);
+    return true;
   }
 
   #push(event: Event): void {

@@ -2,8 +2,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import passport from "passport";
-import { makers, type Options, habitRoutes as routes } from "../harness/session-makers.ts";
-import { type AnyMiddleware, type AnyRequest, type Handler, SessionSite } from "../harness/session-site.ts";
+import { type Options, habitRoutes as routes, subjects } from "../../harness/session-makers.ts";
+import {
+  type AnyMiddleware,
+  type AnyRequest,
+  type Handler,
+  SessionSite,
+} from "../../harness/session-site.ts";
 
 /** Whether `maxAge` is the time that is left of so many ms; however slow the machine is. */
 function countsDown(cookie: { maxAge: number; expires: Date }, fromMs: number): boolean {
@@ -15,7 +20,7 @@ function idOf(req: AnyRequest): string {
   assert.equal(req.session.id, req.sessionID);
   return req.sessionID;
 }
-for (const [name, make] of Object.entries(makers)) {
+for (const { name, make } of subjects) {
   const site = (options: Options = {}, more: Record<string, Handler> = {}): Promise<SessionSite> =>
     SessionSite.start(make(options), { ...routes, ...more });
 

@@ -1,10 +1,10 @@
 /** Which requests get a session cookie, with which settings: as express-session does it. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { makers, type Options, habitRoutes as routes } from "../harness/session-makers.ts";
-import { type Handler, SessionSite } from "../harness/session-site.ts";
+import { type Options, habitRoutes as routes, subjects } from "../../harness/session-makers.ts";
+import { type Handler, SessionSite } from "../../harness/session-site.ts";
 
-for (const [name, make] of Object.entries(makers)) {
+for (const { name, make } of subjects) {
   const site = (options: Options = {}, more: Record<string, Handler> = {}): Promise<SessionSite> =>
     SessionSite.start(make(options), { ...routes, ...more });
 

@@ -1,0 +1,109 @@
+/**
+ * What Redis does with a session, each in one step: nothing of another client comes between (https://redis.io/docs/latest/develop/programmability/eval-intro/).
+ * Times are those of Redis, whose own expiry ends sessions. A script tells before it writes, and writes with its last command: one that
+ * fails has written nothing. value.ts explains the columns.
+ */
+import { createHash } from "node:crypto";
+import { sessionStores as limits } from "../../../support/limits.ts";
+
+export interface RedisScript {
+  readonly text: string;
+  /** By which Redis knows it. */
+  readonly sha: string;
+}
+
+const common = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- As endsAfterMs in engine.ts, and no longer than the absolute timeout.
+local function left(idle, created, absolute)
+  local ms = idle + math.min(${limits.touchIntervalMsMax}, math.ceil(idle * ${limits.touchIntervalShare}))
+  if absolute > 0 then ms = math.min(ms, created + absolute - now) end
+  return ms
+end
+
+local function put(key, idle, version, created, absolute, holder, data)
+  local ms = left(idle, created, absolute)
+  if ms < 1 then redis.call('DEL', key) return end
+  local line = string.format('1 %13.0f %12.0f %10.0f %13.0f %12.0f %s\\n', now, idle, version, created, absolute, holder)
+  redis.call('SET', key, line .. data, 'PX', string.format('%.0f', ms))
+end
+
+-- The line of columns; nil when there is no session.
+local function lineOf(key)
+  local head = redis.call('GETRANGE', key, 0, 255)
+  if head == '' then return nil end
+  local stop = string.find(head, '\\n', 1, true)
+  if not stop then
+    head = redis.call('GET', key)
+    stop = string.find(head, '\\n', 1, true)
+  end
+  return string.sub(head, 1, stop - 1)
+end
+
+local function tell(line, writer, channels, key)
+  local holder = string.sub(line, 68)
+  if holder ~= '' and holder ~= writer then redis.call('PUBLISH', channels .. holder, key) end
+end
+`;
+
+/** [value, now]; null when there is none. */
+export const read: RedisScript = script(`
+local value = redis.call('GET', KEYS[1])
+if not value then return false end
+local time = redis.call('TIME')
+return {value, time[1] * 1000 + math.floor(time[2] / 1000)}
+`);
+
+/** idle timeout, age, absolute timeout, holder, data. 0: there is one already. */
+export const insert: RedisScript = script(`${common}
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+put(KEYS[1], tonumber(ARGV[1]), 1, now - tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5])
+return 1
+`);
+
+/** version, idle timeout, holder, data, writer, beginning of channels' names, key. 0: gone, 1: changed, 2: done. */
+export const replace: RedisScript = script(`${common}
+local line = lineOf(KEYS[1])
+if not line then return 0 end
+local version = tonumber(string.sub(line, 30, 39))
+if version ~= tonumber(ARGV[1]) then return 1 end
+tell(line, ARGV[5], ARGV[6], ARGV[7])
+local created, absolute = tonumber(string.sub(line, 41, 53)), tonumber(string.sub(line, 55, 66))
+put(KEYS[1], tonumber(ARGV[2]), version + 1, created, absolute, ARGV[3], ARGV[4])
+return 2
+`);
+
+/**
+ * The idle timeout of each key. The first command frees memory or takes none, and a script that has written may go on: sessions
+ * in use stay, also when memory is full.
+ */
+export const touch: RedisScript = script(`${common}
+for i, key in ipairs(KEYS) do
+  local line = redis.call('GETRANGE', key, 0, 65)
+  if line ~= '' then
+    local idle = math.max(tonumber(ARGV[i]), tonumber(string.sub(line, 17, 28)))
+    local ms = left(idle, tonumber(string.sub(line, 41, 53)), tonumber(string.sub(line, 55, 66)))
+    if ms < 1 then
+      redis.call('DEL', key)
+    else
+      redis.call('PEXPIRE', key, string.format('%.0f', ms))
+      redis.call('SETRANGE', key, 2, string.format('%13.0f %12.0f', now, idle))
+    end
+  end
+end
+`);
+
+/** writer, beginning of channels' names, key. */
+export const remove: RedisScript = script(`${common}
+local line = lineOf(KEYS[1])
+if line then
+  tell(line, ARGV[1], ARGV[2], ARGV[3])
+  redis.call('DEL', KEYS[1])
+end
+`);
+
+function script(text: string): RedisScript {
+  return { text, sha: createHash("sha1").update(text).digest("hex") };
+}
