@@ -11,6 +11,7 @@ import type { DatabaseHost, PostgresAddress, PostgresSettings } from "../../conf
 import { readTlsFiles } from "../../config/tls-files.ts";
 import { codeOf, messageOf } from "../../support/errors.ts";
 import { postgres as limits } from "../../support/limits.ts";
+import { within } from "../../support/within.ts";
 
 export interface Opening {
   readonly settings: Pick<PostgresSettings, "address" | "tls">;
@@ -85,20 +86,13 @@ export class PostgresConnection {
    */
   async query(text: string, values: readonly unknown[], timeoutMs: number): Promise<Answer> {
     this.#isWarned = false;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const why = `no answer within ${(timeoutMs / 1_000).toFixed(1)} s`;
-      timer = setTimeout(() => reject(new AnswerLost(why)), timeoutMs);
-    });
     try {
-      const { rows } = await Promise.race([this.#client.query(text, [...values]), late]);
+      const { rows } = await within(this.#client.query(text, [...values]), timeoutMs);
       return { rows, isWarned: this.#isWarned };
     } catch (error) {
       if (isRefusal(error)) throw error;
       this.close();
-      throw error instanceof AnswerLost ? error : new AnswerLost(messageOf(error), { cause: error });
-    } finally {
-      clearTimeout(timer);
+      throw new AnswerLost(messageOf(error), { cause: error });
     }
   }
 

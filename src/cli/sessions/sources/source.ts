@@ -4,6 +4,7 @@
  */
 import { FlotillaError, messageOf } from "../../../support/errors.ts";
 import { sessionImport as limits } from "../../../support/limits.ts";
+import { within } from "../../../support/within.ts";
 
 /** What it has, without its data. */
 export interface Found {
@@ -53,23 +54,11 @@ export interface SourceOptions {
 
 /** @param doing "read its sessions" @throws FlotillaError FLOTILLA_IMPORT_SOURCE */
 export async function ask<T>(name: string, doing: string, asked: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`no answer within ${limits.sourceTimeoutMs / 1_000} s`)),
-      limits.sourceTimeoutMs,
-    );
-  });
-  // Whichever comes second has nobody who listens.
-  asked.catch(() => {});
-  late.catch(() => {});
   try {
-    return await Promise.race([asked, late]);
+    return await within(asked, limits.sourceTimeoutMs);
   } catch (error) {
     if (error instanceof FlotillaError) throw error;
     throw sourceFailed(`${name}: can't ${doing}: ${reasonOf(error)}`, error);
-  } finally {
-    clearTimeout(timer);
   }
 }
 
@@ -81,32 +70,4 @@ export function sourceFailed(message: string, cause?: unknown): FlotillaError {
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return messageOf(error.errors[0]);
   return messageOf(error) || "the connection failed";
-}
-
-/** "schema.table": parts to be quoted one by one. */
-export function splitTable(table: string): string[] {
-  const dot = table.indexOf(".");
-  return dot === -1 ? [table] : [table.slice(0, dot), table.slice(dot + 1)];
-}
-
-/** How far one is in a table that is read in the order of its key. */
-export class RowCount {
-  #rows: number | null = null;
-  #read = 0;
-
-  get isNew(): boolean {
-    return this.#rows === null;
-  }
-
-  /** Of all that is to be read. */
-  set(rows: number): void {
-    this.#rows = rows;
-  }
-
-  /** @param rowsMax a page with less is the last one. */
-  page(found: readonly Found[], rowsMax: number): Page {
-    this.#read += found.length;
-    const next = found.length < rowsMax ? null : found.at(-1)!.sid;
-    return { found, next, share: next === null ? 1 : Math.min(1, this.#read / Math.max(1, this.#rows ?? 0)) };
-  }
 }

@@ -5,6 +5,7 @@
 import { randomInt } from "node:crypto";
 import { FlotillaError } from "../../../support/errors.ts";
 import { redisStores as limits } from "../../../support/limits.ts";
+import { within } from "../../../support/within.ts";
 import { SessionEngineError } from "../engine.ts";
 import type { RedisClient, RedisNode, RedisSource } from "./client.ts";
 import { failureOf, isNoScript, isReply, unreachable } from "./failure.ts";
@@ -130,7 +131,8 @@ export class RedisConnection {
     let made: RedisClient | null = null;
     try {
       made = await this.#source.make((cause) => this.#lose(made, cause));
-      await connected(made, this.name);
+      // A client that is given up settles at its leisure.
+      await within(made.connect(), limits.connectTimeoutMs);
       if (this.#isClosed) throw closed(this.name);
     } catch (error) {
       made?.destroy();
@@ -180,25 +182,6 @@ export class RedisConnection {
       this.#lose(client, new Error(`no answer for ${silentMs / 1_000} s, so the connection was given up`));
     }
   };
-}
-
-/** A client that is given up settles at its leisure. */
-async function connected(client: RedisClient, name: string): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    const timeoutMs = limits.connectTimeoutMs;
-    timer = setTimeout(
-      () => reject(new Error(`${name} took no connection within ${timeoutMs / 1_000} s`)),
-      timeoutMs,
-    );
-  });
-  const connecting = client.connect();
-  connecting.catch(() => {});
-  try {
-    await Promise.race([connecting, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function closed(name: string): SessionEngineError {
