@@ -14,9 +14,9 @@ export function otherUser(name: string): { readonly uid: number; readonly gid: n
   return null;
 }
 
-/** @returns the folder, in which that user may make files. */
-export function owned(folder: string, name: string): string {
+/** @returns the folder, in which that user may make files, or the file, which is that user's. */
+export function owned(path: string, name: string): string {
   const user = otherUser(name);
-  if (user !== null) chownSync(folder, user.uid, user.gid);
-  return folder;
+  if (user !== null) chownSync(path, user.uid, user.gid);
+  return path;
 }

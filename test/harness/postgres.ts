@@ -23,6 +23,7 @@ import { sendSignal } from "../../src/support/processes.ts";
 import { freePorts } from "./free-ports.ts";
 import { otherUser, owned } from "./other-user.ts";
 import { ready } from "./started-server.ts";
+import { copyCertificate } from "./tls.ts";
 
 const run = promisify(execFile);
 const debianFolder = "/usr/lib/postgresql";
@@ -226,6 +227,15 @@ export class Postgres {
     const main = this.#process!.pid!;
     const children = readFileSync(`/proc/${main}/task/${main}/children`, "utf8");
     return [main, ...children.split(" ").filter(Boolean).map(Number)];
+  }
+
+  /** With a certificate of test/harness/tls, from now on: it is started anew. */
+  async encrypt(name: string): Promise<void> {
+    const { certPath, keyPath } = copyCertificate(name, this.data, "postgres");
+    const settings = ["ssl = on", `ssl_cert_file = '${certPath}'`, `ssl_key_file = '${keyPath}'`];
+    appendFileSync(join(this.data, "postgresql.conf"), `${settings.join("\n")}\n`);
+    await this.stop();
+    await this.run();
   }
 
   async promote(): Promise<void> {

@@ -1,10 +1,11 @@
 /** TLS in tests: the certificates of test/harness/tls (made by make.sh there), and clients that say what they were given. */
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, copyFileSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import type { TestContext } from "node:test";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
 import type { CertificateFiles, TlsSettings } from "../../src/config/model.ts";
+import { owned } from "./other-user.ts";
 
 export const tlsFolder: string = join(import.meta.dirname, "tls");
 
@@ -16,6 +17,17 @@ export function tlsFile(name: string): string {
 export function certificateFiles(name: string, folder: string = tlsFolder): CertificateFiles {
   const [cert, key] = [`${name}.pem`, `${name}.key`];
   return { certPath: join(folder, cert), keyPath: join(folder, key), certShown: cert, keyShown: key };
+}
+
+/** For a server that runs as that user, and refuses a key that others may read. */
+export function copyCertificate(name: string, folder: string, user: string): CertificateFiles {
+  const copy = certificateFiles(name, folder);
+  for (const path of [copy.certPath, copy.keyPath]) {
+    copyFileSync(join(tlsFolder, basename(path)), path);
+    chmodSync(path, 0o600);
+    owned(path, user);
+  }
+  return copy;
 }
 
 /** Certificates of test/harness/tls by their names; clients are not asked for theirs. */

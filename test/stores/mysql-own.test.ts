@@ -7,12 +7,12 @@ import mysqlCore from "mysql2";
 import mysql from "mysql2/promise";
 import { engineConformance } from "../../src/session/conformance/index.ts";
 import { type MysqlPool, type MysqlStoreOptions, mysqlStore } from "../../src/session/stores/mysql/index.ts";
+import { failed, hourMs, keyOf, newborn, opened, rowOf, write } from "../harness/engine-rows.ts";
 import { makeCertificates } from "../harness/etcd.ts";
 import { Mariadb, whyNoMariadb } from "../harness/mariadb.ts";
 import { owned } from "../harness/other-user.ts";
 import { temporaryFolder, until } from "../harness/process.ts";
 import { tlsFile } from "../harness/tls.ts";
-import { failed, hourMs, keyOf, newborn, opened, rowOf, write } from "./sql-troubles.ts";
 
 const guide = readFileSync(join(import.meta.dirname, "..", "..", "docs", "session-stores.md"), "utf8");
 const ofA = { writer: "app-a", holder: "app-a" };

@@ -7,11 +7,11 @@ import pg from "pg";
 import { findProgram } from "../../bench/commands.ts";
 import { engineConformance } from "../../src/session/conformance/index.ts";
 import { type PostgresStoreOptions, postgresStore } from "../../src/session/stores/postgres/index.ts";
+import { failed, keyOf, newborn, opened, rowOf, write } from "../harness/engine-rows.ts";
 import { freePorts } from "../harness/free-ports.ts";
 import { otherUser, owned } from "../harness/other-user.ts";
 import { Postgres, whyNoPostgres } from "../harness/postgres.ts";
 import { start, temporaryFolder, until } from "../harness/process.ts";
-import { failed, keyOf, newborn, opened, rowOf, write } from "./sql-troubles.ts";
 
 const guide = readFileSync(join(import.meta.dirname, "..", "..", "docs", "session-stores.md"), "utf8");
 const ofA = { writer: "app-a", holder: "app-a" };

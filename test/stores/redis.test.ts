@@ -2,50 +2,21 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, type TestContext, test } from "node:test";
+import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis as Ioredis, Cluster as IoredisCluster } from "ioredis";
 import { createClient, createCluster } from "redis";
-import {
-  type SessionEngine,
-  SessionEngineError,
-  type SessionWrite,
-} from "../../src/session/stores/engine.ts";
+import type { SessionEngineError } from "../../src/session/stores/engine.ts";
 import { RedisEngine } from "../../src/session/stores/redis/engine.ts";
 import { type RedisStoreOptions, redisStore } from "../../src/session/stores/redis/index.ts";
 import { FlotillaError } from "../../src/support/errors.ts";
 import { Cable } from "../harness/cable.ts";
+import { failed, hourMs, keyOf, newborn, opened, write } from "../harness/engine-rows.ts";
 import { until } from "../harness/process.ts";
 import { durable, Redis, whyNoRedis } from "../harness/redis.ts";
 import { tlsFile, tlsFolder } from "../harness/tls.ts";
 
 const guide = readFileSync(join(import.meta.dirname, "..", "..", "docs", "session-stores.md"), "utf8");
-const newborn = { ageMs: 0, absoluteTimeoutMs: Number.POSITIVE_INFINITY };
-const hourMs = 3_600_000;
-
-function keyOf(name: string | number): string {
-  return `k${name}`.padEnd(24, "_");
-}
-
-function write(data: unknown, changes: Partial<SessionWrite> = {}): SessionWrite {
-  return { data: JSON.stringify(data), writer: "app-a", holder: "", idleTimeoutMs: hourMs, ...changes };
-}
-
-async function opened(t: TestContext, options: RedisStoreOptions): Promise<SessionEngine> {
-  const engine = redisStore(options);
-  t.after(() => engine.close());
-  await engine.open();
-  return engine;
-}
-
-async function failed(operation: Promise<unknown>): Promise<SessionEngineError> {
-  const error = await operation.then(
-    () => assert.fail("it was done"),
-    (failure: unknown) => failure,
-  );
-  assert.ok(error instanceof SessionEngineError, String(error));
-  return error;
-}
 
 describe("Redis in trouble", { skip: whyNoRedis() ?? false }, () => {
   for (const kind of ["redis", "ioredis"] as const)
@@ -53,7 +24,7 @@ describe("Redis in trouble", { skip: whyNoRedis() ?? false }, () => {
       const server = await Redis.startFor(t, durable);
       const client =
         kind === "redis" ? createClient({ url: server.url }) : new Ioredis(server.url, { lazyConnect: true });
-      const engine = await opened(t, { client });
+      const engine = await opened(t, redisStore({ client }));
       const sites = Array.from({ length: 40 }, (_, n) => ({ key: keyOf(n), answered: 0, asked: 0 }));
       for (const site of sites) {
         assert.ok(await engine.insert(site.key, write({ n: 0 }), newborn));
@@ -103,7 +74,7 @@ describe("Redis in trouble", { skip: whyNoRedis() ?? false }, () => {
     const server = await Redis.startFor(t);
     const cable = await Cable.to(server.port);
     t.after(() => cable.close());
-    const engine = await opened(t, { url: `redis://127.0.0.1:${cable.port}` });
+    const engine = await opened(t, redisStore({ url: `redis://127.0.0.1:${cable.port}` }));
     const channel = await engine.listen("app-a", () => {});
     await engine.insert(keyOf(1), write({}), newborn);
     cable.cut();
@@ -137,7 +108,7 @@ describe("Redis in trouble", { skip: whyNoRedis() ?? false }, () => {
     const server = await Redis.startFor(t);
     const cable = await Cable.to(server.port);
     t.after(() => cable.close());
-    const engine = await opened(t, { url: `redis://127.0.0.1:${cable.port}` });
+    const engine = await opened(t, redisStore({ url: `redis://127.0.0.1:${cable.port}` }));
     await engine.insert(keyOf(1), write({}), newborn);
     await engine.replace(keyOf(1), 1, write({}));
     cable.loseAnswersTo(/EVALSHA/);
@@ -153,7 +124,7 @@ describe("Redis in trouble", { skip: whyNoRedis() ?? false }, () => {
 
   test("a Redis that stands still is given up, and used again when it goes on; a busy process of ours gives up nothing", async (t) => {
     const server = await Redis.startFor(t);
-    const engine = await opened(t, { url: server.url });
+    const engine = await opened(t, redisStore({ url: server.url }));
     await engine.insert(keyOf(1), write({}), newborn);
     const busy = engine.read(keyOf(1));
     const until4 = performance.now() + 4_000;
@@ -167,7 +138,7 @@ describe("Redis in trouble", { skip: whyNoRedis() ?? false }, () => {
 
   test("scripts that Redis has forgotten are given to it again", async (t) => {
     const server = await Redis.startFor(t);
-    const engine = await opened(t, { url: server.url });
+    const engine = await opened(t, redisStore({ url: server.url }));
     await engine.insert(keyOf(1), write({}), newborn);
     await server.command("SCRIPT", "FLUSH");
     assert.equal(await engine.replace(keyOf(1), 1, write({ n: 1 })), "done");
@@ -178,7 +149,7 @@ describe("Redis in trouble", { skip: whyNoRedis() ?? false }, () => {
 
   test("memory that is full: new data are refused with nothing written; sessions in use stay, and may end", async (t) => {
     const server = await Redis.startFor(t, { "maxmemory-policy": "noeviction" });
-    const engine = await opened(t, { url: server.url });
+    const engine = await opened(t, redisStore({ url: server.url }));
     const told: string[] = [];
     const channel = await engine.listen("app-a", (key) => told.push(key));
     await engine.insert(keyOf(1), write({}, { holder: "app-a", idleTimeoutMs: 60_000 }), newborn);
@@ -205,7 +176,7 @@ describe("Redis in trouble", { skip: whyNoRedis() ?? false }, () => {
 
   test("a disk that can't be written: refused with nothing written", async (t) => {
     const server = await Redis.startFor(t, { save: "3600 1" });
-    const engine = await opened(t, { url: server.url });
+    const engine = await opened(t, redisStore({ url: server.url }));
     await engine.insert(keyOf(1), write({}), newborn);
     mkdirSync(join(server.folder, "dump.rdb"));
     await server.command("BGSAVE");
@@ -242,7 +213,7 @@ describe("Redis in trouble", { skip: whyNoRedis() ?? false }, () => {
     t.after(() => none.close());
     assert.match((await failed(none.open())).message, /it wants a password/);
     await server.command("ACL", "SETUSER", "narrow", "on", ">narrow-secret", "~other:*", "+@all");
-    const narrow = await opened(t, { url: `redis://narrow:narrow-secret@${place}` });
+    const narrow = await opened(t, redisStore({ url: `redis://narrow:narrow-secret@${place}` }));
     assert.match((await failed(narrow.read(keyOf(1)))).message, /its user lacks a right/);
   });
 
@@ -250,7 +221,7 @@ describe("Redis in trouble", { skip: whyNoRedis() ?? false }, () => {
     const server = await Redis.startFor(t);
     const rule = /ACL SETUSER shop on >secret (.*)/.exec(guide)![1]!;
     await server.command("ACL", "SETUSER", "shop", "on", ">secret", ...rule.split(" "));
-    const engine = await opened(t, { url: server.url, user: "shop", password: "secret" });
+    const engine = await opened(t, redisStore({ url: server.url, user: "shop", password: "secret" }));
     const told: string[] = [];
     const channel = await engine.listen("app-a", (key) => told.push(key));
     assert.ok(await engine.insert(keyOf(1), write({}, { holder: "app-a" }), newborn));
@@ -270,7 +241,7 @@ describe("Redis in trouble", { skip: whyNoRedis() ?? false }, () => {
     });
     const url = `rediss://127.0.0.1:${server.port}`;
     const tls = { ca: tlsFile("ca.pem"), servername: "a.example" };
-    const engine = await opened(t, { url, tls: () => tls });
+    const engine = await opened(t, redisStore({ url, tls: () => tls }));
     assert.ok(await engine.insert(keyOf(1), write({}), newborn));
     await (await engine.listen("app-a", () => {})).prove();
     const believing = redisStore({ url });
@@ -284,7 +255,7 @@ describe("Redis in trouble", { skip: whyNoRedis() ?? false }, () => {
     const engine = redisStore({ url: replica.url });
     t.after(() => engine.close());
     assert.match((await failed(engine.open())).message, /is a replica, which takes no writes/);
-    const fine = await opened(t, { url: primary.url });
+    const fine = await opened(t, redisStore({ url: primary.url }));
     await fine.insert(keyOf(1), write({}), newborn);
     await primary.command("REPLICAOF", "127.0.0.1", String(replica.port));
     const error = await failed(fine.replace(keyOf(1), 1, write({})));
@@ -295,7 +266,7 @@ describe("Redis in trouble", { skip: whyNoRedis() ?? false }, () => {
   test("a policy by which Redis throws sessions away is told", async (t) => {
     const server = await Redis.startFor(t, { maxmemory: "100mb", "maxmemory-policy": "allkeys-lru" });
     const warned = new Promise<Error>((resolve) => process.once("warning", resolve));
-    await opened(t, { url: server.url });
+    await opened(t, redisStore({ url: server.url }));
     assert.match((await warned).message, /maxmemory-policy allkeys-lru: .* throws sessions away/);
   });
 
@@ -322,7 +293,7 @@ describe("A Redis Cluster", { skip: whyNoRedis() ?? false }, () => {
         kind === "redis"
           ? createCluster({ rootNodes: nodes.map(({ url }) => ({ url })) })
           : new IoredisCluster(places, { lazyConnect: true });
-      const engine = await opened(t, { client });
+      const engine = await opened(t, redisStore({ client }));
       const keys = Array.from({ length: 30 }, (_, n) => keyOf(n)).sort();
       for (const key of keys)
         assert.ok(await engine.insert(key, write({ key }, { holder: "app-a" }), newborn));

@@ -1,15 +1,10 @@
 /** What becomes of sessions in an SQL database that is killed, cut off, slow or locked, whichever it is. */
 import assert from "node:assert/strict";
-import { after, before, beforeEach, describe, type TestContext, test } from "node:test";
+import { after, before, beforeEach, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  type RowLife,
-  type SessionEngine,
-  SessionEngineError,
-  type SessionRow,
-  type SessionWrite,
-} from "../../src/session/stores/engine.ts";
+import { type SessionEngine, SessionEngineError, type SessionRow } from "../../src/session/stores/engine.ts";
 import { Cable } from "../harness/cable.ts";
+import { failed, hourMs, keyOf, newborn, opened, rowOf, write } from "../harness/engine-rows.ts";
 import { until } from "../harness/process.ts";
 
 /** A real server of a test's own. */
@@ -40,39 +35,6 @@ export interface SqlKind<Server extends SqlServer> {
   connections(server: Server): Promise<number>;
   /** Matches a statement that writes, the first time that it is sent. */
   readonly change: RegExp;
-}
-
-export const hourMs = 3_600_000;
-export const newborn: RowLife = { ageMs: 0, absoluteTimeoutMs: Number.POSITIVE_INFINITY };
-
-export function keyOf(name: string | number): string {
-  return `k${name}`.padEnd(24, "_");
-}
-
-export function write(data: unknown, changes: Partial<SessionWrite> = {}): SessionWrite {
-  return { data: JSON.stringify(data), writer: "app-a", holder: "", idleTimeoutMs: hourMs, ...changes };
-}
-
-export async function rowOf(engine: SessionEngine, key: string): Promise<SessionRow> {
-  const row = await engine.read(key);
-  assert.ok(row !== null, `no row ${key}`);
-  return row;
-}
-
-/** @returns what it was rejected with. */
-export async function failed(operation: Promise<unknown>): Promise<SessionEngineError> {
-  const error = await operation.then(
-    () => assert.fail("it was done"),
-    (failure: unknown) => failure,
-  );
-  assert.ok(error instanceof SessionEngineError, String(error));
-  return error;
-}
-
-export async function opened(t: Pick<TestContext, "after">, engine: SessionEngine): Promise<SessionEngine> {
-  t.after(() => engine.close());
-  await engine.open();
-  return engine;
 }
 
 /** Longer than a statement may take, by what a busy machine needs. */

@@ -1,6 +1,5 @@
 /** Which server is taken for the primary, what is said of it, and what becomes of a connection that is dead, refused or pooled. */
 import assert from "node:assert/strict";
-import { chmodSync, chownSync, copyFileSync, statSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
@@ -143,17 +142,7 @@ test("TLS: what each sslmode believes", { skip }, async (t) => {
   };
   assert.equal(await isEncrypted("prefer"), false);
   await assert.rejects(isEncrypted("require"), /offers no TLS/);
-  const { uid, gid } = statSync(server.data);
-  for (const file of ["b.pem", "b.key"]) {
-    copyFileSync(join(tlsFolder, file), join(server.data, file));
-    chownSync(join(server.data, file), uid, gid);
-    chmodSync(join(server.data, file), 0o600);
-  }
-  await server.sql("ALTER SYSTEM SET ssl_cert_file = 'b.pem'");
-  await server.sql("ALTER SYSTEM SET ssl_key_file = 'b.key'");
-  await server.sql("ALTER SYSTEM SET ssl = on");
-  await server.stop();
-  await server.run();
+  await server.encrypt("b");
   for (const mode of ["prefer", "require"]) assert.equal(await isEncrypted(mode), true, mode);
   assert.equal(await isEncrypted("disable"), false);
   await assert.rejects(isEncrypted("verify-full"), /can't be trusted/);
