@@ -78,10 +78,11 @@ async function page(
   const finished = SlotSet.none();
   const texts: string[] = [];
   let bytes = 0;
+  let damaged = 0;
   let behind = after;
   const answer = (next: { slot: number; after: string } | null): JsonText =>
     new JsonText(
-      `{"sessions":[${texts.join(",")}],"finished":"${finished.text}","next":${JSON.stringify(next)}}`,
+      `{"sessions":[${texts.join(",")}],"damaged":${damaged},"finished":"${finished.text}","next":${JSON.stringify(next)}}`,
     );
   const isCommon = admin.kind === "common";
   for (let slot = wanted.next(0); slot !== -1; slot = wanted.next(slot + 1), behind = "") {
@@ -92,7 +93,9 @@ async function page(
       if (sessions === null || sessions.length === 0) break;
       for (const session of sessions) {
         behind = session.key;
-        if (!isAs(session, where)) continue;
+        const isHidden = session.damage !== undefined && (!isForKeys || where !== null);
+        if (isHidden) damaged++;
+        if (isHidden || !isAs(session, where)) continue;
         const text = isForKeys ? JSON.stringify(session.key) : recordText(session, owner);
         bytes += text.length;
         texts.push(text);
@@ -132,6 +135,7 @@ async function show(admin: SessionAdmin | null, { key, withValues }: ShowQuestio
   return {
     ...{ kind: admin.kind, database: admin.database, ...admin.whereabouts(slot) },
     ...{ isServing: error === null, session: session === null ? null : shown(session, withValues) },
+    ...(isDamaged(error) ? { damage: error.message } : {}),
   };
 }
 
@@ -161,8 +165,7 @@ async function endAll(admin: SessionAdmin, { keys, where, areThere }: EndQuestio
     const slot = slotOfKey(key);
     if (areThere && where === null) return await endOne(admin, slot, key);
     const { error, session } = await find(admin, slot, key);
-    // A row of a database that somebody else wrote to.
-    if (error?.code === "FLOTILLA_SESSION_DAMAGED" && where === null) return await endOne(admin, slot, key);
+    if (isDamaged(error) && where === null) return await endOne(admin, slot, key);
     if (error !== null) return outcomeOf(error, "absent");
     if (session === null) return "absent";
     if (!isAs(session, where)) return "other";
@@ -182,13 +185,19 @@ async function putAll(admin: SessionAdmin, { sessions, replaces }: PutQuestion):
     if (given === null) return "refused";
     const slot = slotOfKey(given.key);
     const { error, session } = await find(admin, slot, given.key);
-    if (error !== null) return outcomeOf(error, "put");
-    if (session !== null && !replaces) return "kept";
+    if (error !== null && !isDamaged(error)) return outcomeOf(error, "put");
+    const isThere = session !== null || error !== null;
+    if (isThere && !replaces) return "kept";
     return await new Promise((resolve) => {
-      const done = session === null ? "put" : "replaced";
+      const done = isThere ? "replaced" : "put";
       admin.put(slot, given, (failure) => resolve(outcomeOf(failure, done)));
     });
   });
+}
+
+/** A row of a database that somebody else wrote to. */
+function isDamaged(error: FlotillaError | null): error is FlotillaError {
+  return error?.code === "FLOTILLA_SESSION_DAMAGED";
 }
 
 function readGiven(record: unknown): LivingSession | null {

@@ -34,6 +34,8 @@ export class MemoryDatabase {
   readonly now: () => number;
   readonly rows: Map<string, StoredRow> = new Map();
   readonly listeners: Set<Listener> = new Set();
+  /** Data like these its column refuses. */
+  cannotHold: RegExp | null = null;
 
   constructor(now: () => number = () => performance.now()) {
     this.now = now;
@@ -45,6 +47,7 @@ export class MemoryDatabase {
   }
 
   insert(key: string, write: SessionWrite, life: RowLife): boolean {
+    this.#checkHolds(write.data);
     if (this.living(key) !== null) return false;
     const { data, holder, idleTimeoutMs } = write;
     const usedAt = this.now();
@@ -58,6 +61,7 @@ export class MemoryDatabase {
     const row = this.living(key);
     if (row === null) return "gone";
     if (row.version !== version) return "changed";
+    this.#checkHolds(write.data);
     this.#tellHolder(row, key, write.writer);
     row.data = write.data;
     row.version++;
@@ -109,6 +113,11 @@ export class MemoryDatabase {
       idleForMs: now - row.usedAt,
       ageMs: now - row.createdAt,
     };
+  }
+
+  #checkHolds(data: string): void {
+    if (this.cannotHold?.test(data) === true)
+      throw new SessionEngineError(`memory database does not take ${this.cannotHold}`, "unfit");
   }
 
   #hasEnded(row: StoredRow): boolean {

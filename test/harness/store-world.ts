@@ -35,11 +35,17 @@ export class ScriptedNetwork implements EngineNetwork {
       const fail = (outcome: "nothing" | "unknown"): void =>
         reject(new SessionEngineError(`${operation} was ${fate}`, outcome));
       world.after(1, null, () => {
-        const answer = fate === "answered" || fate === "reset after" ? execute() : undefined;
+        const isExecuted = fate === "answered" || fate === "reset after";
+        const answer = isExecuted ? attempt(execute) : (): undefined => {};
         const isAnswered = fate === "answered";
-        world.after(1, this.#process, () =>
-          isAnswered ? resolve(answer!) : fail(fate === "refused" ? "nothing" : "unknown"),
-        );
+        world.after(1, this.#process, () => {
+          if (!isAnswered) return fail(fate === "refused" ? "nothing" : "unknown");
+          try {
+            resolve(answer()!);
+          } catch (error) {
+            reject(error);
+          }
+        });
       });
     });
   }
@@ -65,6 +71,18 @@ export class ScriptedNetwork implements EngineNetwork {
   }
 
   connect(): void {}
+}
+
+/** @returns what gives or throws what it did. */
+function attempt<Answer>(execute: () => Answer): () => Answer {
+  try {
+    const answer = execute();
+    return () => answer;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
 }
 
 const ids = new SessionIds(Buffer.alloc(32, 7), null, "app");

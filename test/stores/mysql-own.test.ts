@@ -169,7 +169,7 @@ describe("MariaDB's own", { skip: whyNoMariadb() ?? false }, () => {
     const engine = await opened(t, mysqlStore({ url: small.url() }));
     await engine.insert(keyOf(1), write({ text: "x".repeat(60_000) }), newborn);
     const error = await failed(engine.replace(keyOf(1), 1, write({ text: "x".repeat(70_000) })));
-    assert.equal(error.outcome, "nothing");
+    assert.equal(error.outcome, "unfit");
     assert.match(error.message, /takes no statement of more than 65536 bytes.*raise its max_allowed_packet/);
   });
 

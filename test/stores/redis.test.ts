@@ -30,7 +30,7 @@ describe("Redis in trouble", { skip: whyNoRedis() ?? false }, () => {
         assert.ok(await engine.insert(site.key, write({ n: 0 }), newborn));
         site.answered = site.asked = 1;
       }
-      const outcomes = { done: 0, nothing: 0, unknown: 0 };
+      const outcomes = { done: 0, nothing: 0, unknown: 0, unfit: 0 };
       let isOver = false;
       const load = sites.map(async (site) => {
         while (!isOver) {

@@ -2,7 +2,12 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type SessionEngine, SessionEngineError, type SessionRow } from "../../src/session/stores/engine.ts";
+import {
+  type EngineOutcome,
+  type SessionEngine,
+  SessionEngineError,
+  type SessionRow,
+} from "../../src/session/stores/engine.ts";
 import { Cable } from "../harness/cable.ts";
 import { failed, hourMs, keyOf, newborn, opened, rowOf, write } from "../harness/engine-rows.ts";
 import { until } from "../harness/process.ts";
@@ -61,7 +66,7 @@ async function keepWriting(
   engine: SessionEngine,
   account: Account,
   isOver: () => boolean,
-  outcomes: Record<"done" | "nothing" | "unknown", number>,
+  outcomes: Record<"done" | EngineOutcome, number>,
 ): Promise<void> {
   while (!isOver()) {
     const row = await engine.read(account.key).catch(() => null);
@@ -114,7 +119,7 @@ export function describeSqlTroubles<Server extends SqlServer>(kind: SqlKind<Serv
         ...{ key: keyOf(n), answered: 1, unsure: 0 },
       }));
       for (const { key } of accounts) await engines[0]!.insert(key, write({ n: 1 }), newborn);
-      const outcomes = { done: 0, nothing: 0, unknown: 0 };
+      const outcomes = { done: 0, nothing: 0, unknown: 0, unfit: 0 };
       let isOver = false;
       const load = accounts.map((account, n) =>
         keepWriting(engines[n % 2]!, account, () => isOver, outcomes),

@@ -15,7 +15,7 @@ import { deliver } from "./deliver.ts";
 import { sessionOfId, sessionOfKey } from "./given-id.ts";
 import { clusterWithSessions, type Keeper, type Keepers, withKeepers } from "./keepers.ts";
 import { Progress } from "./progress.ts";
-import { walk } from "./walk.ts";
+import { damagedInWords, walk } from "./walk.ts";
 
 export interface EndOptions {
   readonly ids: readonly string[];
@@ -43,12 +43,16 @@ export async function end(path: string, options: EndOptions): Promise<number> {
     else say(`Would end ${ending.words}.`);
     return 0;
   }
-  const isDone = left === 0 && ending.silent.length === 0;
+  const isDone = left === 0 && ending.silent.length === 0 && ending.damaged === 0;
   if (options.json) sayJson({ ended, absent, left, silent: ending.silent, isComplete: isDone });
   else say(`${count(ended, "session")} ended${absent > 0 ? `, ${absent} had ended before` : ""}.`);
   if (left > 0)
     complain(
       `${count(left, "session")} may be alive: ${enumerate([...troubles]) || "no server serves them now"}. Run it again.`,
+    );
+  if (ending.damaged > 0)
+    complain(
+      `Not looked into: ${damagedInWords(ending.damaged)}. Nobody can use them as they are; --all ends them, too.`,
     );
   if (ending.silent.length > 0)
     complain(
@@ -68,6 +72,8 @@ class Ending {
   ended = 0;
   absent = 0;
   left = 0;
+  /** Of which nobody can say whether they were meant. */
+  damaged = 0;
 
   constructor(keepers: Keepers, where: Where | null) {
     this.#keepers = keepers;
@@ -173,7 +179,8 @@ async function endMany(file: ClusterFile, options: EndOptions): Promise<Ending |
     }
     const progress = new Progress();
     try {
-      for await (const { keeper, sessions } of walk(keepers, { where, isForKeys: true })) {
+      for await (const { keeper, sessions, damaged } of walk(keepers, { where, isForKeys: true })) {
+        ending.damaged += damaged;
         await ending.keys(sessions as string[], keeper);
         progress.tell(() => `${ending.ended} ended`);
       }

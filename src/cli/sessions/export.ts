@@ -17,7 +17,7 @@ import { complain, enumerate } from "../terminal.ts";
 import { clusterWithSessions, type Keepers, withKeepers } from "./keepers.ts";
 import { Progress } from "./progress.ts";
 import { removeUnfinished, unfinishedName } from "./unfinished.ts";
-import { walk } from "./walk.ts";
+import { damagedInWords, walk } from "./walk.ts";
 
 /** @param to a file, gzipped where its name ends so; "-": standard output. @returns the exit code: 0 when it has all sessions. */
 export async function exportSessions(path: string, to: string, clusterName: string | null): Promise<number> {
@@ -34,7 +34,8 @@ export async function exportSessions(path: string, to: string, clusterName: stri
     );
     const silent = keepers.silentAlone;
     if (silent.length > 0) complain(`Not in it, if they keep any: ${enumerate(silent)}`);
-    return silent.length === 0 ? 0 : 1;
+    if (checkpoint.damaged > 0) complain(`Not in it: ${damagedInWords(checkpoint.damaged)}.`);
+    return silent.length === 0 && checkpoint.damaged === 0 ? 0 : 1;
   });
 }
 
@@ -43,6 +44,7 @@ class Checkpoint {
   readonly #keepers: Keepers;
   readonly #writer: CheckpointWriter = new CheckpointWriter();
   bytes = 0;
+  damaged = 0;
 
   constructor(file: ClusterFile, keepers: Keepers) {
     this.#file = file;
@@ -64,7 +66,8 @@ class Checkpoint {
       }),
     );
     const progress = new Progress();
-    for await (const { sessions } of walk(this.#keepers, { where: null, isForKeys: false })) {
+    for await (const { sessions, damaged } of walk(this.#keepers, { where: null, isForKeys: false })) {
+      this.damaged += damaged;
       yield this.#counted(sessions.map((session) => this.#writer.session(session)).join(""));
       progress.tell(
         () => `${grouped(this.sessions)} of about ${grouped(about)} sessions, ${sizeInWords(this.bytes)}`,

@@ -36,6 +36,7 @@ export async function show(path: string, options: ShowOptions): Promise<number> 
   const found = await find(file, given, options.values);
   if (found?.session == null) {
     if (options.json) sayJson({ session: null });
+    else if (found?.damage !== undefined) complain(`It is there: ${found.damage}.`);
     else complain("There is no such session: it has ended, or never was.");
     return 1;
   }
@@ -70,7 +71,7 @@ async function find(
     }),
   );
   keepers.end();
-  const found = answers.find(({ session }) => session !== null);
+  const found = answers.find(({ session, damage }) => session !== null || damage !== undefined);
   if (found !== undefined) return found;
   if (answers.some(({ kind, isServing }) => kind !== "alone" && isServing)) return null;
   const isWholeAnswer = silent.length === 0 && answers.every(({ isServing }) => isServing);

@@ -21,6 +21,8 @@ export interface Page {
   readonly keeper: Keeper;
   /** Records, or keys. */
   readonly sessions: readonly unknown[];
+  /** How many others can't be read: somebody wrote to their rows in the database. */
+  readonly damaged: number;
 }
 
 /** What is still to be read. */
@@ -88,13 +90,17 @@ async function* walkSlots(
     rest.slots.subtract(finished);
     for (const slot of rest.behind.keys()) if (finished.has(slot)) rest.behind.delete(slot);
     if (answer.next !== null) rest.behind.set(answer.next.slot, answer.next.after);
-    yield { keeper, sessions: answer.sessions };
+    yield { keeper, sessions: answer.sessions, damaged: answer.damaged ?? 0 };
     if (answer.next === null) return;
     const { slot, after } = answer.next;
     for (let done = slots.next(0); done !== -1 && done < slot; done = slots.next(done + 1))
       slots.remove(done);
     question = { ...question, slots: slots.text, after };
   }
+}
+
+export function damagedInWords(damaged: number): string {
+  return `${count(damaged, "session")} whose rows in the database can't be read, for somebody else wrote to them`;
 }
 
 function incomplete(slots: number, troubles: readonly string[]): FlotillaError {

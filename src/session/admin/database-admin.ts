@@ -1,12 +1,13 @@
 /** `SessionAdmin` of sessions in a database: each process on it can tell of all of them, and none has any of its own. */
 import { FlotillaError, messageOf } from "../../support/errors.ts";
 import { sessionAdmin as limits } from "../../support/limits.ts";
-import { bytesOf } from "../entry.ts";
+import { bytesOf, noEntries } from "../entry.ts";
+import { isKey } from "../id.ts";
 import type { Done } from "../store.ts";
 import type { ListedRow, SessionRow } from "../stores/engine.ts";
 import type { EngineStore } from "../stores/engine-store.ts";
-import { readRowData, writeRowData } from "../stores/row-data.ts";
-import { damaged } from "../stores/store-errors.ts";
+import { readRow, writeRowData } from "../stores/row-data.ts";
+import { damaged, readErrorOf } from "../stores/store-errors.ts";
 import type {
   Found,
   Listed,
@@ -51,19 +52,19 @@ export class DatabaseAdmin implements SessionAdmin {
   }
 
   page(_slot: number, after: string, bytesMax: number, done: Listed): void {
-    this.#store
-      .statement((engine) => engine.list(after, limits.rowsMax))
-      .then((rows) => this.#firstOf(rows, bytesMax))
-      .then(
-        (sessions) => done(null, sessions),
-        (error) => done(error, []),
-      );
+    this.#page(after, bytesMax).then(
+      (sessions) => done(null, sessions),
+      (error) => done(error, []),
+    );
   }
 
   find(_slot: number, key: string, done: Found): void {
     this.#store
-      .statement((engine) => engine.read(key))
-      .then((row) => (row === null ? null : this.#livingOf(key, row)))
+      .statement(
+        (engine) => engine.read(key),
+        (failure) => readErrorOf(failure, key, this.database),
+      )
+      .then((row) => (row === null ? null : this.#readable(key, row)))
       .then(
         (session) => done(null, session),
         (error) => done(error, null),
@@ -91,26 +92,44 @@ export class DatabaseAdmin implements SessionAdmin {
     });
   }
 
-  /** As many as come to about so many bytes, and one at least. */
-  #firstOf(rows: readonly ListedRow[], bytesMax: number): LivingSession[] {
-    const sessions: LivingSession[] = [];
-    let bytes = 0;
-    for (const row of rows) {
-      const session = this.#livingOf(row.key, row);
-      sessions.push(session);
-      bytes += bytesOf(session.entries);
-      if (bytes >= bytesMax) break;
+  async #page(after: string, bytesMax: number): Promise<LivingSession[]> {
+    for (let behind = after; ; ) {
+      const rows = await this.#store.statement((engine) => engine.list(behind, limits.rowsMax));
+      if (rows.length === 0) return [];
+      const sessions = firstOf(rows, bytesMax);
+      if (sessions.length > 0) return sessions;
+      behind = rows.at(-1)!.key;
     }
-    return sessions;
   }
 
   /** @throws FlotillaError FLOTILLA_SESSION_DAMAGED: somebody else wrote to the row. */
-  #livingOf(key: string, row: SessionRow): LivingSession {
-    const { data, idleTimeoutMs, idleForMs, ageMs, absoluteTimeoutMs } = row;
-    try {
-      return { key, entries: readRowData(data), idleTimeoutMs, idleForMs, ageMs, absoluteTimeoutMs };
-    } catch (error) {
-      throw damaged(key, this.database, messageOf(error));
-    }
+  #readable(key: string, row: SessionRow): LivingSession {
+    const session = livingOf(key, row);
+    if (session.damage === undefined) return session;
+    throw damaged(key, this.database, session.damage);
+  }
+}
+
+/** As many as come to about so many bytes, and one at least. Of a row with an id that is none nobody can have the cookie. */
+function firstOf(rows: readonly ListedRow[], bytesMax: number): LivingSession[] {
+  const sessions: LivingSession[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    if (!isKey(row.key)) continue;
+    const session = livingOf(row.key, row);
+    sessions.push(session);
+    bytes += bytesOf(session.entries);
+    if (bytes >= bytesMax) break;
+  }
+  return sessions;
+}
+
+function livingOf(key: string, row: SessionRow): LivingSession {
+  const { idleTimeoutMs, idleForMs, ageMs, absoluteTimeoutMs } = row;
+  const times = { idleTimeoutMs, idleForMs, ageMs, absoluteTimeoutMs };
+  try {
+    return { key, entries: readRow(row), ...times };
+  } catch (error) {
+    return { key, entries: noEntries, ...times, damage: messageOf(error) };
   }
 }

@@ -41,6 +41,8 @@ export interface PageQuestion {
 export interface PageAnswer {
   /** Records (checkpoint/record.ts), or keys. */
   readonly sessions: readonly unknown[];
+  /** How many others there were of which nothing can be read but their keys. */
+  readonly damaged?: number;
   /** Slots of which all was told, as SlotSet. */
   readonly finished: string;
   /** Where the next page begins; null: at the end of what this server serves. */
@@ -59,6 +61,8 @@ export interface ShowAnswer extends Whereabouts {
   readonly database?: string | null;
   /** It knows whether there is such a session. */
   readonly isServing: boolean;
+  /** In words: there is one, and why it can't be read. */
+  readonly damage?: string;
   readonly session: ShownSession | null;
 }
 

@@ -11,7 +11,10 @@ import type { SessionSnapshot } from "../snapshot.ts";
 import type { Done } from "../store.ts";
 
 /** One that lives, as committed. */
-export type LivingSession = SessionSnapshot;
+export interface LivingSession extends SessionSnapshot {
+  /** Why nothing can be read of it but its key, where others may write to it, too: in a database. */
+  readonly damage?: string;
+}
 
 export type Listed = (error: FlotillaError | null, sessions: readonly LivingSession[]) => void;
 
@@ -66,7 +69,7 @@ export interface SessionAdmin {
    */
   page(slot: number, after: string, bytesMax: number, done: Listed): void;
 
-  /** It counts as no use. */
+  /** It counts as no use. FLOTILLA_SESSION_DAMAGED: there is one, and it can't be read. */
   find(slot: number, key: string, done: Found): void;
 
   /** Ends it for good, as the application's `destroy` does, whatever was under way. */

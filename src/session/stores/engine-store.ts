@@ -13,6 +13,7 @@
  */
 import { AsyncResource } from "node:async_hooks";
 import type { Clock, Random } from "../../support/clock.ts";
+import type { FlotillaError } from "../../support/errors.ts";
 import { session as limits } from "../../support/limits.ts";
 import type { Log } from "../../support/log.ts";
 import type { SessionChanges } from "../entry.ts";
@@ -29,7 +30,7 @@ import {
 import { Cleaning } from "./cleaning.ts";
 import { Copies, type Copy } from "./copies.ts";
 import { type SessionEngine, touchIntervalMs } from "./engine.ts";
-import { Guard } from "./guard.ts";
+import { type Failure, Guard } from "./guard.ts";
 import { Lane } from "./lane.ts";
 import { Notices } from "./notices.ts";
 import { type Kind, Operation, Pending } from "./operation.ts";
@@ -110,9 +111,13 @@ export class EngineStore implements SessionStore {
 
   /**
    * One that concerns no request, within the same bounds: for operators.
+   * @param inWords what is thrown, where that is not as of one that writes.
    * @throws FlotillaError FLOTILLA_SESSION_UNAVAILABLE, FLOTILLA_SESSION_UNKNOWN
    */
-  statement<Answer>(begin: (engine: SessionEngine) => Promise<Answer>): Promise<Answer> {
+  statement<Answer>(
+    begin: (engine: SessionEngine) => Promise<Answer>,
+    inWords: (failure: Failure) => FlotillaError = errorOf,
+  ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const deadline = this.#clock.now() + limits.commitTimeoutMs;
       this.#guard.run(
@@ -120,7 +125,7 @@ export class EngineStore implements SessionStore {
         () => begin(this.engine),
         (failure, answer) => {
           if (failure === null) return resolve(answer as Answer);
-          reject(errorOf(failure));
+          reject(inWords(failure));
         },
       );
     });

@@ -7,6 +7,8 @@
  * - Times are those of the database's clock alone; a row that has ended is as one that is not there, whether or not it was removed.
  * - Nothing is retried here, and nothing waits without a bound that is not for an answer of the database.
  * - What fails rejects with a SessionEngineError where the engine knows what became of it; any other error counts as unknown.
+ * - A row that can't be read concerns nobody but who asks for it: `read` may reject as `unfit`, `list` tells of
+ *   it with a version that is NaN, and the others find none, or remove it.
  */
 import { sessionStores as limits } from "../../support/limits.ts";
 
@@ -117,8 +119,11 @@ export interface NoticeChannel {
   close(): void;
 }
 
-/** `nothing`: the database surely has not done it, and will not. `unknown`: it may have, or may still. */
-export type EngineOutcome = "nothing" | "unknown";
+/**
+ * `nothing`: the database surely has not done it, and will not. `unknown`: it may have, or may still. `unfit`: as `nothing`, and so it would be
+ * each time, for a value that it can't hold, or a row that somebody else made and that is none. It is well then, and is asked on.
+ */
+export type EngineOutcome = "nothing" | "unknown" | "unfit";
 
 export class SessionEngineError extends Error {
   readonly outcome: EngineOutcome;

@@ -5,7 +5,7 @@
  *   opening --> up --(failures in a row, and a trial fails too)--> down --(a trial succeeds)--> up
  *
  * While it is down everything is refused at once, but for one trial at a time. A statement that is refused by the database because of
- * what it says (data that a column can't hold) is a failure as well: therefore the trial before it counts as down.
+ * what it says is an answer (`unfit`), as far as the engine can tell; else a failure: therefore the trial before it counts as down.
  */
 import type { Clock, Random, Timer } from "../../support/clock.ts";
 import { messageOf } from "../../support/errors.ts";
@@ -146,7 +146,8 @@ export class Guard {
     if (this.#waiting.size > 0) this.#beginWaiting();
     if (statement.isAbandoned) return;
     const failure = this.#failureOf(error);
-    if (++this.#failures >= limits.failuresMax && this.#state === "up") this.#try();
+    if (failure.outcome === "unfit") this.#failures = 0;
+    else if (++this.#failures >= limits.failuresMax && this.#state === "up") this.#try();
     statement.done(failure, null);
   }
 
@@ -285,7 +286,7 @@ export class Guard {
     const { name } = this.#engine;
     const message = messageOf(error);
     const why = message.includes(name) ? message : `${name}: ${message}`;
-    return { outcome, why, cause: error, isWorthRetrying: true };
+    return { outcome, why, cause: error, isWorthRetrying: outcome !== "unfit" };
   }
 
   #late(): Failure {

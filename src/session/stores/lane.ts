@@ -13,7 +13,7 @@ import type { Kind, Operation } from "./operation.ts";
 import { RowAccess, type StoreContext } from "./row-access.ts";
 import { RowChange } from "./row-change.ts";
 import { writeRowData } from "./row-data.ts";
-import { errorOf, outcomeUnknown, unavailable } from "./store-errors.ts";
+import { errorOf, isUnfit, outcomeUnknown, readErrorOf, unavailable } from "./store-errors.ts";
 
 /** A session that is made anew in the place of one that is there. */
 const createTriesMax = 3;
@@ -51,7 +51,9 @@ export class Lane {
     error: FlotillaError | null,
     written?: Copy | null,
   ): void => {
-    for (const operation of operations) operation.end(error);
+    // A value that can't be kept is the fault of one request.
+    if (error !== null && operations.length > 1 && isUnfit(error)) this.#eachAlone(operations);
+    else for (const operation of operations) operation.end(error);
     this.#next(written);
   };
 
@@ -101,15 +103,20 @@ export class Lane {
   /** Those in front. */
   #takeAll(kind: Kind): Operation[] {
     let count = 1;
-    while (this.#waiting[count]?.kind === kind) count++;
+    while (this.#waiting[count]?.kind === kind && !this.#waiting[count - 1]!.isAlone) count++;
     return this.#waiting.splice(0, count);
+  }
+
+  #eachAlone(operations: readonly Operation[]): void {
+    for (const operation of operations) operation.isAlone = true;
+    this.#waiting.unshift(...operations);
   }
 
   #load(loads: readonly Operation[]): void {
     const { engine, clock } = this.#context;
     const read = (): Promise<SessionRow | null> => engine.read(this.#row.key);
     this.#row.ask(loads[0]!.deadline, read, (failure, row) => {
-      if (failure !== null) return this.#over(loads, unavailable(failure.why, failure.cause));
+      if (failure !== null) return this.#over(loads, readErrorOf(failure, this.#row.key, engine.name));
       let copy: Copy | null;
       try {
         copy = this.#row.take(row);
@@ -178,7 +185,7 @@ export class Lane {
 
   #failed(operations: readonly Operation[], failure: Failure): void {
     this.#context.copies.delete(this.#row.key);
-    this.#over(operations, errorOf(failure));
+    this.#over(operations, errorOf(failure, operations[0]!.changes.keys()));
   }
 }
 

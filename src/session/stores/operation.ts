@@ -43,6 +43,8 @@ export class Operation {
   /** Who is told: the one of a load, or the other. */
   loaded: Loaded | null = null;
   done: Done | null = null;
+  /** It is not made together with others: one of them can't be made. */
+  isAlone = false;
   /** Among which it counts, once it is accepted. */
   pending: Pending | null = null;
 

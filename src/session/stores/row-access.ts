@@ -11,7 +11,7 @@ import { type Copies, type Copy, copyBytes } from "./copies.ts";
 import type { SessionEngine, SessionRow, SessionWrite } from "./engine.ts";
 import type { Failure, Guard } from "./guard.ts";
 import type { Notices } from "./notices.ts";
-import { readRowData } from "./row-data.ts";
+import { checkColumns, readRowData } from "./row-data.ts";
 import { damaged } from "./store-errors.ts";
 import type { Touches } from "./touches.ts";
 
@@ -97,11 +97,13 @@ export class RowAccess {
     return this.keep(this.#entriesOf(row), row.data, row, this.sentAt - row.idleForMs);
   }
 
-  #entriesOf({ version, data }: SessionRow): SessionEntries {
+  #entriesOf(row: SessionRow): SessionEntries {
     const { copies, engine } = this.context;
+    const { version, data } = row;
     const before = copies.get(this.key);
-    if (before !== undefined && before.version === version && before.data === data) return before.entries;
     try {
+      checkColumns(row);
+      if (before !== undefined && before.version === version && before.data === data) return before.entries;
       return readRowData(data);
     } catch (error) {
       copies.delete(this.key);

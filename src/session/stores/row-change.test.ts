@@ -1,8 +1,9 @@
 /** Changes of sessions in a database: merged, compared, and made once, whatever becomes of a statement. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type StoreServer, StoreWorld } from "../../../test/harness/store-world.ts";
+import { changesOf, type StoreServer, StoreWorld } from "../../../test/harness/store-world.ts";
 import type { VerifiedId } from "../id.ts";
+import { endless } from "../snapshot.ts";
 
 function stored(site: StoreWorld, id: VerifiedId): unknown {
   const row = site.database.living(id.key);
@@ -163,6 +164,62 @@ describe("changes of a session in a database", () => {
     const ended = a.destroy(id);
     await site.pass(100);
     assert.deepEqual([ended.code, stored(site, id)], ["done", null]);
+  });
+
+  test("a value that the database can't hold fails its own request alone, by name, and is not tried again", async () => {
+    const site = new StoreWorld();
+    const a = await site.server("a", { load: "always" });
+    site.database.cannotHold = /bad/;
+    const id = await a.create({ n: 1 });
+    a.network.calls.clear();
+    // The first is under way while the others come, which would be one write.
+    const told = [a.update(id, { n: 2 }), a.update(id, { n: 3 }), a.update(id, { note: "bad", n: 4 })];
+    told.push(a.update(id, { x: 1 }));
+    await site.pass(100);
+    assert.deepEqual(
+      told.map(({ code }) => code),
+      ["done", "done", "FLOTILLA_SESSION_UNFIT", "done"],
+    );
+    assert.deepEqual(stored(site, id), { n: 3, x: 1 });
+    assert.equal(
+      told[2]!.message,
+      'a value in req.session["note"] or req.session["n"] can\'t be kept where sessions are: memory database does not take /bad/; nothing was written',
+    );
+    assert.equal(a.network.taken("replace"), 5);
+    const [created, compared] = [a.store.newId(), a.compareAndSet(id, { n: "bad" }, { n: 3 })];
+    const creating = a.asked((done) =>
+      a.store.create(created, changesOf({ note: "bad" }), 600_000, endless, done),
+    );
+    await site.pass(100);
+    assert.deepEqual([compared.code, creating.code], ["FLOTILLA_SESSION_UNFIT", "FLOTILLA_SESSION_UNFIT"]);
+    assert.match(creating.message, /^a value in req\.session\["note"\] can't/);
+    assert.equal(a.network.taken("insert"), 1);
+  });
+
+  test("values that the database can't hold never make it count as down", async () => {
+    const site = new StoreWorld();
+    const a = await site.server("a");
+    site.database.cannotHold = /bad/;
+    const ids = await Promise.all(Array.from({ length: 20 }, (_, n) => a.create({ n })));
+    a.network.calls.clear();
+    const told = ids.map((id) => a.update(id, { n: "bad" }));
+    await site.pass(2_000);
+    for (const { code } of told) assert.equal(code, "FLOTILLA_SESSION_UNFIT");
+    assert.deepEqual([site.told, a.store.trouble, a.network.taken("read")], [[], null, 0]);
+  });
+
+  test("a row whose times or version are none is damaged, and concerns nobody else", async () => {
+    const site = new StoreWorld();
+    const a = await site.server("a", { load: "always" });
+    for (const change of [{ version: 1e300 }, { version: Number.NaN }, { idleTimeoutMs: -1 }]) {
+      const id = await a.create({ n: 1 });
+      const row = site.database.rows.get(id.key)!;
+      Object.assign(row, change, { usedAt: Number.POSITIVE_INFINITY });
+      const told = a.load(id);
+      await site.pass(100);
+      assert.equal(told.code, "FLOTILLA_SESSION_DAMAGED");
+    }
+    assert.deepEqual(site.told, []);
   });
 
   test("two processes that add to one number lose nothing", async () => {

@@ -13,7 +13,7 @@ import type { Failure } from "./guard.ts";
 import type { Operation } from "./operation.ts";
 import type { RowAccess } from "./row-access.ts";
 import { writeRowData } from "./row-data.ts";
-import { errorOf, unavailable } from "./store-errors.ts";
+import { errorOf, readErrorOf, unavailable } from "./store-errors.ts";
 
 /** @param written what a statement of this change made; null: gone; undefined: none did. */
 type Over = (operations: readonly Operation[], error: FlotillaError | null, written?: Copy | null) => void;
@@ -53,7 +53,7 @@ export class RowChange {
     const { context, key } = this.#row;
     const read = () => context.engine.read(key);
     this.#row.ask(this.#deadline, read, (failure, row) => {
-      if (failure !== null) return this.#giveUp(unavailable(failure.why, failure.cause));
+      if (failure !== null) return this.#giveUp(readErrorOf(failure, key, context.engine.name));
       let copy: Copy | null;
       try {
         copy = this.#row.take(row);
@@ -118,8 +118,14 @@ export class RowChange {
       this.#lost = lost;
     }
     // Of a comparison that may have been made nobody can tell whether it was: what it wrote, another one may have written too.
-    const isKnown = failure.outcome === "nothing" || this.#operations[0]!.expected === null;
-    if (!isKnown || !failure.isWorthRetrying || this.#retries === 0) return this.#giveUp(errorOf(failure));
+    const isKnown = failure.outcome !== "unknown" || this.#operations[0]!.expected === null;
+    if (!isKnown || !failure.isWorthRetrying || this.#retries === 0)
+      return this.#giveUp(
+        errorOf(
+          failure,
+          this.#operations.flatMap(({ changes }) => [...changes.keys()]),
+        ),
+      );
     const pauseMs = limits.retryMs * 2 ** (limits.retriesMax - this.#retries--);
     this.#row.pause(pauseMs, () => this.#read());
   }

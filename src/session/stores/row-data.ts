@@ -6,6 +6,7 @@
 import { messageOf } from "../../support/errors.ts";
 import { Entry, type SessionEntries } from "../entry.ts";
 import { decode } from "../value.ts";
+import type { SessionRow } from "./engine.ts";
 
 const marker = "$";
 const escaped = "$$";
@@ -14,6 +15,21 @@ export function writeRowData(entries: SessionEntries): string {
   const fields: string[] = [];
   for (const [name, { text }] of entries) fields.push(`${JSON.stringify(name)}:${written(text)}`);
   return `{${fields.join(",")}}`;
+}
+
+/** What somebody else wrote to the row may be anything. @throws Error when no session can be read from it. */
+export function readRow(row: SessionRow): SessionEntries {
+  checkColumns(row);
+  return readRowData(row.data);
+}
+
+/** All but the data. @throws Error */
+export function checkColumns(row: SessionRow): void {
+  const { version, idleTimeoutMs, idleForMs, ageMs, absoluteTimeoutMs } = row;
+  // Of one that is no whole number, no other one is the next.
+  if (!Number.isSafeInteger(version)) throw new Error(`its version is ${version}`);
+  if (!(idleTimeoutMs > 0 && idleForMs >= 0 && ageMs >= 0 && absoluteTimeoutMs > 0))
+    throw new Error(`its times are none: ${[idleTimeoutMs, idleForMs, ageMs, absoluteTimeoutMs].join(", ")}`);
 }
 
 /** @throws Error when it is not the text of a JSON object. */

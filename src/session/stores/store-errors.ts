@@ -2,6 +2,8 @@
 import { FlotillaError } from "../../support/errors.ts";
 import type { Failure } from "./guard.ts";
 
+const namedKeysMax = 5;
+
 /** Surely nothing was written. @param why "PostgreSQL at ... did not answer within 2 s" */
 export function unavailable(why: string, cause?: unknown): FlotillaError {
   return new FlotillaError("FLOTILLA_SESSION_UNAVAILABLE", `${why}; nothing was written`, {
@@ -19,8 +21,29 @@ export function tooMany(name: string): FlotillaError {
   );
 }
 
-export function errorOf({ outcome, why, cause }: Failure): FlotillaError {
-  return outcome === "nothing" ? unavailable(why, cause) : outcomeUnknown(why, cause);
+/** Of a statement that writes. @param keys of the session, whose values it was to write. */
+export function errorOf({ outcome, why, cause }: Failure, keys: Iterable<string> = []): FlotillaError {
+  if (outcome === "nothing") return unavailable(why, cause);
+  return outcome === "unfit" ? unfit(why, [...keys], cause) : outcomeUnknown(why, cause);
+}
+
+/** Of one that reads the row. */
+export function readErrorOf({ outcome, why, cause }: Failure, key: string, name: string): FlotillaError {
+  return outcome === "unfit" ? damaged(key, name, why) : unavailable(why, cause);
+}
+
+export function isUnfit(error: FlotillaError): boolean {
+  return error.code === "FLOTILLA_SESSION_UNFIT";
+}
+
+function unfit(why: string, keys: readonly string[], cause: unknown): FlotillaError {
+  const named = keys.slice(0, namedKeysMax).map((key) => `req.session[${JSON.stringify(key.slice(0, 100))}]`);
+  const what = named.length === 0 ? "" : ` in ${named.join(keys.length > namedKeysMax ? ", " : " or ")}`;
+  return new FlotillaError(
+    "FLOTILLA_SESSION_UNFIT",
+    `a value${what}${keys.length > namedKeysMax ? ", ..." : ""} can't be kept where sessions are: ${why}; nothing was written`,
+    { source: "server", cause },
+  );
 }
 
 export function outcomeUnknown(why: string, cause?: unknown): FlotillaError {

@@ -16,7 +16,7 @@ import {
 } from "../engine.ts";
 import { absoluteInterval, rowOf, wholeMs } from "../sql/columns.ts";
 import { Connections, Undone } from "../sql/connections.ts";
-import { errnoOf, troubleInWords } from "./errors.ts";
+import { errnoOf, isUnfit, troubleInWords } from "./errors.ts";
 import { forgetLateHolders, MysqlNotices } from "./notices.ts";
 import {
   type InWords,
@@ -83,7 +83,11 @@ export class MysqlEngine implements SessionEngine {
     return row === undefined ? null : shown(row);
   }
 
-  async insert(key: string, write: SessionWrite, life: RowLife): Promise<boolean> {
+  insert(key: string, write: SessionWrite, life: RowLife): Promise<boolean> {
+    return this.#holding(this.#insert(key, write, life));
+  }
+
+  async #insert(key: string, write: SessionWrite, life: RowLife): Promise<boolean> {
     const { ageMs, absoluteTimeoutMs } = life;
     const times = { age: wholeMs(ageMs), absolute: absoluteInterval(absoluteTimeoutMs) };
     const values = { ...this.#valuesOf(key, write), ...times };
@@ -103,7 +107,11 @@ export class MysqlEngine implements SessionEngine {
     });
   }
 
-  async replace(key: string, version: number, write: SessionWrite): Promise<Replaced> {
+  replace(key: string, version: number, write: SessionWrite): Promise<Replaced> {
+    return this.#holding(this.#replace(key, version, write));
+  }
+
+  async #replace(key: string, version: number, write: SessionWrite): Promise<Replaced> {
     const values = { ...this.#valuesOf(key, write), version };
     if ((await this.#change(this.#statements.replaceOwn, values)) === 1) return "done";
     const [row] = await this.#ask(this.#statements.look, { key });
@@ -238,13 +246,23 @@ export class MysqlEngine implements SessionEngine {
       await this.#connector.write(connection, this.#statements.tell, { holder, key });
   }
 
+  /** Of what writes data. @throws SessionEngineError which says so where the column can't hold them. */
+  async #holding<R>(written: Promise<R>): Promise<R> {
+    try {
+      return await written;
+    } catch (error) {
+      if (!(error instanceof SessionEngineError) || !isUnfit(error.cause)) throw error;
+      throw new SessionEngineError(error.message, "unfit", error.cause);
+    }
+  }
+
   /** A server that is sent more ends the connection, and what became of the statement would not be known. */
   #checkPacket(data: Parameters[string] | undefined): void {
     const most = this.#connector.facts?.packetBytesMax ?? Number.POSITIVE_INFINITY;
     if (!Buffer.isBuffer(data) || data.length + packetRestBytes <= most) return;
     throw new SessionEngineError(
       `${this.name} takes no statement of more than ${most} bytes, and a session has ${data.length}: raise its max_allowed_packet`,
-      "nothing",
+      "unfit",
     );
   }
 

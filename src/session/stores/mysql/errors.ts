@@ -28,6 +28,11 @@ const undone: ReadonlySet<number> = new Set([
   ...[1265, 1290, 1364, 1366, 1406, 1615, 1665, 1792, 1836, 1969, 3024, 3101, 3140, 3572, 3819, 4025],
 ]);
 
+/** The column can't hold the data: not JSON for it (a CHECK of MariaDB), not of its character set, too long. */
+export function isUnfit(error: unknown): boolean {
+  return [1366, 1406, 3140, 3141, 3157, 4025].includes(errnoOf(error));
+}
+
 /** It takes no writes any more: another server does, and new connections may lead there. */
 export function isMoved(error: unknown): boolean {
   return [1290, 1792, 1836].includes(errnoOf(error));
@@ -76,6 +81,9 @@ const busyRow: Words = ({ table }, said) =>
 const noConnection: Words = (_, said) =>
   `has no connection left (${said}): raise its max_connections, or see who has them (SHOW PROCESSLIST)`;
 
+const noHold: Words = ({ table }, said) =>
+  `can't hold such data in ${table} (${said}): columns of the type longtext or longblob hold all (dataType:)`;
+
 const byNumber: Readonly<Record<number, Words>> = {
   1020: (_, said) => `met another transaction on the same row (${said})`,
   1021: noPlace,
@@ -96,11 +104,17 @@ const byNumber: Readonly<Record<number, Words>> = {
   1226: noConnection,
   1290: readOnly,
   1665: (_, said) => `can't log the statement (${said}): let its binlog_format be ROW or MIXED`,
+  1366: noHold,
+  1406: noHold,
   1792: readOnly,
   1836: readOnly,
   1969: busyRow,
   2013: lost,
   3024: busyRow,
+  3140: noHold,
+  3141: noHold,
+  3157: noHold,
+  4025: noHold,
 };
 
 const bySystem: Readonly<Record<string, Words>> = {

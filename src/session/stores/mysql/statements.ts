@@ -192,9 +192,16 @@ const dataShown: Readonly<Record<DataType, string>> = {
   json: "CAST(CONVERT(data USING utf8mb4) AS BINARY)",
 };
 
-/** As `endsAfterMs`. */
-const isLiving = `access_time + ${endsAfter("expire_interval")} > ${now}
-  AND (absolute_interval = 0 OR created_time + absolute_interval > ${now})`;
+/** As `endsAfterMs`. What can't be added up was written by somebody else, and does not live: an error would be one of all rows. */
+const isLiving = `IF(${isSane(["access_time", "expire_interval", "created_time", "absolute_interval"])},
+  access_time + ${endsAfter("expire_interval")} > ${now}
+  AND (absolute_interval = 0 OR created_time + absolute_interval > ${now}), FALSE)`;
+
+/** More than a number of JavaScript holds is no time. */
+function isSane(times: readonly string[]): string {
+  const most = Number.MAX_SAFE_INTEGER;
+  return times.map((time) => `${time} BETWEEN -${most} AND ${most}`).join(" AND ");
+}
 
 function endsAfter(idle: string): string {
   const parts = Math.round(1 / sessionStores.touchIntervalShare);

@@ -1,6 +1,7 @@
 /** Sessions in Redis 6.2 and later, or Valkey: each operation is one script, and one round trip. */
 import { redisStores as limits } from "../../../support/limits.ts";
 import {
+  endsAfterMs,
   type ListedRow,
   type NoticeChannel,
   type Replaced,
@@ -104,7 +105,7 @@ export class RedisEngine implements SessionEngine {
     while (listed.length < rowsMax) {
       const keys = await this.#keyList.page(last, rowsMax - listed.length);
       if (keys.length === 0) break;
-      const rows = await Promise.all(keys.map((key) => this.read(key)));
+      const rows = await Promise.all(keys.map((key) => this.#listed(key)));
       for (const [index, row] of rows.entries()) if (row !== null) listed.push({ ...row, key: keys[index]! });
       last = keys.at(-1)!;
     }
@@ -137,20 +138,41 @@ export class RedisEngine implements SessionEngine {
     return Promise.resolve();
   }
 
+  async #listed(key: string): Promise<SessionRow | null> {
+    try {
+      return await this.read(key);
+    } catch (error) {
+      if (error instanceof SessionEngineError && error.outcome === "unfit") return unreadable;
+      throw error;
+    }
+  }
+
   #row(key: string, answer: unknown): SessionRow | null {
     if (answer === null) return null;
     const [value, nowMs] = answer as [string, number];
     try {
-      return rowOf(value, nowMs);
+      const row = rowOf(value, nowMs);
+      return hasEnded(row) ? null : row;
     } catch (error) {
       throw new SessionEngineError(
         `${this.name}, ${this.#keys}${key}: ${(error as Error).message}`,
-        "nothing",
+        "unfit",
         error,
       );
     }
   }
 }
+
+/** Redis has ended it by then, unless somebody took its expiry away (PERSIST, RESTORE). */
+function hasEnded({ idleForMs, idleTimeoutMs, ageMs, absoluteTimeoutMs }: SessionRow): boolean {
+  return idleForMs >= endsAfterMs(idleTimeoutMs) || ageMs >= absoluteTimeoutMs;
+}
+
+/** Somebody else wrote to its key. */
+const unreadable: SessionRow = {
+  ...{ data: "", version: Number.NaN, holder: "" },
+  ...{ idleTimeoutMs: 0, idleForMs: 0, ageMs: 0, absoluteTimeoutMs: Number.POSITIVE_INFINITY },
+};
 
 function idleOf({ idleTimeoutMs }: { readonly idleTimeoutMs: number }): string {
   return String(Math.ceil(idleTimeoutMs));

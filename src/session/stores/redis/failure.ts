@@ -35,10 +35,11 @@ export function failureOf(place: string, error: unknown, isWrite: boolean): Sess
   if (error instanceof SessionEngineError) return error;
   const message = shortened(messageOf(error));
   if (isReply(error)) {
-    const help = advice[known.exec(message)?.[1] ?? ""];
+    const word = known.exec(message)?.[1] ?? "";
+    const help = advice[word];
     return new SessionEngineError(
       `${place} refused it: ${help === undefined ? message : `${help} (${message})`}`,
-      "nothing",
+      word === "WRONGTYPE" ? "unfit" : "nothing",
       error,
     );
   }

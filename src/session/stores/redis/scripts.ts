@@ -30,16 +30,32 @@ local function put(key, idle, version, created, absolute, holder, data)
   redis.call('SET', key, line .. data, 'PX', string.format('%.0f', ms))
 end
 
--- The line of columns; nil when there is no session.
+local function numberIn(line, from, to) return tonumber(string.sub(line, from, to)) end
+
+-- Somebody else may have written anything there: what is no text is none of ours.
+local function headOf(key, last)
+  local head = redis.pcall('GETRANGE', key, 0, last)
+  if type(head) == 'string' then return head end
+  if not string.find(head.err, 'WRONGTYPE', 1, true) then error(head.err) end
+  return '-'
+end
+
+local function isLine(line)
+  return string.sub(line, 1, 2) == '1 ' and numberIn(line, 3, 15) and numberIn(line, 17, 28) and numberIn(line, 30, 39)
+    and numberIn(line, 41, 53) and numberIn(line, 55, 66)
+end
+
+-- The line of columns; nil when there is nothing, false when it is no session.
 local function lineOf(key)
-  local head = redis.call('GETRANGE', key, 0, 255)
-  if head == '' then return nil end
+  local head = headOf(key, 255)
+  if head == '' and redis.call('EXISTS', key) == 0 then return nil end
+  if not isLine(head) then return false end
   local stop = string.find(head, '\\n', 1, true)
   if not stop then
     head = redis.call('GET', key)
     stop = string.find(head, '\\n', 1, true)
   end
-  return string.sub(head, 1, stop - 1)
+  return stop and string.sub(head, 1, stop - 1) or false
 end
 
 local function tell(line, writer, channels, key)
@@ -66,11 +82,11 @@ return 1
 /** version, idle timeout, holder, data, writer, beginning of channels' names, key. 0: gone, 1: changed, 2: done. */
 export const replace: RedisScript = script(`${common}
 local line = lineOf(KEYS[1])
-if not line then return 0 end
-local version = tonumber(string.sub(line, 30, 39))
+if line == nil then return 0 end
+local version = line and numberIn(line, 30, 39)
 if version ~= tonumber(ARGV[1]) then return 1 end
 tell(line, ARGV[5], ARGV[6], ARGV[7])
-local created, absolute = tonumber(string.sub(line, 41, 53)), tonumber(string.sub(line, 55, 66))
+local created, absolute = numberIn(line, 41, 53), numberIn(line, 55, 66)
 put(KEYS[1], tonumber(ARGV[2]), version + 1, created, absolute, ARGV[3], ARGV[4])
 return 2
 `);
@@ -81,10 +97,10 @@ return 2
  */
 export const touch: RedisScript = script(`${common}
 for i, key in ipairs(KEYS) do
-  local line = redis.call('GETRANGE', key, 0, 65)
-  if line ~= '' then
-    local idle = math.max(tonumber(ARGV[i]), tonumber(string.sub(line, 17, 28)))
-    local ms = left(idle, tonumber(string.sub(line, 41, 53)), tonumber(string.sub(line, 55, 66)))
+  local line = headOf(key, 65)
+  if isLine(line) then
+    local idle = math.max(tonumber(ARGV[i]), numberIn(line, 17, 28))
+    local ms = left(idle, numberIn(line, 41, 53), numberIn(line, 55, 66))
     if ms < 1 then
       redis.call('DEL', key)
     else
@@ -98,10 +114,8 @@ end
 /** writer, beginning of channels' names, key. */
 export const remove: RedisScript = script(`${common}
 local line = lineOf(KEYS[1])
-if line then
-  tell(line, ARGV[1], ARGV[2], ARGV[3])
-  redis.call('DEL', KEYS[1])
-end
+if line then tell(line, ARGV[1], ARGV[2], ARGV[3]) end
+if line ~= nil then redis.call('DEL', KEYS[1]) end
 `);
 
 function script(text: string): RedisScript {

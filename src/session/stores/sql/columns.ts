@@ -15,7 +15,8 @@ export function rowOf(data: string, columns: readonly unknown[]): SessionRow {
   const [version, holder, idleTimeout, idleFor, age, absolute] = columns;
   return {
     data,
-    version: Number(version),
+    // Null where somebody has changed the table, and no version that there may be.
+    version: version === null ? Number.NaN : Number(version),
     holder: String(holder),
     idleTimeoutMs: Number(idleTimeout),
     idleForMs: Math.max(0, Number(idleFor)),
