@@ -1,9 +1,18 @@
 /**
  * A disk of a test's own that breaks and is mended: a file as a block device (loop) with an ext2 on it. Cut short, all of it that
- * lies behind answers each write with EIO, as a device does whose sectors are gone.
+ * lies behind answers each read and write with EIO, as a device does that is out of reach; mended, it has what it had.
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, truncateSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
@@ -32,6 +41,8 @@ export class LoopDisk {
   readonly folder: string;
   readonly #image: string;
   readonly #device: string;
+  /** Of a broken one: what lies behind the cut. */
+  #lost: Buffer | null = null;
 
   /** @param within a folder on a well disk. @throws with what the tools said */
   constructor(within: string) {
@@ -60,11 +71,15 @@ export class LoopDisk {
     return disk;
   }
 
+  /** What is on it by now comes back with `mend`: whoever synced it may rely on it, also when the kernel has to read it again. */
   break(): void {
+    this.#lost = readFileSync(this.#image).subarray(bytesWhenBroken);
     this.#resize(bytesWhenBroken);
   }
 
   mend(): void {
+    if (this.#lost !== null) writeEnd(this.#image, this.#lost);
+    this.#lost = null;
     this.#resize(bytes);
   }
 
@@ -82,5 +97,14 @@ export class LoopDisk {
 
   #detach(): void {
     spawnSync("losetup", ["--detach", this.#device]);
+  }
+}
+
+function writeEnd(path: string, end: Buffer): void {
+  const file = openSync(path, "r+");
+  try {
+    writeSync(file, end, 0, end.length, bytesWhenBroken);
+  } finally {
+    closeSync(file);
   }
 }

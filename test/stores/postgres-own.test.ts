@@ -81,6 +81,28 @@ describe("PostgreSQL's own", { skip: whyNoPostgres() ?? false }, () => {
     assert.match(error.message, /a connection of their own/);
   });
 
+  test("a pool of the application that pipelines, and one whose statements have a timeout", async (t) => {
+    const table = nextTable();
+    for (const settings of [{ pipeline: true }, { query_timeout: 300 }]) {
+      const pool = new pg.Pool({ ...{ connectionString: server.url(), max: 2 }, ...settings });
+      t.after(() => pool.end());
+      const engine = await opened(t, postgresStore({ pool, table }));
+      await engine.remove(keyOf(1), "");
+      await engine.insert(keyOf(1), write({ n: 1 }), newborn);
+      assert.equal(await engine.replace(keyOf(1), 1, write({ n: 2 })), "done");
+      assert.equal((await rowOf(engine, keyOf(1))).version, 2);
+      const holder = new pg.Client(server.url());
+      await holder.connect();
+      await holder.query("BEGIN");
+      await holder.query(`SELECT FROM ${table} FOR UPDATE`);
+      const late = failed(engine.replace(keyOf(1), 2, write({ n: 3 })));
+      if ("query_timeout" in settings) assert.match((await late).message, /Query read timeout/);
+      else assert.match((await late).message, /another transaction holds the row/);
+      await holder.end();
+      assert.equal((await rowOf(engine, keyOf(1))).version, 2);
+    }
+  });
+
   test("a pool of the application whose transactions are repeatable: who is not the first is told that it has changed", async (t) => {
     const pool = new pg.Pool({
       connectionString: server.url(),

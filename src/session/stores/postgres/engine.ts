@@ -15,6 +15,7 @@ import {
 } from "../engine.ts";
 import { absoluteInterval, rowOf, wholeMs } from "../sql/columns.ts";
 import { Connections, Late, NotPrimary } from "../sql/connections.ts";
+import type { PgRows, PgValue } from "./exchange.ts";
 import { PostgresNotices } from "./notices.ts";
 import { type InWords, type OwnPoolSettings, type PgClient, type PgPool, PostgresConnector } from "./pool.ts";
 import { openTable, remedyFor, type TableWanted } from "./schema.ts";
@@ -70,13 +71,14 @@ export class PostgresEngine implements SessionEngine {
 
   async insert(key: string, write: SessionWrite, life: RowLife): Promise<boolean> {
     const { ageMs, absoluteTimeoutMs } = life;
-    const values = [...this.#valuesOf(key, write), wholeMs(ageMs), absoluteInterval(absoluteTimeoutMs)];
+    const lifeValues = [String(wholeMs(ageMs)), String(absoluteInterval(absoluteTimeoutMs))];
+    const values = [...this.#valuesOf(key, write), ...lifeValues];
     return (await this.#change("insert", values)).length === 1;
   }
 
   async replace(key: string, version: number, write: SessionWrite): Promise<Replaced> {
     try {
-      const [row] = await this.#change("replace", [...this.#valuesOf(key, write), version]);
+      const [row] = await this.#change("replace", [...this.#valuesOf(key, write), String(version)]);
       return row![0] as Replaced;
     } catch (error) {
       // A pool whose transactions are "repeatable read" says so when another process has written meanwhile.
@@ -88,7 +90,8 @@ export class PostgresEngine implements SessionEngine {
   async touch(touches: readonly SessionTouch[]): Promise<void> {
     if (touches.length === 0) return;
     const keys = touches.map(({ key }) => key);
-    await this.#change("touch", [keys, touches.map(({ idleTimeoutMs }) => wholeMs(idleTimeoutMs))]);
+    const idleTimeouts = touches.map(({ idleTimeoutMs }) => String(wholeMs(idleTimeoutMs)));
+    await this.#change("touch", [arrayOf(keys), arrayOf(idleTimeouts)]);
   }
 
   async remove(key: string, writer: string): Promise<void> {
@@ -96,12 +99,12 @@ export class PostgresEngine implements SessionEngine {
   }
 
   async removeExpired(rowsMax: number): Promise<number> {
-    const [row] = await this.#change("removeExpired", [rowsMax]);
+    const [row] = await this.#change("removeExpired", [String(rowsMax)]);
     return Number(row![0]);
   }
 
   async list(after: string, rowsMax: number): Promise<readonly ListedRow[]> {
-    const rows = await this.#ask("list", [after, rowsMax]);
+    const rows = await this.#ask("list", [after, String(rowsMax)]);
     return rows.map(([key, ...row]) => ({ key: key!, ...this.#rowOf(row) }));
   }
 
@@ -125,13 +128,13 @@ export class PostgresEngine implements SessionEngine {
     return this.#connections.end();
   }
 
-  #ask(operation: keyof Statements, values: readonly unknown[]): Promise<(string | null)[][]> {
+  #ask(operation: keyof Statements, values: readonly PgValue[]): Promise<PgRows> {
     return this.#connections.read((client) =>
       this.#connector.run(client, this.#statements[operation], values),
     );
   }
 
-  #change(operation: keyof Statements, values: readonly unknown[]): Promise<(string | null)[][]> {
+  #change(operation: keyof Statements, values: readonly PgValue[]): Promise<PgRows> {
     return this.#connections.write((client) =>
       this.#connector.run(client, this.#statements[operation], values),
     );
@@ -142,10 +145,15 @@ export class PostgresEngine implements SessionEngine {
     return rowOf(isEncoded ? Buffer.from(data!, "base64").toString() : data!, split(columns!));
   }
 
-  #valuesOf(key: string, { writer, holder, data, idleTimeoutMs }: SessionWrite): unknown[] {
+  #valuesOf(key: string, { writer, holder, data, idleTimeoutMs }: SessionWrite): PgValue[] {
     const given = this.#wanted.dataType === "bytea" ? Buffer.from(data) : data;
-    return [key, writer, holder, given, wholeMs(idleTimeoutMs)];
+    return [key, writer, holder, given, String(wholeMs(idleTimeoutMs))];
   }
+}
+
+/** As the text of an array (PostgreSQL, "Array Input and Output Syntax"). */
+function arrayOf(values: readonly string[]): string {
+  return `{${values.map((value) => `"${value.replaceAll(/["\\]/g, "\\$&")}"`).join(",")}}`;
 }
 
 /** Numbers, and behind them the holder, with spaces between: the columns of `rowOf`. */

@@ -12,20 +12,28 @@ import { sqlStores as limits, postgres as server } from "../../../support/limits
 import { loadDriver } from "../driver.ts";
 import { SessionEngineError } from "../engine.ts";
 import { type Connector, type DriverPool, NotPrimary } from "../sql/connections.ts";
+import {
+  canExchange,
+  Exchange,
+  type ExchangingClient,
+  type PgRows,
+  type PgValue,
+  type Statement,
+} from "./exchange.ts";
 
 /** A client of `pg`, as far as it is used here. */
-export interface PgClient {
+export interface PgClient extends ExchangingClient {
   query(config: {
     readonly text: string;
-    readonly values?: readonly unknown[];
+    readonly values?: readonly PgValue[];
     readonly name?: string;
     readonly rowMode?: "array";
     readonly types?: { getTypeParser(): (value: unknown) => string };
-  }): Promise<{ readonly rows: (string | null)[][] }>;
+  }): Promise<{ readonly rows: PgRows }>;
+  query(exchange: Exchange): unknown;
   release(error?: boolean): void;
   on(event: string, listener: (argument: never) => void): unknown;
   readonly processID?: number | null;
-  readonly connection?: { readonly stream?: { destroy(): void } };
 }
 
 /** A pool of `pg`, as far as it is used here. */
@@ -169,40 +177,36 @@ export class PostgresConnector implements Connector<PgClient> {
   }
 
   /** One statement, prepared with its first use on a connection. @returns its rows; all values are texts or null. */
-  async run(
-    client: PgClient,
-    statement: Statement,
-    values: readonly unknown[],
-  ): Promise<(string | null)[][]> {
+  async run(client: PgClient, statement: Statement, values: readonly PgValue[]): Promise<PgRows> {
     this.#warned.delete(client);
-    const { rows } = await this.#query(client, statement, values);
+    const rows = await this.#rowsOf(client, statement, values);
     if (this.#warned.has(client)) throw new Warned("it warned that the change may not be on its standbys");
     return rows;
   }
 
-  async #query(
-    client: PgClient,
-    { text, name }: Statement,
-    values: readonly unknown[],
-  ): Promise<{ readonly rows: (string | null)[][] }> {
+  async #rowsOf(client: PgClient, statement: Statement, values: readonly PgValue[]): Promise<PgRows> {
+    const { text, name } = statement;
     const unnamed = { text, values, types, rowMode: "array" } as const;
     // A pooler gives the next statement to another process of the server, which does not know the name.
-    if (this.isPooled(client) || this.#unnamed.has(client)) return await client.query(unnamed);
+    if (this.isPooled(client) || this.#unnamed.has(client)) return (await client.query(unnamed)).rows;
     try {
-      return await client.query({ text, values, types, rowMode: "array", name });
+      if (canExchange(client)) return await exchange(client, statement, values);
+      return (await client.query({ ...unnamed, name })).rows;
     } catch (error) {
       // Surely not executed: an application has said DISCARD ALL on this connection of its pool.
       if (codeOf(error) !== noSuchStatement) throw error;
       this.#unnamed.add(client);
-      return await client.query(unnamed);
+      return (await client.query(unnamed)).rows;
     }
   }
 }
 
-export interface Statement {
-  readonly text: string;
-  /** As a prepared statement: no two texts share one. */
-  readonly name: string;
+function exchange(client: PgClient, statement: Statement, values: readonly PgValue[]): Promise<PgRows> {
+  return new Promise((resolve, reject) => {
+    void client.query(
+      new Exchange(statement, values, (error, rows) => (error === null ? resolve(rows) : reject(error))),
+    );
+  });
 }
 
 export function statement(text: string): Statement {

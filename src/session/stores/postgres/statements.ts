@@ -9,7 +9,8 @@
 import { quotedName, quotedTable } from "../../../register/postgres/statements.ts";
 import { sqlStores as limits, sessionStores } from "../../../support/limits.ts";
 import { nameWith } from "../sql/names.ts";
-import { type Statement, statement } from "./pool.ts";
+import type { Statement } from "./exchange.ts";
+import { statement } from "./pool.ts";
 
 export type DataType = "text" | "jsonb" | "bytea";
 
