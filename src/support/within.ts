@@ -12,8 +12,8 @@ export class Late extends Error {
   }
 }
 
-/** One timer for all of them. */
-const deadlines = new TimerWheel(100, 6);
+/** One timer for all of them, and for what is waited for without a promise. */
+export const deadlines: TimerWheel = new TimerWheel(100, 6);
 
 /** What the answer becomes later is heard by nobody, also when it is an error. @throws Late */
 export function within<R>(answer: Promise<R>, ms: number): Promise<R> {

@@ -9,9 +9,11 @@ import {
   type SessionWrite,
 } from "../../src/session/stores/engine.ts";
 import { mysqlStore } from "../../src/session/stores/mysql/index.ts";
+import { postgresStore } from "../../src/session/stores/postgres/index.ts";
 import { redisStore } from "../../src/session/stores/redis/index.ts";
 import { readRow } from "../../src/session/stores/row-data.ts";
 import { Mariadb, whyNoMariadb } from "../harness/mariadb.ts";
+import { Postgres, whyNoPostgres } from "../harness/postgres.ts";
 import { Redis, whyNoRedis } from "../harness/redis.ts";
 
 const ids = new SessionIds(Buffer.alloc(32, 7), null, "app");
@@ -122,6 +124,47 @@ describe("MariaDB: rows that somebody else has written to", { skip: whyNoMariadb
         message:
           /can't hold such data in flotilla_sessions \(.*\): columns of the type longtext or longblob hold all/,
       });
+  });
+});
+
+describe("PostgreSQL: rows that somebody else has written to", { skip: whyNoPostgres() ?? false }, () => {
+  test("times that can't be added up, versions and data that are none, columns that may be NULL now", async (t) => {
+    const server = await Postgres.startFor(t, { settings: ["fsync = off"] });
+    const engine = postgresStore({ url: server.url() });
+    t.after(() => engine.close());
+    await engine.open();
+    const spoiled = (column: string, value: string) => (key: string) =>
+      server.sql(`UPDATE flotilla_sessions SET ${column} = ${value} WHERE id = '${key}'`);
+    for (const column of ["access_time", "expire_interval", "created_time", "absolute_interval"])
+      for (const value of [most, least]) await check(engine, spoiled(column, value), "ended");
+    for (const value of [most, least]) await check(engine, spoiled("version", value), "damaged");
+    for (const value of ["''", "'null'", "'{\"n\":'"])
+      await check(engine, spoiled("version = version + 1, data", value), "damaged");
+    for (const column of ["access_time", "version", "data", "absolute_interval"])
+      await server.sql(`ALTER TABLE flotilla_sessions ALTER ${column} DROP NOT NULL`);
+    for (const column of ["access_time", "absolute_interval"])
+      await check(engine, spoiled(column, "NULL"), "ended");
+    for (const column of ["version", "version = version + 1, data"])
+      await check(engine, spoiled(column, "NULL"), "damaged");
+  });
+
+  test("a value that the column can't hold is told as that, and why", async (t) => {
+    const server = await Postgres.startFor(t, { settings: ["fsync = off"] });
+    const engine = postgresStore({ url: server.url(), dataType: "jsonb" });
+    t.after(() => engine.close());
+    await engine.open();
+    const key = newKey();
+    await engine.insert(key, write(1), life);
+    const message = /can't hold such data in flotilla_sessions \(.+\): a column of the type text, /;
+    for (const text of ["a\ud800", "a\u0000"]) {
+      const data = JSON.stringify({ text });
+      for (const attempt of [
+        engine.replace(key, 1, { ...write(2), data }),
+        engine.insert(newKey(), { ...write(2), data }, life),
+      ])
+        await assert.rejects(attempt, { outcome: "unfit", message });
+    }
+    assert.equal(await engine.replace(key, 1, write(2)), "done");
   });
 });
 

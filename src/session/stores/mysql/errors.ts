@@ -1,8 +1,9 @@
 /** What MySQL, MariaDB and the network say: whether something may have been written, and in words for a person at night. No password is in them. */
 import { codeOf, FlotillaError, messageOf } from "../../../support/errors.ts";
 import { sqlStores as limits } from "../../../support/limits.ts";
+import { Late } from "../../../support/within.ts";
 import { SessionEngineError } from "../engine.ts";
-import { Late, NotPrimary } from "../sql/connections.ts";
+import { NotPrimary } from "../sql/connections.ts";
 
 /** The server's number, or 0. */
 export function errnoOf(error: unknown): number {

@@ -1,7 +1,8 @@
 /** Sessions in a table of PostgreSQL, 12 or later: one statement, and one round trip, for each operation. */
 import { AnswerLost } from "../../../register/postgres/connection.ts";
 import { troubleInWords } from "../../../register/postgres/words.ts";
-import { codeOf } from "../../../support/errors.ts";
+import { codeOf, messageOf } from "../../../support/errors.ts";
+import { Late } from "../../../support/within.ts";
 import {
   type ListedRow,
   type NoticeChannel,
@@ -14,12 +15,15 @@ import {
   type SessionWrite,
 } from "../engine.ts";
 import { absoluteInterval, rowOf, wholeMs } from "../sql/columns.ts";
-import { Connections, Late, NotPrimary } from "../sql/connections.ts";
+import { Connections, NotPrimary } from "../sql/connections.ts";
 import type { PgRows, PgValue } from "./exchange.ts";
 import { PostgresNotices } from "./notices.ts";
 import { type InWords, type OwnPoolSettings, type PgClient, type PgPool, PostgresConnector } from "./pool.ts";
 import { openTable, remedyFor, type TableWanted } from "./schema.ts";
 import { channelOf, type Statements, statementsFor } from "./statements.ts";
+
+/** The column can't hold the data: not JSON for it, not of the database's character set, too long (PostgreSQL, "Error Codes"). */
+const unfitCodes: ReadonlySet<string> = new Set(["22P02", "22P05", "22021", "22001", "54000"]);
 
 /** Of a pool of our own, or of the application's. */
 export type PostgresSource = OwnPoolSettings | { readonly pool: PgPool; readonly place: string };
@@ -73,12 +77,12 @@ export class PostgresEngine implements SessionEngine {
     const { ageMs, absoluteTimeoutMs } = life;
     const lifeValues = [String(wholeMs(ageMs)), String(absoluteInterval(absoluteTimeoutMs))];
     const values = [...this.#valuesOf(key, write), ...lifeValues];
-    return (await this.#change("insert", values)).length === 1;
+    return (await this.#write("insert", values)).length === 1;
   }
 
   async replace(key: string, version: number, write: SessionWrite): Promise<Replaced> {
     try {
-      const [row] = await this.#change("replace", [...this.#valuesOf(key, write), String(version)]);
+      const [row] = await this.#write("replace", [...this.#valuesOf(key, write), String(version)]);
       return row![0] as Replaced;
     } catch (error) {
       // A pool whose transactions are "repeatable read" says so when another process has written meanwhile.
@@ -140,9 +144,25 @@ export class PostgresEngine implements SessionEngine {
     );
   }
 
+  /** Of data. @throws SessionEngineError which says so where the column can't hold them. */
+  async #write(operation: "insert" | "replace", values: readonly PgValue[]): Promise<PgRows> {
+    try {
+      return await this.#change(operation, values);
+    } catch (error) {
+      if (!(error instanceof SessionEngineError) || !unfitCodes.has(codeOf(error.cause))) throw error;
+      const what = `can't hold such data in ${this.#wanted.table} (${messageOf(error.cause)})`;
+      throw new SessionEngineError(
+        `${this.name} ${what}: a column of the type text, or bytea where the database is not of UTF-8, holds all`,
+        "unfit",
+        error.cause,
+      );
+    }
+  }
+
   #rowOf([data, columns]: readonly (string | null)[]): SessionRow {
     const isEncoded = this.#wanted.dataType === "bytea";
-    return rowOf(isEncoded ? Buffer.from(data!, "base64").toString() : data!, split(columns!));
+    const text = data ?? "";
+    return rowOf(isEncoded ? Buffer.from(text, "base64").toString() : text, split(columns ?? null));
   }
 
   #valuesOf(key: string, { writer, holder, data, idleTimeoutMs }: SessionWrite): PgValue[] {
@@ -156,8 +176,8 @@ function arrayOf(values: readonly string[]): string {
   return `{${values.map((value) => `"${value.replaceAll(/["\\]/g, "\\$&")}"`).join(",")}}`;
 }
 
-/** Numbers, and behind them the holder, with spaces between: the columns of `rowOf`. */
-function split(columns: string): unknown[] {
-  const [version, idleTimeout, idleFor, age, absolute, ...holder] = columns.split(" ");
+/** Numbers, and behind them the holder, with spaces between: the columns of `rowOf`. Null where one of them is. */
+function split(columns: string | null): unknown[] {
+  const [version, idleTimeout, idleFor, age, absolute, ...holder] = columns?.split(" ") ?? [null];
   return [version, holder.join(" "), idleTimeout, idleFor, age, absolute];
 }

@@ -4,8 +4,9 @@
  */
 import { randomBytes } from "node:crypto";
 import { sqlStores as limits } from "../../../support/limits.ts";
+import { within } from "../../../support/within.ts";
 import { type NoticeChannel, SessionEngineError } from "../engine.ts";
-import { type Lease, within } from "../sql/connections.ts";
+import type { Lease } from "../sql/connections.ts";
 import { type PgClient, type PostgresConnector, send } from "./pool.ts";
 import { keyToldTo } from "./statements.ts";
 

@@ -10,7 +10,8 @@
 import { systemClock } from "../../../support/clock.ts";
 import { FlotillaError } from "../../../support/errors.ts";
 import { sqlStores as limits } from "../../../support/limits.ts";
-import { TimerWheel, WheelEntry } from "../../../support/timer-wheel.ts";
+import { WheelEntry } from "../../../support/timer-wheel.ts";
+import { deadlines, Late, within } from "../../../support/within.ts";
 import { SessionEngineError } from "../engine.ts";
 
 /** What pools of `pg` and `mysql2` have in common. */
@@ -47,9 +48,6 @@ export interface Connector<C extends object> {
 
 /** It takes no writes: another host may. The message says so to a person, without a period. */
 export class NotPrimary extends Error {}
-
-/** The answer did not come in time. */
-export class Late extends Error {}
 
 /** Of what failed it is certain that nothing was written, as with a transaction whose end was not asked for. */
 export class Undone extends Error {
@@ -192,9 +190,7 @@ export class Connections<C extends object> {
         this.#waiters.delete(end);
         reject(error);
       };
-      const deadline = new WheelEntry(() =>
-        end(isBusy ? this.#busy() : new Late(lateAfter(limits.connectTimeoutMs))),
-      );
+      const deadline = new WheelEntry(() => end(isBusy ? this.#busy() : Late.after(limits.connectTimeoutMs)));
       deadlines.start(deadline, Math.max(0, untilMs - systemClock.now()));
       this.#waiters.add(end);
       pool.take().then(
@@ -284,29 +280,4 @@ export class Connections<C extends object> {
 
 function closed(): SessionEngineError {
   return new SessionEngineError("the session store was closed", "nothing");
-}
-
-function lateAfter(ms: number): string {
-  return `no answer within ${(Math.max(0, ms) / 1_000).toFixed(1)} s`;
-}
-
-/** One timer for the deadlines of all statements. */
-const deadlines = new TimerWheel(100, 6);
-
-/** @throws Late */
-export function within<R>(promise: Promise<R>, ms: number): Promise<R> {
-  return new Promise((resolve, reject) => {
-    const deadline = new WheelEntry(() => reject(new Late(lateAfter(ms))));
-    deadlines.start(deadline, Math.max(0, ms));
-    promise.then(
-      (value) => {
-        deadlines.stop(deadline);
-        resolve(value);
-      },
-      (error) => {
-        deadlines.stop(deadline);
-        reject(error);
-      },
-    );
-  });
 }
