@@ -25,6 +25,8 @@ export interface EnginePlace {
 
 interface Known extends EnginePlace {
   readonly load: Load;
+  /** In base64; "": none. */
+  readonly previousSecret: string;
 }
 
 /** By engine, then by what ids are signed with. */
@@ -43,7 +45,7 @@ export function allEnginePlaces(): EnginePlace[] {
 export function enginePlaceOf(member: Member, engine: SessionEngine, load: Load | null = null): EnginePlace {
   const { file, cluster, server } = member;
   const sessions = cluster.sessions;
-  return placeFor(engine, "", load ?? sessions?.load ?? "cached", (wanted) =>
+  return placeFor(engine, null, load ?? sessions?.load ?? "cached", (wanted) =>
     make({
       ...{ engine, load: wanted, letter: server.letter, processIndex: server.processIndex },
       ids: new SessionIds(file.secret, file.previousSecret, cluster.name),
@@ -72,8 +74,7 @@ export function enginePlaceAlone(
   secrets: OwnSecrets | null,
   load: Load | null = null,
 ): EnginePlace {
-  const signing = secrets === null ? "" : secrets.secret.toString("base64");
-  return placeFor(engine, signing, load ?? "always", (wanted) => {
+  return placeFor(engine, secrets, load ?? "always", (wanted) => {
     const { secret, previousSecret } = secrets ?? { secret: randomBytes(32), previousSecret: null };
     const made = make({
       ...{ engine, load: wanted, letter: "a", processIndex: 0, letters: new Set(["a"]), logName: "session" },
@@ -92,25 +93,35 @@ export function enginePlaceAlone(
 type Wanted = Omit<EngineStoreOptions, "clock" | "random" | "log"> &
   Pick<SessionPlace, "idleTimeoutMs" | "absoluteTimeoutMs" | "save"> & { readonly logName: string };
 
+/** @param secrets null: the file's, or nobody's. */
 function placeFor(
   engine: SessionEngine,
-  signing: string,
+  secrets: OwnSecrets | null,
   load: Load,
   makeIt: (load: Load) => EnginePlace,
 ): EnginePlace {
+  const signing = secrets?.secret.toString("base64") ?? "";
+  const previousSecret = secrets?.previousSecret?.toString("base64") ?? "";
   const ofEngine = known.get(engine) ?? new Map<string, Known>();
   const found = ofEngine.get(signing);
   if (found === undefined) {
-    const made = { ...makeIt(load), load };
+    const made = { ...makeIt(load), load, previousSecret };
     known.set(engine, ofEngine.set(signing, made));
     return made;
   }
-  if (found.load === load) return found;
-  refuseOption(
-    "session",
-    `load: "${load}"`,
-    `the same store is used with load: "${found.load}" in this process, and it has one memory`,
-  );
+  if (found.load !== load)
+    refuseOption(
+      "session",
+      `load: "${load}"`,
+      `the same store is used with load: "${found.load}" in this process, and it has one memory`,
+    );
+  if (found.previousSecret !== previousSecret)
+    refuseOption(
+      "session",
+      "secret",
+      "the same store is used in this process with this secret, but another one before it: some visitors would lose their sessions on one of the two; give both calls the same list",
+    );
+  return found;
 }
 
 function make(wanted: Wanted): EnginePlace {

@@ -62,6 +62,22 @@ describe("processes on one database", () => {
       /the same store is used with load: "cached"/,
     );
   });
+
+  test("all session() calls with one store and one secret have the same one before it", async () => {
+    const store = new MemoryEngine();
+    const refused = (secret: SessionOptions["secret"]): void =>
+      assert.throws(() => session({ store, secret: secret! }), {
+        code: "FLOTILLA_SESSION_OPTION",
+        message: /^session\(\{ secret \}\) .*another one before it(?!.*(?:new|old|older) pearl)/,
+      });
+    session({ store, secret: ["new pearl", "old pearl"] });
+    session({ store, secret: ["new pearl", Buffer.from("old pearl")] });
+    refused("new pearl");
+    refused(["new pearl", "older pearl"]);
+    // Of another secret the ids are others.
+    session({ store, secret: "old pearl" });
+    refused(["old pearl", "older pearl"]);
+  });
 });
 
 describe("a database that is down", () => {
