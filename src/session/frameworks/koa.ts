@@ -4,7 +4,7 @@ import type { Session } from "../session.ts";
 import { type SessionsOrOptions, sessionsOf } from "./given.ts";
 
 // biome-ignore lint/suspicious/noTsIgnore: whether it is an error depends on who compiles it.
-// @ts-ignore: Koa brings no types; these are for who has @types/koa.
+/** @ts-ignore: Koa brings no types: where nobody has installed @types/koa there is nothing to add to. */
 declare module "koa" {
   interface ExtendableContext {
     /** Another one after `regenerate()`, and none after `destroy()`. */
