@@ -49,8 +49,12 @@ app.post("/sign-out", async (c) => {
   return c.json(shown());
 });
 
-// What update() and the like throw has the status 503 when nobody knows the outcome, and Hono does not look for it.
-app.onError((error, c) => c.json({ error: error.message }, error.status ?? 500));
+// What update() and the like throw has a status where it is not the application's fault, and Hono does not look for it.
+app.onError((error, c) => {
+  if (error.status !== undefined) return c.json({ error: error.message }, error.status);
+  console.error(error);
+  return c.json({ error: "Internal Server Error" }, 500);
+});
 
 function shown({ user = null, cart = {} } = {}) {
   return { user, cart, servedBy: `${process.env.FLOTILLA_SERVER ?? "alone"}/${process.pid}` };

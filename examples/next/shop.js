@@ -12,7 +12,7 @@ export function shown({ user = null, cart = {} } = {}) {
   return { user, cart, servedBy: `${process.env.FLOTILLA_SERVER ?? "alone"}/${process.pid}` };
 }
 
-/** A route handler that answers with JSON, also when it throws an error with a status: 503 when nobody knows what became of an update. */
+/** A route handler that answers with JSON, also when it throws an error with a status, as update() does: 503 when nobody knows what became of it. */
 export function json(handler) {
   return async (request) => {
     try {

@@ -5,7 +5,7 @@ import type { Keeper } from "./keeper.ts";
 import { isWithinPath, type SessionRequest } from "./request.ts";
 import { RequestSession } from "./request-session.ts";
 import { holdResponse, type SessionResponse } from "./response-hold.ts";
-import { withStatus } from "./store.ts";
+import { toldFailure } from "./told-failure.ts";
 
 /**
  * @param res of `node:http`, or less: `{}` for a WebSocket's upgrade request, where nothing can be sent
@@ -33,7 +33,7 @@ export function middlewareOf(keeper: Keeper): SessionMiddleware {
       } else if (keeper.habits.whenUnavailable === "proceed") {
         goOnWithout(keeper, req, response as SessionResponse, error);
         proceed();
-      } else if (!refuse(keeper, response as SessionResponse, error)) proceed(withStatus(error));
+      } else if (!refuse(keeper, response as SessionResponse, error)) proceed(toldFailure(error));
     });
     if (!requestSession.isLoading) return;
     // The store will call back in a context of its own, the application goes on in this one (A50); and not within the

@@ -3,6 +3,7 @@ import { AsyncResource } from "node:async_hooks";
 import { FlotillaError } from "../support/errors.ts";
 import type { Cookie } from "./cookie.ts";
 import type { SessionData } from "./data.ts";
+import { toldFailure } from "./told-failure.ts";
 
 export interface Session extends Partial<SessionData> {}
 
@@ -95,8 +96,12 @@ export class Session {
     fn: (value: SessionData[Key] | undefined) => SessionData[Key] | Promise<SessionData[Key]>,
   ): Promise<SessionData[Key]>;
   update<Value>(key: string, fn: (value: Value | undefined) => Value | Promise<Value>): Promise<Value>;
-  update(key: string, fn: (value: never) => unknown): Promise<unknown> {
-    return this.#backstage.update(this, key, fn as (value: unknown) => unknown);
+  async update(key: string, fn: (value: never) => unknown): Promise<unknown> {
+    try {
+      return await this.#backstage.update(this, key, fn as (value: unknown) => unknown);
+    } catch (error) {
+      throw toldFailure(error);
+    }
   }
 
   /** The session was used now. Happens by itself with every request; needed only during long ones. */
@@ -116,11 +121,11 @@ export class Session {
       // The store calls back in a context of its own, or in that of another request (A50).
       const bound = AsyncResource.bind(callback);
       // Always in a later turn, whether or not the store answers at once: code behind the call runs first.
-      run((error) => process.nextTick(bound, error ?? undefined));
+      run((error) => process.nextTick(bound, error ? toldFailure(error) : undefined));
       return this;
     }
     const promise = new Promise<void>((resolve, reject) => {
-      run((error) => (error ? reject(error) : resolve()));
+      run((error) => (error ? reject(toldFailure(error)) : resolve()));
     });
     // `req.session.save()` without await is common; nobody listening must not end the process.
     promise.catch(() => {});

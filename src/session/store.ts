@@ -134,8 +134,3 @@ export function contended(key: string): FlotillaError {
 export function isContended(failure: FlotillaError): boolean {
   return failure.code === "FLOTILLA_SESSION_CONTENDED";
 }
-
-/** For frameworks, whose own answer to an error of this kind is then a 503, not a 500. */
-export function withStatus(failure: FlotillaError): FlotillaError {
-  return Object.assign(failure, { status: 503, statusCode: 503 });
-}

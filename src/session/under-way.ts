@@ -1,6 +1,6 @@
 /** What a request handed to the store and was not told the outcome of; a response waits for it. */
 import type { FlotillaError } from "../support/errors.ts";
-import { type Done, withStatus } from "./store.ts";
+import type { Done } from "./store.ts";
 
 export class UnderWay {
   #count = 0;
@@ -32,8 +32,6 @@ export class UnderWay {
   launch(done: Done): Done {
     if (this.#count++ === 0) this.#failure = null;
     return (failure) => {
-      // Of our servers, not of the application: most applications hand it to their framework.
-      if (failure?.source === "internal") withStatus(failure);
       if (failure !== null) this.#failure = failure;
       done(failure);
       if (--this.#count > 0 || this.#waiting === null) return;

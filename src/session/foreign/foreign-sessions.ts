@@ -17,7 +17,8 @@ import { checkSize, takenBack } from "../changes.ts";
 import { applied, Entry, noEntries, type SessionChanges, type SessionEntries } from "../entry.ts";
 import { idOfKey, type VerifiedId } from "../id.ts";
 import type { SessionPlace } from "../keeper.ts";
-import { isGone, withStatus } from "../store.ts";
+import { isGone } from "../store.ts";
+import { toldFailure } from "../told-failure.ts";
 import { keyOfSid } from "./key-of-sid.ts";
 
 export type Fields = Record<string, unknown>;
@@ -66,7 +67,7 @@ export class ForeignSessions {
     const id = idOf(sid);
     const usedAt = systemClock.now();
     store.load(id, (error, entries, ageMs) => {
-      if (entries === null) return done(error === null ? null : withStatus(error), null);
+      if (entries === null) return done(toldFailure(error), null);
       if (ageMs < absoluteTimeoutMs) return done(null, new GivenSession(id, entries, true, usedAt));
       // It began when it might become older.
       store.destroy(id, () => {});
@@ -113,7 +114,7 @@ export class ForeignSessions {
       if (failure === null || isGone(failure)) return done(null);
       given.entries = takenBack(given.entries, before, changes);
       if (!isCreated) given.isCreated = false;
-      done(failure.source === "internal" ? withStatus(failure) : failure);
+      done(toldFailure(failure));
     };
     if (isCreated) store.update(id, changes, idleTimeoutMs, over);
     else store.create(id, changes, idleTimeoutMs, { ageMs: 0, absoluteTimeoutMs }, over);
@@ -139,7 +140,7 @@ export class ForeignSessions {
   }
 
   #end(id: VerifiedId, done: Saved): void {
-    this.place.store.destroy(id, (failure) => done(failure === null ? null : withStatus(failure)));
+    this.place.store.destroy(id, (failure) => done(toldFailure(failure)));
   }
 }
 

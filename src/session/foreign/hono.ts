@@ -2,7 +2,7 @@
  * `flotilla/store/hono`, for both session middlewares of Hono: `sessionMiddleware({ store: new FlotillaStore() })` of hono-sessions, and
  * `useSessionStorage(new FlotillaStore())` of @hono/session. docs/moving-in.md tells what changes with it.
  */
-import type { FlotillaError } from "../../support/errors.ts";
+import { FlotillaError } from "../../support/errors.ts";
 import { session as limits } from "../../support/limits.ts";
 import { Seldom } from "../../support/seldom.ts";
 import { type Fields, type ForeignSessions, type GivenSession, isOf } from "./foreign-sessions.ts";
@@ -94,7 +94,8 @@ export class FlotillaStore {
   #told(saving: Promise<void>): Promise<void> {
     saving.catch((error: FlotillaError) => {
       const count = this.#failed.add();
-      const { code, message } = error;
+      // What is told may be for visitors.
+      const { code, message } = error.cause instanceof FlotillaError ? error.cause : error;
       if (count > 0)
         this.#sessions.place.log.error({ code, count }, `a session could not be saved: ${message}`);
     });

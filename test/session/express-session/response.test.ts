@@ -52,6 +52,11 @@ interface Late {
   readonly late: unknown[];
 }
 
+/** Ours has words for visitors, and what the store said as its cause. */
+function reasonOf({ message, cause }: Error): string {
+  return cause instanceof Error ? cause.message : message;
+}
+
 for (const subject of subjects) {
   describe(`${subject.name}: when a response has ended its session is saved`, () => {
     for (const [what, end] of Object.entries(endings))
@@ -189,7 +194,7 @@ for (const subject of subjects) {
           req.session.hit = true;
           faults.save = faults.destroy = faults.load = true;
           req.session[method]((error: Error) => {
-            told = error.message;
+            told = reasonOf(error);
             faults.save = faults.destroy = faults.load = false;
             res.end();
           });
@@ -206,7 +211,7 @@ for (const subject of subjects) {
       const handler: Handler = (req, res) => {
         const before = req.sessionID;
         req.session.regenerate((error: Error) => {
-          seen.push(error.message, req.sessionID === before);
+          seen.push(reasonOf(error), req.sessionID === before);
           res.end();
         });
       };
