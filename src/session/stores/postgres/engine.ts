@@ -159,10 +159,10 @@ export class PostgresEngine implements SessionEngine {
     }
   }
 
-  #rowOf([data, columns]: readonly (string | null)[]): SessionRow {
+  #rowOf([data, ...columns]: readonly (string | null)[]): SessionRow {
     const isEncoded = this.#wanted.dataType === "bytea";
     const text = data ?? "";
-    return rowOf(isEncoded ? Buffer.from(text, "base64").toString() : text, split(columns ?? null));
+    return rowOf(isEncoded ? Buffer.from(text, "base64").toString() : text, columns);
   }
 
   #valuesOf(key: string, { writer, holder, data, idleTimeoutMs }: SessionWrite): PgValue[] {
@@ -174,10 +174,4 @@ export class PostgresEngine implements SessionEngine {
 /** As the text of an array (PostgreSQL, "Array Input and Output Syntax"). */
 function arrayOf(values: readonly string[]): string {
   return `{${values.map((value) => `"${value.replaceAll(/["\\]/g, "\\$&")}"`).join(",")}}`;
-}
-
-/** Numbers, and behind them the holder, with spaces between: the columns of `rowOf`. Null where one of them is. */
-function split(columns: string | null): unknown[] {
-  const [version, idleTimeout, idleFor, age, absolute, ...holder] = columns?.split(" ") ?? [null];
-  return [version, holder.join(" "), idleTimeout, idleFor, age, absolute];
 }
