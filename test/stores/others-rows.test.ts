@@ -116,8 +116,8 @@ describe("MariaDB: rows that somebody else has written to", { skip: whyNoMariadb
     await engine.insert(key, write(1), life);
     const data = JSON.stringify({ text: "a\ud800" });
     for (const attempt of [
-      engine.replace(key, 1, { ...write(2), data }),
-      engine.insert(newKey(), { ...write(2), data }, life),
+      () => engine.replace(key, 1, { ...write(2), data }),
+      () => engine.insert(newKey(), { ...write(2), data }, life),
     ])
       await assert.rejects(attempt, {
         outcome: "unfit",
@@ -159,8 +159,8 @@ describe("PostgreSQL: rows that somebody else has written to", { skip: whyNoPost
     for (const text of ["a\ud800", "a\u0000"]) {
       const data = JSON.stringify({ text });
       for (const attempt of [
-        engine.replace(key, 1, { ...write(2), data }),
-        engine.insert(newKey(), { ...write(2), data }, life),
+        () => engine.replace(key, 1, { ...write(2), data }),
+        () => engine.insert(newKey(), { ...write(2), data }, life),
       ])
         await assert.rejects(attempt, { outcome: "unfit", message });
     }
