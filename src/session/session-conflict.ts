@@ -29,7 +29,7 @@ export interface SessionConflict<Value = unknown> {
 type ConflictArguments = keyof SessionData extends never
   ? [key: string, conflict: SessionConflict]
   : {
-      [Key in keyof SessionData]: [key: Key, conflict: SessionConflict<SessionData[Key]>];
+      [Key in keyof SessionData]-?: [key: Key, conflict: SessionConflict<SessionData[Key]>];
     }[keyof SessionData];
 
 /**

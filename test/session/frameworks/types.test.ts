@@ -56,3 +56,7 @@ test("a site that has none of the libraries, and checks all types that it import
   writeFileSync(join(koa, "application.js"), "module.exports = class {};\n");
   assertCompiles(folder);
 });
+
+test("a site with stores, keys that may be missing, and no check left out", () => {
+  assertCompiles(join(root, "test", "types", "whole"));
+});
