@@ -224,6 +224,53 @@ describe("MariaDB's own", { skip: whyNoMariadb() ?? false }, () => {
     assert.equal(await engine.insert(keyOf("A"), write({}), newborn), true);
   });
 
+  test("the table of notices alone is dropped: it is made anew by itself, and who listens is told that he may have missed some", async (t) => {
+    const table = nextTable();
+    const engine = await opened(t, mysqlStore({ url: server.url(), table }));
+    const channel = await engine.listen("app-a", () => {});
+    await engine.insert(keyOf(1), write({ n: 1 }, ofA), newborn);
+    await server.sql(`DROP TABLE ${table}_notices`);
+    const error = await failed(engine.replace(keyOf(1), 1, write({ n: 2 }, ofB)));
+    assert.deepEqual(
+      [error.outcome, /has lost a table/.test(error.message)],
+      ["nothing", true],
+      error.message,
+    );
+    await until("it is there again", async () => {
+      const row = await rowOf(engine, keyOf(1));
+      const outcome = await engine.replace(keyOf(1), row.version, write({ n: 2 }, ofB)).catch(() => null);
+      return outcome === "done";
+    });
+    await failed(channel.prove());
+  });
+
+  test("a column that can't hold all is refused at the start, and writes nothing else when it becomes so in use", async (t) => {
+    const table = nextTable();
+    const loose = await Mariadb.startFor(t, { settings: [...quick, "--sql-mode="] });
+    const engine = await opened(t, mysqlStore({ url: loose.url(), table }));
+    await engine.insert(keyOf(1), write({ n: 1 }), newborn);
+    await loose.sql(`ALTER TABLE ${table} MODIFY data text CHARACTER SET latin1 NOT NULL`);
+    for (const value of ["x".repeat(70_000), "\u{1f469}"])
+      assert.equal((await failed(engine.replace(keyOf(1), 1, write({ value })))).outcome, "unfit");
+    assert.equal((await rowOf(engine, keyOf(1))).version, 1);
+    await loose.sql(`ALTER TABLE ${table} MODIFY data longtext CHARACTER SET latin1 NOT NULL`);
+    const error = await failed(opened(t, mysqlStore({ url: loose.url(), table })));
+    assert.match(error.message, /^MariaDB at .* can't hold all characters \(latin1_\w+\): run/);
+    await loose.sql(error.message.slice(error.message.search(/ALTER /)));
+    await opened(t, mysqlStore({ url: loose.url(), table }));
+  });
+
+  test("a trigger that refuses: nothing was written", async (t) => {
+    const table = nextTable();
+    const engine = await opened(t, mysqlStore({ url: server.url(), table }));
+    await engine.insert(keyOf(1), write({ n: 1 }), newborn);
+    const refuse = "FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'not today'";
+    await server.sql(`CREATE TRIGGER ${table}_refuses AFTER UPDATE ON ${table} ${refuse}`);
+    const error = await failed(engine.replace(keyOf(1), 1, write({ n: 2 })));
+    assert.deepEqual([error.outcome, /not today/.test(error.message)], ["nothing", true], error.message);
+    assert.equal((await rowOf(engine, keyOf(1))).version, 1);
+  });
+
   test("a long name of the table: its notices have a name that the server takes", async (t) => {
     const engine = await opened(t, mysqlStore({ url: server.url(), table: "s".repeat(63) }));
     assert.equal(await engine.insert(keyOf(1), write({}), newborn), true);

@@ -106,6 +106,8 @@ export const sqlStores = {
   cleaningStepMsMax: 300_000,
   /** Rows whose idle timeout is shorter are cleaned away when they have ended. */
   cleaningExactMs: 60_000,
+  /** A table of MySQL that was dropped is made anew, tried so often. */
+  remakeIntervalMs: 1_000,
   /** Keys in one statement of MySQL that names each. */
   keysAtOnceMax: 250,
   /** MySQL calls nobody: it is asked for notices so often, */

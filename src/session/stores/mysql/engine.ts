@@ -2,6 +2,7 @@
  * Sessions in tables of MySQL, 8.0 or later, or MariaDB, 10.6 or later. The usual operation is one statement; where another holder
  * has to be told, a transaction.
  */
+import { systemClock } from "../../../support/clock.ts";
 import { sqlStores as limits } from "../../../support/limits.ts";
 import {
   type ListedRow,
@@ -16,7 +17,7 @@ import {
 } from "../engine.ts";
 import { absoluteInterval, rowOf, wholeMs } from "../sql/columns.ts";
 import { Connections, Undone } from "../sql/connections.ts";
-import { errnoOf, isUnfit, troubleInWords } from "./errors.ts";
+import { errnoOf, isTableLost, isUnfit, troubleInWords } from "./errors.ts";
 import { forgetLateHolders, MysqlNotices } from "./notices.ts";
 import {
   type InWords,
@@ -44,6 +45,7 @@ export class MysqlEngine implements SessionEngine {
   readonly #statements: Statements;
   readonly #connector: MysqlConnector;
   readonly #connections: Connections<MysqlConnection>;
+  #remadeAtMs: number = Number.NEGATIVE_INFINITY;
 
   constructor(source: MysqlSource, wanted: TableWanted) {
     this.#wanted = wanted;
@@ -52,8 +54,10 @@ export class MysqlEngine implements SessionEngine {
       const own = "address" in source ? source.address : null;
       const user = facts?.user ?? own?.user ?? "the user of the pool";
       const database = own?.database ?? facts?.database ?? "that of the pool";
+      // All failures come by here, those of notices, too.
+      if (isTableLost(error)) this.#remake();
       return troubleInWords(error, {
-        user,
+        ...{ product: this.#connector.product, user },
         database,
         place,
         table: wanted.table,
@@ -68,8 +72,7 @@ export class MysqlEngine implements SessionEngine {
   }
 
   get name(): string {
-    const product = this.#connector.facts?.isMariaDB ? "MariaDB" : "MySQL";
-    return `${product} at ${this.#connections.place}`;
+    return `${this.#connector.product} at ${this.#connections.place}`;
   }
 
   open(): Promise<void> {
@@ -189,6 +192,15 @@ export class MysqlEngine implements SessionEngine {
 
   close(): Promise<void> {
     return this.#connections.end();
+  }
+
+  /** As long as the other table is there the database need not count as down, which would have it opened again. */
+  #remake(): void {
+    const now = systemClock.now();
+    if (now - this.#remadeAtMs < limits.remakeIntervalMs) return;
+    this.#remadeAtMs = now;
+    // What hinders it is told to who needs the table next.
+    this.open().catch(() => {});
   }
 
   #ask(statement: Statement, values: Parameters): Promise<Row[]> {

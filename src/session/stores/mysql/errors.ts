@@ -24,9 +24,14 @@ export function isRefusal(error: unknown): boolean {
   return /^(?:21|22|23|28|3D|40|42|44|0A)/.test(stateOf(error)) || undone.has(errnoOf(error));
 }
 
+/** A table that was there. */
+export function isTableLost(error: unknown): boolean {
+  return errnoOf(error) === 1146;
+}
+
 const undone: ReadonlySet<number> = new Set([
   ...[1020, 1021, 1036, 1037, 1038, 1040, 1041, 1047, 1114, 1153, 1203, 1205, 1206, 1213, 1226],
-  ...[1265, 1290, 1364, 1366, 1406, 1615, 1665, 1792, 1836, 1969, 3024, 3101, 3140, 3572, 3819, 4025],
+  ...[1265, 1290, 1364, 1366, 1406, 1615, 1644, 1665, 1792, 1836, 1969, 3024, 3101, 3140, 3572, 3819, 4025],
 ]);
 
 /** The column can't hold the data: not JSON for it (a CHECK of MariaDB), not of its character set, too long. */
@@ -40,6 +45,8 @@ export function isMoved(error: unknown): boolean {
 }
 
 export interface Whereabouts {
+  /** "MariaDB". */
+  readonly product: string;
   readonly user: string;
   readonly database: string;
   /** "10.0.0.5:3306". */
@@ -56,14 +63,14 @@ export function troubleInWords(error: unknown, at: Whereabouts): string {
     return error.message;
   const said = messageOf(error).replace(/\s+/g, " ").slice(0, limits.messageCharactersMax);
   if (error instanceof Late)
-    return `MySQL at ${at.place} did not answer (${said}): start it, or mend the network between`;
+    return `${at.product} at ${at.place} did not answer (${said}): start it, or mend the network between`;
   const words =
     byNumber[errnoOf(error)] ??
     bySystem[codeOf(error)] ??
     byMessage.find(({ pattern }) => pattern.test(`${codeOf(error)} ${said}`))?.words;
-  if (words !== undefined) return `MySQL at ${at.place} ${words(at, said)}`;
+  if (words !== undefined) return `${at.product} at ${at.place} ${words(at, said)}`;
   const code = errnoOf(error) || codeOf(error);
-  return `MySQL at ${at.place} can't be used by ${JSON.stringify(at.user)}: ${said}${code ? ` (${code})` : ""}`;
+  return `${at.product} at ${at.place} can't be used by ${JSON.stringify(at.user)}: ${said}${code ? ` (${code})` : ""}`;
 }
 
 type Words = (at: Whereabouts, said: string) => string;
@@ -97,7 +104,7 @@ const byNumber: Readonly<Record<number, Words>> = {
   1114: noPlace,
   1142: notAllowed,
   1143: notAllowed,
-  1146: (_, said) => `has lost a table (${said}): it was dropped; it is made again with the next start`,
+  1146: (_, said) => `has lost a table (${said}): it was dropped; it is made again by itself`,
   1153: (_, said) => `takes no statement so long (${said}): raise its max_allowed_packet`,
   1203: noConnection,
   1205: busyRow,

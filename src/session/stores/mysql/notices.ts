@@ -78,9 +78,9 @@ export class MysqlNotices implements NoticeChannel {
   }
 
   #missed(why: string): SessionEngineError {
-    const { connections, holder } = this.#listening;
+    const { connections, connector, holder } = this.#listening;
     return new SessionEngineError(
-      `notices for ${JSON.stringify(holder)} of MySQL at ${connections.place} may be lost: ${why}`,
+      `notices for ${JSON.stringify(holder)} of ${connector.product} at ${connections.place} may be lost: ${why}`,
       "nothing",
     );
   }

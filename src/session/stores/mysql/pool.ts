@@ -75,7 +75,6 @@ const factsText = `SELECT VERSION(), @@autocommit, @@global.read_only, @@global.
   CURRENT_USER(), DATABASE()`;
 
 export class MysqlConnector implements Connector<MysqlConnection> {
-  readonly product = "MySQL";
   readonly places: readonly string[];
   readonly isRefusal: (error: unknown) => boolean = isRefusal;
   readonly isMoved: (error: unknown) => boolean = isMoved;
@@ -103,6 +102,10 @@ export class MysqlConnector implements Connector<MysqlConnection> {
 
   static given(pool: MysqlPool, place: string, inWords: InWords): MysqlConnector {
     return new MysqlConnector(place, false, inWords, async () => pool);
+  }
+
+  get product(): string {
+    return this.#facts?.isMariaDB === true ? "MariaDB" : "MySQL";
   }
 
   /** Of the connection that was looked at last. */
@@ -160,7 +163,7 @@ export class MysqlConnector implements Connector<MysqlConnection> {
       );
     if (isOn(readOnly) || isOn(innodbReadOnly))
       throw new NotPrimary(
-        `MySQL at ${place} is read-only, as a replica is (read_only), and only a primary can keep sessions`,
+        `${isMariaDB ? "MariaDB" : "MySQL"} at ${place} is read-only, as a replica is (read_only), and only a primary can keep sessions`,
       );
     if (!isOn(autocommit))
       throw refused(
@@ -213,7 +216,8 @@ function ownSession(isMariaDB: boolean): string {
   const longest = isMariaDB
     ? `max_statement_time = ${limits.statementTimeoutMs / 1_000}`
     : `max_execution_time = ${limits.statementTimeoutMs}`;
-  return `SET SESSION innodb_lock_wait_timeout = ${Math.ceil(limits.lockWaitMs / 1_000)}, lock_wait_timeout = 1, ${longest}`;
+  // What a column can't hold is refused, and not cut off.
+  return `SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES'), innodb_lock_wait_timeout = ${Math.ceil(limits.lockWaitMs / 1_000)}, lock_wait_timeout = 1, ${longest}`;
 }
 
 function poolOptions({ address, connectionsMax }: OwnPoolSettings, tls: ConnectionOptions | null): object {

@@ -49,7 +49,8 @@ export async function openTables(
         ? (troubleWith(name, found, { ...columns, data: dataColumns[dataType] }) ??
           troubleWithData(wanted, found, connector.facts?.isMariaDB ?? false))
         : troubleWith(name, found, noticeColumns);
-    if (trouble !== null) throw new SessionEngineError(`MySQL at ${place} ${trouble}`, "nothing");
+    if (trouble !== null)
+      throw new SessionEngineError(`${connector.product} at ${place} ${trouble}`, "nothing");
     for (const probe of probes(name, Object.keys(index === 0 ? columns : noticeColumns)))
       await connector.send(connection, probe);
   }
@@ -124,9 +125,16 @@ function troubleWithData(
   found: ReadonlyMap<string, Column>,
   isMariaDB: boolean,
 ): string | null {
-  const { type } = found.get("data")!;
+  const { type, collation } = found.get("data")!;
   // MariaDB's JSON is LONGTEXT with a check.
-  if (type === dataType || (isMariaDB && dataType === "json" && type === "longtext")) return null;
+  if (type === dataType || (isMariaDB && dataType === "json" && type === "longtext")) {
+    // Where its mode is not strict the server writes "?" for what the column can't hold, and says nothing.
+    if (collation === null || collation.startsWith("utf8mb4_")) return null;
+    return (
+      `has a table ${table} whose column data can't hold all characters (${collation}): run, while nothing uses it: ` +
+      `ALTER TABLE ${quotedTable(table)} MODIFY data ${dataColumns[dataType]}`
+    );
+  }
   const cure = type in dataColumns ? `write dataType: ${type}, or ` : "";
   return (
     `has a table ${table} whose column data is of the type ${type}, and dataType says ${dataType}: ${cure}run, while nothing uses it: ` +
