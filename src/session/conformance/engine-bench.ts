@@ -1,6 +1,7 @@
 /** An empty database with engines of two processes on it, made anew for each rule. */
 import type { RowLife, SessionEngine, SessionRow, SessionWrite } from "../stores/engine.ts";
 import { holds, same, settles } from "./check.ts";
+import { checkEngineDatabase, type TextKind } from "./suite-check.ts";
 
 export interface EngineDatabase {
   /** The engine as one more process would make it, not opened yet. The suite closes it. */
@@ -8,9 +9,6 @@ export interface EngineDatabase {
   /** When all engines are closed: ends whatever else `open` began. */
   end(): Promise<void>;
 }
-
-/** What may stand in a session's data; "deep": 100 lists in each other. */
-export type TextKind = "nul" | "lone surrogates" | "deep";
 
 export interface EngineSuite {
   /** In the names of the tests: "PostgreSQL, jsonb". */
@@ -42,7 +40,7 @@ export async function onEmptyDatabase(
   suite: EngineSuite,
   check: (bench: EngineBench) => Promise<void>,
 ): Promise<void> {
-  const database = await suite.open();
+  const database = checkEngineDatabase(await suite.open());
   const engines: SessionEngine[] = [];
   const connect = (): SessionEngine => {
     const engine = database.connect();

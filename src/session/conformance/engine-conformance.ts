@@ -10,6 +10,7 @@ import { dataRules } from "./engine-data.ts";
 import { noticeRules } from "./engine-notices.ts";
 import { rowRules } from "./engine-rows.ts";
 import { timeRules } from "./engine-times.ts";
+import { checkEngineSuite } from "./suite-check.ts";
 
 /**
  * ```ts
@@ -23,6 +24,7 @@ import { timeRules } from "./engine-times.ts";
  * ```
  */
 export function engineConformance(suite: EngineSuite): void {
+  checkEngineSuite("engineConformance", suite);
   describe(`${suite.name} as a session engine`, () => {
     for (const [rule, check] of [...rowRules, ...timeRules, ...dataRules, ...noticeRules])
       test(rule, { timeout: ruleTimeoutMs }, () => onEmptyDatabase(suite, check));

@@ -10,9 +10,9 @@ import {
   keyOf,
   newborn,
   rowOf,
-  type TextKind,
   write,
 } from "./engine-bench.ts";
+import type { TextKind } from "./suite-check.ts";
 
 const key = keyOf("one");
 const longest = 1_048_576;

@@ -8,6 +8,7 @@ import { EngineStore } from "../stores/engine-store.ts";
 import type { EngineSuite } from "./engine-bench.ts";
 import type { StoreBackend } from "./store-bench.ts";
 import { storeConformance } from "./store-conformance.ts";
+import { checkEngineDatabase, checkEngineSuite } from "./suite-check.ts";
 
 type Load = "cached" | "always";
 
@@ -15,6 +16,7 @@ const ids = new SessionIds(Buffer.alloc(32), null, "conformance");
 
 /** After `engineConformance`: what it takes for granted. */
 export function sessionConformance(suite: EngineSuite): void {
+  checkEngineSuite("sessionConformance", suite);
   for (const load of ["cached", "always"] as const)
     storeConformance({
       name: `${suite.name} with load: ${load}`,
@@ -25,7 +27,7 @@ export function sessionConformance(suite: EngineSuite): void {
 }
 
 async function storesOn(suite: EngineSuite, load: Load): Promise<StoreBackend> {
-  const database = await suite.open();
+  const database = checkEngineDatabase(await suite.open());
   const a = database.connect();
   const b = suite.isForOneProcess ? a : database.connect();
   const stores = [storeOf(a, "a", load), storeOf(b, "b", load), storeOf(a, "c", "always")] as const;

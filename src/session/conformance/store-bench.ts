@@ -6,7 +6,8 @@ import type { VerifiedId } from "../id.ts";
 import { endless, type SessionLife } from "../snapshot.ts";
 import type { SessionStore } from "../store.ts";
 import { now, same, settles } from "./check.ts";
-import { hourMs, type TextKind } from "./engine-bench.ts";
+import { hourMs } from "./engine-bench.ts";
+import type { TextKind } from "./suite-check.ts";
 
 export interface StoreBackend {
   /** Of two processes; one that keeps all for itself stands for both. */

@@ -5,10 +5,12 @@ import { type StoreBackend, type StoreBench, StoreProcess, type StoreSuite } fro
 import { changeRules } from "./store-changes.ts";
 import { checkRandomOperations } from "./store-property.ts";
 import { storeTimeRules } from "./store-times.ts";
+import { checkStoreSuite } from "./suite-check.ts";
 
 const seeds = [1, 2, 3];
 
 export function storeConformance(suite: StoreSuite): void {
+  checkStoreSuite(suite);
   describe(`${suite.name} as a session store`, () => {
     let backend: StoreBackend;
     let bench: StoreBench;

@@ -1,4 +1,5 @@
 /** What an application gave as `session({ store })`: an engine, or something for which people take it; then, what to write instead. */
+import type { SessionEngine } from "./engine.ts";
 
 const methods = [
   ...["open", "read", "insert", "replace", "touch", "remove"],
@@ -26,7 +27,7 @@ export function whyNoEngine(store: unknown): string | null {
   // One of node-redis has get, set and destroy, too.
   if (has("sendCommand")) return `it is a client: write ${use(redis, "{ client }")}`;
   if (has("get", "set", "destroy")) return whyNoStore(name);
-  if (has(...methods) && "name" in store) return null;
+  if (has(...methods)) return whyNoWords(store as SessionEngine);
   // Pools and clients of pg, mysql2, node-redis and ioredis.
   if (has("connect", "query") && "totalCount" in store)
     return `it is a pool: write ${use(postgres, "{ pool }")}`;
@@ -34,6 +35,14 @@ export function whyNoEngine(store: unknown): string | null {
   const missing = methods.filter((method) => !has(method));
   if (missing.length < methods.length) return `it is no whole engine: it has no ${missing.join(", ")}`;
   return `it is what ${use(postgres, "{ url }")} gives, or mysqlStore, redisStore or fileStore`;
+}
+
+/** The rest of what has the methods. */
+function whyNoWords({ name, proveIntervalMs }: SessionEngine): string | null {
+  if (typeof name !== "string" || name === "") return "it is no whole engine: its name is no text";
+  // Without it there would be one proof after the other.
+  if (typeof proveIntervalMs === "number" && proveIntervalMs >= 1) return null;
+  return "it is no whole engine: its proveIntervalMs is no number of milliseconds";
 }
 
 /** A Store of express-session. */
