@@ -1,24 +1,16 @@
 /** Proxies and web servers, each in front of an application process of its own, ready for requests. */
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import {
-  closeSync,
-  createReadStream,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { createReadStream, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { freePorts } from "../test/harness/free-ports.ts";
 import { certificateFiles } from "../test/harness/tls.ts";
-import { findProgram, pinned } from "./commands.ts";
+import { findProgram } from "./commands.ts";
+import { spawnLogged } from "./logged.ts";
 
 export type ContenderName = "nginx" | "haproxy" | "flotilla";
 export type AppKind = "plain" | "express";
@@ -171,16 +163,8 @@ export class Contender<Name extends string = string> {
   }
 
   #spawn(role: "proxy" | "app", command: readonly string[], environment: Record<string, string>): void {
-    const [program, ...args] = pinned(role, command);
-    const output = openSync(join(this.#folder, `${role}.log`), "a");
-    const { FLOTILLA_SERVER: _, FLOTILLA_CONFIG: __, ...inherited } = process.env;
-    const child = spawn(program!, args, {
-      env: { ...inherited, NODE_ENV: "production", ...environment },
-      stdio: ["ignore", output, output],
-    });
-    closeSync(output);
-    child.on("error", () => {});
-    this.#processes.push({ role, child });
+    const log = join(this.#folder, `${role}.log`);
+    this.#processes.push({ role, child: spawnLogged(role, command, environment, log) });
   }
 
   async #awaitAnswer(): Promise<void> {

@@ -1,14 +1,14 @@
 /** The app processes of one site of a benchmark of sessions, in a folder of their own, all on one core. */
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePorts } from "../../test/harness/free-ports.ts";
 import { until } from "../../test/harness/process.ts";
-import { pinned } from "../commands.ts";
 import { end } from "../contenders.ts";
+import { spawnLogged } from "../logged.ts";
 
 export class AppProcesses {
   readonly folder: string;
@@ -59,17 +59,8 @@ export class AppProcesses {
 
   /** On the core of the app processes. What it writes is in `output`. */
   spawn(name: string, command: readonly string[], environment: Record<string, string> = {}): ChildProcess {
-    const [program, ...args] = pinned("app", command);
-    const output = openSync(join(this.folder, `${name}.log`), "a");
-    const { FLOTILLA_SERVER: _, FLOTILLA_CONFIG: __, ...inherited } = process.env;
-    const child = spawn(program!, args, {
-      env: { ...inherited, NODE_ENV: "production", ...environment },
-      stdio: ["ignore", output, output],
-    });
-    closeSync(output);
-    child.on("error", () => {});
     this.#names.push(name);
-    return child;
+    return spawnLogged("app", command, environment, join(this.folder, `${name}.log`));
   }
 
   get pids(): number[] {

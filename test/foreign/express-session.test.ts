@@ -7,6 +7,7 @@ import expressSession from "express-session";
 import { FlotillaStore } from "../../src/session/foreign/express-session.ts";
 import { Gate } from "../harness/gate.ts";
 import { MemoryDatabase, MemoryEngine } from "../harness/memory-engine.ts";
+import { assertBothWin, assertReaderUndoesNothing } from "../harness/same-time.ts";
 import { type AnyMiddleware, type Handler, SessionSite } from "../harness/session-site.ts";
 
 const look: Handler = (req, res) => res.end(JSON.stringify({ ...req.session, cookie: undefined }));
@@ -49,60 +50,12 @@ describe("express-session with FlotillaStore", () => {
       assert.equal(typeof (store as unknown as Record<string, unknown>)[name], "function", name);
   });
 
-  test("two requests at the same time that change different keys both win, on the same key the later one", async () => {
-    const gate = new Gate();
-    await using shop = await site({
-      "/slow": async (req, res) => {
-        req.session.a.n = 1;
-        req.session.both = "slow";
-        await gate.pass();
-        res.end();
-      },
-      "/quick": (req, res) => {
-        req.session.b.n = 2;
-        req.session.both = "quick";
-        req.session.made = true;
-        delete req.session.gone;
-        res.end();
-      },
-    });
-    const browser = shop.browser();
-    await browser.get("/fill");
-    const slow = browser.copy().get("/slow");
-    await gate.reached;
-    await browser.get("/quick");
-    assert.equal(await browser.read("/look"), '{"a":{"n":0},"b":{"n":2},"both":"quick","made":true}');
-    gate.open();
-    await slow;
-    assert.equal(await browser.read("/look"), '{"a":{"n":1},"b":{"n":2},"both":"slow","made":true}');
-  });
+  test("two requests at the same time that change different keys both win, on the same key the later one", () =>
+    assertBothWin(site));
 
   for (const resave of [true, false])
-    test(`resave: ${resave}: a request that only read does not undo another one's change`, async () => {
-      const gate = new Gate();
-      await using shop = await site(
-        {
-          "/reader": async (req, res) => {
-            const { n } = req.session.a;
-            await gate.pass();
-            res.end(String(n));
-          },
-          "/writer": (req, res) => {
-            req.session.a.n++;
-            res.end();
-          },
-        },
-        { resave },
-      );
-      const browser = shop.browser();
-      await browser.get("/fill");
-      const reader = browser.copy().get("/reader");
-      await gate.reached;
-      await browser.get("/writer");
-      gate.open();
-      assert.equal((await reader).body, "0");
-      assert.equal(JSON.parse(await browser.read("/look")).a.n, 1);
-    });
+    test(`resave: ${resave}: a request that only read does not undo another one's change`, () =>
+      assertReaderUndoesNothing((routes) => site(routes, { resave })));
 
   for (const resave of [true, false])
     test(`resave: ${resave}: destroyed stays destroyed when a slower request saves, touches or ends (A41)`, async () => {

@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import type { SessionOptions } from "../../src/session/index.ts";
 import { Gate } from "../harness/gate.ts";
+import { assertBothWin, assertReaderUndoesNothing } from "../harness/same-time.ts";
 import { sessionPlaces } from "../harness/session-places.ts";
 import { type Handler, SessionSite } from "../harness/session-site.ts";
 
@@ -14,64 +15,11 @@ for (const [where, sessionIn] of Object.entries(sessionPlaces))
     const site = (routes: Record<string, Handler>, options: SessionOptions = {}): Promise<SessionSite> =>
       SessionSite.start(sessionIn(options), { "/look": look, ...routes });
 
-    test("both win on different keys; on the same key the later one; untouched keys stay", async () => {
-      const gate = new Gate();
-      await using shop = await site({
-        "/fill": (req, res) => {
-          Object.assign(req.session, { a: { n: 0 }, b: { n: 0 }, both: 0, gone: 1 });
-          res.end();
-        },
-        "/slow": async (req, res) => {
-          req.session.a.n = 1;
-          req.session.both = "slow";
-          await gate.pass();
-          res.end();
-        },
-        "/quick": (req, res) => {
-          req.session.b.n = 2;
-          req.session.both = "quick";
-          req.session.made = true;
-          delete req.session.gone;
-          res.end();
-        },
-      });
-      const browser = shop.browser();
-      await browser.get("/fill");
-      const slow = browser.copy().get("/slow");
-      await gate.reached;
-      await browser.get("/quick");
-      assert.equal(await browser.read("/look"), '{"a":{"n":0},"b":{"n":2},"both":"quick","made":true}');
-      gate.open();
-      await slow;
-      assert.equal(await browser.read("/look"), '{"a":{"n":1},"b":{"n":2},"both":"slow","made":true}');
-    });
+    test("both win on different keys; on the same key the later one; untouched keys stay", () =>
+      assertBothWin(site));
 
-    test("a request that only read a key does not undo another one's change", async () => {
-      const gate = new Gate();
-      await using shop = await site({
-        "/fill": (req, res) => {
-          req.session.cart = [1];
-          res.end();
-        },
-        "/reader": async (req, res) => {
-          const cart = req.session.cart.length;
-          await gate.pass();
-          res.end(String(cart));
-        },
-        "/writer": (req, res) => {
-          req.session.cart.push(2);
-          res.end();
-        },
-      });
-      const browser = shop.browser();
-      await browser.get("/fill");
-      const reader = browser.copy().get("/reader");
-      await gate.reached;
-      await browser.get("/writer");
-      gate.open();
-      assert.equal((await reader).body, "1");
-      assert.equal(await browser.read("/look"), '{"cart":[1,2]}');
-    });
+    test("a request that only read a key does not undo another one's change", () =>
+      assertReaderUndoesNothing(site));
 
     test("A41: destroyed stays destroyed when a slower one saves, touches or ends", async () => {
       const gate = new Gate();

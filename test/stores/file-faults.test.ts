@@ -18,13 +18,10 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
-import {
-  type SessionEngine,
-  SessionEngineError,
-  type SessionWrite,
-} from "../../src/session/stores/engine.ts";
+import type { SessionEngine, SessionEngineError, SessionWrite } from "../../src/session/stores/engine.ts";
 import { FileEngine } from "../../src/session/stores/file/file-engine.ts";
 import type { FlotillaError } from "../../src/support/errors.ts";
+import { failed } from "../harness/engine-rows.ts";
 import { LogRecorder } from "../harness/link-pair.ts";
 import { SmallDisk, whyNoSmallDisk } from "../harness/small-disk.ts";
 
@@ -52,15 +49,6 @@ async function openIn(t: TestContext, folder: string): Promise<{ engine: FileEng
 async function numberOf(engine: SessionEngine, key: string): Promise<unknown> {
   const row = await engine.read(key);
   return row === null ? null : (JSON.parse(row.data) as { n: unknown }).n;
-}
-
-async function refusal(outcome: Promise<unknown>): Promise<SessionEngineError> {
-  const error = await outcome.then(
-    () => assert.fail("it was done"),
-    (thrown: unknown) => thrown,
-  );
-  assert.ok(error instanceof SessionEngineError, String(error));
-  return error;
 }
 
 /** Runs until it is killed. @returns what it had acknowledged: the last of each session, "removed" of those that it had ended. */
@@ -163,7 +151,7 @@ test("a full disk: changes are refused with nothing written, reads go on, and wi
   const before = await engine.read("one");
   assert.match(refused[0]!.message, /can't be written: the disk is full: make room$/);
   assert.deepEqual([...new Set(refused.map(({ outcome }) => outcome))], ["nothing"]);
-  assert.match((await refusal(engine.insert("two", write("x".repeat(50_000)), life))).message, /full/);
+  assert.match((await failed(engine.insert("two", write("x".repeat(50_000)), life))).message, /full/);
   assert.equal(await engine.read("two"), null);
   assert.equal(log.lines.filter((line) => line.includes("the disk is full")).length, 1, log.lines.join("\n"));
   disk.makeRoom();
@@ -202,8 +190,8 @@ test("damage that is found in use: what can be read is answered, nothing is chan
   writeFileSync(path, bytes);
   const { engine: next, log } = await openIn(t, folder);
   assert.equal(await numberOf(next, "two"), "of the second");
-  const told = [await refusal(next.read("one")), await refusal(next.replace("two", 1, write(2)))];
-  for (const { message, outcome } of [...told, await refusal(next.read("none"))])
+  const told = [await failed(next.read("one")), await failed(next.replace("two", 1, write(2)))];
+  for (const { message, outcome } of [...told, await failed(next.read("none"))])
     assert.deepEqual([/is damaged/.test(message), outcome], [true, "nothing"], message);
   assert.equal(await numberOf(next, "two"), "of the second");
   assert.match(log.lines.join(), /sessions on disk are damaged: .* restart this process/);
@@ -219,7 +207,7 @@ test("a file that is removed in use: changes are refused, which would be lost wi
   await engine.insert("one", write(1), life);
   for (const name of readdirSync(folder)) renameSync(join(folder, name), join(folder, `${name}.away`));
   assert.match(
-    (await refusal(engine.replace("one", 1, write(2)))).message,
+    (await failed(engine.replace("one", 1, write(2)))).message,
     /was removed or replaced: put it back/,
   );
   assert.equal(await numberOf(engine, "one"), 1);
@@ -261,5 +249,5 @@ test("close() twice, and operations afterwards", async (t) => {
   const inserted = engine.insert("one", write(1), life);
   await Promise.all([engine.close(), engine.close()]);
   assert.equal(await inserted, true);
-  assert.equal((await refusal(engine.read("one"))).outcome, "nothing");
+  assert.equal((await failed(engine.read("one"))).outcome, "nothing");
 });

@@ -274,6 +274,17 @@ export function checksumOf(values: string, data: Uint8Array | string = ""): numb
   return crc32(data, crc32(values));
 }
 
+const timesBytes = Buffer.alloc(32);
+
+/** Of a row. `+ 0`: the database does not tell -0 from 0. */
+export function checksumOfTimes(first: number, second: number, third: number, fourth: number): number {
+  timesBytes.writeDoubleLE(first + 0, 0);
+  timesBytes.writeDoubleLE(second + 0, 8);
+  timesBytes.writeDoubleLE(third + 0, 16);
+  timesBytes.writeDoubleLE(fourth + 0, 24);
+  return checksumOf("", timesBytes);
+}
+
 function isLogMoved(database: DatabaseSync): boolean {
   try {
     const [moved] = database.prepare("PRAGMA wal_checkpoint(PASSIVE)").all();

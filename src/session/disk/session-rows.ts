@@ -2,7 +2,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { sessionDatabase as limits } from "../../support/limits.ts";
 import type { StoredSession } from "./change-batch.ts";
-import { checksumOf, DamageError } from "./database-file.ts";
+import { checksumOf, checksumOfTimes, DamageError } from "./database-file.ts";
 
 /** Numbers of rows that each copy has. With a copy's number in front they are whole numbers that JavaScript can tell apart. */
 const rowsOfCopy = 2 ** 32;
@@ -76,9 +76,7 @@ export class SessionRows {
     // The data are not read: what is known of their times is taken out of the checksum. One that was wrong stays so.
     const times = timesOf(row);
     const checksum =
-      (Number(row.checksum) ^
-        checksumOfTimes(times) ^
-        checksumOfTimes({ ...times, idleTimeoutMs, usedAt })) >>>
+      (Number(row.checksum) ^ timesChecksum(times) ^ timesChecksum({ ...times, idleTimeoutMs, usedAt })) >>>
       0;
     this.#touch.run(idleTimeoutMs, usedAt, checksum, Number(row.id));
     this.#dueBy(row, usedAt + idleTimeoutMs);
@@ -187,18 +185,11 @@ function timesOf(row: Record<string, unknown>): Times {
 
 /** Two in one: that of the times can be changed alone. */
 function checksumOfSession(session: StoredSession): number {
-  return (checksumOf(session.key, session.data) ^ checksumOfTimes(session)) >>> 0;
+  return (checksumOf(session.key, session.data) ^ timesChecksum(session)) >>> 0;
 }
 
-const timesBytes = Buffer.alloc(32);
-
-/** `+ 0`: the database does not tell -0 from 0. */
-function checksumOfTimes({ idleTimeoutMs, usedAt, absoluteTimeoutMs, createdAt }: Times): number {
-  timesBytes.writeDoubleLE(idleTimeoutMs + 0, 0);
-  timesBytes.writeDoubleLE(usedAt + 0, 8);
-  timesBytes.writeDoubleLE(absoluteTimeoutMs + 0, 16);
-  timesBytes.writeDoubleLE(createdAt + 0, 24);
-  return checksumOf("", timesBytes);
+function timesChecksum({ idleTimeoutMs, usedAt, absoluteTimeoutMs, createdAt }: Times): number {
+  return checksumOfTimes(idleTimeoutMs, usedAt, absoluteTimeoutMs, createdAt);
 }
 
 function sessionOf(row: Record<string, unknown>): StoredSession {

@@ -1,6 +1,6 @@
 /** Sessions in a file of one process: its table, and the statements on it. Times are on the file's clock (`running_ms`). */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { checksumOf, DamageError, type DatabaseForm } from "../../disk/database-file.ts";
+import { checksumOf, checksumOfTimes, DamageError, type DatabaseForm } from "../../disk/database-file.ts";
 import {
   endsAfterMs,
   type ListedRow,
@@ -146,7 +146,7 @@ export class FileRows {
     const before = timesOf(row);
     const times = { ...before, access: now, interval: Math.max(before.interval, idleTimeoutMs) };
     // The data are not looked at: what is known of their times is taken out of the checksum. One that was wrong stays so.
-    const checksum = (Number(row.checksum) ^ checksumOfTimes(before) ^ checksumOfTimes(times)) >>> 0;
+    const checksum = (Number(row.checksum) ^ timesChecksum(before) ^ timesChecksum(times)) >>> 0;
     this.#touch.run(now, times.interval, endOf(times), checksum, Number(row.number));
   }
 
@@ -223,16 +223,9 @@ function shown(row: Row, now: number): SessionRow {
 
 /** Two in one: that of the times can be changed alone. */
 function checksumOfRow(key: string, version: number, holder: string, data: string, times: Times): number {
-  return (checksumOf(`${key} ${version} ${holder} `, data) ^ checksumOfTimes(times)) >>> 0;
+  return (checksumOf(`${key} ${version} ${holder} `, data) ^ timesChecksum(times)) >>> 0;
 }
 
-const timesBytes = Buffer.alloc(32);
-
-/** `+ 0`: the database does not tell -0 from 0. */
-function checksumOfTimes({ access, interval, created, absolute }: Times): number {
-  timesBytes.writeDoubleLE(access + 0, 0);
-  timesBytes.writeDoubleLE(interval + 0, 8);
-  timesBytes.writeDoubleLE(created + 0, 16);
-  timesBytes.writeDoubleLE(absolute + 0, 24);
-  return checksumOf("", timesBytes);
+function timesChecksum({ access, interval, created, absolute }: Times): number {
+  return checksumOfTimes(access, interval, created, absolute);
 }
