@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { Entry, type SessionChanges, type SessionEntries } from "../../src/session/entry.ts";
 import { SessionIds, type VerifiedId } from "../../src/session/id.ts";
 import { endless, type SessionLife } from "../../src/session/snapshot.ts";
-import { SessionEngineError } from "../../src/session/stores/engine.ts";
+import { type EngineOutcome, SessionEngineError } from "../../src/session/stores/engine.ts";
 import { EngineStore, type EngineStoreOptions } from "../../src/session/stores/engine-store.ts";
 import type { FlotillaError } from "../../src/support/errors.ts";
 import type { Log } from "../../src/support/log.ts";
@@ -11,7 +11,7 @@ import { Process, World } from "../simulation/session/world.ts";
 import { type EngineNetwork, MemoryDatabase, MemoryEngine } from "./memory-engine.ts";
 
 /** What a statement meets with. "reset after": it is executed, and its answer lost. */
-export type Fate = "answered" | "refused" | "silent" | "reset before" | "reset after";
+export type Fate = "answered" | "refused" | "silent" | "reset before" | "reset after" | "unfit";
 
 /** A statement takes a millisecond there and one back. */
 export class ScriptedNetwork implements EngineNetwork {
@@ -32,14 +32,14 @@ export class ScriptedNetwork implements EngineNetwork {
     const { world } = this.#process;
     return new Promise((resolve, reject) => {
       if (fate === "silent") return;
-      const fail = (outcome: "nothing" | "unknown"): void =>
+      const fail = (outcome: EngineOutcome): void =>
         reject(new SessionEngineError(`${operation} was ${fate}`, outcome));
       world.after(1, null, () => {
         const isExecuted = fate === "answered" || fate === "reset after";
         const answer = isExecuted ? attempt(execute) : (): undefined => {};
         const isAnswered = fate === "answered";
         world.after(1, this.#process, () => {
-          if (!isAnswered) return fail(fate === "refused" ? "nothing" : "unknown");
+          if (!isAnswered) return fail(fate === "refused" ? "nothing" : fate === "unfit" ? fate : "unknown");
           try {
             resolve(answer()!);
           } catch (error) {

@@ -17,7 +17,7 @@ export interface EngineSuite {
   open(): Promise<EngineDatabase>;
   /** One process alone can have the database: then one engine stands for both, and a second one has to be refused. */
   readonly isForOneProcess?: boolean;
-  /** What the type of the data's column can't hold. It has to be refused with the outcome `unfit`, or `nothing`. */
+  /** What the type of the data's column can't hold. It has to be refused with the outcome `unfit`. */
   readonly cannotHold?: readonly TextKind[];
 }
 

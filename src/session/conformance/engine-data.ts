@@ -63,8 +63,8 @@ async function isRefused({ a, b }: EngineBench, what: string, data: unknown): Pr
     const error = await rejected(`${operation} of data with ${what}, which it can't hold`, attempt());
     holds(
       `what ${operation} was rejected with`,
-      error instanceof SessionEngineError && error.outcome !== "unknown",
-      "a SessionEngineError whose outcome is unfit, or nothing",
+      error instanceof SessionEngineError && error.outcome === "unfit",
+      "a SessionEngineError whose outcome is unfit",
       error,
     );
   }

@@ -137,6 +137,16 @@ describe("a database that is down", () => {
   });
 });
 
+test("a row that somebody else put where trials look keeps nobody from the database", async () => {
+  const site = new StoreWorld();
+  const server = await site.server("a", { load: "always" }, false);
+  server.network.fates.set("read", "unfit");
+  server.store.start();
+  await site.pass(100);
+  assert.deepEqual([server.store.trouble, site.told], [null, []]);
+  await server.create({ n: 1 });
+});
+
 describe("how much waits", () => {
   test("statements under way are bounded, and the others have their turn", async () => {
     const site = new StoreWorld();

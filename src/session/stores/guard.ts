@@ -232,7 +232,10 @@ export class Guard {
     if (!this.#isOpened) await this.#open();
     // A table that somebody dropped is made anew.
     else if (this.#state === "down") await this.#engine.open();
-    await this.#engine.read(trialKey);
+    await this.#engine.read(trialKey).catch((error: unknown) => {
+      // Somebody has put a row there that is none: it answers all the same.
+      if (this.#failureOf(error).outcome !== "unfit") throw error;
+    });
   }
 
   async #open(): Promise<void> {
