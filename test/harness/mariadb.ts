@@ -91,7 +91,7 @@ export class Mariadb {
       `--port=${this.port}`,
       "--bind-address=127.0.0.1",
       "--skip-name-resolve",
-      "--max-connections=60",
+      "--max-connections=200",
       "--innodb-buffer-pool-size=32M",
       "--innodb-log-file-size=16M",
       "--innodb-flush-log-at-trx-commit=1",

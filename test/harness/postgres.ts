@@ -158,7 +158,7 @@ export class Postgres {
       `listen_addresses = '${this.address}'`,
       `port = ${this.port}`,
       `unix_socket_directories = '${this.folder}'`,
-      "max_connections = 40",
+      "max_connections = 200",
       "shared_buffers = 16MB",
       ...(this.#options.settings ?? ["fsync = off"]),
     ];

@@ -11,6 +11,7 @@ import { fileStore } from "../../src/session/stores/file/index.ts";
 
 const suite: EngineSuite = {
   name: "a file",
+  waitingRulesAtOnce: 4,
   isForOneProcess: true,
   async open() {
     const folder = mkdtempSync(join(tmpdir(), "flotilla-file-store-"));

@@ -4,6 +4,7 @@ import { MemoryDatabase, MemoryEngine } from "../harness/memory-engine.ts";
 
 engineConformance({
   name: "memory",
+  waitingRulesAtOnce: 4,
   async open() {
     const database = new MemoryDatabase();
     return { connect: () => new MemoryEngine(database), end: async () => {} };

@@ -23,6 +23,8 @@ describe("MariaDB", { skip }, () => {
   for (const dataType of ["longtext", "longblob", "json"] as const) {
     const suite: EngineSuite = {
       name: `MariaDB, ${dataType},`,
+      isOtherDataType: dataType !== "longtext",
+      waitingRulesAtOnce: 4,
       ...(dataType === "json" && { cannotHold: ["lone surrogates", "deep"] as const }),
       async open() {
         const table = `sessions_${++tables}`;

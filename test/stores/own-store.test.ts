@@ -15,6 +15,7 @@ const { sharedSqliteStore } = (await import(storeName)) as {
 
 const suite: conformance.EngineSuite = {
   name: "the SQLite file of demo/stores",
+  waitingRulesAtOnce: 4,
   async open() {
     const folder = mkdtempSync(join(tmpdir(), "flotilla-own-store-"));
     return {

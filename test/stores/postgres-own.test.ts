@@ -42,11 +42,12 @@ describe("PostgreSQL's own", { skip: whyNoPostgres() ?? false }, () => {
   });
   after(() => server.remove());
 
-  const pools: pg.Pool[] = [];
   engineConformance({
     name: "PostgreSQL, pools of the application with odd settings,",
+    waitingRulesAtOnce: 4,
     async open() {
       const table = nextTable();
+      const pools: pg.Pool[] = [];
       return {
         connect() {
           const pool = oddPool(server);
@@ -54,7 +55,7 @@ describe("PostgreSQL's own", { skip: whyNoPostgres() ?? false }, () => {
           return postgresStore({ pool, table });
         },
         async end() {
-          for (const pool of pools.splice(0)) {
+          for (const pool of pools) {
             assert.equal(pool.ended, false, "it is the application's");
             await pool.end();
           }

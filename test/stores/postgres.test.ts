@@ -21,6 +21,8 @@ describe("PostgreSQL", { skip }, () => {
   for (const dataType of ["text", "jsonb", "bytea"] as const) {
     const suite: EngineSuite = {
       name: `PostgreSQL, ${dataType},`,
+      isOtherDataType: dataType !== "text",
+      waitingRulesAtOnce: 4,
       ...(dataType === "jsonb" && { cannotHold: ["nul", "lone surrogates"] as const }),
       async open() {
         const table = `sessions_${++tables}`;

@@ -30,6 +30,7 @@ describe("Redis", { skip: whyNoRedis() ?? false }, () => {
   for (const [name, connect] of Object.entries(clients)) {
     const suite: EngineSuite = {
       name,
+      waitingRulesAtOnce: 4,
       open: async () => {
         const prefix = `test[${made++}]:`;
         return { connect: () => connect(prefix), end: () => Promise.resolve() };

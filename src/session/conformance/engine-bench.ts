@@ -19,6 +19,13 @@ export interface EngineSuite {
   readonly isForOneProcess?: boolean;
   /** What the type of the data's column can't hold. It has to be refused with the outcome `unfit`. */
   readonly cannotHold?: readonly TextKind[];
+  /**
+   * Another suite holds the same database to all rules, and this one has another type of the data's column: only the rules are run
+   * that depend on it, which are those of the table, of what is written and of what is read.
+   */
+  readonly isOtherDataType?: boolean;
+  /** So many of the rules that wait for rows to end may run at once, each on what `open` gave it. Default: 1. */
+  readonly waitingRulesAtOnce?: number;
 }
 
 export interface EngineBench {
@@ -57,6 +64,14 @@ export async function onEmptyDatabase(
     const closed = Promise.all(engines.map((engine) => engine.close()));
     await settles("close() of the engines", closed, closeTimeoutMs).finally(() => database.end());
   }
+}
+
+/** At once. */
+export function each<Item, Result>(
+  items: Iterable<Item>,
+  act: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  return Promise.all(Array.from(items, act));
 }
 
 /** As ids have them: 24 characters of base64url. */

@@ -5,10 +5,11 @@
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { holds } from "./check.ts";
-import { type EngineSuite, onEmptyDatabase, ruleTimeoutMs } from "./engine-bench.ts";
+import { type EngineRule, type EngineSuite, onEmptyDatabase, ruleTimeoutMs } from "./engine-bench.ts";
 import { dataRules } from "./engine-data.ts";
 import { noticeRules } from "./engine-notices.ts";
 import { rowRules } from "./engine-rows.ts";
+import { tableRules } from "./engine-table.ts";
 import { timeRules } from "./engine-times.ts";
 import { checkEngineSuite } from "./suite-check.ts";
 
@@ -26,10 +27,19 @@ import { checkEngineSuite } from "./suite-check.ts";
 export function engineConformance(suite: EngineSuite): void {
   checkEngineSuite("engineConformance", suite);
   describe(`${suite.name} as a session engine`, () => {
-    for (const [rule, check] of [...rowRules, ...timeRules, ...dataRules, ...noticeRules])
-      test(rule, { timeout: ruleTimeoutMs }, () => onEmptyDatabase(suite, check));
+    testEach(suite, [...tableRules, ...dataRules]);
+    if (suite.isOtherDataType) return;
+    testEach(suite, [...rowRules, ...noticeRules]);
+    describe("while time passes", { concurrency: suite.waitingRulesAtOnce ?? 1 }, () =>
+      testEach(suite, timeRules),
+    );
     test("close(): leaves nothing running", { timeout: ruleTimeoutMs }, () => leavesNothing(suite));
   });
+}
+
+function testEach(suite: EngineSuite, rules: readonly EngineRule[]): void {
+  for (const [rule, check] of rules)
+    test(rule, { timeout: ruleTimeoutMs }, () => onEmptyDatabase(suite, check));
 }
 
 const endedWithinMs = 5_000;

@@ -4,7 +4,7 @@ import { ruleTimeoutMs } from "./engine-bench.ts";
 import { type StoreBackend, type StoreBench, StoreProcess, type StoreSuite } from "./store-bench.ts";
 import { changeRules } from "./store-changes.ts";
 import { checkRandomOperations } from "./store-property.ts";
-import { storeTimeRules } from "./store-times.ts";
+import { storeTimeRules, waitingRules } from "./store-times.ts";
 import { checkStoreSuite } from "./suite-check.ts";
 
 const seeds = [1, 2, 3];
@@ -28,13 +28,14 @@ export function storeConformance(suite: StoreSuite): void {
     after(() => backend.end());
     for (const [rule, check] of [...changeRules, ...storeTimeRules])
       test(rule, { timeout: ruleTimeoutMs }, () => check(bench));
-    for (const seed of seeds)
-      test(
-        `random operations of both processes are told what some order of them gives (seed ${seed})`,
-        {
-          timeout: ruleTimeoutMs,
-        },
-        () => checkRandomOperations(bench, seed),
-      );
+    describe("while time passes", { concurrency: true }, () => {
+      for (const [rule, check] of waitingRules) test(rule, { timeout: ruleTimeoutMs }, () => check(bench));
+    });
+    describe("under random operations of both processes", { concurrency: true }, () => {
+      for (const seed of seeds)
+        test(`each is told what some order of them gives (seed ${seed})`, { timeout: ruleTimeoutMs }, () =>
+          checkRandomOperations(bench, seed),
+        );
+    });
   });
 }

@@ -16,6 +16,8 @@ test("what a suite can't be is told where it is written, and no rule is left out
     [{ name: "x", open, cannotHold: ["null"] }, /\{ cannotHold \}.*"nul", "lone surrogates", "deep"/],
     [{ name: "x", open, cannotHold: "nul" }, /\{ cannotHold \}/],
     [{ name: "x", open, isForOneProcess: "yes" }, /\{ isForOneProcess \}.*true or false/],
+    [{ name: "x", open, isOtherDataType: 1 }, /\{ isOtherDataType \}.*true or false/],
+    [{ name: "x", open, waitingRulesAtOnce: 0 }, /\{ waitingRulesAtOnce \}.*from 1/],
     [{ name: "x" }, /\{ open \}.*a function/],
     [{ open }, /\{ name \}/],
     [[], /\{ options \}/],

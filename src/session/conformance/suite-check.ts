@@ -10,16 +10,26 @@ const textKinds: readonly unknown[] = ["nul", "lone surrogates", "deep"] satisfi
 
 type Given<Name extends string> = { readonly [Each in Name]?: unknown };
 
+const flags = ["isForOneProcess", "isOtherDataType"] as const;
+const ofEngine = [
+  "name",
+  "open",
+  "isForOneProcess",
+  "cannotHold",
+  "isOtherDataType",
+  "waitingRulesAtOnce",
+] as const;
+
 /** @param call "engineConformance". @throws FlotillaError FLOTILLA_SESSION_OPTION */
-export function checkEngineSuite(
-  call: string,
-  suite: Given<"name" | "open" | "isForOneProcess" | "cannotHold">,
-): void {
-  refuseUnknown(call, suite, ["name", "open", "isForOneProcess", "cannotHold"]);
+export function checkEngineSuite(call: string, suite: Given<(typeof ofEngine)[number]>): void {
+  refuseUnknown(call, suite, ofEngine);
   checkCommon(call, suite);
-  const { isForOneProcess } = suite;
-  if (isForOneProcess !== undefined && typeof isForOneProcess !== "boolean")
-    refuseOption(call, "isForOneProcess", "it is true or false");
+  for (const flag of flags)
+    if (suite[flag] !== undefined && typeof suite[flag] !== "boolean")
+      refuseOption(call, flag, "it is true or false");
+  const { waitingRulesAtOnce = 1 } = suite;
+  if (!Number.isInteger(waitingRulesAtOnce) || Number(waitingRulesAtOnce) < 1)
+    refuseOption(call, "waitingRulesAtOnce", "it is a number from 1");
 }
 
 /** @throws FlotillaError FLOTILLA_SESSION_OPTION */
