@@ -6,13 +6,14 @@
  *   npm test -- src/link         only the tests below this folder (or of this file)
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, globSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { whyNoNetwork } from "../test/fault/network.ts";
 import { whyNoLoopDisk } from "../test/harness/loop-disk.ts";
 import { whyNoPostgres } from "../test/harness/postgres.ts";
 import { whyNoSmallDisk } from "../test/harness/small-disk.ts";
+import { testFiles } from "./test-files.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bin = join(root, "node_modules", ".bin");
@@ -51,18 +52,9 @@ function findProgram(name) {
   );
 }
 
-/** Test files below the chosen folders, or all. */
-function testFiles() {
-  const all = globSync(
-    ["src/**/*.test.ts", "test/**/*.test.ts", "bench/**/*.test.ts", "tools/**/*.test.ts"],
-    { cwd: root },
-  );
-  const picked =
-    chosen.length === 0 ? all : all.filter((file) => chosen.some((part) => file.startsWith(part)));
-  return picked.sort();
-}
-
-const files = testFiles();
+const files = testFiles(root).filter(
+  (file) => chosen.length === 0 || chosen.some((part) => file.startsWith(part)),
+);
 if (files.length === 0) {
   console.error(`no test file matches ${chosen.join(", ")}`);
   process.exit(1);
@@ -76,16 +68,9 @@ if (chosen.length === 0) {
   ]);
   step("types", join(bin, "tsc"), ["-p", "tsconfig.json"]);
 }
-// Two test files at a time at most: those with real processes measure time, and want a core to do it on.
-// The longest file takes two minutes; one that hangs is named after five.
 // Hundreds of processes are started on the sources: what is compiled once is compiled for all of them.
 const compileCache = { NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "flotilla-tests") };
-step(
-  "tests",
-  join(bin, "node"),
-  ["--test", "--test-concurrency=2", "--test-timeout=300000", ...files],
-  compileCache,
-);
+step("tests", join(bin, "node"), [join("tools", "run-tests.mjs"), ...files], compileCache);
 
 const missing = systemPackages.filter(([, program]) => !findProgram(program));
 if (missing.length > 0) {
