@@ -191,7 +191,8 @@ export function describeEngine<P extends Part>(name: string, skip: string | fals
 
 /** What lies between the server and an engine outside of it. (What the way to voters does, the simulation of `members` lives through.) */
 export function describeWay(name: string, skip: string | false, make: Make<WiredPart>): void {
-  describe(`the way to the register in ${name}`, { skip }, () => {
+  // Each has an engine of its own, and mostly waits for what is lost on the way.
+  describe(`the way to the register in ${name}`, { skip, concurrency: 3 }, () => {
     test("a change whose answer is lost is unknown, and the next read settles it", async (t) => {
       const engine = await make(t);
       const part = await engine.open("a");
