@@ -203,6 +203,30 @@ describe("MariaDB's own", { skip: whyNoMariadb() ?? false }, () => {
     assert.equal(await engine.insert(keyOf(1), write({}), newborn), true);
   });
 
+  test("rights that are taken away in use, and given back for the database: they are used without a restart", async (t) => {
+    const own = await Mariadb.startFor(t, { settings: quick });
+    await own.sql("CREATE USER shop");
+    await own.sql("GRANT ALL ON site.* TO shop");
+    const engine = await opened(t, mysqlStore({ url: own.url("shop") }));
+    await engine.insert(keyOf(1), write({ n: 1 }), newborn);
+    await own.sql("REVOKE ALL ON site.* FROM shop");
+    await own.sql("GRANT SELECT ON site.* TO shop");
+    await until("its connections have these rights", async () => {
+      await own.sql("KILL USER shop");
+      const error = await engine.replace(keyOf(1), 1, write({ n: 2 })).then(
+        () => null,
+        (thrown: Error) => thrown,
+      );
+      return error !== null && /does not let "shop@%" use/.test(error.message);
+    });
+    assert.equal((await rowOf(engine, keyOf(1))).version >= 1, true);
+    await own.sql("GRANT ALL ON site.* TO shop");
+    await until("it may write", async () => {
+      const { version } = await rowOf(engine, keyOf(1));
+      return (await engine.replace(keyOf(1), version, write({ n: 3 })).catch(() => null)) === "done";
+    });
+  });
+
   test("tables of somebody else, of another engine, collation or type: what is wrong, and what to run", async (t) => {
     const [other, old] = [nextTable(), nextTable()];
     await server.sql(`CREATE TABLE ${other} (session_id varchar(128) PRIMARY KEY, expires int, data text)`);

@@ -108,6 +108,8 @@ export const sqlStores = {
   cleaningExactMs: 60_000,
   /** A table of MySQL that was dropped is made anew, tried so often. */
   remakeIntervalMs: 1_000,
+  /** Connections to MySQL whose user lacks a right are made anew, so often, for he may have it by now. */
+  renewIntervalMs: 1_000,
   /** Keys in one statement of MySQL that names each. */
   keysAtOnceMax: 250,
   /** MySQL calls nobody: it is asked for notices so often, */

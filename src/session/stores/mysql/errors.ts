@@ -24,6 +24,11 @@ export function isRefusal(error: unknown): boolean {
   return /^(?:21|22|23|28|3D|40|42|44|0A)/.test(stateOf(error)) || undone.has(errnoOf(error));
 }
 
+/** The user may not. */
+export function isDenied(error: unknown): boolean {
+  return [1044, 1142, 1143].includes(errnoOf(error));
+}
+
 /** A table that was there. */
 export function isTableLost(error: unknown): boolean {
   return errnoOf(error) === 1146;

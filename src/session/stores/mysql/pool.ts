@@ -3,11 +3,12 @@ import { connect, isIP, type Socket } from "node:net";
 import type { ConnectionOptions } from "node:tls";
 import { hostInWords } from "../../../config/engine-url.ts";
 import type { DatabaseHost, MysqlAddress } from "../../../config/model.ts";
+import { systemClock } from "../../../support/clock.ts";
 import { sqlStores as limits } from "../../../support/limits.ts";
 import { loadDriver } from "../driver.ts";
 import { SessionEngineError } from "../engine.ts";
 import { type Connector, type DriverPool, NotPrimary } from "../sql/connections.ts";
-import { isMoved, isRefusal } from "./errors.ts";
+import { isDenied, isMoved, isRefusal } from "./errors.ts";
 import type { Parameters, Statement } from "./statements.ts";
 
 type Column = string | number | Buffer | null;
@@ -77,11 +78,11 @@ const factsText = `SELECT VERSION(), @@autocommit, @@global.read_only, @@global.
 export class MysqlConnector implements Connector<MysqlConnection> {
   readonly places: readonly string[];
   readonly isRefusal: (error: unknown) => boolean = isRefusal;
-  readonly isMoved: (error: unknown) => boolean = isMoved;
   readonly #open: () => Promise<MysqlPool>;
   readonly #isOwn: boolean;
   readonly #inWords: InWords;
   #facts: ServerFacts | null = null;
+  #renewedAtMs: number = Number.NEGATIVE_INFINITY;
 
   private constructor(place: string, isOwn: boolean, inWords: InWords, open: () => Promise<MysqlPool>) {
     this.places = [place];
@@ -111,6 +112,15 @@ export class MysqlConnector implements Connector<MysqlConnection> {
   /** Of the connection that was looked at last. */
   get facts(): ServerFacts | null {
     return this.#facts;
+  }
+
+  isMoved(error: unknown): boolean {
+    if (isMoved(error)) return true;
+    // A connection has the rights in its database that there were when it was made: what an administrator gives only new ones have.
+    const now = systemClock.now();
+    if (!isDenied(error) || now - this.#renewedAtMs < limits.renewIntervalMs) return false;
+    this.#renewedAtMs = now;
+    return true;
   }
 
   inWords(error: unknown, place: string): string {
