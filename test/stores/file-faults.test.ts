@@ -5,12 +5,14 @@ import { once } from "node:events";
 import {
   closeSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -242,6 +244,25 @@ test("a folder that can't be one is a mistake of the site", async (t) => {
   const error = await engine.open().catch((thrown: unknown) => thrown as FlotillaError);
   assert.equal((error as FlotillaError).code, "FLOTILLA_SESSIONS_DISK");
   assert.match((error as FlotillaError).message, /a part of its path is a file, not a folder/);
+});
+
+test("folders and files that can't be made: said at once, also where links lead to what is not there", async (t) => {
+  const folder = folderOf(t);
+  const away = join(folder, "away");
+  mkdirSync(join(folder, "linked"));
+  symlinkSync(away, join(folder, "link"));
+  symlinkSync(away, join(folder, "linked", fileName));
+  for (const place of ["/proc/flotilla/sessions", join(folder, "link"), join(folder, "linked")]) {
+    const engine = new FileEngine(place, new LogRecorder().log);
+    await assert.rejects(engine.open(), (error: Error) => {
+      assert.equal(error.message, `sessions can't be kept in ${place}: it is not there: mend the folder`);
+      return true;
+    });
+  }
+  // With the disk in its place they are kept behind the link.
+  writeFileSync(away, "");
+  const { engine } = await openIn(t, join(folder, "linked"));
+  assert.equal(await engine.insert("one", write(1), life), true);
 });
 
 test("close() twice, and operations afterwards", async (t) => {

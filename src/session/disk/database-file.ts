@@ -8,7 +8,7 @@ import {
   closeSync,
   constants,
   existsSync,
-  mkdirSync,
+  lstatSync,
   openSync,
   readFileSync,
   rmSync,
@@ -25,6 +25,7 @@ import type { Renewal } from "../cluster/slot-disk.ts";
 import { howToTakeBack, putAside } from "./aside.ts";
 import { databaseEndings } from "./database-names.ts";
 import { diskCodeOf, inWordsWithRemedy, isWellKnown, primaryCode, SqliteCode } from "./disk-errors.ts";
+import { makeFolder } from "./folder.ts";
 import {
   type FileFormat,
   FormatError,
@@ -88,7 +89,7 @@ export class DatabaseFile {
     renewal: Renewal | null = null,
   ): OpenedFile<Content> {
     this.#isFirstStart = statSync(this.#folder, { throwIfNoEntry: false }) === undefined;
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    makeFolder(this.#folder, 0o700);
     chmodSync(this.#folder, 0o700);
     try {
       if (renewal !== null && existsSync(this.path)) throw new DamageError(this.#damage ?? renewal.why);
@@ -187,8 +188,11 @@ export class DatabaseFile {
     // Made before the database opens it: it keeps the mode that it finds. One that is there is not opened here: the
     // kernel would end the locks that this process has on it.
     const found = statSync(this.path, { throwIfNoEntry: false });
-    if (found === undefined) closeSync(openSync(this.path, "wx", 0o600));
-    else if (!found.isFile()) throw new DamageError("it is no file");
+    if (found === undefined) {
+      // A link to a disk that is not there: what is behind it is not given up.
+      if (lstatSync(this.path, { throwIfNoEntry: false })?.isSymbolicLink()) statSync(this.path);
+      closeSync(openSync(this.path, "wx", 0o600));
+    } else if (!found.isFile()) throw new DamageError("it is no file");
     // SQLite says of a file that it may only read that the disk fails.
     else accessSync(this.path, constants.R_OK | constants.W_OK);
     const database = openDatabase(this.path, false);

@@ -3,7 +3,7 @@
  * once, in one transaction, synced, and put in its place whole. It is a message from one process to the next, not
  * a store: nothing is read from it, or written to it, while sessions are in use.
  */
-import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, statfsSync } from "node:fs";
+import { closeSync, existsSync, openSync, renameSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { FlotillaError, messageOf } from "../../support/errors.ts";
 import { savedSessions as limits, sessionDatabase } from "../../support/limits.ts";
@@ -12,6 +12,7 @@ import { Turns } from "../../support/turns.ts";
 import { howToTakeBack, putAside } from "./aside.ts";
 import { databaseEndings, databaseFolder, databasePath } from "./database-names.ts";
 import { inWords } from "./disk-errors.ts";
+import { makeFolder } from "./folder.ts";
 import { type SavedCopy, type SavedFile, type SavedKind, savedIn, writeSaved } from "./saved-rows.ts";
 import { syncPath, tryOut } from "./synced.ts";
 
@@ -96,7 +97,7 @@ export class SessionFile {
    * @throws the system's or the database's error; the file before is still there.
    */
   async write(copies: readonly SavedCopy[], register: string = ""): Promise<number> {
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    makeFolder(this.#folder, 0o700);
     const next = this.#next;
     rmSync(next, { force: true });
     // Made before the database opens it: it keeps the mode that it finds.
@@ -123,7 +124,7 @@ export class SessionFile {
   /** Why about so many bytes can't be written now, for a person; null when they can, as far as can be told before. */
   whyNot(bytes: number): string | null {
     try {
-      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+      makeFolder(this.#folder, 0o700);
       tryOut(`${this.path}.try`);
       const { bavail, bsize } = statfsSync(this.#folder);
       const needed = Math.ceil(bytes * limits.fileShareOfMemory) + limits.trialBytes;
