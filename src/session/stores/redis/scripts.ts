@@ -105,7 +105,10 @@ for i, key in ipairs(KEYS) do
       redis.call('DEL', key)
     else
       redis.call('PEXPIRE', key, string.format('%.0f', ms))
-      redis.call('SETRANGE', key, 2, string.format('%13.0f %12.0f', now, idle))
+      -- A time that is over by now removes the key, and it would be made anew without an end.
+      if redis.call('EXISTS', key) == 1 then
+        redis.call('SETRANGE', key, 2, string.format('%13.0f %12.0f', now, idle))
+      end
     end
   end
 end
