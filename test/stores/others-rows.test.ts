@@ -67,6 +67,18 @@ async function check(
   assert.equal(await engine.count(), 0);
 }
 
+/** Whose holder is NULL: it is nobody's, and what is written is told as that. */
+async function checkNobodys(engine: SessionEngine, spoil: (key: string) => Promise<unknown>): Promise<void> {
+  const key = newKey();
+  assert.equal(await engine.insert(key, write(1), life), true);
+  await spoil(key);
+  assert.equal((await engine.read(key))?.holder, "");
+  assert.equal(await engine.replace(key, 1, write(2)), "done");
+  await spoil(key);
+  await engine.remove(key, "");
+  assert.equal(await engine.read(key), null);
+}
+
 const most = "9223372036854775807";
 const least = "-9223372036854775808";
 
@@ -93,6 +105,7 @@ describe("MariaDB: rows that somebody else has written to", { skip: whyNoMariadb
   test("columns that may be NULL now", async (t) => {
     const [server, engine] = await start(t);
     const all = ["access_time bigint", "version bigint", "data longtext", "absolute_interval bigint"];
+    all.push("holder varchar(255)");
     await server.sql(`ALTER TABLE flotilla_sessions ${all.map((each) => `MODIFY ${each} NULL`).join(", ")}`);
     for (const [column, expected] of [
       ["access_time", "ended"],
@@ -105,6 +118,10 @@ describe("MariaDB: rows that somebody else has written to", { skip: whyNoMariadb
         (key) => server.sql(`UPDATE flotilla_sessions SET ${column} = NULL WHERE id = '${key}'`),
         expected,
       );
+    await checkNobodys(engine, (key) =>
+      server.sql(`UPDATE flotilla_sessions SET holder = NULL WHERE id = '${key}'`),
+    );
+    assert.deepEqual(await server.sql("SELECT holder FROM flotilla_sessions_notices"), []);
   });
 
   test("a value that the column can't hold is told as that, and why", async (t) => {
@@ -140,12 +157,13 @@ describe("PostgreSQL: rows that somebody else has written to", { skip: whyNoPost
     for (const value of [most, least]) await check(engine, spoiled("version", value), "damaged");
     for (const value of ["''", "'null'", "'{\"n\":'"])
       await check(engine, spoiled("version = version + 1, data", value), "damaged");
-    for (const column of ["access_time", "version", "data", "absolute_interval"])
+    for (const column of ["access_time", "version", "data", "absolute_interval", "holder"])
       await server.sql(`ALTER TABLE flotilla_sessions ALTER ${column} DROP NOT NULL`);
     for (const column of ["access_time", "absolute_interval"])
       await check(engine, spoiled(column, "NULL"), "ended");
     for (const column of ["version", "version = version + 1, data"])
       await check(engine, spoiled(column, "NULL"), "damaged");
+    await checkNobodys(engine, spoiled("holder", "NULL"));
   });
 
   test("a value that the column can't hold is told as that, and why", async (t) => {

@@ -104,7 +104,7 @@ export class MysqlEngine implements SessionEngine {
       const [row] = await this.#connector.ask(connection, this.#statements.lock, { key });
       if (row !== undefined && Number(row[1]) === 1) return { isDone: false, result: false };
       // One that has ended, and was not cleaned away yet.
-      if (row !== undefined) await this.#removeAndTell(connection, key, String(row[0]), write.writer);
+      if (row !== undefined) await this.#removeAndTell(connection, key, row[0], write.writer);
       await this.#connector.write(connection, this.#statements.insert, values);
       return { isDone: true, result: true };
     });
@@ -123,7 +123,7 @@ export class MysqlEngine implements SessionEngine {
     if (Number(row[0]) !== version) return "changed";
     const isDone = await this.#transaction(async (connection) => {
       const { affectedRows } = await this.#connector.write(connection, this.#statements.replaceAny, values);
-      if (affectedRows === 1) await this.#tell(connection, key, String(row[1]), write.writer);
+      if (affectedRows === 1) await this.#tell(connection, key, row[1], write.writer);
       return { isDone: affectedRows === 1, result: affectedRows === 1 };
     });
     if (isDone) return "done";
@@ -148,7 +148,7 @@ export class MysqlEngine implements SessionEngine {
     if (row === undefined) return;
     await this.#transaction(async (connection) => {
       const [locked] = await this.#connector.ask(connection, this.#statements.lock, { key });
-      if (locked !== undefined) await this.#removeAndTell(connection, key, String(locked[0]), writer);
+      if (locked !== undefined) await this.#removeAndTell(connection, key, locked[0], writer);
       return { isDone: locked !== undefined, result: undefined };
     });
   }
@@ -246,14 +246,17 @@ export class MysqlEngine implements SessionEngine {
   async #removeAndTell(
     connection: MysqlConnection,
     key: string,
-    holder: string,
+    found: unknown,
     writer: string,
   ): Promise<void> {
     await this.#connector.write(connection, this.#statements.removeAny, { key });
-    await this.#tell(connection, key, holder, writer);
+    await this.#tell(connection, key, found, writer);
   }
 
-  async #tell(connection: MysqlConnection, key: string, holder: string, writer: string): Promise<void> {
+  /** @param found the column: who holds the row. */
+  async #tell(connection: MysqlConnection, key: string, found: unknown, writer: string): Promise<void> {
+    // Null where somebody has changed the table: nobody.
+    const holder = String(found ?? "");
     if (holder !== "" && holder !== writer)
       await this.#connector.write(connection, this.#statements.tell, { holder, key });
   }

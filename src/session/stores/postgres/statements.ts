@@ -79,7 +79,7 @@ export function statementsFor(table: string, dataType: DataType): Statements {
         expire_time = ${end}
       FROM settings, ${name} AS before
       WHERE made_so <> '' AND row.id = $1 AND before.id = $1 AND row.version = $6::bigint AND before.version = $6::bigint
-        AND ${isLiving("row")} RETURNING before.holder),
+        AND ${isLiving("row")} RETURNING coalesce(before.holder, '') AS holder),
       there AS (SELECT 1 FROM ${name} AS row WHERE row.id = $1 AND ${isLiving("row")} FOR KEY SHARE)
       SELECT CASE WHEN done.holder IS NOT NULL THEN 'done' WHEN EXISTS (SELECT 1 FROM there) THEN 'changed' ELSE 'gone' END,
         CASE WHEN done.holder NOT IN ('', $2) THEN ${told(table, "done.holder", "$1")}::text END

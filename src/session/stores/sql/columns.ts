@@ -15,9 +15,9 @@ export function rowOf(data: string, columns: readonly unknown[]): SessionRow {
   const [version, holder, idleTimeout, idleFor, age, absolute] = columns;
   return {
     data,
-    // Null where somebody has changed the table, and no version that there may be.
+    // Null where somebody has changed the table: no version that there may be, and nobody.
     version: version === null ? Number.NaN : Number(version),
-    holder: String(holder),
+    holder: String(holder ?? ""),
     idleTimeoutMs: Number(idleTimeout),
     idleForMs: Math.max(0, Number(idleFor)),
     ageMs: Math.max(0, Number(age)),
