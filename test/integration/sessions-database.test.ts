@@ -146,6 +146,20 @@ test("operators: each session is told once, whichever server is asked", { skip: 
   const imported = await sessions("import", checkpoint);
   assert.match(imported.out, /^4 sessions put in place and 5 there already/m);
   await until("all are there again", async () => (await counts(visitors)).join() === before.join());
+  const other = decodeURIComponent(visitors[3]!.cookie.split("=")[1]!);
+  const { session } = JSON.parse((await sessions("show", other, "--json")).out) as {
+    session: { key: string };
+  };
+  await redis.command("SET", `flotilla:s:${session.key}`, "of somebody else");
+  const damaged = await sessions("show", other, "--json");
+  assert.equal(damaged.code, 1);
+  assert.match(damaged.out, /^\{"session":null,"damage":"the row of session .* can't be read/);
+  const some = await sessions("end", "--where", "count=0", "--yes", "--json");
+  assert.deepEqual(
+    [some.code, JSON.parse(some.out)],
+    [1, { ended: 0, absent: 0, left: 0, damaged: 1, silent: [], isComplete: false }],
+  );
+  assert.match(some.err, /^Not looked into: 1 session whose rows .*--all ends them, too\.$/m);
   assert.match((await sessions("end", "--all", "--yes")).out, /^9 sessions ended\.$/m);
   assert.deepEqual(await counted(), { sessions: 0, bytes: null });
 });

@@ -44,7 +44,8 @@ export async function end(path: string, options: EndOptions): Promise<number> {
     return 0;
   }
   const isDone = left === 0 && ending.silent.length === 0 && ending.damaged === 0;
-  if (options.json) sayJson({ ended, absent, left, silent: ending.silent, isComplete: isDone });
+  if (options.json)
+    sayJson({ ended, absent, left, damaged: ending.damaged, silent: ending.silent, isComplete: isDone });
   else say(`${count(ended, "session")} ended${absent > 0 ? `, ${absent} had ended before` : ""}.`);
   if (left > 0)
     complain(

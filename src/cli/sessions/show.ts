@@ -35,7 +35,7 @@ export async function show(path: string, options: ShowOptions): Promise<number> 
   const given = id === null ? sessionOfKey(file, key ?? "", cluster) : sessionOfId(file, id, cluster);
   const found = await find(file, given, options.values);
   if (found?.session == null) {
-    if (options.json) sayJson({ session: null });
+    if (options.json) sayJson({ session: null, damage: found?.damage ?? null });
     else if (found?.damage !== undefined) complain(`It is there: ${found.damage}.`);
     else complain("There is no such session: it has ended, or never was.");
     return 1;
