@@ -13,7 +13,8 @@ import type { SessionLife } from "./snapshot.ts";
 
 /**
  * `FLOTILLA_SESSION_GONE`: destroyed or expired meanwhile, nothing was written. FLOTILLA_SESSION_CONTENDED: of `compareAndSet`
- * alone, nothing was written. FLOTILLA_SESSION_TOO_LARGE: with what others changed meanwhile, nothing was written. Others: outcome unknown.
+ * alone, nothing was written. FLOTILLA_SESSION_TOO_LARGE: with what others changed meanwhile, nothing was written.
+ * FLOTILLA_SESSION_UNAVAILABLE, _BUSY, _DAMAGED, _UNFIT: nothing was written. Others: outcome unknown.
  */
 export type Done = (error: FlotillaError | null) => void;
 

@@ -34,7 +34,7 @@ export interface GivingOptions {
 /** After these it is of no use to give it once more. */
 const settled: ReadonlySet<Outcome> = new Set(["put", "replaced", "kept", "refused"]);
 
-/** What a server says is no session, or too large. */
+/** What a server says is no session, too large, or can't be kept in its database. */
 export type OnRefused<T> = (given: T) => void;
 
 /** In the order of giving: a question, or a place that whoever gives has reached. */

@@ -98,7 +98,11 @@ async function giveAll(moving: Moving): Promise<number> {
   const from = await beginOf(resumeFile, source);
   const giving = new Giving<Taken>(keepers, options, ({ sid, value }) => {
     if (isTaken(reading, sid, value))
-      reading.leftOut.add(sid, "a server refuses it; is it of another release?", true);
+      reading.leftOut.add(
+        sid,
+        "a server refuses it: it is of another release, or its database can't hold a value",
+        true,
+      );
   });
   const progress = new Progress();
   const startedAt = performance.now();

@@ -54,3 +54,12 @@ test("one that can't be read: why, when it is asked for; it can be ended", async
   assert.deepEqual(ended, { outcomes: keys.map(() => "ended") });
   assert.deepEqual(site.database.livingKeys(), ["", "-", "zzz"]);
 });
+
+test("one that is given, and that the database can't hold, is refused: it is not to be given again", async () => {
+  const { site, ask } = await siteWithDamage();
+  site.database.cannotHold = /bad/;
+  const records = ((await ask("sessions-page", whole)) as PageAnswer).sessions as { data: object }[];
+  const sessions = records.map((record, n) => ({ ...record, data: { text: n === 0 ? "bad" : "good" } }));
+  const given = await ask("sessions-put", { sessions, replaces: true });
+  assert.deepEqual(given, { outcomes: ["refused", "replaced"] });
+});

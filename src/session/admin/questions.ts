@@ -103,7 +103,7 @@ export interface PutQuestion {
 
 /**
  * What became of one session. `ended`, `absent`, `other` (it is not as `where` says any more), `put`, `replaced`, `kept` (there is one, which
- * stays); not done, and to be asked for again: `elsewhere`, `busy`; `full`; `refused` (it is no session); `unknown` (done or not).
+ * stays); not done, and to be asked for again: `elsewhere`, `busy`; `full`; `refused` (it is no session, or none that can be kept here); `unknown` (done or not).
  */
 export type Outcome =
   | "ended"
@@ -168,6 +168,8 @@ export function outcomeOf(error: FlotillaError | null, done: Outcome): Outcome {
       return "busy";
     case "FLOTILLA_SESSION_FULL":
       return "full";
+    case "FLOTILLA_SESSION_UNFIT":
+      return "refused";
     default:
       return "unknown";
   }
