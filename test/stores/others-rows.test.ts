@@ -216,5 +216,10 @@ describe("Redis: keys that somebody else has written to", { skip: whyNoRedis() ?
     await set(line("3", String(Date.now() - hourMs), ""))(key);
     assert.equal(await found(engine, key), "ended");
     assert.deepEqual(await engine.list("", 10), []);
+    await engine.touch([{ key, idleTimeoutMs: hourMs }]);
+    assert.equal(await found(engine, key), "ended");
+    assert.equal(await engine.replace(key, 3, write(4)), "gone");
+    assert.equal(await engine.insert(key, write(5), life), true);
+    assert.equal((await engine.read(key))?.data, '{"n":5}');
   });
 });

@@ -17,14 +17,14 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- As endsAfterMs in engine.ts, and no longer than the absolute timeout.
-local function left(idle, created, absolute)
-  local ms = idle + math.min(${limits.touchIntervalMsMax}, math.ceil(idle * ${limits.touchIntervalShare}))
+local function left(idle, used, created, absolute)
+  local ms = used + idle + math.min(${limits.touchIntervalMsMax}, math.ceil(idle * ${limits.touchIntervalShare})) - now
   if absolute > 0 then ms = math.min(ms, created + absolute - now) end
   return ms
 end
 
 local function put(key, idle, version, created, absolute, holder, data)
-  local ms = left(idle, created, absolute)
+  local ms = left(idle, now, created, absolute)
   if ms < 1 then redis.call('DEL', key) return end
   local line = string.format('1 %13.0f %12.0f %10.0f %13.0f %12.0f %s\\n', now, idle, version, created, absolute, holder)
   redis.call('SET', key, line .. data, 'PX', string.format('%.0f', ms))
@@ -58,6 +58,11 @@ local function lineOf(key)
   return stop and string.sub(head, 1, stop - 1) or false
 end
 
+-- Redis removes it a moment later, or never, if somebody took its expiry away. What can't be read has no end.
+local function hasEnded(line)
+  return line and left(numberIn(line, 17, 28), numberIn(line, 3, 15), numberIn(line, 41, 53), numberIn(line, 55, 66)) < 1
+end
+
 local function tell(line, writer, channels, key)
   local holder = string.sub(line, 68)
   if holder ~= '' and holder ~= writer then redis.call('PUBLISH', channels .. holder, key) end
@@ -74,7 +79,8 @@ return {value, time[1] * 1000 + math.floor(time[2] / 1000)}
 
 /** idle timeout, age, absolute timeout, holder, data. 0: there is one already. */
 export const insert: RedisScript = script(`${common}
-if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+local line = lineOf(KEYS[1])
+if line ~= nil and not hasEnded(line) then return 0 end
 put(KEYS[1], tonumber(ARGV[1]), 1, now - tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5])
 return 1
 `);
@@ -82,7 +88,7 @@ return 1
 /** version, idle timeout, holder, data, writer, beginning of channels' names, key. 0: gone, 1: changed, 2: done. */
 export const replace: RedisScript = script(`${common}
 local line = lineOf(KEYS[1])
-if line == nil then return 0 end
+if line == nil or hasEnded(line) then return 0 end
 local version = line and numberIn(line, 30, 39)
 if version ~= tonumber(ARGV[1]) then return 1 end
 tell(line, ARGV[5], ARGV[6], ARGV[7])
@@ -98,17 +104,13 @@ return 2
 export const touch: RedisScript = script(`${common}
 for i, key in ipairs(KEYS) do
   local line = headOf(key, 65)
-  if isLine(line) then
+  if isLine(line) and not hasEnded(line) then
     local idle = math.max(tonumber(ARGV[i]), numberIn(line, 17, 28))
-    local ms = left(idle, numberIn(line, 41, 53), numberIn(line, 55, 66))
-    if ms < 1 then
-      redis.call('DEL', key)
-    else
-      redis.call('PEXPIRE', key, string.format('%.0f', ms))
-      -- A time that is over by now removes the key, and it would be made anew without an end.
-      if redis.call('EXISTS', key) == 1 then
-        redis.call('SETRANGE', key, 2, string.format('%13.0f %12.0f', now, idle))
-      end
+    local ms = left(idle, now, numberIn(line, 41, 53), numberIn(line, 55, 66))
+    redis.call('PEXPIRE', key, string.format('%.0f', ms))
+    -- A time that is over by now removes the key, and it would be made anew without an end.
+    if redis.call('EXISTS', key) == 1 then
+      redis.call('SETRANGE', key, 2, string.format('%13.0f %12.0f', now, idle))
     end
   end
 end
