@@ -4,8 +4,8 @@
  *
  *   npm run bench -- --quick             short rounds, under two minutes
  *   npm run bench -- --json FILE         the rows as JSON besides
- *   npm run bench -- --edge              plain servers, TLS, HTTP/2 and files, beside Caddy and http-proxy too
- *   npm run bench -- --idle            memory of 10,000 kept connections without a request
+ *   npm run bench -- --edge              plain servers, TLS, HTTP/2 and files, beside Caddy and http-proxy too; --rounds 1 to see that it works
+ *   npm run bench -- --idle              memory of 10,000 kept connections without a request
  *   npm run bench -- --stores            sessions in each store, beside connect-redis and connect-pg-simple
  *   npm run bench -- --sessions          sessions instead, beside connect-redis; --servers 2 or 3 (default)
  */
@@ -30,6 +30,7 @@ const { values: options } = parseArgs({
     sessions: { type: "boolean", default: false },
     servers: { type: "string", default: "3" },
     edge: { type: "boolean", default: false },
+    rounds: { type: "string" },
     stores: { type: "boolean", default: false },
     idle: { type: "boolean", default: false },
   },
@@ -47,7 +48,7 @@ async function main(): Promise<number> {
   if (busy > 1) say(`note: the machine is busy (load average ${busy.toFixed(1)}): figures will waver more`);
   const { quick, json, sessions, stores, servers, edge } = options;
   if (options.idle) return await runIdleBench({ quick, json });
-  if (edge) return await runEdgeBench({ quick, json });
+  if (edge) return await runEdgeBench({ quick, json, rounds: Number(options.rounds ?? (quick ? 3 : 7)) });
   if (stores) return await runStoreBench({ quick, json });
   if (sessions) return await runSessionBench({ quick, json, servers: servers === "2" ? 2 : 3 });
   const contenders = contendersHere();

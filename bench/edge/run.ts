@@ -68,15 +68,20 @@ interface Row {
 
 interface Options {
   readonly quick: boolean;
+  readonly rounds: number;
   readonly json: string | undefined;
 }
 
-export async function runEdgeBench({ quick, json }: Options): Promise<number> {
+export async function runEdgeBench({ quick, rounds, json }: Options): Promise<number> {
   const setups = edgeSetups.filter(({ name }) => {
     if (!(name in packages) || isInstalled(name)) return true;
     say(`left out: ${name} is not installed (apt-get install ${packages[name as keyof typeof packages]})`);
     return false;
   });
+  if (!(Number.isInteger(rounds) && rounds >= 1)) {
+    say("--rounds is a whole number from 1 on");
+    return 1;
+  }
   const isWhole = setups.length === edgeSetups.length && isInstalled("wrk") && isInstalled("h2load");
   if (!isInstalled("wrk")) say("wrk is not installed (apt-get install wrk): nothing can be measured");
   if (!isInstalled("h2load")) say("left out: h2load is not installed (apt-get install nghttp2-client)");
@@ -86,7 +91,7 @@ export async function runEdgeBench({ quick, json }: Options): Promise<number> {
     for (const setup of setups) running.push(await Contender.start(setup, "plain"));
     if (!(await proveEqual(running))) return 1;
     const samples: Sample[] = [];
-    for (const scenario of scenarios) samples.push(...(await measure(scenario, running, quick)));
+    for (const scenario of scenarios) samples.push(...(await measure(scenario, running, quick, rounds)));
     const rows = scenarios.flatMap((scenario) => rowsOf(scenario, samples));
     console.log(`\n${table(samples)}\n\n${ratioTable(rows)}\n\n${verdicts(rows).join("\n")}`);
     if (json !== undefined) writeFileSync(json, `${JSON.stringify(rows, null, 2)}\n`);
@@ -150,12 +155,16 @@ function h2BodyOf(port: number, path: string): Promise<string> {
 }
 
 /** Rounds of all contenders in turn, as in the other benchmarks. */
-async function measure(scenario: Scenario, running: readonly Edge[], quick: boolean): Promise<Sample[]> {
+async function measure(
+  scenario: Scenario,
+  running: readonly Edge[],
+  quick: boolean,
+  rounds: number,
+): Promise<Sample[]> {
   if (scenario.protocol === "h2" && !isInstalled("h2load")) return [];
   const contenders = takingPart(scenario, running);
   const samples: Sample[] = [];
   for (const contender of contenders) await warmUp(contender, scenario, quick);
-  const rounds = quick ? 3 : 7;
   for (let round = 1; round <= rounds; round++) {
     say(`${scenario.name}: round ${round} of ${rounds}`);
     for (const contender of contenders)
