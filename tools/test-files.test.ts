@@ -4,7 +4,7 @@ import { globSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { longFirst, testFiles } from "./test-files.ts";
+import { longFirst, runAlone, testFiles } from "./test-files.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -12,6 +12,7 @@ test("every test file is run once, and those of folders that take long start fir
   const files = testFiles(root);
   const all = globSync("{src,test,bench,tools}/**/*.test.ts", { cwd: root });
   assert.deepEqual([...files].sort(), all.sort());
+  for (const file of runAlone) assert.ok(files.includes(file), `${file} is no test file`);
   let from = 0;
   for (const beginning of longFirst) {
     const group = files.filter((file) => file.startsWith(beginning) && files.indexOf(file) >= from);

@@ -13,6 +13,9 @@ export const longFirst: readonly string[] = [
   "test/",
 ];
 
+/** Files that measure how long visitors wait, to the millisecond: nothing else runs beside them. */
+export const runAlone: readonly string[] = ["test/fault/health-drill.test.ts"];
+
 /** @returns paths below `root`. */
 export function testFiles(root: string): string[] {
   const all = globSync(

@@ -13,7 +13,7 @@ import { whyNoNetwork } from "../test/fault/network.ts";
 import { whyNoLoopDisk } from "../test/harness/loop-disk.ts";
 import { whyNoPostgres } from "../test/harness/postgres.ts";
 import { whyNoSmallDisk } from "../test/harness/small-disk.ts";
-import { testFiles } from "./test-files.ts";
+import { runAlone, testFiles } from "./test-files.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bin = join(root, "node_modules", ".bin");
@@ -70,7 +70,11 @@ if (chosen.length === 0) {
 }
 // Hundreds of processes are started on the sources: what is compiled once is compiled for all of them.
 const compileCache = { NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "flotilla-tests") };
-step("tests", join(bin, "node"), [join("tools", "run-tests.mjs"), ...files], compileCache);
+const runTests = (name, chosenFiles) =>
+  step(name, join(bin, "node"), [join("tools", "run-tests.mjs"), ...chosenFiles], compileCache);
+const together = files.filter((file) => !runAlone.includes(file));
+for (const file of files.filter((each) => runAlone.includes(each))) runTests(`alone: ${file}`, [file]);
+if (together.length > 0) runTests("tests", together);
 
 const missing = systemPackages.filter(([, program]) => !findProgram(program));
 if (missing.length > 0) {

@@ -190,11 +190,16 @@ export function describeSqlTroubles<Server extends SqlServer>(kind: SqlKind<Serv
       await engine.insert(keyOf(2), write({ n: 1 }), newborn);
       const release = await kind.hold(server, table, keyOf(1));
       const attempts = [
-        engine.replace(keyOf(1), 1, write({ n: 2 })),
-        engine.remove(keyOf(1), "app-a"),
-        engine.touch([{ key: keyOf(1), idleTimeoutMs: 2 * hourMs }]),
+        () => engine.replace(keyOf(1), 1, write({ n: 2 })),
+        () => engine.remove(keyOf(1), "app-a"),
+        () => engine.touch([{ key: keyOf(1), idleTimeoutMs: 2 * hourMs }]),
       ];
-      for (const error of await within(boundMs, Promise.all(attempts.map(failed)))) {
+      // One after the other: whoever is second in the queue is the first for the row when the first gives up, and waits anew.
+      const begun = attempts.map(async (attempt, index) => {
+        await sleep(5 * index);
+        return await failed(attempt());
+      });
+      for (const error of await within(boundMs, Promise.all(begun))) {
         assert.equal(error.outcome, "nothing", error.message);
         assert.match(error.message, /kept a \w+ waiting/);
       }

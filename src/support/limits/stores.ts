@@ -89,8 +89,11 @@ export const sqlStores = {
   connectTimeoutMs: 1_500,
   /** One statement. A commit may wait for a busy disk. */
   statementTimeoutMs: 2_000,
-  /** Of that time, a row that another session of the database holds is waited for so long. */
-  lockWaitMs: 1_000,
+  /**
+   * Of that time, a row that another session of the database holds is waited for so long; by PostgreSQL, where others wait for it too, up to
+   * twice as long: in the queue, and then for the row.
+   */
+  lockWaitMs: 800,
   /** Operations that wait for a connection; one more is refused. */
   waitingMax: 10_000,
   /** Connections that were found dead together, dropped before one operation. */
