@@ -188,6 +188,8 @@ export function describeSqlTroubles<Server extends SqlServer>(kind: SqlKind<Serv
       const engine = await opened(t, connect());
       await engine.insert(keyOf(1), write({ n: 1 }), newborn);
       await engine.insert(keyOf(2), write({ n: 1 }), newborn);
+      // Connections for all of them.
+      await Promise.all([1, 2, 3].map(() => engine.read(keyOf(1))));
       const release = await kind.hold(server, table, keyOf(1));
       const attempts = [
         () => engine.replace(keyOf(1), 1, write({ n: 2 })),
